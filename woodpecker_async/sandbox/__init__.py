@@ -1,0 +1,311 @@
+"""A local HTTP server that behaves like the documented Woodpecker agency API, and Feldera's key API.
+
+    async with Sandbox(companies=25, keys_per_company=3) as box:
+        async with box.session() as session:
+            ...
+
+Nothing in it is taken from the SDK: what the SDK believes about the API is put to the test here.
+"""
+
+import asyncio
+import ssl
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from socket import AF_INET, AF_INET6, SO_REUSEADDR, SOCK_STREAM, SOL_SOCKET, socket
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from woodpecker_async.sandbox import statefile
+from woodpecker_async.sandbox.faults import Fault, FaultScript, When
+from woodpecker_async.sandbox.generate import generate
+from woodpecker_async.sandbox.journal import Record, Stats
+from woodpecker_async.sandbox.routing import Router
+from woodpecker_async.sandbox.server import Server
+from woodpecker_async.sandbox.service import Rules
+from woodpecker_async.sandbox.state import State
+from woodpecker_async.sandbox.wire import Answer, RequestInfo
+
+if TYPE_CHECKING:
+    from woodpecker_async import WoodpeckerSession
+    from woodpecker_async.feldera import FelderaSession
+
+__all__ = ["Answer", "Fault", "FaultScript", "Record", "RequestInfo", "Sandbox", "Stats", "When", "serve"]
+
+
+class Sandbox:
+    """A server on this machine, for ``async with`` or, on a thread of its own, for ``with``.
+
+    Args:
+        companies: how many clients the agency has.
+        keys_per_company: how many keys each of them has that the HQ key lists.
+        foreign_keys: how many more keys each of them has that belong to another user.
+        inactive: how many of the clients, the last ones, are inactive.
+        seed: what all names, ids and secrets follow from, and the chance of faults.
+        host: the address to listen on.
+        port: the port; 0 for a free one.
+        service_time: seconds for which a request has its account to itself.
+        round_trip: seconds of travel, half before the queue and half after.
+        queue: whether an account works on one request at a time and lets only a few wait.
+        queued: how many may wait; any more get 429 at once.
+        queue_wait: how many seconds each may wait until it gets 429 too.
+        limit_scope: whether a request that names a company counts for the limit of the key's account
+            or for that of the company.
+        inactive_lists: whether the keys of an inactive company can be listed; else that is a 404.
+        empty_total_pages: ``total_pages`` of an empty list.
+        page_size: items on a page.
+        label_filter: what becomes of a label that is sent; None keeps it.
+        state_file: where to keep the data; if the file is there, it replaces the generated data.
+        journal_limit: how many received requests are kept.
+        ssl_context: makes the URLs https.
+
+    Raises:
+        ValueError: an argument makes no sense.
+    """
+
+    def __init__(
+        self,
+        *,
+        companies: int = 25,
+        keys_per_company: int = 3,
+        foreign_keys: int = 0,
+        inactive: int = 0,
+        seed: int = 0,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        service_time: float = 0.002,
+        round_trip: float = 0.0,
+        queue: bool = True,
+        queued: int = 6,
+        queue_wait: float = 15.0,
+        limit_scope: Literal["account", "company"] = "account",
+        inactive_lists: bool = True,
+        empty_total_pages: int = 0,
+        page_size: int = 50,
+        label_filter: Callable[[str], str | None] | None = None,
+        state_file: str | Path | None = None,
+        journal_limit: int = 100_000,
+        ssl_context: ssl.SSLContext | None = None,
+    ) -> None:
+        not_negative = {
+            "companies": companies,
+            "keys_per_company": keys_per_company,
+            "foreign_keys": foreign_keys,
+            "inactive": inactive,
+            "port": port,
+            "service_time": service_time,
+            "round_trip": round_trip,
+            "queued": queued,
+            "queue_wait": queue_wait,
+            "journal_limit": journal_limit,
+        }
+        for name, value in not_negative.items():
+            if value < 0:
+                raise ValueError(f"{name} must not be negative, and is {value!r}")
+        if inactive > companies:
+            raise ValueError(f"inactive ({inactive}) must not exceed companies ({companies})")
+        if page_size < 1:
+            raise ValueError(f"page_size must be at least 1, and is {page_size!r}")
+        if limit_scope not in {"account", "company"}:
+            raise ValueError(f"limit_scope must be 'account' or 'company', and is {limit_scope!r}")
+        path = None if state_file is None else Path(state_file)
+        if path is not None and path.exists():
+            state = statefile.load(path)
+        else:
+            state = generate(
+                companies=companies,
+                keys_per_company=keys_per_company,
+                inactive=inactive,
+                seed=seed,
+                foreign_keys=foreign_keys,
+            )
+            if path is not None:
+                statefile.save(state, path)
+        self.state: State = state
+        self.faults = FaultScript(seed)
+        self.journal: list[Record] = []
+        self.stats = Stats()
+        rules = Rules(
+            page_size=page_size,
+            empty_total_pages=empty_total_pages,
+            inactive_lists=inactive_lists,
+            label_filter=label_filter,
+        )
+        self._server = Server(
+            state=state,
+            router=Router(state=state, rules=rules, by_company=limit_scope == "company"),
+            faults=self.faults,
+            journal=self.journal,
+            journal_limit=journal_limit,
+            stats=self.stats,
+            service_time=service_time,
+            round_trip=round_trip,
+            queue=queue,
+            queued=queued,
+            queue_wait=queue_wait,
+            state_file=path,
+        )
+        self._address = (host, port)
+        self._ssl_context = ssl_context
+        self._used = False
+        self._url: str | None = None
+        self._thread: _ServerThread | None = None
+
+    def __repr__(self) -> str:
+        return f"<Sandbox {self._url or 'not running'}, {len(self.state.companies)} companies>"
+
+    @property
+    def base_url(self) -> str:
+        """The base URL of the Woodpecker API."""
+        return f"{self.feldera_url}/rest"
+
+    @property
+    def feldera_url(self) -> str:
+        """The base URL of the Feldera API."""
+        if self._url is None:
+            raise RuntimeError("this Sandbox is not running: use it in a with statement")
+        return self._url
+
+    @property
+    def hq_key(self) -> str:
+        """The agency's own key."""
+        return self.state.hq_key
+
+    @property
+    def feldera_token(self) -> str:
+        """A token for Feldera."""
+        return self.state.feldera_token
+
+    @property
+    def company_ids(self) -> tuple[int, ...]:
+        """The ids of the client companies, in the order in which they are listed."""
+        return tuple(self.state.companies)
+
+    def client_key(self, company_id: int) -> str:
+        """A key that works as that company: one of its own, or one that is made now but not listed."""
+        company = self.state.companies[company_id]
+        if not company.keys:
+            self.state.add_key(company_id, "Client", created_by=self.state.colleague.id)
+        return company.keys[0].secret
+
+    def session(self, **kwargs: Any) -> "WoodpeckerSession":
+        """A session of the SDK with the HQ key; arguments are passed on."""
+        from woodpecker_async import WoodpeckerSession  # noqa: PLC0415 - the server must not need the SDK
+
+        return WoodpeckerSession(self.hq_key, **{"base_url": self.base_url, **kwargs})
+
+    def feldera_session(self, **kwargs: Any) -> "FelderaSession":
+        """A session of the SDK with Feldera; arguments are passed on."""
+        from woodpecker_async.feldera import FelderaSession  # noqa: PLC0415 - the server must not need it
+
+        return FelderaSession(self.feldera_url, **{"token": self.feldera_token, **kwargs})
+
+    async def start(self) -> None:
+        """Start serving on the running loop.
+
+        Raises:
+            RuntimeError: it runs already, or did.
+            OSError: the port is not to be had.
+        """
+        if self._used:
+            raise RuntimeError("this Sandbox has been started before: make another one")
+        self._used = True
+        listening = _bound(*self._address)
+        try:
+            await self._server.start(listening, self._ssl_context)
+        except BaseException:
+            listening.close()
+            raise
+        host, port = listening.getsockname()[:2]
+        scheme = "http" if self._ssl_context is None else "https"
+        self._url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+
+    async def stop(self) -> None:
+        """Stop at once; requests under way are cut off."""
+        self._url = None
+        await self._server.stop()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    def __enter__(self) -> Self:
+        self._thread = _ServerThread(self)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._thread is not None:
+            self._thread.stop()
+            self._thread = None
+
+
+async def serve(on_ready: Callable[[Sandbox], None], **options: Any) -> None:
+    """Serve until cancelled.
+
+    Args:
+        on_ready: called once the server listens, e.g. to print its URL and keys.
+        **options: the arguments of `Sandbox`.
+    """
+    async with Sandbox(**options) as box:
+        on_ready(box)
+        await asyncio.Event().wait()
+
+
+class _ServerThread:
+    """Runs a sandbox on a loop of its own."""
+
+    def __init__(self, box: Sandbox) -> None:
+        self._box = box
+        self._started = threading.Event()
+        self._error: BaseException | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._end: asyncio.Event | None = None
+        self._thread = threading.Thread(target=self._run, name="woodpecker-sandbox", daemon=True)
+
+    def start(self) -> None:
+        """Start it, and wait until it listens or has failed to."""
+        self._thread.start()
+        self._started.wait()
+        if self._error is not None:
+            self._thread.join()
+            raise self._error
+
+    def stop(self) -> None:
+        """Stop it, and wait for the end of the thread."""
+        if self._loop is not None and self._end is not None and self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._end.set)
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except BaseException as error:
+            self._error = error
+        finally:
+            self._started.set()
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._end = asyncio.Event()
+        async with self._box:
+            self._started.set()
+            await self._end.wait()
+
+
+def _bound(host: str, port: int) -> socket:
+    listening = socket(AF_INET6 if ":" in host else AF_INET, SOCK_STREAM)
+    try:
+        listening.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1)
+        listening.bind((host, port))
+    except BaseException:
+        listening.close()
+        raise
+    return listening

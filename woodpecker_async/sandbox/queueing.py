@@ -1,0 +1,78 @@
+"""The service's limit: one request of an account at work, a few waiting, the others refused."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from attrs import define, field
+
+
+class RefusedError(Exception):
+    """No place in the queue, or none in time."""
+
+
+@define(kw_only=True)
+class AccountQueue:
+    """First come, first served, one at a time.
+
+    Attributes:
+        places: how many may wait.
+        patience: how many seconds each of them may wait.
+        working: whether a request is at work.
+        peak: the most that were ever at work and waiting at once.
+    """
+
+    places: int
+    patience: float
+    working: bool = False
+    peak: int = 0
+    _waiting: deque[asyncio.Future[None]] = field(init=False, factory=deque)
+
+    @property
+    def length(self) -> int:
+        """How many are at work or waiting."""
+        return self.working + len(self._waiting)
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Wait for one's turn, and keep it inside the ``with``.
+
+        Raises:
+            RefusedError: too many wait already, or the turn did not come in time.
+        """
+        if not self.working:
+            self.working = True
+        elif len(self._waiting) >= self.places:
+            raise RefusedError
+        else:
+            await self._wait()
+        self.peak = max(self.peak, self.length)
+        try:
+            yield
+        finally:
+            self._next()
+
+    async def _wait(self) -> None:
+        call: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(call)
+        self.peak = max(self.peak, self.length)
+        try:
+            # wait() and not timeout(): a call that comes in the same instant as the end of the patience
+            # is a call, and no turn is lost.
+            await asyncio.wait((call,), timeout=self.patience)
+        except asyncio.CancelledError:
+            if call.done():
+                self._next()
+            else:
+                self._waiting.remove(call)
+            raise
+        if not call.done():
+            self._waiting.remove(call)
+            raise RefusedError
+
+    def _next(self) -> None:
+        if self._waiting:
+            self._waiting.popleft().set_result(None)
+        else:
+            self.working = False

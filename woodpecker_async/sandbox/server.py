@@ -1,0 +1,239 @@
+"""The HTTP server: what happens to a request from its arrival to its answer."""
+
+import asyncio
+import contextlib
+import socket
+import ssl
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from aiohttp import web
+from attrs import define, field
+
+from woodpecker_async.sandbox import statefile
+from woodpecker_async.sandbox.faults import FaultScript, Moment
+from woodpecker_async.sandbox.journal import Record, Stats
+from woodpecker_async.sandbox.queueing import AccountQueue, RefusedError
+from woodpecker_async.sandbox.routing import Job, Router
+from woodpecker_async.sandbox.state import State
+from woodpecker_async.sandbox.wire import Answer, RequestInfo, too_many_requests
+
+_LARGEST_BODY = 64 * 1024 * 1024
+# aiohttp takes 0 for "no limit", so this is as good as at once.
+_AT_ONCE = 0.01
+
+
+@define(kw_only=True)
+class Server:
+    """Serves one state.
+
+    Attributes:
+        state: the data.
+        router: tells what a request asks for.
+        faults: what is to go wrong.
+        journal: what was received.
+        journal_limit: how much of that is kept.
+        stats: counts.
+        service_time: seconds of work for each request.
+        round_trip: seconds of travel, half of them before the queue and half after.
+        queue: whether accounts are limited at all.
+        queued: how many requests of an account may wait.
+        queue_wait: how many seconds each may wait.
+        state_file: where the data is kept.
+    """
+
+    state: State
+    router: Router
+    faults: FaultScript
+    journal: list[Record]
+    journal_limit: int
+    stats: Stats
+    service_time: float
+    round_trip: float
+    queue: bool
+    queued: int
+    queue_wait: float
+    state_file: Path | None
+    _queues: dict[int, AccountQueue] = field(init=False, factory=dict)
+    _busy: set[asyncio.Task[object]] = field(init=False, factory=set)
+    _received: int = field(init=False, default=0)
+    _runner: web.AppRunner | None = field(init=False, default=None)
+    _listening: socket.socket | None = field(init=False, default=None)
+
+    async def start(self, listening: socket.socket, ssl_context: ssl.SSLContext | None) -> None:
+        """Serve on a socket that is bound already."""
+        app = web.Application(client_max_size=_LARGEST_BODY)
+        app.router.add_route("*", "/{path:.*}", self._handle)
+        # A client that goes away must not stop the work it began: that is the default of aiohttp, said
+        # here because it matters.
+        self._runner = web.AppRunner(app, access_log=None, handler_cancellation=False, shutdown_timeout=_AT_ONCE)
+        self._listening = listening
+        await self._runner.setup()
+        await web.SockSite(self._runner, listening, ssl_context=ssl_context).start()
+
+    async def stop(self) -> None:
+        """Stop at once: what is under way is cancelled and changes nothing any more."""
+        if self._runner is None or self._listening is None:
+            return
+        # asyncio trips over a connection that it accepts in the instant of closing, so it is told to
+        # accept no more before the socket is closed, and is given the time to finish what it began.
+        with contextlib.suppress(NotImplementedError):
+            asyncio.get_running_loop().remove_reader(self._listening)
+        for _ in range(3):
+            await asyncio.sleep(0)
+        for site in tuple(self._runner.sites):
+            await site.stop()
+        # aiohttp forgets a handler whose client has gone; this set does not.
+        busy = tuple(self._busy)
+        for task in busy:
+            task.cancel()
+        await asyncio.gather(*busy, return_exceptions=True)
+        await self._runner.cleanup()
+        self._runner = None
+        self._listening = None
+
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
+        task = asyncio.current_task()
+        if task is not None:
+            self._busy.add(task)
+        try:
+            info = await _read(request)
+            record = self._recorded(info)
+            try:
+                answer = await self._answer(info, record, partial(_hang_up, request))
+                await _pause(self.round_trip / 2)
+                return await _send(request, record, answer)
+            finally:
+                record.finished = time.monotonic()
+                self.stats.left(record.account)
+        finally:
+            if task is not None:
+                self._busy.discard(task)
+
+    async def _answer(self, info: RequestInfo, record: Record, hang_up: Callable[[], None]) -> Answer:
+        await _pause(self.round_trip / 2)
+        info, answer = await self._strike("arrival", info, hang_up)
+        if answer is not None:
+            return answer
+        job = self.router.admit(info)
+        if isinstance(job, Answer):
+            return job
+        try:
+            return await self._work(job, info, record, hang_up)
+        except RefusedError:
+            self.stats.refused += 1
+            return too_many_requests()
+
+    async def _work(self, job: Job, info: RequestInfo, record: Record, hang_up: Callable[[], None]) -> Answer:
+        queue = self._queue(job.limit)
+        record.in_queue_at_arrival = queue.length
+        try:
+            async with queue.turn():
+                record.started = time.monotonic()
+                await _pause(self.service_time)
+                _, answer = await self._strike("before_commit", info, hang_up)
+                if answer is not None:
+                    return answer
+                # Nothing waits in here, so each request is all or nothing.
+                answer = self._commit(job, record)
+        finally:
+            if job.limit is not None:
+                self.stats.peak_queued[job.limit] = queue.peak
+        for fault in self.faults.strike("after_commit", info):
+            if fault.hang_up:
+                hang_up()
+            await _pause(fault.delay)
+            if fault.rewrite is not None:
+                answer = fault.rewrite(info, answer)
+            answer = fault.reply(info) or answer
+        return answer
+
+    def _commit(self, job: Job, record: Record) -> Answer:
+        before = self.state.version
+        answer = job.work()
+        record.committed = self.state.version != before
+        if record.committed and self.state_file is not None:
+            statefile.save(self.state, self.state_file)
+        return answer
+
+    async def _strike(
+        self, moment: Moment, info: RequestInfo, hang_up: Callable[[], None]
+    ) -> tuple[RequestInfo, Answer | None]:
+        for fault in self.faults.strike(moment, info):
+            if fault.hang_up:
+                hang_up()
+            await _pause(fault.delay)
+            if fault.edit is not None:
+                info = fault.edit(info)
+            reply = fault.reply(info)
+            if reply is not None:
+                return info, reply
+        return info, None
+
+    def _queue(self, account: int | None) -> AccountQueue:
+        if account is None or not self.queue:
+            # A queue of one's own is no limit.
+            return AccountQueue(places=0, patience=0)
+        if account not in self._queues:
+            self._queues[account] = AccountQueue(places=self.queued, patience=self.queue_wait)
+        return self._queues[account]
+
+    def _recorded(self, info: RequestInfo) -> Record:
+        account = self.router.limit_of(info)
+        record = Record(
+            index=self._received,
+            method=info.method,
+            path=info.path,
+            query=info.query,
+            headers=info.headers,
+            body=info.body,
+            company_header=info.company_header,
+            company_id=info.company_id,
+            account=account,
+            received=time.monotonic(),
+        )
+        self._received += 1
+        self.stats.arrived(account)
+        self.journal.append(record)
+        if len(self.journal) > self.journal_limit:
+            del self.journal[: len(self.journal) - self.journal_limit]
+        return record
+
+
+async def _read(request: web.Request) -> RequestInfo:
+    return RequestInfo(
+        method=request.method,
+        path=request.rel_url.raw_path,
+        query=dict(request.query),
+        headers={name.lower(): value for name, value in request.headers.items()},
+        body=await request.read(),
+    )
+
+
+async def _send(request: web.Request, record: Record, answer: Answer) -> web.StreamResponse:
+    transport = request.transport
+    if answer.hang_up or transport is None or transport.is_closing():
+        _hang_up(request)
+        return web.Response()
+    if answer.cut_after is None:
+        record.status = answer.status
+        return web.Response(status=answer.status, body=answer.body, headers=answer.headers)
+    body = answer.body or b""
+    response = web.StreamResponse(status=answer.status, headers=answer.headers)
+    response.content_length = len(body)
+    await response.prepare(request)
+    await response.write(body[: answer.cut_after])
+    _hang_up(request)
+    return response
+
+
+def _hang_up(request: web.Request) -> None:
+    if request.transport is not None:
+        request.transport.close()
+
+
+async def _pause(seconds: float) -> None:
+    if seconds > 0:
+        await asyncio.sleep(seconds)

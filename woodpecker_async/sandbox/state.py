@@ -1,0 +1,198 @@
+"""What the sandbox knows: companies, their keys and mailboxes, and Feldera's keys. No HTTP here."""
+
+from collections.abc import Iterable
+
+from attrs import Factory, define, field, frozen
+
+from woodpecker_async.sandbox import draw
+
+
+class NameTakenError(Exception):
+    """A company or a Feldera key of that name is there already."""
+
+
+@frozen(kw_only=True)
+class User:
+    """Somebody who makes keys."""
+
+    id: int
+    name: str
+    email: str
+
+
+@frozen(kw_only=True)
+class Mailbox:
+    """A connected mailbox: one sending and one receiving side."""
+
+    smtp_id: int
+    imap_id: int
+    email: str
+    from_name: str
+    provider: str
+    error: str | None
+    running_campaigns: int
+
+
+@frozen(kw_only=True)
+class ApiKey:
+    """A Woodpecker key; it belongs to the user who made it."""
+
+    secret: str = field(repr=False)
+    label: str | None
+    created_by: int
+
+
+@define(kw_only=True)
+class Company:
+    """An account: a client of the agency, or the agency's own (HQ)."""
+
+    id: int
+    name: str
+    owner: str
+    active: bool = True
+    running_campaigns: int = 0
+    linkedin_slots: int = 0
+    mailboxes: tuple[Mailbox, ...] = ()
+    keys: list[ApiKey] = Factory(list)
+
+    @property
+    def email_slots(self) -> int:
+        """How many e-mail accounts are connected."""
+        return len(self.mailboxes)
+
+    def keys_of(self, user_id: int) -> list[ApiKey]:
+        """The keys which that user made, oldest first: a user never sees anybody else's."""
+        return [key for key in self.keys if key.created_by == user_id]
+
+
+@frozen(kw_only=True)
+class FelderaKey:
+    """A key of the Feldera service."""
+
+    id: str
+    name: str
+    role: str
+    api_key: str = field(repr=False)
+
+
+@define(kw_only=True)
+class State:
+    """All data of one sandbox.
+
+    Attributes:
+        seed: what the secrets follow from.
+        hq: the agency's own account.
+        user: the one who owns the HQ key.
+        colleague: another user of the agency, whose keys ``user`` cannot list.
+        companies: the client accounts by id, in the order of their creation.
+        feldera_token: the token which Feldera accepts beside the keys it made.
+        feldera_keys: Feldera's keys by name.
+        version: grows by one with each change.
+    """
+
+    seed: int
+    hq: Company
+    user: User
+    colleague: User
+    feldera_token: str = field(repr=False)
+    companies: dict[int, Company] = Factory(dict)
+    feldera_keys: dict[str, FelderaKey] = Factory(dict)
+    version: int = 0
+    _accounts: dict[str, tuple[Company, ApiKey]] = field(init=False, factory=dict, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        for company in (self.hq, *self.companies.values()):
+            for key in company.keys:
+                self._accounts[key.secret] = (company, key)
+
+    @property
+    def hq_key(self) -> str:
+        """The secret of the first HQ key."""
+        return self.hq.keys[0].secret
+
+    def company(self, company_id: int) -> Company | None:
+        """The client account of that id."""
+        return self.companies.get(company_id)
+
+    def account_of(self, secret: str) -> tuple[Company, ApiKey] | None:
+        """The account in which a secret works, and the key itself."""
+        return self._accounts.get(secret)
+
+    def user_of(self, key: ApiKey) -> User:
+        """The user who made a key."""
+        return self.colleague if key.created_by == self.colleague.id else self.user
+
+    def listed(self, company_id: int) -> list[ApiKey]:
+        """The keys of a company which the owner of the HQ key can list."""
+        return self.companies[company_id].keys_of(self.user.id)
+
+    def add_key(self, company_id: int, label: str | None, *, created_by: int | None = None) -> ApiKey:
+        """Make one more key of a company (or of HQ), by default as the owner of the HQ key."""
+        company = self.hq if company_id == self.hq.id else self.companies[company_id]
+        # Keys are never removed, so their count names the next one; what other companies
+        # received in between makes no difference to the secret.
+        topic = (self.seed, "key", company.id, len(company.keys))
+        digits = 100_000 + draw.number(*topic, "digits") % 900_000
+        key = ApiKey(
+            secret=f"{digits}.{draw.letters(24, *topic)}",
+            label=label,
+            created_by=self.user.id if created_by is None else created_by,
+        )
+        company.keys.append(key)
+        self._accounts[key.secret] = (company, key)
+        self.version += 1
+        return key
+
+    def add_companies(self, names: Iterable[str], *, by: User, key_label: str | None = None) -> list[Company]:
+        """Make all the companies, each with its first key, or none of them.
+
+        Raises:
+            NameTakenError: one of the names is in use, or occurs twice.
+        """
+        names = list(names)
+        taken = {company.name for company in self.companies.values()} | {self.hq.name}
+        for name in names:
+            if name in taken:
+                raise NameTakenError(name)
+            taken.add(name)
+        made = []
+        for name in names:
+            newest = max((self.hq.id, *self.companies))
+            company_id = newest + 1 + draw.number(self.seed, "step", newest) % 997
+            company = Company(id=company_id, name=name, owner=by.name)
+            self.companies[company.id] = company
+            self.add_key(company.id, key_label, created_by=by.id)
+            made.append(company)
+        self.version += 1
+        return made
+
+    def set_active(self, company_id: int, active: bool) -> None:
+        """Activate or deactivate a company, as somebody does on the web page."""
+        self.companies[company_id].active = active
+        self.version += 1
+
+    def add_feldera_key(self, name: str, role: str = "write") -> FelderaKey:
+        """Make a Feldera key.
+
+        Raises:
+            NameTakenError: that name is in use.
+        """
+        if name in self.feldera_keys:
+            raise NameTakenError(name)
+        # The version tells a key that was made again from the one of that name before it.
+        topic = (self.seed, "feldera", name, self.version)
+        key = FelderaKey(id=draw.identifier(*topic), name=name, role=role, api_key=f"apikey:{draw.letters(48, *topic)}")
+        self.feldera_keys[name] = key
+        self.version += 1
+        return key
+
+    def delete_feldera_key(self, name: str) -> bool:
+        """Forget a Feldera key; tells whether there was one."""
+        if self.feldera_keys.pop(name, None) is None:
+            return False
+        self.version += 1
+        return True
+
+    def opens_feldera(self, token: str) -> bool:
+        """Whether Feldera accepts that token."""
+        return token == self.feldera_token or any(token == key.api_key for key in self.feldera_keys.values())
