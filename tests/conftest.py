@@ -1,0 +1,56 @@
+"""What every test gets: an own sandbox on request, and a look afterwards for what was left behind."""
+
+import asyncio
+import gc
+import threading
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from woodpecker_async import WoodpeckerSession
+from woodpecker_async.sandbox import Sandbox
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("WOODPECKER_API_KEY", "WOODPECKER_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True)
+def _no_threads_left() -> Iterator[None]:
+    before = set(threading.enumerate())
+    yield
+    left = [
+        thread
+        for thread in threading.enumerate()
+        if thread not in before and not thread.name.startswith("asyncio_")  # the loop's own executor
+    ]
+    assert not left, f"threads left behind: {left}"
+
+
+@pytest.fixture
+async def box() -> AsyncIterator[Sandbox]:
+    """A sandbox of 12 companies with 3 keys each; afterwards no task of the test's may be left."""
+    async with Sandbox(companies=12, keys_per_company=3, inactive=1) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+async def woodpecker(box: Sandbox) -> AsyncIterator[WoodpeckerSession]:
+    async with box.session() as session:
+        yield session
+
+
+@pytest.fixture
+async def no_tasks_left() -> AsyncIterator[None]:
+    """For tests that cancel, break and fail on purpose."""
+    before = asyncio.all_tasks()
+    yield
+    gc.collect()
+    for _ in range(20):
+        left = [task for task in asyncio.all_tasks() - before if "woodpecker" in repr(task)]
+        if not left:
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError(f"tasks left behind: {left}")

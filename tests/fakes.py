@@ -1,0 +1,52 @@
+"""Stand-ins for the pure tests: a clock that obeys, a caller that answers from a script."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from woodpecker_async.engine.operation import Operation, Reply
+from woodpecker_async.models.paging import Listing, PaginationData
+from woodpecker_async.options import CallOptions
+
+
+class VirtualClock:
+    """Time passes only in `sleep`; chance is what it is told to be."""
+
+    def __init__(self, chance: float = 0.5) -> None:
+        self.time = 1000.0
+        self.chance = chance
+        self.slept: list[float] = []
+
+    def now(self) -> float:
+        return self.time
+
+    def utcnow(self) -> datetime:
+        return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=self.time)
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.time += seconds
+
+    def random(self) -> float:
+        return self.chance
+
+
+class ScriptedCaller:
+    """Answers each page from a function of its number."""
+
+    def __init__(self, answer: Callable[[int], Listing[Any]]) -> None:
+        self.answer = answer
+        self.asked: list[int] = []
+
+    async def run(self, operation: Operation[Any], options: CallOptions | None = None) -> Reply[Any]:
+        number = int(operation.params.get("page") or 1)
+        self.asked.append(number)
+        return Reply(value=self.answer(number))
+
+
+def listing(items: list[Any], number: int | None, total_pages: int | None, total: int | None = None) -> Listing[Any]:
+    """An answer as the server sends it."""
+    data = PaginationData(
+        total_elements=total, total_pages=total_pages, current_page_number=number, page_size=50
+    )
+    return Listing(content=tuple(items), pagination_data=data)

@@ -1,0 +1,171 @@
+"""JSON to models and back: strict where it must be, lenient where the server may grow."""
+
+import json
+import pickle
+import time
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from woodpecker_async import Secret
+from woodpecker_async.engine import codec
+from woodpecker_async.engine.codec import Undecodable, decode, encode
+from woodpecker_async.errors import ConfigError
+from woodpecker_async.models import (
+    ApiKey,
+    Company,
+    CreateApiKey,
+    CreateCompanies,
+    CreatedApiKey,
+    EmailAccount,
+    FelderaKey,
+    Listing,
+    Mailbox,
+    MailboxType,
+    Me,
+    NewCompany,
+    V1Company,
+)
+
+SENTINEL = "999.sentinel-value"
+
+
+def page(*content: object, **data: object) -> bytes:
+    return json.dumps({"content": list(content), "pagination_data": data, "extra": 1}).encode()
+
+
+def test_a_page_of_keys() -> None:
+    body = page({"api_key": "1.a", "label": None}, {"api_key": "1.b", "label": "x", "new": {}}, total_pages=1)
+    listing = decode(body, Listing[ApiKey])
+    assert isinstance(listing, Listing)
+    assert listing.content == (ApiKey(api_key=Secret("1.a")), ApiKey(api_key=Secret("1.b"), label="x"))
+    assert listing.pagination_data is not None
+    assert listing.pagination_data.total_pages == 1
+    assert listing.pagination_data.page_size is None
+
+
+@pytest.mark.parametrize(
+    ("body", "into", "paths"),
+    [
+        (page({"api_key": None}), Listing[ApiKey], ["$.content[0].api_key: expected a text that is not empty, got null"]),
+        (page({"api_key": ""}), Listing[ApiKey], ["$.content[0].api_key: expected a text that is not empty, got a text"]),
+        (page({"api_key": "a"}, {"label": "x"}), Listing[ApiKey], ["$.content[1].api_key: required field missing"]),
+        (page({"api_key": SENTINEL, "label": 3}), Listing[ApiKey], ["$.content[0].label"]),
+        (page({"id": "7", "name": "n"}), Listing[Company], ["$.content[0].id: expected an integer, got a text"]),
+        (page({"id": True, "name": "n"}), Listing[Company], ["$.content[0].id: expected an integer, got a boolean"]),
+        (page({"id": 1.9, "name": "n"}), Listing[Company], ["$.content[0].id: expected an integer, got a number"]),
+        (page({"id": 1, "name": None}), Listing[Company], ["$.content[0].name: expected a text, got null"]),
+        (page({"id": 1, "name": "n", "active": "false"}), Listing[Company], ["$.content[0].active"]),
+        (b'{"api_key": null}', CreatedApiKey, ["$.api_key: expected a text that is not empty, got null"]),
+        (b'{"content": 7}', Listing[ApiKey], ["$.content"]),
+        (b'{"content": {"a": 1}}', Listing[ApiKey], ["$.content"]),
+        (b"7", Listing[ApiKey], ["$: expected an object, got an integer"]),
+        (b"null", CreatedApiKey, ["$"]),
+        (b"[]", CreatedApiKey, ["$"]),
+        (b"", CreatedApiKey, ["$: expected JSON, got nothing"]),
+        (b"<html>", CreatedApiKey, ["$: expected JSON, got HTML"]),
+        (b'{"api_key": "999.sent', CreatedApiKey, ["$: expected JSON, got 21 bytes that are not (cut short?)"]),
+        (b"[" * 100_000, CreatedApiKey, ["$"]),
+        (b'{"id": "nope", "name": "n"}', FelderaKey, ["$.id: expected a UUID, got a text"]),
+        (b"[1]", Me, ["$: expected an object, got an array"]),
+        (b'[{"id": 1, "type": null, "details": {}}]', Listing[Mailbox], ["$[0].type"]),
+    ],
+)  # fmt: skip
+def test_wrong_types_are_named_by_path_and_never_by_value(body: bytes, into: Any, paths: list[str]) -> None:
+    failure = decode(body, into)
+    assert isinstance(failure, Undecodable)
+    assert len(failure.paths) == len(paths)
+    for found, expected in zip(failure.paths, paths, strict=True):
+        assert found.startswith(expected)
+    assert "sent" not in str(failure)
+
+
+def test_several_faults_are_all_named() -> None:
+    failure = decode(page({"id": "x", "name": None}, {"id": 2}), Listing[Company])
+    assert isinstance(failure, Undecodable)
+    assert {path.partition(":")[0] for path in failure.paths} == {
+        "$.content[0].id",
+        "$.content[0].name",
+        "$.content[1].name",
+    }
+
+
+def test_lists_come_in_three_shapes() -> None:
+    bare = decode(b'[{"id": 1, "name": "n", "api_keys": [{"api_key": "a", "name": "k"}]}]', Listing[V1Company])
+    assert isinstance(bare, Listing)
+    assert bare.content[0].api_keys[0].name == "k"
+    assert decode(b'{"message": "nothing found"}', Listing[V1Company]) == Listing(content=())
+    assert decode(b'{"content": []}', Listing[Company]) == Listing(content=())
+
+
+def test_unknown_values_of_an_enumeration_stay_text() -> None:
+    accounts = decode(
+        page({"id": 1, "type": "SMTP", "details": {}}, {"id": 2, "type": "JMAP", "details": {}}), Listing[EmailAccount]
+    )
+    assert isinstance(accounts, Listing)
+    known, unknown = (account.type for account in accounts.content)
+    assert known is MailboxType.SMTP
+    assert known == "SMTP"
+    assert unknown == "JMAP"
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(st.text().filter(lambda name: name not in ("api_key", "label")), json_values, max_size=5))
+def test_additional_fields_never_break(extra: dict[str, object]) -> None:
+    body = json.dumps({"content": [{"api_key": "a", "label": "l"} | extra], **{"x" + k: v for k, v in extra.items()}})
+    assert decode(body.encode(), Listing[ApiKey]) == Listing(content=(ApiKey(api_key=Secret("a"), label="l"),))
+
+
+@given(json_values)
+def test_any_json_decodes_or_is_refused_in_words(value: object) -> None:
+    for into in (Listing[ApiKey], Company, Me, Listing[Mailbox], V1Company):
+        decoded = decode(json.dumps(value).encode(), into)
+        if isinstance(decoded, Undecodable):
+            assert decoded.paths
+            assert all(path.startswith("$") for path in decoded.paths)
+
+
+def test_request_models_become_json() -> None:
+    assert encode(CreateApiKey(label="Zażółć \"x\"")) == '{"label":"Zażółć \\"x\\""}'.encode()
+    assert encode(CreateCompanies(companies=(NewCompany(name="A"),))) == b'{"companies":[{"name":"A"}]}'
+    assert encode(None) is None
+    assert encode([]) == b"[]"
+
+
+@pytest.mark.parametrize("body", [{"key": Secret("1.a")}, {"x": float("nan")}, {"x": object()}, {"x": "\ud800"}])
+def test_what_is_no_json_is_refused(body: object) -> None:
+    with pytest.raises(ConfigError, match="JSON"):
+        encode(body)
+
+
+def test_models_survive_pickle_without_their_keys() -> None:
+    key = ApiKey(api_key=Secret(SENTINEL), label="x")
+    pickled = pickle.dumps(key)
+    assert b"sentinel" not in pickled
+    assert pickle.loads(pickled) == key
+
+
+def test_there_is_one_converter_and_it_is_not_the_global_one() -> None:
+    import cattrs
+
+    assert codec._CONVERTER is not cattrs.global_converter
+    hooks = codec._CONVERTER.get_structure_hook(Listing[ApiKey])
+    decode(b'{"content": []}', Listing[ApiKey])
+    assert codec._CONVERTER.get_structure_hook(Listing[ApiKey]) is hooks
+
+
+def test_many_records_decode_in_reasonable_work() -> None:
+    body = page(*({"api_key": f"1.{n}", "label": "x"} for n in range(5000)))
+    began = time.process_time()
+    listing = decode(body, Listing[ApiKey])
+    assert isinstance(listing, Listing)
+    assert len(listing.content) == 5000
+    assert time.process_time() - began < 5  # a guard against quadratic work, not a measurement

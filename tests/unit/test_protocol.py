@@ -1,0 +1,220 @@
+"""Requests and verdicts, without any I/O."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from woodpecker_async import errors
+from woodpecker_async.engine.operation import Operation, build_path, foreign, foreign_path, get
+from woodpecker_async.engine.protocol import (
+    WOODPECKER,
+    Answer,
+    Headers,
+    NoAnswer,
+    build_request,
+    judge,
+    parse_retry_after,
+    parse_timestamp,
+)
+from woodpecker_async.errors import ConfigError
+from woodpecker_async.secret import Secret
+
+NOW = datetime(2026, 3, 5, 17, 57, tzinfo=UTC)
+KEYS = get("/v2/agency/companies/{company_id}/api_keys", dict, company_id=7)
+READ = get("/v2/mailboxes", dict, account_level=True)
+
+
+def problem(status: int, title: str, detail: str) -> bytes:
+    return json.dumps(
+        {"title": title, "status": status, "detail": detail, "timestamp": "2025-03-05 17:57:00"}
+    ).encode()
+
+
+def verdict(status: int, body: bytes = b"", operation: Operation = KEYS, **headers: str):
+    answer = Answer(status=status, headers={k.replace("_", "-"): v for k, v in headers.items()}, body=body)
+    return judge(operation, answer, now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "error", "kind"),
+    [
+        (400, problem(400, "Bad request", "X-Company-Id header value must be a number but is not"), "BadRequestError", "client"),
+        (400, b"", "BadRequestError", "client"),
+        (401, problem(401, "Unauthorized", "Invalid api key"), "AuthenticationError", "client"),
+        (401, problem(401, "Unauthorized", "No API addon"), "AuthenticationError", "client"),
+        (403, b"", "PermissionDeniedError", "client"),
+        (404, problem(404, "Not Found", "Company not found"), "CompanyNotFoundError", "client"),
+        (404, problem(404, "Not Found", "No active company found"), "CompanyNotFoundError", "client"),
+        (404, problem(404, "Not Found", "Requested resource does not exist"), "CompanyNotFoundError", "client"),
+        (404, b"<html>nginx</html>", "NotFoundError", "client"),
+        (409, problem(409, "Conflict", "Company is inactive"), "CompanyInactiveError", "client"),
+        (409, b'{"code": "WCNF001", "message": "no", "details": null}', "ConflictError", "client"),
+        (422, b'{"message": "no"}', "ApiError", "client"),
+        (429, b"", "RateLimitedError", "refused"),
+        (500, problem(500, "Internal server error", "An unexpected error has occurred."), "ServerError", "server"),
+        (502, b"<html>bad gateway</html>", "ServerError", "server"),
+        (599, b"\xff\xfe", "ServerError", "server"),
+        (302, b"", "UnexpectedRedirectError", "redirect"),
+        (200, b'{"status": {"status": "ERROR", "code": "E_SESSION", "msg": "no"}}', "AuthenticationError", "client"),
+        (200, b'{"status": {"status": "ERROR", "code": "E_TOO_MANY_REQUESTS", "msg": "no"}}', "RateLimitedError", "refused"),
+        (409, b'{"status": {"status": "ERROR", "code": "E_TOO_MANY_REQUESTS", "msg": "no"}}', "RateLimitedError", "refused"),
+        (200, b'{"status": {"status": "ERROR", "code": "E_UNKNOWN", "msg": "no"}}', "ServerError", "server"),
+        (400, b'{"status": {"status": "ERROR", "code": "E_NEW", "msg": "no"}}', "BadRequestError", "client"),
+        (409, b'{"message": "taken", "error_code": "DuplicateName", "details": null}', "ConflictError", "client"),
+    ],
+)  # fmt: skip
+def test_every_envelope_gives_the_class_of_its_meaning(status: int, body: bytes, error: str, kind: str) -> None:
+    judged = verdict(status, body)
+    assert (judged.error.__name__, judged.kind) == (error, kind)
+    assert not judged.ok
+
+
+def test_the_parts_of_an_error_are_kept() -> None:
+    judged = verdict(404, problem(404, "Not Found", "Company not found"), x_request_id="r-9")
+    assert (judged.title, judged.detail, judged.request_id) == ("Not Found", "Company not found", "r-9")
+    assert judged.timestamp == datetime(2025, 3, 5, 17, 57, tzinfo=UTC)
+    coded = verdict(409, b'{"message": "m", "error_code": "DuplicateName", "details": {"name": "ci"}}')
+    assert (coded.code, coded.detail, coded.details) == ("DuplicateName", "m", {"name": "ci"})
+
+
+def test_only_the_servers_own_error_counts_as_settled() -> None:
+    assert verdict(500, problem(500, "Internal server error", "x")).settled
+    assert not verdict(500, b"<html>").settled
+    assert not verdict(502, b"").settled
+    assert not judge(KEYS, NoAnswer(kind="lost", reason="x"), now=NOW).settled
+
+
+def test_a_success_is_not_mistaken_for_a_v1_error() -> None:
+    assert verdict(200, b'{"content": [{"label": "\\"ERROR\\""}]}').ok
+    assert verdict(200, b'{"prospects": [{"status": "ERROR"}], "status": {"status": "OK"}}').ok
+    assert verdict(200, b'{"status": "ERROR"}').ok
+    assert verdict(204).ok
+
+
+def test_a_deletion_repeated_after_a_lost_answer_finds_nothing_and_is_done() -> None:
+    deletion = Operation(method="DELETE", path="/x", template="/x", answer=None, repeatable=True)
+    gone = Answer(status=404, headers={}, body=b"")
+    assert judge(deletion, gone, now=NOW, maybe_done_before=True).ok
+    assert not judge(deletion, gone, now=NOW).ok
+    assert not judge(KEYS, gone, now=NOW, maybe_done_before=True).ok
+
+
+def test_a_redirect_names_the_host_and_nothing_of_the_query() -> None:
+    judged = verdict(302, location="https://user:pw@evil.example/x?token=abc")
+    assert "https://evil.example" in judged.detail
+    assert "token" not in judged.detail
+    assert "pw" not in judged.detail
+
+
+@given(st.integers(300, 599), st.binary(max_size=200))
+def test_any_body_gets_the_class_of_its_status(status: int, body: bytes) -> None:
+    judged = verdict(status, body)
+    assert issubclass(judged.error, errors.ApiError)
+    if not judged.code:
+        family = {4: "client", 5: "server", 3: "redirect"}[status // 100]
+        assert judged.kind == ("refused" if status == 429 else family)
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("3", 3.0),
+        (" 7 ", 7.0),
+        ("1.5", 1.5),
+        ("0", None),
+        ("-5", None),
+        ("soon", None),
+        ("", None),
+        (None, None),
+        ("nan", None),
+        ("1e9", None),
+        ("٣", None),
+        ("Thu, 99 Foo 2026 00:00:00 GMT", None),
+        (format_datetime(NOW + timedelta(seconds=90), usegmt=True), 90.0),
+        (format_datetime(NOW - timedelta(seconds=90), usegmt=True), None),
+    ],
+)
+def test_retry_after_is_seconds_or_a_date(value: str | None, seconds: float | None) -> None:
+    assert parse_retry_after(value, NOW) == seconds
+
+
+@given(st.text(max_size=40))
+def test_retry_after_never_breaks(value: str) -> None:
+    seconds = parse_retry_after(value, NOW)
+    assert seconds is None or seconds > 0
+
+
+def test_timestamps_are_aware_and_in_utc() -> None:
+    assert parse_timestamp("2025-03-05 17:57:00") == datetime(2025, 3, 5, 17, 57, tzinfo=UTC)
+    assert parse_timestamp("2025-03-20T14:32:34+0100") == datetime(2025, 3, 20, 13, 32, 34, tzinfo=UTC)
+    assert parse_timestamp("yesterday") is None
+    assert parse_timestamp(7) is None
+
+
+def request_for(operation: Operation):
+    return build_request(
+        operation,
+        dialect=WOODPECKER,
+        base_url="https://api.example/rest",
+        key=Secret("123.sentinel-key"),
+        body=None,
+        user_agent="ua",
+        extra_headers={"X-App": "a"},
+    )
+
+
+def test_a_request_has_its_headers_and_hides_their_values() -> None:
+    request = request_for(get("/v2/x", dict, params={"active": True, "page": 2, "none": None, "q": "a b&c"}))
+    assert request.url == "https://api.example/rest/v2/x?active=true&page=2&q=a%20b%26c"
+    assert dict(request.headers) == {
+        "X-App": "a",
+        "Accept": "application/json",
+        "User-Agent": "ua",
+        "x-api-key": "123.sentinel-key",
+    }
+    assert "sentinel" not in repr(request)
+    assert "sentinel" not in f"{Headers({'x-api-key': 'sentinel'})}"
+
+
+@pytest.mark.parametrize("segment", ["", ".", ".."])
+def test_a_segment_cannot_leave_its_place(segment: str) -> None:
+    with pytest.raises(ConfigError):
+        build_path("/v0/api_keys/{name}", name=segment)
+
+
+@given(st.text(min_size=1).filter(lambda text: text not in (".", "..")))
+def test_whatever_it_holds_a_segment_stays_one(segment: str) -> None:
+    if any("\ud800" <= c <= "\udfff" for c in segment):
+        return
+    path = build_path("/v0/api_keys/{name}", name=segment)
+    assert path.startswith("/v0/api_keys/")
+    rest = path.removeprefix("/v0/api_keys/")
+    assert rest.isascii()
+    assert not set(rest) & set("/?#\\ \r\n")
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["v2/x", "", "//evil.example/x", "https://evil.example", "/a/../b", "/a/./b", "/a/%2e%2E/b", "/a?b", "/a#b", "/a\\b", "/a\nb", None],
+)  # fmt: skip
+def test_foreign_paths_stay_below_the_base_url(path: str) -> None:
+    with pytest.raises(ConfigError):
+        foreign_path(path)
+
+
+@pytest.mark.parametrize("method", ["", "FETCH", "GET\r\n", None, 3])
+def test_foreign_methods_are_known_ones(method: str) -> None:
+    with pytest.raises(ConfigError):
+        foreign(method, "/x", None, None)
+
+
+@pytest.mark.parametrize(
+    ("path", "account_level"),
+    [("/v2/mailboxes", True), ("/v2/agency", False), ("/v1/agency/companies", False), ("/v2/agencyx", True)],
+)
+def test_agency_paths_are_told_apart(path: str, account_level: bool) -> None:
+    assert foreign("get", path, None, None).account_level is account_level

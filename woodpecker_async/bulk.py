@@ -1,0 +1,461 @@
+"""The same thing at many companies: bounded workers, one outcome for each company, a report.
+
+It uses nothing but the public names of the SDK; read it as an example of what can be built on them.
+
+A fixed set of workers belongs to the `async with` block. Each takes a ticket, then the next company, then
+works. Tickets come back when the caller takes an outcome, so a slow caller stops the workers, and an input
+that is an iterator is read only as far as needed. What goes wrong at one company is that company's outcome.
+What would go wrong at all of them (the key is not valid, or not of the agency; the server is gone) stops the
+run and is raised where the outcomes are read.
+"""
+
+import asyncio
+import copy
+import json
+import time
+from collections import Counter, deque
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator
+from types import TracebackType
+from typing import Any, Final, Self
+
+import attrs
+
+from woodpecker_async.errors import (
+    AuthenticationError,
+    CallError,
+    CompanyInactiveError,
+    CompanyNotFoundError,
+    ConfigError,
+    PaginationError,
+    PermissionDeniedError,
+    SessionClosedError,
+    TransportError,
+    WoodpeckerError,
+    WrongLoopError,
+)
+from woodpecker_async.models import ApiKey, Company
+from woodpecker_async.options import CallOptions
+from woodpecker_async.session import WoodpeckerSession
+
+__all__ = ["Companies", "Outcome", "Report", "Run", "list_api_keys"]
+
+Companies = Iterable[int | Company] | AsyncIterable[int | Company]
+
+_BULK: Final = CallOptions(priority="bulk")
+_VERSION: Final = 1
+
+# What one company's call raises and every other company's would.
+_FOR_ALL: Final = (AuthenticationError, PermissionDeniedError, SessionClosedError, WrongLoopError)
+
+
+@attrs.frozen(kw_only=True)
+class Outcome:
+    """What came of one company.
+
+    Attributes:
+        company_id: the company's id.
+        company: the company, where the run knows it (it listed them itself, or was given `Company` objects).
+        index: its place in the input, from 0.
+        keys: its API keys; empty if it failed.
+        error: why it failed; `None` if it did not.
+        attempts: how many requests it took.
+        seconds: how long it took, waiting for turns included.
+    """
+
+    company_id: int
+    company: Company | None = None
+    index: int
+    keys: tuple[ApiKey, ...] = ()
+    error: WoodpeckerError | None = None
+    attempts: int = 0
+    seconds: float = 0.0
+
+    @property
+    def ok(self) -> bool:
+        """Whether it succeeded."""
+        return self.error is None
+
+    @property
+    def inactive(self) -> bool:
+        """Whether it failed because the company is inactive, as far as the server says."""
+        if isinstance(self.error, CompanyInactiveError):
+            return True
+        known_inactive = self.company is not None and self.company.active is False
+        return known_inactive and isinstance(self.error, CompanyNotFoundError)
+
+
+@attrs.define(kw_only=True)
+class Report:
+    """What came of a run. Holds no keys; can be saved, loaded, and continued from with `resume=`.
+
+    Attributes:
+        done: ids of the companies that succeeded.
+        failures: by id, the error's type and its text, of the companies that failed.
+        inactive: ids of those among the failed that failed for being inactive.
+        keys: how many keys were seen.
+        requests: how many requests the companies took.
+        seconds: how long the run took so far.
+        stopped_by: the type of the error that stopped the run, if one did.
+    """
+
+    done: set[int] = attrs.field(factory=set)
+    failures: dict[int, tuple[str, str]] = attrs.field(factory=dict)
+    inactive: set[int] = attrs.field(factory=set)
+    keys: int = 0
+    requests: int = 0
+    seconds: float = 0.0
+    stopped_by: str | None = None
+
+    @property
+    def ok(self) -> int:
+        """How many companies succeeded."""
+        return len(self.done)
+
+    @property
+    def failed(self) -> int:
+        """How many companies failed."""
+        return len(self.failures)
+
+    @property
+    def total(self) -> int:
+        """How many companies have an outcome."""
+        return self.ok + self.failed
+
+    @property
+    def failures_by_type(self) -> dict[str, int]:
+        """How many companies failed, by the type of the error, most frequent first."""
+        return dict(Counter(kind for kind, _ in self.failures.values()).most_common())
+
+    def to_json(self) -> str:
+        """The report as JSON, without any key."""
+        return json.dumps(
+            {
+                "version": _VERSION,
+                "done": sorted(self.done),
+                "failures": {str(company): list(failure) for company, failure in sorted(self.failures.items())},
+                "inactive": sorted(self.inactive),
+                "keys": self.keys,
+                "requests": self.requests,
+                "seconds": round(self.seconds, 3),
+                "stopped_by": self.stopped_by,
+            }
+        )
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Self:
+        """A report from what `to_json` gave.
+
+        Raises:
+            ConfigError: it is not one.
+        """
+        try:
+            saved = json.loads(text)
+            if saved["version"] != _VERSION:
+                raise ConfigError(f"the report is of version {saved['version']!r}; this SDK reads version {_VERSION}")
+            return cls(
+                done={int(company) for company in saved["done"]},
+                failures={int(company): (str(kind), str(why)) for company, (kind, why) in saved["failures"].items()},
+                inactive={int(company) for company in saved["inactive"]},
+                keys=int(saved["keys"]),
+                requests=int(saved["requests"]),
+                seconds=float(saved["seconds"]),
+                stopped_by=saved["stopped_by"],
+            )
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            if isinstance(error, ConfigError):
+                raise
+            raise ConfigError(f"this is not a saved report ({type(error).__name__})") from None
+
+    def add(self, outcome: Outcome) -> None:
+        """Count an outcome; the company's earlier failure, if there was one, is forgotten."""
+        self.requests += outcome.attempts
+        self.failures.pop(outcome.company_id, None)
+        self.inactive.discard(outcome.company_id)
+        if outcome.error is None:
+            self.done.add(outcome.company_id)
+            self.keys += len(outcome.keys)
+            return
+        self.failures[outcome.company_id] = (type(outcome.error).__name__, str(outcome.error))
+        if outcome.inactive:
+            self.inactive.add(outcome.company_id)
+
+
+def list_api_keys(
+    session: WoodpeckerSession,
+    companies: Companies | None = None,
+    *,
+    ordered: bool = False,
+    concurrency: int | None = None,
+    resume: Report | None = None,
+    on_progress: Callable[[Report], object] | None = None,
+) -> "Run":
+    """List the API keys of many companies.
+
+    Args:
+        session: an open session with an HQ key.
+        companies: ids or `Company` objects, as a list, an iterator or an async iterator, read lazily; by
+            default all companies of the agency, inactive ones included.
+        ordered: give outcomes in the order of the input rather than as they finish.
+        concurrency: workers, 1 to 256; by default as many as the session's limits can use.
+        resume: the report of an earlier run: its done companies are skipped, and it is counted on.
+        on_progress: a plain function that is given the report after each outcome.
+
+    Returns:
+        A run: `async with` it, and iterate over it.
+
+    Raises:
+        ConfigError: an argument is not usable.
+
+    Example:
+        ::
+
+            async with bulk.list_api_keys(woodpecker) as run:
+                async for outcome in run:
+                    print(outcome.company_id, len(outcome.keys), outcome.error)
+            print(run.report.ok, run.report.failures_by_type)
+    """
+    if not isinstance(session, WoodpeckerSession):
+        raise ConfigError(f"session is a WoodpeckerSession, not {type(session).__name__}")
+    if resume is not None and not isinstance(resume, Report):
+        raise ConfigError(f"resume is a Report (see Report.from_json), not {type(resume).__name__}")
+    source = session.agency.companies.list(options=_BULK) if companies is None else companies
+
+    async def work(company_id: int, effort: Effort) -> tuple[ApiKey, ...]:
+        keys: list[ApiKey] = []
+        async for page in session.agency.api_keys.list(company_id, options=_BULK).pages():
+            keys.extend(page.items)
+            effort.attempts += page.attempts
+        return tuple(keys)
+
+    return Run(
+        work,
+        source,
+        workers=_workers(session, concurrency),
+        ordered=ordered,
+        report=resume,
+        on_progress=on_progress,
+    )
+
+
+def _workers(session: WoodpeckerSession, concurrency: int | None) -> int:
+    if concurrency is None:
+        limits = session.limits
+        # One more than the lane lets through, so that there is always one ready to go.
+        return 1 + (limits.max_in_flight if limits.lanes == "account" else limits.total)
+    if isinstance(concurrency, bool) or not isinstance(concurrency, int) or not 1 <= concurrency <= 256:
+        raise ConfigError(f"concurrency is a whole number from 1 to 256, not {concurrency!r}")
+    return concurrency
+
+
+@attrs.define
+class Effort:
+    """How many requests one company has taken so far, also if it fails in the end."""
+
+    attempts: int = 0
+
+
+Work = Callable[[int, Effort], Awaitable[tuple[ApiKey, ...]]]
+
+
+class Run(AsyncIterator[Outcome]):
+    """A run over many companies. `async with` owns the workers; iterating gives the outcomes.
+
+    Attributes:
+        report: what came of it so far.
+    """
+
+    def __init__(
+        self,
+        work: Work,
+        companies: Companies,
+        *,
+        workers: int,
+        ordered: bool,
+        report: Report | None,
+        on_progress: Callable[[Report], object] | None,
+    ) -> None:
+        # A copy: what was saved stays as it was saved.
+        self.report = copy.deepcopy(report) if report is not None else Report()
+        self._work = work
+        self._input = _Input(companies, skip=frozenset(self.report.done))
+        self._count = workers
+        self._on_progress = on_progress
+        self._ordered = ordered
+        self._finished: deque[Outcome] = deque()
+        self._early: dict[int, Outcome] = {}
+        self._next_index = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._news = asyncio.Event()
+        self._tickets = asyncio.Semaphore(2 * workers)
+        self._stop: BaseException | None = None
+        self._streak: tuple[type[BaseException] | None, int] = (None, 0)
+        self._began: float | None = None
+        self._before = self.report.seconds
+
+    async def __aenter__(self) -> Self:
+        if self._began is not None:
+            raise ConfigError("a run is used once: make another one, with resume=run.report to go on")
+        self._began = time.monotonic()
+        self.report.stopped_by = None
+        for number in range(self._count):
+            task = asyncio.create_task(self._worker(), name=f"woodpecker-bulk-{number}")
+            self._tasks.add(task)
+            task.add_done_callback(self._gone)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        tasks = tuple(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._clock()
+
+    def __aiter__(self) -> Self:
+        if self._began is None:
+            raise ConfigError("enter the run first: `async with bulk.list_api_keys(...) as run:`")
+        return self
+
+    async def __anext__(self) -> Outcome:
+        while not self._finished:
+            if not self._tasks:
+                if self._stop is not None:
+                    raise self._stop
+                raise StopAsyncIteration
+            self._news.clear()
+            await self._news.wait()
+        outcome = self._finished.popleft()
+        self._tickets.release()
+        self.report.add(outcome)
+        self._clock()
+        if self._on_progress is not None:
+            self._on_progress(self.report)
+        return outcome
+
+    def _clock(self) -> None:
+        assert self._began is not None
+        self.report.seconds = self._before + time.monotonic() - self._began
+
+    def _gone(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._news.set()
+
+    async def _worker(self) -> None:
+        while self._stop is None:
+            await self._tickets.acquire()
+            try:
+                entry = await self._input.next()
+            except Exception as error:  # the input itself failed: there is no going on
+                self._halt(error)
+                return
+            if entry is None:
+                return
+            index, given = entry
+            try:
+                outcome = await self._one(index, given)
+            except Exception as error:
+                self._halt(error)
+                return
+            self._hand_over(outcome)
+
+    async def _one(self, index: int, given: object) -> Outcome:
+        company, company_id = given if isinstance(given, Company) else None, _id_of(given)
+        began = time.monotonic()
+        keys: tuple[ApiKey, ...] = ()
+        error: WoodpeckerError | None = None
+        effort = Effort()
+        try:
+            keys = await self._work(company_id, effort)
+        except _FOR_ALL:
+            raise
+        except (CallError, PaginationError) as failure:
+            error = failure
+            effort.attempts += len(getattr(failure, "attempts", ()))
+        self._watch(error)
+        return Outcome(
+            company_id=company_id,
+            company=company,
+            index=index,
+            keys=keys,
+            error=error,
+            attempts=effort.attempts,
+            seconds=time.monotonic() - began,
+        )
+
+    def _watch(self, error: WoodpeckerError | None) -> None:
+        """Stop when company after company fails for want of a server."""
+        kind, count = self._streak
+        if not isinstance(error, TransportError):
+            self._streak = (None, 0)
+            return
+        count = count + 1 if kind is type(error) else 1
+        self._streak = (type(error), count)
+        if count >= 3 * self._count:
+            raise error
+
+    def _halt(self, error: Exception) -> None:
+        if self._stop is None:
+            self._stop = error
+            self.report.stopped_by = type(error).__name__
+        for task in self._tasks:
+            if task is not asyncio.current_task():
+                task.cancel()
+        # What had finished out of order is handed over too: nothing that was done is lost.
+        self._finished.extend(self._early.pop(index) for index in sorted(self._early))
+
+    def _hand_over(self, outcome: Outcome) -> None:
+        if not self._ordered:
+            self._finished.append(outcome)
+        else:
+            # A ticket is taken before a company is, so the one that all wait for is always under way.
+            self._early[outcome.index] = outcome
+            while (ready := self._early.pop(self._next_index, None)) is not None:
+                self._finished.append(ready)
+                self._next_index += 1
+        self._news.set()
+
+
+class _Input:
+    """The companies, one at a time, to whichever worker asks next."""
+
+    def __init__(self, companies: Companies, skip: frozenset[int]) -> None:
+        self._skip = skip
+        self._index = 0
+        self._over = False
+        self._lock = asyncio.Lock()
+        self._sync: Iterator[Any] | None = None
+        self._async: AsyncIterator[Any] | None = None
+        if isinstance(companies, Collection):
+            for given in companies:  # all there already: look at each before anything is sent
+                _id_of(given)
+        if isinstance(companies, AsyncIterable):
+            self._async = aiter(companies)
+        elif isinstance(companies, Iterable) and not isinstance(companies, str | bytes):
+            self._sync = iter(companies)
+        else:
+            raise ConfigError(
+                f"companies is an iterable or async iterable of ids or Companies, not {type(companies).__name__}"
+            )
+
+    async def next(self) -> tuple[int, Any] | None:
+        async with self._lock:
+            while not self._over:
+                try:
+                    given = next(self._sync) if self._sync is not None else await anext(self._async)  # type: ignore[arg-type]
+                except (StopIteration, StopAsyncIteration):
+                    self._over = True
+                    return None
+                if _id_of(given) in self._skip:
+                    continue
+                index = self._index
+                self._index += 1
+                return index, given
+            return None
+
+
+def _id_of(given: object) -> int:
+    company_id = given.id if isinstance(given, Company) else given
+    if isinstance(company_id, bool) or not isinstance(company_id, int) or company_id < 1:
+        raise ConfigError(f"a company is given as a Company or by its id, a whole number from 1 on; not {given!r}")
+    return company_id

@@ -1,0 +1,200 @@
+"""The one cattrs converter: request models to JSON, JSON to answer models.
+
+Strict where cattrs is not: it would turn `null` into the text `"None"`, `"false"` into `True` and `1.9` into
+`1`. Lenient where the server may grow: unknown fields are ignored, unknown values of an enumeration stay text.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from types import GenericAlias, NoneType
+from typing import Any, TypeVar, get_args
+from uuid import UUID
+
+import attrs
+import cattrs
+from cattrs.preconf.json import make_converter
+
+from woodpecker_async.errors import ConfigError
+from woodpecker_async.models.account import MailboxType, Me
+from woodpecker_async.models.paging import Listing
+from woodpecker_async.secret import Secret
+
+T = TypeVar("T")
+
+
+@attrs.frozen
+class Undecodable:
+    """Why a body could not become a model: JSON paths and expected types, never a value."""
+
+    paths: tuple[str, ...]
+
+
+def decode(body: bytes, into: type[T]) -> T | Undecodable:
+    """The body as `into`.
+
+    It returns a failure rather than raising it: the frames below hold the body, which may be full of keys.
+    """
+    if into is Any and not body.strip():
+        return None  # type: ignore[return-value]
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        return Undecodable((_not_json(body),))
+    if into is Any:
+        return value  # type: ignore[no-any-return]
+    try:
+        return _CONVERTER.structure(value, into)
+    except Exception as error:  # whatever a hook raises, its text may hold a value
+        return Undecodable(tuple(map(_path_first, cattrs.transform_error(error, format_exception=_describe))))
+
+
+def _path_first(told: str) -> str:
+    what, _, path = told.rpartition(" @ ")
+    return f"{path}: {what}"
+
+
+def encode(body: Any) -> bytes | None:
+    """A request model, or plain JSON values, as JSON; `None` stays `None` (no body).
+
+    Raises:
+        ConfigError: something in it cannot be JSON.
+    """
+    if body is None:
+        return None
+    try:
+        plain = _CONVERTER.unstructure(body)
+        return json.dumps(plain, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        problem = type(error).__name__
+    raise ConfigError(f"the body cannot be sent as JSON ({problem}): it holds a Secret, NaN, or an object JSON has not")
+
+
+def _not_json(body: bytes) -> str:
+    if not body.strip():
+        return "$: expected JSON, got nothing"
+    if body.lstrip()[:1] == b"<":
+        return "$: expected JSON, got HTML"
+    return f"$: expected JSON, got {len(body)} bytes that are not (cut short?)"
+
+
+class _WrongTypeError(TypeError):
+    def __init__(self, expected: str, value: object) -> None:
+        super().__init__(expected)
+        self.expected = expected
+        self.got = _json_name(value)
+
+
+_JSON_NAMES: dict[type, str] = {
+    NoneType: "null",
+    bool: "a boolean",
+    int: "an integer",
+    float: "a number",
+    str: "a text",
+    list: "an array",
+    dict: "an object",
+}
+
+
+def _json_name(value: object) -> str:
+    return _JSON_NAMES.get(type(value), type(value).__name__)
+
+
+def _describe(error: BaseException, into: type[Any] | None) -> str:
+    """One failure in words; cattrs adds the path."""
+    if isinstance(error, _WrongTypeError):
+        return f"expected {error.expected}, got {error.got}"
+    if isinstance(error, KeyError):
+        return "required field missing"
+    return f"expected {_json_name(into) if into is None else getattr(into, '__name__', into)}"
+
+
+def _exactly(kind: type, name: str) -> Callable[[Any, Any], Any]:
+    def structure(value: Any, _: Any) -> Any:
+        if type(value) is not kind:
+            raise _WrongTypeError(name, value)
+        return value
+
+    return structure
+
+
+def _structure_float(value: Any, _: Any) -> float:
+    if type(value) not in (int, float):
+        raise _WrongTypeError("a number", value)
+    return float(value)
+
+
+def _structure_secret(value: Any, _: Any) -> Secret:
+    if type(value) is not str or not value:
+        raise _WrongTypeError("a text that is not empty", value)
+    return Secret(value)
+
+
+def _structure_uuid(value: Any, _: Any) -> UUID:
+    try:
+        return UUID(value)
+    except (ValueError, AttributeError, TypeError):
+        raise _WrongTypeError("a UUID", value) from None
+
+
+def _structure_mailbox_type(value: Any, _: Any) -> MailboxType | str:
+    if type(value) is not str:
+        raise _WrongTypeError("a text", value)
+    return MailboxType(value) if value in MailboxType.__members__.values() else value
+
+
+def _structure_me(value: Any, _: Any) -> Me:
+    return Me(fields=_mapping(value))
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    if type(value) is not dict:
+        raise _WrongTypeError("an object", value)
+    return value  # type: ignore[no-any-return]
+
+
+def _refuse_secret(_: Secret) -> str:
+    raise TypeError("a Secret is not JSON: reveal() it where it must be shown")
+
+
+def _listing_hook(converter: cattrs.Converter) -> None:
+    """`Listing[T]` reads all the shapes in which the API lists things."""
+    by_fields = cattrs.gen.make_dict_structure_fn
+
+    def is_listing(into: Any) -> bool:
+        return getattr(into, "__origin__", None) is Listing
+
+    def factory(into: Any) -> Callable[[Any, Any], Any]:
+        (item,) = get_args(into)
+        items_type = GenericAlias(tuple, (item, ...))
+        items = converter.get_structure_hook(items_type)
+        whole = by_fields(into, converter)
+
+        def structure(value: Any, _: Any) -> Any:
+            if type(value) is list:  # v1 and mailboxes: a bare array
+                return Listing(content=items(value, items_type))
+            if type(value) is dict and set(value) == {"message"}:  # "nothing found", in the older endpoints
+                return Listing(content=())
+            return whole(_mapping(value), into)
+
+        return structure
+
+    converter.register_structure_hook_factory(is_listing, factory)
+
+
+def _make() -> cattrs.Converter:
+    converter = make_converter()
+    # Simple types first: classes built later pick these up.
+    for kind, name in ((str, "a text"), (int, "an integer"), (bool, "a boolean")):
+        converter.register_structure_hook(kind, _exactly(kind, name))
+    converter.register_structure_hook(float, _structure_float)
+    converter.register_structure_hook(Secret, _structure_secret)
+    converter.register_structure_hook(UUID, _structure_uuid)
+    # By predicate: cattrs has a way of its own with unions, which would leave the known values as text.
+    converter.register_structure_hook_func(lambda into: into == MailboxType | str, _structure_mailbox_type)
+    converter.register_structure_hook(Me, _structure_me)
+    converter.register_unstructure_hook(Secret, _refuse_secret)
+    _listing_hook(converter)
+    return converter
+
+
+_CONVERTER = _make()

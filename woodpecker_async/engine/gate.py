@@ -1,0 +1,85 @@
+"""`Gate`: so many at once, first come first served, interactive before bulk."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+from woodpecker_async.options import Priority
+
+_BULK_TURN = 8
+
+
+class Gate:
+    """Lets as many in at once as `limit()` says.
+
+    Within a priority they enter in the order they came; interactive ones go before bulk ones, but of eight
+    that enter while both kinds wait, one is bulk. A place is given away at the moment it becomes free, to
+    the first in the queue, so that nobody who comes later can slip in between.
+
+    Args:
+        limit: how many may be inside; may change at any time, see `widened`.
+    """
+
+    def __init__(self, limit: Callable[[], int]) -> None:
+        self._limit = limit
+        self._interactive: deque[asyncio.Future[None]] = deque()
+        self._bulk: deque[asyncio.Future[None]] = deque()
+        self._since_bulk = 0
+        self.inside = 0
+
+    @property
+    def waiting(self) -> int:
+        """How many wait to enter."""
+        return sum(not turn.done() for queue in (self._interactive, self._bulk) for turn in queue)
+
+    @property
+    def idle(self) -> bool:
+        """Nobody inside, nobody waiting."""
+        return not self.inside and not self._interactive and not self._bulk
+
+    async def enter(self, priority: Priority, *, again: bool = False) -> None:
+        """Wait for a place and take it.
+
+        Args:
+            priority: which of the two queues.
+            again: go to the head of the queue: who has been inside before came first.
+        """
+        if self.inside < self._limit() and not self._interactive and not self._bulk:
+            self.inside += 1
+            return
+        queue = self._interactive if priority == "interactive" else self._bulk
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if again:
+            queue.appendleft(turn)
+        else:
+            queue.append(turn)
+        self.widened()
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self.leave()  # the place had been given just before
+            else:
+                queue.remove(turn)
+            raise
+
+    def leave(self) -> None:
+        """Give the place back."""
+        self.inside -= 1
+        self.widened()
+
+    def widened(self) -> None:
+        """Let in as many as there is room for now."""
+        while self.inside < self._limit() and (turn := self._next()) is not None:
+            self.inside += 1
+            turn.set_result(None)
+
+    def _next(self) -> asyncio.Future[None] | None:
+        while self._interactive or self._bulk:
+            bulk_turn = self._bulk and (not self._interactive or self._since_bulk >= _BULK_TURN - 1)
+            queue = self._bulk if bulk_turn else self._interactive
+            self._since_bulk = 0 if bulk_turn else self._since_bulk + 1
+            turn = queue.popleft()
+            if not turn.done():
+                return turn
+        return None

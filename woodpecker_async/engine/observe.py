@@ -1,0 +1,94 @@
+"""What may be told about a call: hooks for the user, one quiet logger.
+
+Both work by allow-list: an `Event` has no field that could hold a header, a query or a body.
+"""
+
+import inspect
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any, Literal
+
+import attrs
+
+from woodpecker_async.errors import ConfigError
+
+logger = logging.getLogger("woodpecker_async")
+logger.addHandler(logging.NullHandler())
+
+
+@attrs.frozen(kw_only=True)
+class Event:
+    """One moment of an attempt.
+
+    Attributes:
+        kind: `"start"` before sending, `"end"` after an answer or its lack, `"retry"` when another attempt
+            will follow after `wait` seconds.
+        call_id: the same for all attempts of one call.
+        method: the HTTP method.
+        path: the template of the path: `/v2/agency/companies/{company_id}/api_keys`.
+        company_id: the company the call is for, if any.
+        attempt: 1 for the first.
+        status: the HTTP status (`end`, `retry`), if an answer came.
+        failure: what went wrong, in a word; `None` for a success.
+        milliseconds: how long the attempt took (`end`).
+        wait: seconds waited before this attempt (`start`).
+        request_id: the server's id of the answer, if it sends one.
+    """
+
+    kind: Literal["start", "end", "retry"]
+    call_id: str
+    method: str
+    path: str
+    company_id: int | None = None
+    attempt: int = 1
+    status: int | None = None
+    failure: str | None = None
+    milliseconds: float | None = None
+    wait: float | None = None
+    request_id: str | None = None
+
+
+Hook = Callable[[Event], object]
+
+
+class Observer:
+    """Tells the hooks and the logger; costs nothing when nobody listens."""
+
+    def __init__(self, hooks: Iterable[Hook]) -> None:
+        self._hooks = tuple(hooks)
+        for hook in self._hooks:
+            if not callable(hook) or inspect.iscoroutinefunction(hook):
+                raise ConfigError(f"a hook is a plain function that takes an Event; not {hook!r}")
+
+    @property
+    def listening(self) -> bool:
+        """Whether an event would reach anybody."""
+        return bool(self._hooks) or logger.isEnabledFor(logging.DEBUG)
+
+    def tell(self, event: Event) -> None:
+        """Hand the event to the hooks, then to the log. A hook that fails does not fail the call."""
+        for hook in self._hooks:
+            try:
+                hook(event)
+            except Exception:
+                logger.exception("a hook of the session failed on the %s of an attempt", event.kind)
+        if logger.isEnabledFor(logging.DEBUG):
+            logger.debug("%s %s %s %s", event.kind, event.method, event.path, _told(event), extra=_fields(event))
+
+
+def _fields(event: Event) -> dict[str, Any]:
+    return {f"woodpecker_{name}": value for name, value in attrs.asdict(event).items()}
+
+
+def _told(event: Event) -> str:
+    told = {
+        "company": event.company_id,
+        "attempt": event.attempt,
+        "status": event.status,
+        "failure": event.failure,
+        "ms": None if event.milliseconds is None else round(event.milliseconds, 1),
+        "wait": event.wait or None,
+        "request_id": event.request_id,
+        "call": event.call_id,
+    }
+    return " ".join(f"{name}={value}" for name, value in told.items() if value is not None)

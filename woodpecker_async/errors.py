@@ -1,0 +1,370 @@
+"""Every exception of the SDK, in one tree.
+
+::
+
+    WoodpeckerError
+    ├── ConfigError                 a bad argument; also a ValueError; nothing was sent
+    ├── SessionClosedError          the session has been closed
+    ├── ScopeClosedError            the `async with woodpecker.company(...)` block has ended
+    ├── WrongLoopError              the session belongs to another event loop that is still alive
+    ├── SecretNotCarriedError       reveal() of a Secret that came out of a pickle
+    ├── PaginationError             the server's pages make no sense; `.resume` is the page to go on from
+    └── CallError                   one call failed: method, path, company, attempts
+        ├── LaneTimeoutError        no turn in the lane within `Timeouts.lane`; nothing was sent
+        ├── DeadlineExceededError   `RetryPolicy.deadline` is over
+        ├── TransportError          no answer
+        │   ├── NotSentError        the request never left: DNS, connect, TLS, proxy
+        │   ├── ConnectionLostError the connection broke after sending
+        │   └── AttemptTimeoutError no answer within `Timeouts.attempt`
+        ├── OutcomeUnknownError     a write may or may not have happened
+        │   └── KeyOutcomeUnknownError   ... the creation of an API key
+        ├── ResponseDecodeError     a success whose body is not what the documents say; `.paths`
+        └── ApiError                the server refused
+            ├── BadRequestError           400
+            ├── AuthenticationError       401
+            ├── PermissionDeniedError     403
+            ├── NotFoundError             404
+            │   └── CompanyNotFoundError  404 that speaks of the company
+            ├── ConflictError             409
+            │   └── CompanyInactiveError  409 Company is inactive
+            ├── RateLimitedError          429
+            ├── ServerError               5xx
+            └── UnexpectedRedirectError   3xx; the SDK follows none
+
+All of them are plain values: they survive `pickle`, `copy` and a process pool, and never hold a request
+header, a body, or an exception of the HTTP library.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, ClassVar, NamedTuple
+
+
+class Attempt(NamedTuple):
+    """One attempt of a call.
+
+    Attributes:
+        number: 1 for the first.
+        status: the HTTP status of the answer; `None` if there was none.
+        failure: what went wrong, in a word (`"refused"`, `"server"`, `"lost"`, `"timeout"`, ...).
+        wait: seconds waited before this attempt.
+        elapsed: seconds from sending to the end of the answer.
+    """
+
+    number: int
+    status: int | None
+    failure: str
+    wait: float
+    elapsed: float
+
+
+class WoodpeckerError(Exception):
+    """The base of everything the SDK raises."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Rebuilt from args and attributes, so that no subclass needs a constructor that pickle can call.
+        return _rebuild, (type(self), self.args, self.__dict__.copy())
+
+
+def _rebuild(cls: type[WoodpeckerError], args: tuple[Any, ...], state: dict[str, Any]) -> WoodpeckerError:
+    error = cls.__new__(cls, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error
+
+
+class ConfigError(WoodpeckerError, ValueError):
+    """An argument is not usable; the message says which and what to do. Nothing was sent."""
+
+
+class SessionClosedError(WoodpeckerError):
+    """The session has been closed: make a new one."""
+
+
+class ScopeClosedError(WoodpeckerError):
+    """The company scope this object was made in has ended; the session itself lives on."""
+
+
+class WrongLoopError(WoodpeckerError, RuntimeError):
+    """The session is open on another event loop: use one session for each loop."""
+
+
+class SecretNotCarriedError(WoodpeckerError):
+    """A `Secret` that came out of a pickle holds no key to reveal."""
+
+
+class PaginationError(WoodpeckerError):
+    """The server's pages contradict themselves, or do not end.
+
+    Attributes:
+        resume: the page to go on from: `pager.pages(start=error.resume)`.
+    """
+
+    def __init__(self, message: str, *, resume: int) -> None:
+        super().__init__(message)
+        self.resume = resume
+
+
+class CallError(WoodpeckerError):
+    """A call failed. `str(error)` tells the whole story in one line.
+
+    Attributes:
+        method: the HTTP method.
+        path: the path below the base URL.
+        company_id: the company the call was for, if any.
+        call_id: our own id of the call, the same in all its attempts (see the hooks).
+        request_id: the server's id of the last answer, if it sends one.
+        attempts: every attempt made, refused ones too.
+        resume: the page that could not be had, if this was a walk over pages.
+        retryable: trying the same call again later may help.
+    """
+
+    retryable: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        method: str = "",
+        path: str = "",
+        company_id: int | None = None,
+        call_id: str | None = None,
+        request_id: str | None = None,
+        attempts: Iterable[Attempt] = (),
+    ) -> None:
+        super().__init__(message)
+        self.method = method
+        self.path = path
+        self.company_id = company_id
+        self.call_id = call_id
+        self.request_id = request_id
+        self.attempts = tuple(attempts)
+        self.resume: int | None = None
+
+    @property
+    def maybe_sent(self) -> bool:
+        """Whether the server may have acted on the call."""
+        return bool(self.attempts)
+
+    def __str__(self) -> str:
+        parts = [f"{self.method} {self.path}".strip()]
+        if self.company_id is not None:
+            parts.append(f"company {self.company_id}")
+        if self.resume is not None:
+            parts.append(f"page {self.resume}")
+        if self.attempts:
+            spent = sum(attempt.wait + attempt.elapsed for attempt in self.attempts)
+            parts.append(f"{_count(len(self.attempts), 'attempt')} in {spent:.2f} s")
+        if self.request_id:
+            parts.append(f"request id {self.request_id}")
+        if self.call_id:
+            parts.append(f"call {self.call_id}")
+        context = ", ".join(part for part in parts if part)
+        return f"{self.args[0]} [{context}]" if context else str(self.args[0])
+
+
+class LaneTimeoutError(CallError):
+    """The call did not get its turn within `Timeouts.lane` seconds. Nothing was sent."""
+
+    retryable = True
+
+    @property
+    def maybe_sent(self) -> bool:
+        """Never: the wait is before the first attempt."""
+        return False
+
+
+class DeadlineExceededError(CallError):
+    """`RetryPolicy.deadline` seconds have passed since the first attempt began, and no answer came."""
+
+    retryable = True
+
+
+class TransportError(CallError):
+    """No answer came back."""
+
+    retryable = True
+
+
+class NotSentError(TransportError):
+    """The request never left this machine: the name, the connection, TLS or the proxy failed."""
+
+    @property
+    def maybe_sent(self) -> bool:
+        """Never: no attempt got as far as sending."""
+        return False
+
+
+class ConnectionLostError(TransportError):
+    """The connection broke after the request was sent, before the answer was whole."""
+
+
+class AttemptTimeoutError(TransportError):
+    """The answer did not come within `Timeouts.attempt` seconds."""
+
+
+class OutcomeUnknownError(CallError):
+    """A write was sent and its outcome is not known: it may have happened.
+
+    Never repeat such a call blindly: look first whether it happened.
+
+    Attributes:
+        status: the HTTP status, if one came (5xx).
+        kind: `"server_error"`, `"connection_lost"`, `"timeout"`, `"deadline"` or `"closed"`; from key
+            creation also `"unreadable_answer"`, `"several_keys"`, `"other_writer"`, `"not_seen"` or
+            `"look_failed"`.
+        settled: the server has surely finished with the request: a look at the result counts at once.
+    """
+
+    def __init__(
+        self, message: str, *, kind: str, status: int | None = None, settled: bool = False, **context: Any
+    ) -> None:
+        super().__init__(message, **context)
+        self.kind = kind
+        self.status = status
+        self.settled = settled
+
+
+class KeyOutcomeUnknownError(OutcomeUnknownError):
+    """It cannot be said which API key, if any, a creation made.
+
+    `await woodpecker.agency.api_keys.resolve(error)` looks again, later.
+
+    Attributes:
+        company_id: the company.
+        label: the label asked for.
+        candidates: the keys (`Secret`) that may be the one, most often none or several.
+        baseline: fingerprints of the keys that were there before; `None` if nobody looked.
+    """
+
+    company_id: int
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        company_id: int,
+        label: str,
+        kind: str,
+        candidates: Iterable[Any] = (),
+        baseline: Iterable[str] | None = None,
+        **context: Any,
+    ) -> None:
+        super().__init__(message, kind=kind, company_id=company_id, **context)
+        self.label = label
+        self.candidates = tuple(candidates)
+        self.baseline = None if baseline is None else frozenset(baseline)
+
+
+class ResponseDecodeError(CallError):
+    """The server said success, and the body is not what the documents promise.
+
+    Attributes:
+        paths: what is wrong and where, such as `"$.content[57].label: expected str, got null"`; never a value.
+        status: the HTTP status.
+    """
+
+    def __init__(self, message: str, *, paths: Iterable[str], status: int | None = None, **context: Any) -> None:
+        super().__init__(message, **context)
+        self.paths = tuple(paths)
+        self.status = status
+
+
+class ApiError(CallError):
+    """The server answered with an error.
+
+    Attributes:
+        status: the HTTP status.
+        title: the API's short title (v2), or the reason phrase.
+        detail: the API's sentence about it.
+        code: the API's code, where it has one (v1 `E_...`, Feldera `DuplicateName`).
+        details: the API's structured details, where it has them (Feldera).
+        retry_after: seconds the server asked to wait, if it did.
+        timestamp: when it happened, by the server's clock, in UTC.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int,
+        title: str = "",
+        detail: str = "",
+        code: str | None = None,
+        details: Any = None,
+        retry_after: float | None = None,
+        timestamp: datetime | None = None,
+        **context: Any,
+    ) -> None:
+        super().__init__(message, **context)
+        self.status = status
+        self.title = title
+        self.detail = detail
+        self.code = code
+        self.details = details
+        self.retry_after = retry_after
+        self.timestamp = timestamp
+
+
+class BadRequestError(ApiError):
+    """400: the server could not make sense of the request."""
+
+
+class AuthenticationError(ApiError):
+    """401: the key is not valid, or the account has no API add-on or plan."""
+
+
+class PermissionDeniedError(ApiError):
+    """403: with `x-company-id`, the key is not from the main agency account."""
+
+
+class NotFoundError(ApiError):
+    """404: there is no such thing."""
+
+
+class CompanyNotFoundError(NotFoundError):
+    """404: no such company in this agency (creating a key: or the company is inactive)."""
+
+
+class ConflictError(ApiError):
+    """409: the request conflicts with the state of things."""
+
+
+class CompanyInactiveError(ConflictError):
+    """409: the company named in `x-company-id` is inactive."""
+
+
+class RateLimitedError(ApiError):
+    """429: the account's queue is full. The request was not processed."""
+
+    retryable = True
+
+    @property
+    def maybe_sent(self) -> bool:
+        """Whether an attempt before this refusal may have been acted on."""
+        return any(attempt.failure != "refused" for attempt in self.attempts)
+
+
+class ServerError(ApiError):
+    """5xx: the server failed."""
+
+    retryable = True
+
+
+class UnexpectedRedirectError(ApiError):
+    """3xx: the API redirects nowhere, and following would carry the key to another host.
+
+    Attributes:
+        target: scheme and host of the redirect's target.
+    """
+
+    def __init__(self, message: str, *, target: str = "", **context: Any) -> None:
+        super().__init__(message, **context)
+        self.target = target
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,154 @@
+"""Feldera's API keys, on the same engine.
+
+Another service, another token (`Authorization: Bearer`), another error shape. It says of itself that 502, 503
+and 504 pass, and that 500 is to be raised at once.
+"""
+
+import ssl
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Final
+from uuid import UUID
+
+import aiohttp
+
+from woodpecker_async.engine.call import wrapped
+from woodpecker_async.engine.clock import Clock
+from woodpecker_async.engine.observe import Hook
+from woodpecker_async.engine.operation import Caller, Operation, build_path, get, post
+from woodpecker_async.engine.protocol import FELDERA
+from woodpecker_async.errors import ConfigError
+from woodpecker_async.models.feldera import (
+    CreatedFelderaKey,
+    CreateFelderaKey,
+    CreateFelderaKeyWithRole,
+    FelderaKey,
+)
+from woodpecker_async.models.paging import Listing
+from woodpecker_async.options import CallOptions, Limits, RetryPolicy, Timeouts
+from woodpecker_async.pagination import ListCall, Pager
+from woodpecker_async.resources import checks
+from woodpecker_async.secret import Secret
+from woodpecker_async.session import Session
+
+__all__ = ["FelderaKeys", "FelderaSession"]
+
+_KEYS: Final = "/v0/api_keys"
+_KEY: Final = "/v0/api_keys/{api_key_name}"
+
+
+class FelderaKeys:
+    """The API keys of the instance."""
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+
+    def list(self, *, options: CallOptions | None = None) -> Pager[FelderaKey]:
+        """All keys, in one answer; never with their secrets."""
+        call = ListCall[FelderaKey](operation=get(_KEYS, Listing[FelderaKey]), key=_id, paged=False)
+        return Pager(self._caller, call, options)
+
+    async def create(
+        self, name: str, *, role: str | None = None, options: CallOptions | None = None
+    ) -> CreatedFelderaKey:
+        """Make a key. Its secret is in the answer, this once.
+
+        Args:
+            name: its name, unique on the instance.
+            role: `"read"` or `"write"`, for versions of the service that have roles.
+            options: for this call.
+
+        Raises:
+            ConflictError: the name is taken (`code` is `DuplicateName`).
+            OutcomeUnknownError: the answer got lost. `get(name)` tells whether the key exists; its secret is
+                lost in any case: the way on is to `delete` the key and create it again.
+
+        Document: "Create API Key", `POST /v0/api_keys`.
+        """
+        name = checks.text(name, "a key's name")
+        if role not in (None, "read", "write"):
+            raise ConfigError(f'role is "read" or "write", not {role!r}')
+        body = CreateFelderaKey(name=name) if role is None else CreateFelderaKeyWithRole(name=name, role=role)
+        return (await self._caller.run(post(_KEYS, CreatedFelderaKey, body), options)).value
+
+    async def get(self, name: str, *, options: CallOptions | None = None) -> FelderaKey:
+        """One key, without its secret.
+
+        Raises:
+            NotFoundError: there is none of this name (`code` is `UnknownApiKey`).
+        """
+        operation = get(_KEY, FelderaKey, api_key_name=checks.text(name, "a key's name"))
+        return (await self._caller.run(operation, options)).value
+
+    async def delete(self, name: str, *, options: CallOptions | None = None) -> None:
+        """Delete a key. If an answer gets lost and the key is gone at the next attempt, that is success.
+
+        Raises:
+            NotFoundError: there was none of this name.
+        """
+        path = build_path(_KEY, api_key_name=checks.text(name, "a key's name"))
+        operation = Operation[None](method="DELETE", path=path, template=_KEY, answer=None, repeatable=True)
+        await self._caller.run(operation, options)
+
+
+def _id(key: FelderaKey) -> UUID:
+    return key.id
+
+
+class FelderaSession(Session):
+    """A session with a Feldera instance.
+
+    Args:
+        base_url: the instance, such as `"http://localhost:8080"`.
+        token: a JSON web token or an API key (`apikey:...`); a text, a `Secret`, or a function that returns
+            one and may be `async`.
+        retry, timeouts, limits, http_session, hooks, proxy, trust_env, ssl_context, user_agent, options,
+            clock: as for `WoodpeckerSession`.
+
+    Raises:
+        ConfigError: one of them is not usable.
+
+    Example:
+        ::
+
+            async with FelderaSession("http://localhost:8080", token="apikey:...") as feldera:
+                made = await feldera.api_keys.create(name="ci")
+    """
+
+    api_keys: FelderaKeys
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        token: str | Secret | Callable[[], str | Secret | Awaitable[str | Secret]],
+        retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen
+        timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
+        limits: Limits = Limits(),  # noqa: B008 - frozen
+        http_session: aiohttp.ClientSession | None = None,
+        hooks: Iterable[Hook] = (),
+        proxy: str | None = None,
+        trust_env: bool = False,
+        ssl_context: ssl.SSLContext | None = None,
+        user_agent: str | None = None,
+        options: CallOptions | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        # The name is bound to a Secret at once: this frame is part of a traceback.
+        key = token = wrapped(token)
+        super().__init__(
+            FELDERA,
+            key,
+            base_url=base_url,
+            retry=retry,
+            timeouts=timeouts,
+            limits=limits,
+            http_session=http_session,
+            hooks=hooks,
+            proxy=proxy,
+            trust_env=trust_env,
+            ssl_context=ssl_context,
+            user_agent=user_agent,
+            options=options,
+            clock=clock,
+        )
+        self.api_keys = FelderaKeys(self._access)

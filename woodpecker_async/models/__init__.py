@@ -1,0 +1,57 @@
+"""Frozen attrs classes: what is sent, and what comes back."""
+
+from woodpecker_async.models.account import Mailbox, MailboxDetails, MailboxType, Me
+from woodpecker_async.models.agency import (
+    ApiKey,
+    Company,
+    CreateApiKey,
+    CreateCompanies,
+    CreatedApiKey,
+    CreatedCompanies,
+    EmailAccount,
+    EmailAccountDetails,
+    IssuedKey,
+    NewCompany,
+)
+from woodpecker_async.models.agency_v1 import (
+    V1ApiKey,
+    V1Company,
+    V1CreateApiKey,
+    V1CreateCompany,
+    V1CreatedApiKey,
+)
+from woodpecker_async.models.feldera import (
+    CreatedFelderaKey,
+    CreateFelderaKey,
+    CreateFelderaKeyWithRole,
+    FelderaKey,
+)
+from woodpecker_async.models.paging import Listing, PaginationData
+
+__all__ = [
+    "ApiKey",
+    "Company",
+    "CreateApiKey",
+    "CreateCompanies",
+    "CreateFelderaKey",
+    "CreateFelderaKeyWithRole",
+    "CreatedApiKey",
+    "CreatedCompanies",
+    "CreatedFelderaKey",
+    "EmailAccount",
+    "EmailAccountDetails",
+    "FelderaKey",
+    "IssuedKey",
+    "Listing",
+    "Mailbox",
+    "MailboxDetails",
+    "MailboxType",
+    "Me",
+    "NewCompany",
+    "PaginationData",
+    "V1ApiKey",
+    "V1Company",
+    "V1CreateApiKey",
+    "V1CreateCompany",
+    "V1CreatedApiKey",
+]

@@ -1,0 +1,202 @@
+"""What can be set, and how the three levels (session, scope, call) merge."""
+
+import math
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+import attrs
+
+from woodpecker_async.errors import ConfigError
+
+Priority = Literal["interactive", "bulk"]
+Lanes = Literal["account", "company", "discover"]
+
+# Each of these has one owner in the SDK; a second value from outside would win or lose by accident.
+_RESERVED_HEADERS = frozenset(
+    {
+        "x-api-key",
+        "x-company-id",
+        "authorization",
+        "host",
+        "content-length",
+        "content-type",
+        "transfer-encoding",
+        "cookie",
+    }
+)
+
+
+def _seconds(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:
+        raise ConfigError(f"{type(instance).__name__}.{attribute.name} is a number of seconds above 0, not {value!r}")
+
+
+def _seconds_or_none(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
+    if value is not None:
+        _seconds(instance, attribute, value)
+
+
+def _at_least_one(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ConfigError(f"{type(instance).__name__}.{attribute.name} is a whole number from 1 on, not {value!r}")
+
+
+@attrs.frozen(kw_only=True)
+class RetryPolicy:
+    """When a failed attempt is repeated.
+
+    Reads are repeated after a lost connection, an attempt that timed out, 429, 500, 502, 503 and 504.
+    Writes only when the request measurably never left, or after 429, which means that the server did not
+    process it. Waits are evenly random between 0 and `first_wait`, doubled with each failure up to
+    `longest_wait` (full jitter), and never below a `Retry-After` of the server.
+
+    Attributes:
+        attempts: attempts in all, 1 and up; 1 means never repeat. An answer 429 does not count, unless
+            `attempts` is 1.
+        deadline: seconds for the whole call, from the moment its first attempt may be sent.
+        first_wait: seconds, the longest wait after the first failure.
+        longest_wait: seconds, the longest wait at all that the SDK chooses by itself.
+        retry_after_cap: seconds; when the server asks for more, the call fails now and says so.
+    """
+
+    attempts: int = attrs.field(default=5, validator=_at_least_one)
+    deadline: float = attrs.field(default=120.0, validator=_seconds)
+    first_wait: float = attrs.field(default=0.5, validator=_seconds)
+    longest_wait: float = attrs.field(default=8.0, validator=_seconds)
+    retry_after_cap: float = attrs.field(default=60.0, validator=_seconds)
+
+
+@attrs.frozen(kw_only=True)
+class Timeouts:
+    """Three clocks that do not run into one another.
+
+    Attributes:
+        connect: seconds to reach the server.
+        attempt: seconds for one attempt, from its turn in the lane to the last byte of the answer. The
+            default leaves room for the 15 s that the server may keep a request in its queue.
+        lane: seconds to wait for a turn in the lane; `None` waits as long as it takes.
+    """
+
+    connect: float = attrs.field(default=10.0, validator=_seconds)
+    attempt: float = attrs.field(default=30.0, validator=_seconds)
+    lane: float | None = attrs.field(default=None, validator=_seconds_or_none)
+
+
+def _within_queue(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
+    _at_least_one(instance, attribute, value)
+    if value > 7:
+        raise ConfigError(
+            f"Limits.max_in_flight is at most 7, not {value}: the server works on one request of an account, "
+            "queues six and refuses the rest"
+        )
+
+
+@attrs.frozen(kw_only=True)
+class Limits:
+    """How many requests may be under way at once.
+
+    The server works on one request at a time per account, queues six more for at most 15 s and answers 429
+    to the rest. All calls pass a lane that keeps to that.
+
+    Attributes:
+        max_in_flight: requests under way in one lane, 1 to 7.
+        lanes: `"account"`: all calls of one key share one lane. `"company"`: every company has a lane of its
+            own (only right if the server counts each company apart). `"discover"`: one lane that may open
+            past seven, up to `total`, and falls back for good on the first refusal.
+        total: requests under way over all lanes of one key.
+        queue_wait: seconds the server keeps a queued request.
+    """
+
+    max_in_flight: int = attrs.field(default=7, validator=_within_queue)
+    lanes: Lanes = attrs.field(default="account")
+    total: int = attrs.field(default=64, validator=_at_least_one)
+    queue_wait: float = attrs.field(default=15.0, validator=_seconds)
+
+    @lanes.validator
+    def _known(self, _attribute: "attrs.Attribute[Lanes]", value: str) -> None:
+        if value not in ("account", "company", "discover"):
+            raise ConfigError(f'Limits.lanes is "account", "company" or "discover", not {value!r}')
+
+
+def _headers(value: Mapping[str, str] | None) -> Mapping[str, str]:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"headers are a mapping of text to text, not {type(value).__name__}")
+    clean: dict[str, str] = {}
+    for name, text in value.items():
+        if not isinstance(name, str) or not isinstance(text, str):
+            raise ConfigError(f"header {name!r}: name and value are text")
+        if not name or not name.isascii() or any(not c.isalnum() and c not in "!#$%&'*+-.^_`|~" for c in name):
+            raise ConfigError(f"{name!r} is not a header name")
+        if name.lower() in _RESERVED_HEADERS:
+            raise ConfigError(f"the SDK itself sets {name}; it cannot be passed as a header")
+        if any(ord(c) < 32 or ord(c) == 127 for c in text):
+            raise ConfigError(f"the value of header {name} has a control character")
+        clean[name] = text
+    return clean
+
+
+@attrs.frozen(kw_only=True)
+class CallOptions:
+    """What one call, or all calls of a scope or a session, do differently. `None` leaves a thing as it was.
+
+    Attributes:
+        deadline: seconds for the whole call with all its repeats, instead of `RetryPolicy.deadline`.
+        attempt_timeout: seconds for one attempt, instead of `Timeouts.attempt`.
+        retry: another `RetryPolicy`.
+        priority: `"interactive"` (the default) goes before `"bulk"`.
+        idempotent: your word that repeating this write is harmless; it is then repeated like a read.
+        headers: more headers; never the ones the SDK owns.
+        keep_raw: keep the answer's body as it came, as `.raw` (a `Secret`, for it may hold keys).
+
+    Example:
+        >>> CallOptions(deadline=30).over(CallOptions(deadline=60, priority="bulk"))
+        CallOptions(deadline=30, attempt_timeout=None, retry=None, priority='bulk', idempotent=None, keep_raw=None)
+    """
+
+    deadline: float | None = attrs.field(default=None, validator=_seconds_or_none)
+    attempt_timeout: float | None = attrs.field(default=None, validator=_seconds_or_none)
+    retry: RetryPolicy | None = attrs.field(default=None)
+    priority: Priority | None = attrs.field(default=None)
+    idempotent: bool | None = None
+    headers: Mapping[str, str] = attrs.field(factory=dict, converter=_headers, repr=False)
+    keep_raw: bool | None = None
+
+    @retry.validator
+    def _is_policy(self, _attribute: "attrs.Attribute[Any]", value: object) -> None:
+        if value is not None and not isinstance(value, RetryPolicy):
+            raise ConfigError(f"retry is a RetryPolicy, not {type(value).__name__}")
+
+    @priority.validator
+    def _is_priority(self, _attribute: "attrs.Attribute[Any]", value: object) -> None:
+        if value not in (None, "interactive", "bulk"):
+            raise ConfigError(f'priority is "interactive" or "bulk", not {value!r}')
+
+    def over(self, other: Self) -> Self:
+        """These options, and where they say nothing, the other's. Headers add up."""
+        if self is other or other == _NOTHING:
+            return self
+        if self == _NOTHING:
+            return other
+        merged: dict[str, Any] = {
+            name: mine if (mine := getattr(self, name)) is not None else getattr(other, name)
+            for name in ("deadline", "attempt_timeout", "retry", "priority", "idempotent", "keep_raw")
+        }
+        return type(self)(headers={**other.headers, **self.headers}, **merged)
+
+
+_NOTHING = CallOptions()
+
+
+def call_options(options: CallOptions | None) -> CallOptions:
+    """The options given, or those that change nothing.
+
+    Raises:
+        ConfigError: they are not `CallOptions`.
+    """
+    if options is None:
+        return _NOTHING
+    if not isinstance(options, CallOptions):
+        raise ConfigError(f"options is a CallOptions, not {type(options).__name__}")
+    return options

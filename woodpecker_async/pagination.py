@@ -1,0 +1,358 @@
+"""`Pager` and `Page`: every list of the SDK.
+
+A walk over pages is not a snapshot: while it goes on, others add and remove items, and page numbers shift.
+An item that comes twice is given once, and `Pager.drifted` says that something moved.
+
+A walk always ends: on the latest page's word that it is the last, or on a guard. The guards are: the page
+number must advance; a second page in a row without anything new is an error; and there is a hard cap.
+
+Nothing is held between pages: no connection, no place in the lane, no task (except the prefetches asked for,
+which are cancelled with the iterator). The iterators are classes, not async generators, so `break` is clean.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Hashable, Sequence
+from typing import Any, Generic, TypeVar, overload
+
+import attrs
+
+from woodpecker_async.engine.operation import Caller, Operation, Reply
+from woodpecker_async.errors import CallError, ConfigError, PaginationError
+from woodpecker_async.models.paging import Listing
+from woodpecker_async.options import CallOptions, call_options
+from woodpecker_async.secret import Secret
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+_logger = logging.getLogger("woodpecker_async")
+
+# A list that has grown to twice its first size and a hundred pages more while it was read has no end.
+_GROWTH_FACTOR = 2
+_GROWTH_ROOM = 100
+
+
+@attrs.frozen(kw_only=True)
+class Page(Sequence[T_co]):
+    """One page of a list; a sequence of its items.
+
+    Attributes:
+        items: the items, without those that came on an earlier page of the same walk.
+        number: which page this is, counted from 1.
+        total_pages: how many pages there are, as far as the server says.
+        total_elements: how many items there are in all, as far as the server says.
+        page_size: how many items a page holds at most, as far as the server says.
+        attempts: how many requests it took to get it.
+        raw: the answer's body as it came, if `CallOptions(keep_raw=True)` asked for it.
+    """
+
+    items: tuple[T_co, ...]
+    number: int
+    total_pages: int | None = None
+    total_elements: int | None = None
+    page_size: int | None = None
+    attempts: int = 1
+    raw: Secret | None = None
+
+    @overload
+    def __getitem__(self, index: int) -> T_co: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[T_co, ...]: ...
+    def __getitem__(self, index: int | slice) -> T_co | tuple[T_co, ...]:
+        return self.items[index]
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    @property
+    def is_last(self) -> bool:
+        """Whether the server says that no page follows; an unknown total counts as last only if empty."""
+        if self.total_pages is None:
+            return not self.items
+        return self.number >= self.total_pages
+
+
+@attrs.frozen(kw_only=True)
+class ListCall(Generic[T]):
+    """What a resource says of a list.
+
+    Attributes:
+        operation: the operation that fetches one page.
+        key: what an item is known by, to notice that it comes twice.
+        paged: whether the endpoint has pages.
+    """
+
+    operation: Operation[Listing[T]]
+    key: Callable[[T], Hashable]
+    paged: bool = True
+
+
+class Pager(Generic[T]):
+    """A list that fetches itself, page by page, when it is read. Making one sends nothing.
+
+    Each `await`, `async for`, `pages()` or `collect()` is a new walk from its start.
+
+    Example:
+        ::
+
+            keys = woodpecker.agency.api_keys.list(company_id=123)
+            first = await keys                      # the first Page
+            async for key in keys: ...              # every item of every page
+            async for page in keys.pages(): ...     # page by page
+            everything = await keys.collect()
+    """
+
+    def __init__(self, caller: Caller, call: ListCall[T], options: CallOptions | None = None) -> None:
+        self._caller = caller
+        self._call = call
+        self._options = call_options(options)
+        self._drifted = False
+
+    @property
+    def drifted(self) -> bool:
+        """Whether items were seen to move between pages in the latest walk."""
+        return self._drifted
+
+    def __await__(self) -> Generator[Any, None, Page[T]]:
+        return self._first().__await__()
+
+    def __aiter__(self) -> AsyncIterator[T]:
+        return _Items(self.pages())
+
+    def pages(self, start: int = 1, prefetch: int = 0, *, max_pages: int | None = None) -> AsyncIterator[Page[T]]:
+        """Walk page by page.
+
+        Args:
+            start: the page to begin with, from 1; after an error, its `.resume`.
+            prefetch: pages to fetch ahead while one is being used, 0 to 6. They pass the lane like others.
+            max_pages: pages to read at most; more raise `PaginationError`. By default twice the number of
+                pages the first answer speaks of, and a hundred.
+
+        Raises:
+            ConfigError: one of them is out of bounds.
+        """
+        _whole("start", start, 1, None)
+        _whole("prefetch", prefetch, 0, 6)
+        if max_pages is not None:
+            _whole("max_pages", max_pages, 1, None)
+        return _Pages(self, start, prefetch if self._call.paged else 0, max_pages)
+
+    async def collect(self, limit: int | None = None) -> list[T]:
+        """All items in one list.
+
+        Args:
+            limit: stop after that many; pages beyond are not fetched.
+
+        Raises:
+            ConfigError: `limit` is negative or not a whole number.
+        """
+        if limit is not None:
+            _whole("limit", limit, 0, None)
+        collected: list[T] = []
+        if limit == 0:
+            return collected
+        async for page in self.pages():
+            collected.extend(page.items)
+            if limit is not None and len(collected) >= limit:
+                return collected[:limit]
+        return collected
+
+    async def _first(self) -> Page[T]:
+        return await anext(self.pages())
+
+    def _fetcher(self) -> Callable[[int], Awaitable[Reply[Listing[T]]]]:
+        # Bound to what it needs and not to an iterator: a prefetching task that referred to its iterator
+        # would keep it alive after a `break`.
+        caller, call, options = self._caller, self._call, self._options
+
+        async def fetch(number: int) -> Reply[Listing[T]]:
+            operation = call.operation
+            if call.paged:
+                operation = attrs.evolve(operation, params={**operation.params, "page": number})
+            return await caller.run(operation, options)
+
+        return fetch
+
+
+def _whole(name: str, value: object, least: int, most: int | None) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least or (most is not None and value > most):
+        bounds = f"from {least} to {most}" if most is not None else f"from {least} on"
+        raise ConfigError(f"{name} is a whole number {bounds}, not {value!r}")
+
+
+class _Pages(AsyncIterator[Page[T]]):
+    """One walk."""
+
+    def __init__(self, pager: Pager[T], start: int, prefetch: int, max_pages: int | None) -> None:
+        self._pager = pager
+        self._fetch = pager._fetcher()
+        self._key = pager._call.key
+        self._paged = pager._call.paged
+        self._start = self._next = start
+        self._prefetch = prefetch
+        self._cap = max_pages
+        self._ahead: deque[asyncio.Task[Reply[Listing[T]] | Exception]] = deque()
+        self._latest: Page[T] | None = None
+        self._latest_reported: int | None = None
+        self._first_items: tuple[T, ...] = ()
+        self._seen: set[Hashable] | None = None
+        self._count = 0
+        self._barren = 0
+        self._ended = False
+        pager._drifted = False
+
+    def __aiter__(self) -> "_Pages[T]":
+        return self
+
+    async def __anext__(self) -> Page[T]:
+        if self._ended:
+            raise StopAsyncIteration
+        number = self._next
+        try:
+            page = self._admit(number, await self._get(number))
+        except BaseException as error:
+            self._end()
+            if isinstance(error, CallError):
+                error.resume = number
+            raise
+        self._next = number + 1
+        self._latest = page
+        if not self._paged or page.is_last:
+            self._end()
+            self._notice_drift(page)
+        else:
+            self._look_ahead(page)
+        return page
+
+    async def _get(self, number: int) -> Reply[Listing[T]]:
+        if not self._ahead:
+            return await self._fetch(number)
+        result = await self._ahead.popleft()
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    def _look_ahead(self, page: Page[T]) -> None:
+        """Keep `prefetch` pages under way, never one that the server does not speak of."""
+        last = self._next + self._prefetch - 1
+        if page.total_pages is not None:
+            last = min(last, page.total_pages)
+        for number in range(self._next + len(self._ahead), last + 1):
+            self._ahead.append(asyncio.create_task(_kept(self._fetch(number))))
+
+    def _admit(self, number: int, reply: Reply[Listing[T]]) -> Page[T]:
+        """Make the page, drop what came before, and see that the walk gets on."""
+        listing, data = reply.value, reply.value.pagination_data
+        reported = data.current_page_number if data else None
+        total = data.total_pages if data else None
+        if self._latest_reported is not None and reported is not None and reported <= self._latest_reported:
+            raise PaginationError(
+                f"asked for page {number}, the server sent page {reported} again: it does not turn pages",
+                resume=number,
+            )
+        self._latest_reported = reported
+        items = self._without_known(listing.content)
+        self._guard(number, items, total)
+        self._count += len(items)
+        return Page(
+            items=items,
+            number=number,
+            total_pages=total,
+            total_elements=data.total_elements if data else None,
+            page_size=data.page_size if data else None,
+            attempts=reply.attempts,
+            raw=reply.raw,
+        )
+
+    def _without_known(self, items: tuple[T, ...]) -> tuple[T, ...]:
+        if self._latest is None:
+            self._first_items = items  # most lists have one page: nothing is looked at until there is a second
+            return items
+        if self._seen is None:
+            self._seen = {self._key(item) for item in self._first_items}
+            self._first_items = ()
+        fresh: dict[Hashable, T] = {}
+        for item in items:
+            if (key := self._key(item)) not in self._seen:
+                fresh.setdefault(key, item)
+        self._seen.update(fresh)
+        if len(fresh) < len(items):
+            self._pager._drifted = True
+        return tuple(fresh.values())
+
+    def _guard(self, number: int, items: tuple[T, ...], total: int | None) -> None:
+        if self._cap is None:
+            self._cap = _GROWTH_FACTOR * (total or 1) + _GROWTH_ROOM
+        read = number - self._start + 1
+        if read > self._cap:
+            raise PaginationError(
+                f"{read} pages read and the server still says there are more: the list does not end "
+                f"(max_pages={self._cap})",
+                resume=number,
+            )
+        self._barren = 0 if items else self._barren + 1
+        if self._barren > 1 and total is not None and number < total:
+            raise PaginationError(
+                f"pages {number - 1} and {number} hold nothing new, and the server says there are more",
+                resume=number,
+            )
+
+    def _notice_drift(self, page: Page[T]) -> None:
+        whole = self._start == 1 and self._paged and page.total_elements is not None
+        if whole and page.total_elements != self._count:
+            self._pager._drifted = True
+        if self._pager._drifted:
+            _logger.warning(
+                "a list changed while it was read: %s items seen, %s announced",
+                self._count,
+                page.total_elements,
+            )
+
+    def _end(self) -> None:
+        self._ended = True
+        self._seen = None
+        self._first_items = ()
+        while self._ahead:
+            self._ahead.popleft().cancel()
+
+    async def aclose(self) -> None:
+        """End the walk early; prefetches are cancelled and gone when this returns."""
+        ahead = tuple(self._ahead)
+        self._end()
+        if ahead:
+            await asyncio.gather(*ahead, return_exceptions=True)
+
+    def __del__(self) -> None:
+        for task in getattr(self, "_ahead", ()):
+            if not task.get_loop().is_closed():
+                task.cancel()
+
+
+async def _kept(fetch: Awaitable[Reply[Listing[T]]]) -> Reply[Listing[T]] | Exception:
+    # A prefetch nobody comes for must not complain about an exception that was never looked at.
+    try:
+        return await fetch
+    except Exception as error:  # handed over, not swallowed
+        return error
+
+
+class _Items(AsyncIterator[T]):
+    """The items of a walk, one by one."""
+
+    def __init__(self, pages: AsyncIterator[Page[T]]) -> None:
+        self._pages = pages
+        self._items: Sequence[T] = ()
+        self._at = 0
+
+    def __aiter__(self) -> "_Items[T]":
+        return self
+
+    async def __anext__(self) -> T:
+        while self._at >= len(self._items):
+            self._items = (await anext(self._pages)).items
+            self._at = 0
+        item = self._items[self._at]
+        self._at += 1
+        return item

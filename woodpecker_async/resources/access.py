@@ -1,0 +1,25 @@
+"""What resources see of a session: a way to run operations, and little else."""
+
+import asyncio
+from typing import Protocol
+
+from woodpecker_async.engine.clock import Clock
+from woodpecker_async.engine.operation import Caller
+from woodpecker_async.options import CallOptions
+
+
+class Access(Caller, Protocol):
+    """A session, or a company's view of it."""
+
+    @property
+    def clock(self) -> Clock:
+        """The session's time."""
+        ...
+
+    async def writer(self, company_id: int) -> asyncio.Lock:
+        """The lock that lets one key creation at a time at a company."""
+        ...
+
+    def attempts(self, options: CallOptions | None) -> int:
+        """How often a thing may be tried, by the options that hold here."""
+        ...

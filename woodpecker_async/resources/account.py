@@ -1,0 +1,31 @@
+"""The account level: calls that act on one account, said by `x-company-id` or by the key itself.
+
+They exist on `session.account` (the key's own account, said out loud) and on a company view, and nowhere
+else: a request that loses its `x-company-id` would not fail, it would act on the agency's own account.
+"""
+
+from woodpecker_async.engine.operation import Caller, get
+from woodpecker_async.models.account import Mailbox, Me
+from woodpecker_async.models.paging import Listing
+from woodpecker_async.options import CallOptions
+from woodpecker_async.pagination import ListCall, Pager
+
+
+class Mailboxes:
+    """The mailboxes connected to the account."""
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+
+    def list(self, *, options: CallOptions | None = None) -> Pager[Mailbox]:
+        """All mailboxes, in one answer.
+
+        Document: "Authentication", section "Example requests", `GET /v2/mailboxes`.
+        """
+        operation = get("/v2/mailboxes", Listing[Mailbox], account_level=True)
+        return Pager(self._caller, ListCall(operation=operation, key=lambda mailbox: mailbox.id, paged=False), options)
+
+
+async def me(caller: Caller, options: CallOptions | None) -> Me:
+    """Whose account is this?"""
+    return (await caller.run(get("/v1/me", Me, account_level=True), options)).value

@@ -1,0 +1,321 @@
+"""`/v2/agency`: companies, their API keys, their e-mail accounts. Needs an HQ key."""
+
+from collections.abc import Iterable
+from typing import Final
+
+import attrs
+
+from woodpecker_async.engine.operation import Operation, get, post
+from woodpecker_async.errors import KeyOutcomeUnknownError, OutcomeUnknownError, ResponseDecodeError
+from woodpecker_async.exactly_once import Creation, Unclear, outcome_unknown, same_label
+from woodpecker_async.models.agency import (
+    ApiKey,
+    Company,
+    CreateApiKey,
+    CreateCompanies,
+    CreatedApiKey,
+    CreatedCompanies,
+    EmailAccount,
+    IssuedKey,
+    NewCompany,
+)
+from woodpecker_async.models.paging import Listing
+from woodpecker_async.options import CallOptions
+from woodpecker_async.pagination import ListCall, Pager
+from woodpecker_async.resources import checks
+from woodpecker_async.resources.access import Access
+from woodpecker_async.secret import Secret
+
+_COMPANIES: Final = "/v2/agency/companies"
+_API_KEYS: Final = "/v2/agency/companies/{company_id}/api_keys"
+_EMAIL_ACCOUNTS: Final = "/v2/agency/companies/{company_id}/email_accounts"
+
+# A list that changed while it was read may lack a key; then it is no ground to decide on.
+_LOOKS: Final = 3
+
+
+class Companies:
+    """The agency's client companies."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+
+    def list(self, *, active: bool | None = None, options: CallOptions | None = None) -> Pager[Company]:
+        """All companies, 50 on a page.
+
+        Args:
+            active: only the active ones, or only the inactive ones; both by default.
+            options: for the calls of this list.
+
+        Document: "List of companies", `GET /v2/agency/companies`.
+        """
+        operation = get(_COMPANIES, Listing[Company], params={"active": active})
+        return Pager(self._access, ListCall(operation=operation, key=lambda company: company.id), options)
+
+    async def create(self, names: Iterable[str], *, options: CallOptions | None = None) -> tuple[Company, ...]:
+        """Create companies, all or none. Each is billed, and gets an API key by itself.
+
+        It is never repeated, unless the request measurably never left or was refused with 429.
+
+        Args:
+            names: 1 to 10 names.
+            options: for this call.
+
+        Raises:
+            ConfigError: a name is empty, or there are too many; nothing was sent.
+            BadRequestError: a name is taken, say; none was created.
+            OutcomeUnknownError: they may exist or not: look with `list()` before trying again.
+
+        Document: "Create companies", `POST /v2/agency/companies`.
+        """
+        body = CreateCompanies(companies=tuple(NewCompany(name=name) for name in checks.names(names)))
+        reply = await self._access.run(post(_COMPANIES, CreatedCompanies, body), options)
+        return reply.value.companies
+
+
+class ApiKeys:
+    """The API keys of client companies.
+
+    A list shows the keys made by the user of the calling key, and shows them in full. There is no endpoint
+    that deletes or renames a key.
+    """
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+
+    def list(self, company_id: int, *, options: CallOptions | None = None) -> Pager[ApiKey]:
+        """All keys of a company, 50 on a page.
+
+        Raises (when it is read):
+            CompanyNotFoundError: there is no such company in the agency.
+
+        Document: "Get a company's API keys".
+        """
+        operation = get(_API_KEYS, Listing[ApiKey], company_id=checks.company_id(company_id))
+        return Pager(self._access, ListCall(operation=operation, key=lambda key: key.api_key), options)
+
+    async def create(
+        self,
+        company_id: int,
+        label: str,
+        *,
+        baseline: bool = True,
+        settle: float = 20.0,
+        options: CallOptions | None = None,
+    ) -> IssuedKey:
+        """Make exactly one new key.
+
+        Looks at the company's keys, sends, and where the answer is not clear looks again, until it is known
+        whether the key was made; only then, if at all, is the request sent again. See
+        `woodpecker_async.exactly_once` for the procedure and its bounds.
+
+        Args:
+            company_id: the company.
+            label: what to name the key; not empty, no blanks at its ends. A label may be used twice.
+            baseline: look first. Without it one request is saved, and an unclear answer is the end.
+            settle: seconds until the absence of a new key counts, when the server may still be at work.
+            options: for all the calls of this creation.
+
+        Raises:
+            ConfigError: the id or the label is not usable; nothing was sent.
+            CompanyNotFoundError: there is no such company, or it is inactive; nothing was made.
+            KeyOutcomeUnknownError: it cannot be said which key, if any, was made; see `resolve`.
+
+        Document: "Create an API key for a company".
+        """
+        creation = self._creation(company_id, label, settle, options)
+        async with await self._access.writer(creation.company_id):
+            known = await creation.look() if baseline else None
+            return await creation.run(known)
+
+    async def ensure(
+        self, company_id: int, label: str, *, settle: float = 20.0, options: CallOptions | None = None
+    ) -> IssuedKey:
+        """The company's key of this label: the one that is there, or else a new one.
+
+        Labels are compared without regard to case and to repeated blanks, because servers tidy them up.
+
+        Args:
+            company_id: the company.
+            label: the label.
+            settle: as for `create`.
+            options: for all the calls.
+
+        Returns:
+            The key; `.created` tells whether it is new.
+
+        Raises:
+            KeyOutcomeUnknownError: several keys have this label, so none is *the* one (`kind` is
+                `"several_keys"`, nothing was sent); or as for `create`.
+        """
+        creation = self._creation(company_id, label, settle, options)
+        async with await self._access.writer(creation.company_id):
+            keys = await creation.look()
+            labelled = [key.api_key for key in keys if same_label(label, key.label)]
+            if len(labelled) > 1:
+                raise outcome_unknown(
+                    company_id,
+                    label,
+                    "several_keys",
+                    f"{len(labelled)} keys have it already; nothing was sent",
+                    labelled,
+                )
+            if labelled:
+                return IssuedKey(company_id=company_id, label=label, api_key=labelled[0], created=False)
+            return await creation.run(keys)
+
+    async def create_once(self, company_id: int, label: str, *, options: CallOptions | None = None) -> IssuedKey:
+        """Make a key with one POST and no look.
+
+        Args:
+            company_id: the company.
+            label: what to name the key.
+            options: for this call; `CallOptions(idempotent=True)` is your word that a second key does no
+                harm, and the POST is then repeated like a read.
+
+        Raises:
+            KeyOutcomeUnknownError: the answer got lost; there may be a new key.
+            ResponseDecodeError: the server said that the key is made, but did not hand it over readably.
+
+        Document: "Create an API key for a company".
+        """
+        operation = _create(checks.company_id(company_id), checks.text(label, "a label"))
+        try:
+            reply = await self._access.run(operation, options)
+        except OutcomeUnknownError as error:
+            unknown = outcome_unknown(company_id, label, error.kind, str(error.args[0]))
+            unknown.status, unknown.attempts = error.status, error.attempts
+            unknown.settled = error.settled
+            raise unknown from None
+        return IssuedKey(company_id=company_id, label=label, api_key=reply.value.api_key)
+
+    async def resolve(self, error: KeyOutcomeUnknownError, *, options: CallOptions | None = None) -> IssuedKey | None:
+        """Look again, later, at what a creation of unknown outcome came to.
+
+        Args:
+            error: what `create`, `ensure` or `create_once` raised, or a copy of it that was pickled.
+            options: for the look.
+
+        Returns:
+            The key, if there is exactly one that can be it; `None` if there is none, and then nothing was
+            made and creating it again is safe. After `create_once` there is no baseline to compare with, so
+            keys are told apart by their label.
+
+        Raises:
+            KeyOutcomeUnknownError: still several.
+        """
+        creation = self._creation(error.company_id, error.label, 0.0, options)
+        keys = await creation.look()
+        known = error.baseline
+        if known is None:
+            known = frozenset(key.api_key.fingerprint for key in keys if not same_label(error.label, key.label))
+        found = creation.pick(keys, known, "looked again")
+        if found is None:
+            return None
+        return IssuedKey(company_id=error.company_id, label=error.label, api_key=found)
+
+    def _creation(self, company_id: int, label: str, settle: float, options: CallOptions | None) -> Creation:
+        company_id, label = checks.company_id(company_id), checks.text(label, "a label")
+        operation = _create(company_id, label)
+        settle = checks.seconds(settle, "settle")
+        access = self._access
+
+        async def look() -> list[ApiKey]:
+            for _ in range(_LOOKS):
+                pager = self.list(company_id, options=options)
+                keys = await pager.collect()
+                if not pager.drifted:
+                    break
+            return keys
+
+        async def send() -> Secret | Unclear:
+            try:
+                return (await access.run(operation, options)).value.api_key
+            except OutcomeUnknownError as error:
+                return Unclear(error.kind, error.settled, str(error.args[0]))
+            except ResponseDecodeError as error:
+                # The server says it is made; so it can be looked for at once, and the list has it in full.
+                return Unclear("unreadable_answer", settled=True, reason=str(error.args[0]))
+
+        return Creation(
+            company_id=company_id,
+            label=label,
+            look=look,
+            send=send,
+            sleep=access.clock.sleep,
+            now=access.clock.now,
+            settle=settle,
+            sendings=access.attempts(options),
+        )
+
+
+class CompanyApiKeys:
+    """The API keys of one company: the same calls, with the company said once."""
+
+    def __init__(self, keys: ApiKeys, company_id: int) -> None:
+        self._keys = keys
+        self._company_id = company_id
+
+    def list(self, *, options: CallOptions | None = None) -> Pager[ApiKey]:
+        """See `ApiKeys.list`."""
+        return self._keys.list(self._company_id, options=options)
+
+    async def create(
+        self, label: str, *, baseline: bool = True, settle: float = 20.0, options: CallOptions | None = None
+    ) -> IssuedKey:
+        """See `ApiKeys.create`."""
+        return await self._keys.create(self._company_id, label, baseline=baseline, settle=settle, options=options)
+
+    async def ensure(self, label: str, *, settle: float = 20.0, options: CallOptions | None = None) -> IssuedKey:
+        """See `ApiKeys.ensure`."""
+        return await self._keys.ensure(self._company_id, label, settle=settle, options=options)
+
+    async def create_once(self, label: str, *, options: CallOptions | None = None) -> IssuedKey:
+        """See `ApiKeys.create_once`."""
+        return await self._keys.create_once(self._company_id, label, options=options)
+
+
+def _create(company_id: int, label: str) -> Operation[CreatedApiKey]:
+    return post(_API_KEYS, CreatedApiKey, CreateApiKey(label=label), company_id=company_id)
+
+
+class EmailAccounts:
+    """The e-mail accounts of client companies."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+
+    def list(self, company_id: int, *, options: CallOptions | None = None) -> Pager[EmailAccount]:
+        """All e-mail accounts of a company, in one answer.
+
+        Document: "List of email accounts", `GET /v2/agency/companies/{company_id}/email_accounts`.
+        """
+        operation = get(_EMAIL_ACCOUNTS, Listing[EmailAccount], company_id=checks.company_id(company_id))
+        call = ListCall(operation=operation, key=lambda account: account.id, paged=False)
+        return Pager(self._access, call, options)
+
+
+class CompanyEmailAccounts:
+    """The e-mail accounts of one company."""
+
+    def __init__(self, accounts: EmailAccounts, company_id: int) -> None:
+        self._accounts = accounts
+        self._company_id = company_id
+
+    def list(self, *, options: CallOptions | None = None) -> Pager[EmailAccount]:
+        """See `EmailAccounts.list`."""
+        return self._accounts.list(self._company_id, options=options)
+
+
+@attrs.frozen
+class Agency:
+    """`woodpecker.agency`."""
+
+    companies: Companies
+    api_keys: ApiKeys
+    email_accounts: EmailAccounts
+
+
+def agency(access: Access) -> Agency:
+    """The family, over one access."""
+    return Agency(Companies(access), ApiKeys(access), EmailAccounts(access))

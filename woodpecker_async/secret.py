@@ -1,0 +1,133 @@
+"""`Secret`: an API key that cannot be printed by accident."""
+
+import hashlib
+import hmac
+from typing import Any, Final, NoReturn, Self, final
+
+from woodpecker_async.errors import ConfigError, SecretNotCarriedError
+
+_FINGERPRINT_DIGITS: Final = 12
+_SHOWN: Final = 4
+
+
+@final
+class Secret:
+    """A key. `reveal()` is the only way to its text.
+
+    `repr`, `str`, `format` and `attrs.asdict` show a mask. JSON of it raises `TypeError`. A copy is the
+    same object. A pickle carries the mask and the fingerprint, not the key: a secret that went through a
+    job queue or a process pool still compares equal to the original (by fingerprint), but its `reveal()`
+    raises `SecretNotCarriedError`.
+
+    Example:
+        >>> key = Secret("123456.abcdefg123456hijk987")
+        >>> key
+        Secret('123456.****k987')
+        >>> key.fingerprint
+        'db8463d77041'
+        >>> key.reveal()
+        '123456.abcdefg123456hijk987'
+    """
+
+    __slots__ = ("_fingerprint", "_mask", "_value")
+
+    _value: str | None
+    _fingerprint: str | None
+    _mask: str | None
+
+    def __init__(self, value: str) -> None:
+        if not isinstance(value, str) or not value:
+            kind = type(value).__name__
+            del value  # this frame is part of the traceback
+            raise ConfigError(f"a secret is a text of at least one character, not {kind}")
+        self._value = value
+        self._fingerprint = None
+        self._mask = None
+
+    def reveal(self) -> str:
+        """The key itself.
+
+        Raises:
+            SecretNotCarriedError: this object came out of a pickle, which carries no key.
+        """
+        if self._value is None:
+            raise SecretNotCarriedError(
+                f"the key {self._mask} is not here: a pickled Secret carries its mask and its fingerprint "
+                f"({self._fingerprint}) only; reveal() it where it was made, and store it there"
+            )
+        return self._value
+
+    @property
+    def fingerprint(self) -> str:
+        """The first 12 hexadecimal digits of the key's SHA-256: names a key without showing it."""
+        if self._fingerprint is None:
+            digest = hashlib.sha256(self.reveal().encode("utf-8", "surrogatepass"))
+            self._fingerprint = digest.hexdigest()[:_FINGERPRINT_DIGITS]
+        return self._fingerprint
+
+    @property
+    def masked(self) -> str:
+        """The account's number, if the key begins with one, and the last four characters."""
+        if self._mask is None:
+            self._mask = _mask(self.reveal())
+        return self._mask
+
+    def __repr__(self) -> str:
+        return f"Secret({self.masked!r})"
+
+    def __str__(self) -> str:
+        return self.masked
+
+    def __format__(self, spec: str) -> str:
+        return format(self.masked, spec)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Secret):
+            return NotImplemented
+        if self._value is not None and other._value is not None:
+            return hmac.compare_digest(
+                self._value.encode("utf-8", "surrogatepass"), other._value.encode("utf-8", "surrogatepass")
+            )
+        return hmac.compare_digest(self.fingerprint, other.fingerprint)
+
+    def __hash__(self) -> int:
+        return hash(self.fingerprint)
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _hollow, (self.masked, self.fingerprint)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        # The two derived values are filled in once; the key itself never changes.
+        if name == "_value" and hasattr(self, "_value"):
+            self._refuse()
+        object.__setattr__(self, name, value)
+
+    @staticmethod
+    def _refuse() -> NoReturn:
+        raise AttributeError("a Secret does not change")
+
+
+def _mask(value: str) -> str:
+    head, dot, tail = value.partition(".")
+    shown_head = head + dot if dot and head.isdigit() else ""
+    rest = tail if shown_head else value
+    # A short key would be shown by half of it: then nothing of it is.
+    end = rest[-_SHOWN:] if len(rest) >= 4 * _SHOWN else ""
+    return f"{shown_head}****{end}"
+
+
+def _hollow(mask: str, fingerprint: str) -> Secret:
+    secret = object.__new__(Secret)
+    secret._value = None
+    secret._mask = mask
+    secret._fingerprint = fingerprint
+    return secret

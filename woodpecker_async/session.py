@@ -1,0 +1,410 @@
+"""`WoodpeckerSession`, the key's own account, and a company's view: lifecycle and wiring.
+
+A company's id is a field of the view it was asked for, and is put on each request by the operation itself.
+Nothing shared is ever changed for it, so that it can neither be lost nor leak into another task's request.
+"""
+
+import asyncio
+import os
+import ssl
+import warnings
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
+from weakref import WeakKeyDictionary
+
+import aiohttp
+import attrs
+
+from woodpecker_async import __version__
+from woodpecker_async.engine.call import Engine, KeySource, NotAKey, Settings, usable_key, wrapped
+from woodpecker_async.engine.clock import Clock, SystemClock
+from woodpecker_async.engine.observe import Hook, Observer
+from woodpecker_async.engine.operation import Operation, QueryValue, Reply, foreign
+from woodpecker_async.engine.protocol import WOODPECKER, Dialect
+from woodpecker_async.errors import ConfigError, ScopeClosedError, SessionClosedError
+from woodpecker_async.models.account import Me
+from woodpecker_async.options import CallOptions, Limits, RetryPolicy, Timeouts, call_options
+from woodpecker_async.resources import account, checks
+from woodpecker_async.resources.agency import (
+    Agency,
+    CompanyApiKeys,
+    CompanyEmailAccounts,
+    agency,
+)
+from woodpecker_async.resources.agency_v1 import AgencyV1
+from woodpecker_async.secret import Secret
+
+T = TypeVar("T")
+
+DEFAULT_BASE_URL: Final = "https://api.woodpecker.co/rest"
+
+
+class _Unsaid:
+    """The company nobody has named."""
+
+
+_UNSAID: Final = _Unsaid()
+
+
+class _End:
+    """Whether a scope has ended."""
+
+    def __init__(self) -> None:
+        self.reached = False
+
+
+@attrs.frozen(kw_only=True)
+class _Access:
+    """The engine, as one scope may use it: its options, its company, its end."""
+
+    engine: Engine
+    options: CallOptions = attrs.field(factory=CallOptions)
+    company_id: int | None = None
+    end: _End = attrs.field(factory=_End)
+
+    @property
+    def clock(self) -> Clock:
+        return self.engine.settings.clock
+
+    async def run(self, operation: Operation[T], options: CallOptions | None = None) -> Reply[T]:
+        self._check()
+        if operation.account_level and self.company_id is not None:
+            operation = attrs.evolve(operation, as_company=self.company_id)
+        return await self.engine.run(operation, call_options(options).over(self.options))
+
+    async def writer(self, company_id: int) -> asyncio.Lock:
+        self._check()
+        return await self.engine.writer(company_id)
+
+    def attempts(self, options: CallOptions | None) -> int:
+        settings = self.engine.settings
+        merged = call_options(options).over(self.options).over(settings.options)
+        return (merged.retry or settings.retry).attempts
+
+    def _check(self) -> None:
+        if self.end.reached:
+            raise ScopeClosedError(
+                f"the scope of company {self.company_id} has ended: use it inside its `async with` block, or take "
+                "session.company(id) without one"
+            )
+
+
+class Session:
+    """What the sessions of all services share: one engine, opened late and closed once."""
+
+    def __init__(
+        self,
+        dialect: Dialect,
+        key: KeySource | NotAKey,
+        *,
+        base_url: str,
+        retry: RetryPolicy,
+        timeouts: Timeouts,
+        limits: Limits,
+        http_session: aiohttp.ClientSession | None,
+        hooks: Iterable[Hook],
+        proxy: str | None,
+        trust_env: bool,
+        ssl_context: ssl.SSLContext | None,
+        user_agent: str | None,
+        options: CallOptions | None,
+        clock: Clock | None,
+    ) -> None:
+        _is_a("retry", retry, RetryPolicy)
+        _is_a("timeouts", timeouts, Timeouts)
+        _is_a("limits", limits, Limits)
+        _is_a("http_session", http_session, aiohttp.ClientSession, optional=True)
+        _is_a("ssl_context", ssl_context, ssl.SSLContext, optional=True)
+        _is_a("trust_env", trust_env, bool)
+        if callable(hooks) or isinstance(hooks, str):
+            raise ConfigError("hooks is a sequence of functions, like hooks=[my_function]")
+        settings = Settings(
+            dialect=dialect,
+            base_url=checks.base_url(base_url),
+            key=key if callable(key) else usable_key(key),
+            user_agent=checks.user_agent(f"woodpecker-async/{__version__}", user_agent),
+            options=call_options(options),
+            retry=retry,
+            timeouts=timeouts,
+            limits=limits,
+            http_session=http_session,
+            proxy=None if proxy is None else checks.proxy(proxy),
+            trust_env=trust_env,
+            ssl_context=ssl_context,
+            clock=clock or SystemClock(),
+        )
+        self._engine = Engine(settings, Observer(hooks))
+        self._access = _Access(engine=self._engine)
+
+    @property
+    def limits(self) -> Limits:
+        """The limits this session was made with."""
+        return self._engine.settings.limits
+
+    @property
+    def closed(self) -> bool:
+        """Whether it has been closed."""
+        return self._engine.closed
+
+    async def aclose(self) -> None:
+        """Close it. Calls under way end with an error. May be called again."""
+        await self._engine.aclose()
+
+    async def __aenter__(self) -> Self:
+        if self.closed:
+            raise SessionClosedError("the session has been closed: make a new one")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        state = "closed" if self.closed else "open"
+        return f"<{type(self).__name__} {self._engine.settings.base_url} {state}>"
+
+    def __del__(self, _warn: Callable[..., None] = warnings.warn) -> None:
+        engine = getattr(self, "_engine", None)
+        if engine is not None and engine.in_use:
+            _warn(
+                f"unclosed {self!r}: use `async with`, or await aclose()",
+                ResourceWarning,
+                source=self,
+                stacklevel=2,
+            )
+
+
+class WoodpeckerSession(Session):
+    """A session with the Woodpecker API, for one key.
+
+    Making one does no I/O and needs no event loop: it may stand at module level. It opens at the first call,
+    works in several `asyncio.run` one after another and after a fork, and refuses a second living loop.
+
+    Args:
+        api_key: an HQ key (or a client's, for the account level); a text, a `Secret`, or a function that
+            returns one and may be `async`, asked before each attempt (rotation). By default the environment
+            variable `WOODPECKER_API_KEY`.
+        base_url: with `/rest`; by default `WOODPECKER_BASE_URL`, or else the vendor's.
+        retry: when failed attempts are repeated.
+        timeouts: seconds to wait for what.
+        limits: requests under way at once.
+        http_session: an aiohttp session whose connector is used. It is borrowed: never closed, and none of
+            its headers, cookies, middlewares or timeouts take part.
+        hooks: plain functions that are told every `Event` of every attempt.
+        proxy: URL of an HTTP proxy.
+        trust_env: take the proxy from `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`.
+        ssl_context: for a private certificate authority, say.
+        user_agent: put in front of the SDK's own name and version.
+        options: `CallOptions` for every call of the session.
+        clock: time and chance, for tests.
+
+    Raises:
+        ConfigError: one of them is not usable, or there is no key.
+
+    Example:
+        ::
+
+            async with WoodpeckerSession() as woodpecker:
+                async for company in woodpecker.agency.companies.list(active=True):
+                    print(company.id, company.name)
+    """
+
+    agency: Agency
+    agency_v1: AgencyV1
+    account: "Account"
+
+    def __init__(
+        self,
+        api_key: str | Secret | Callable[[], str | Secret | Awaitable[str | Secret]] | None = None,
+        *,
+        base_url: str | None = None,
+        retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen
+        timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
+        limits: Limits = Limits(),  # noqa: B008 - frozen
+        http_session: aiohttp.ClientSession | None = None,
+        hooks: Iterable[Hook] = (),
+        proxy: str | None = None,
+        trust_env: bool = False,
+        ssl_context: ssl.SSLContext | None = None,
+        user_agent: str | None = None,
+        options: CallOptions | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        # The name is bound to a Secret at once: this frame is part of a traceback.
+        key = api_key = wrapped(api_key) if api_key is not None else _key_from_environment()
+        super().__init__(
+            WOODPECKER,
+            key,
+            base_url=base_url or os.environ.get("WOODPECKER_BASE_URL") or DEFAULT_BASE_URL,
+            retry=retry,
+            timeouts=timeouts,
+            limits=limits,
+            http_session=http_session,
+            hooks=hooks,
+            proxy=proxy,
+            trust_env=trust_env,
+            ssl_context=ssl_context,
+            user_agent=user_agent,
+            options=options,
+            clock=clock,
+        )
+        self.agency = agency(self._access)
+        self.agency_v1 = AgencyV1(self._access)
+        self.account = Account(self._access)
+
+    def company(self, company_id: int, *, options: CallOptions | None = None) -> "CompanyClient":
+        """The view of one client company: `x-company-id` on every account-level call made through it.
+
+        Args:
+            company_id: the company.
+            options: for every call made through the view.
+
+        Raises:
+            ConfigError: the id is not a whole number from 1 on.
+
+        Document: "Authentication", section "Using master API key".
+        """
+        return CompanyClient(
+            _Access(engine=self._engine, options=call_options(options), company_id=checks.company_id(company_id))
+        )
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        company_id: int | _Unsaid | None = _UNSAID,
+        params: Mapping[str, QueryValue] | None = None,
+        json: Any = None,
+        options: CallOptions | None = None,
+    ) -> Any:
+        """Call an endpoint that the SDK has no verb for. The same way of a request; parsed JSON comes back.
+
+        What comes back is as the server sent it: keys in it are plain text.
+
+        Args:
+            method: GET, POST, PUT, PATCH or DELETE. Only GET is repeated like a read, unless
+                `CallOptions(idempotent=True)` says otherwise.
+            path: below the base URL, such as `"/v2/mailboxes"`; without a query.
+            company_id: whose account to act on; `None` for the key's own. It must be said for every path but
+                those of `/agency`, where the company is in the path.
+            params: the query.
+            json: the body.
+            options: for this call.
+
+        Raises:
+            ConfigError: an argument is not usable, or the account was not said; nothing was sent.
+            CallError: the call failed.
+        """
+        operation = foreign(method, path, params, json)
+        if not operation.account_level:
+            if not (company_id is None or isinstance(company_id, _Unsaid)):
+                raise ConfigError("an /agency path carries the company in the path; x-company-id has no place there")
+            return (await self._access.run(operation, options)).value
+        if isinstance(company_id, _Unsaid):
+            raise ConfigError(
+                f"say whose account {path} is to act on: company_id=123, or company_id=None for the key's own"
+            )
+        if company_id is not None:
+            operation = attrs.evolve(operation, as_company=checks.company_id(company_id))
+        return (await self._access.run(operation, options)).value
+
+
+class Account:
+    """The account that the key itself belongs to: the agency's own (HQ), for an HQ key."""
+
+    def __init__(self, access: _Access) -> None:
+        self._access = access
+        self.mailboxes = account.Mailboxes(access)
+
+    async def me(self, *, options: CallOptions | None = None) -> Me:
+        """Whose key is this?
+
+        Document: "Authentication", `GET /v1/me`.
+        """
+        return await account.me(self._access, options)
+
+
+class CompanyClient:
+    """One client company, seen with the HQ key. Immutable; may be kept, shared and used by many tasks.
+
+    `async with` hands out a view of its own that ends with the block: what was made in it raises
+    `ScopeClosedError` afterwards. Without `async with` the view lives as long as the session.
+
+    Attributes:
+        id: the company's id.
+        mailboxes: its mailboxes (`x-company-id`).
+        api_keys: its API keys (the agency's call for this company).
+        email_accounts: its e-mail accounts (the agency's call for this company).
+    """
+
+    def __init__(self, access: _Access) -> None:
+        assert access.company_id is not None
+        self._access = access
+        self._handed_out: WeakKeyDictionary[Any, list[CompanyClient]] = WeakKeyDictionary()
+        family = agency(access)
+        self.id: Final = access.company_id
+        self.mailboxes: Final = account.Mailboxes(access)
+        self.api_keys: Final = CompanyApiKeys(family.api_keys, self.id)
+        self.email_accounts: Final = CompanyEmailAccounts(family.email_accounts, self.id)
+
+    async def me(self, *, options: CallOptions | None = None) -> Me:
+        """Who am I, as this company?
+
+        Raises:
+            CompanyNotFoundError: the company is not in the agency of the key.
+            CompanyInactiveError: the company is inactive.
+            PermissionDeniedError: the key is not from the main agency account.
+
+        Document: "Authentication", `GET /v1/me`.
+        """
+        return await account.me(self._access, options)
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, QueryValue] | None = None,
+        json: Any = None,
+        options: CallOptions | None = None,
+    ) -> Any:
+        """Call an account-level endpoint that the SDK has no verb for, as this company.
+
+        Raises:
+            ConfigError: an argument is not usable, or the path is an `/agency` one.
+        """
+        operation = foreign(method, path, params, json)
+        if not operation.account_level:
+            raise ConfigError("an /agency path is not an account's: use session.request")
+        return (await self._access.run(operation, options)).value
+
+    async def __aenter__(self) -> "CompanyClient":
+        self._access._check()
+        child = CompanyClient(attrs.evolve(self._access, end=_End()))
+        # A view may be entered by several tasks at once; each leaves the child it was handed.
+        self._handed_out.setdefault(asyncio.current_task(), []).append(child)
+        return child
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._handed_out[asyncio.current_task()].pop()._access.end.reached = True
+
+    def __repr__(self) -> str:
+        return f"<CompanyClient {self.id}>"
+
+
+def _key_from_environment() -> Secret:
+    key = os.environ.get("WOODPECKER_API_KEY")
+    if not key:
+        raise ConfigError("there is no API key: pass api_key=, or set the environment variable WOODPECKER_API_KEY")
+    return Secret(key)
+
+
+def _is_a(name: str, value: object, kind: type, *, optional: bool = False) -> None:
+    if isinstance(value, kind) or (optional and value is None):
+        return
+    raise ConfigError(f"{name} is a {kind.__name__}, not {type(value).__name__}")
