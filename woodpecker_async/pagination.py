@@ -27,6 +27,8 @@ from woodpecker_async.secret import Secret
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
+Fetch = Callable[[int], Awaitable[Reply[Listing[T]]]]
+
 _logger = logging.getLogger("woodpecker_async")
 
 # A list that has grown to twice its first size and a hundred pages more while it was read has no end.
@@ -162,7 +164,7 @@ class Pager(Generic[T]):
     async def _first(self) -> Page[T]:
         return await anext(self.pages())
 
-    def _fetcher(self) -> Callable[[int], Awaitable[Reply[Listing[T]]]]:
+    def _fetcher(self) -> Fetch[T]:
         # Bound to what it needs and not to an iterator: a prefetching task that referred to its iterator
         # would keep it alive after a `break`.
         caller, call, options = self._caller, self._call, self._options
@@ -240,7 +242,7 @@ class _Pages(AsyncIterator[Page[T]]):
         if page.total_pages is not None:
             last = min(last, page.total_pages)
         for number in range(self._next + len(self._ahead), last + 1):
-            self._ahead.append(asyncio.create_task(_kept(self._fetch(number))))
+            self._ahead.append(asyncio.create_task(_kept(self._fetch, number)))
 
     def _admit(self, number: int, reply: Reply[Listing[T]]) -> Page[T]:
         """Make the page, drop what came before, and see that the walk gets on."""
@@ -253,6 +255,9 @@ class _Pages(AsyncIterator[Page[T]]):
                 resume=number,
             )
         self._latest_reported = reported
+        announced = data.total_elements if data else None
+        if self._latest is not None and announced != self._latest.total_elements:
+            self._pager._drifted = True
         items = self._without_known(listing.content)
         self._guard(number, items, total)
         self._count += len(items)
@@ -260,7 +265,7 @@ class _Pages(AsyncIterator[Page[T]]):
             items=items,
             number=number,
             total_pages=total,
-            total_elements=data.total_elements if data else None,
+            total_elements=announced,
             page_size=data.page_size if data else None,
             attempts=reply.attempts,
             raw=reply.raw,
@@ -330,10 +335,10 @@ class _Pages(AsyncIterator[Page[T]]):
                 task.cancel()
 
 
-async def _kept(fetch: Awaitable[Reply[Listing[T]]]) -> Reply[Listing[T]] | Exception:
+async def _kept(fetch: Fetch[T], number: int) -> Reply[Listing[T]] | Exception:
     # A prefetch nobody comes for must not complain about an exception that was never looked at.
     try:
-        return await fetch
+        return await fetch(number)
     except Exception as error:  # handed over, not swallowed
         return error
 

@@ -135,7 +135,7 @@ class Engine:
             CallError: it failed; see `woodpecker_async.errors` for the kinds.
             SessionClosedError: the session has been closed.
         """
-        call = self._prepare(operation, call_options(options))
+        call = self._prepare(operation, call_options(options), await self._at_home())
         verdict = await self._attempt(call)
         if not verdict.ok and self._may_repeat(call, verdict):
             verdict = await self._repeat(call, verdict)
@@ -143,7 +143,7 @@ class Engine:
             raise self._failure(call, verdict)
         return self._reply(call, verdict)
 
-    def _prepare(self, operation: Operation[Any], options: CallOptions) -> _Call:
+    def _prepare(self, operation: Operation[Any], options: CallOptions, home: _Home) -> _Call:
         settings = self.settings
         merged = options.over(settings.options)
         retry = merged.retry or settings.retry
@@ -152,7 +152,7 @@ class Engine:
         return _Call(
             operation=operation,
             options=merged,
-            home=self._at_home(),
+            home=home,
             call_id=f"{os.getpid():x}-{next(_call_numbers):x}",
             body=codec.encode(operation.body),
             retry=retry,
@@ -249,7 +249,7 @@ class Engine:
 
     async def writer(self, company_id: int) -> asyncio.Lock:
         """The lock that lets one key creation at a time at a company."""
-        home = self._at_home()
+        home = await self._at_home()
         return self._lanes(home, await self._key()).writer(company_id)
 
     # Repeating --------------------------------------------------------------------------------------------
@@ -366,7 +366,7 @@ class Engine:
 
     # Event loops and closing ------------------------------------------------------------------------------
 
-    def _at_home(self) -> _Home:
+    async def _at_home(self) -> _Home:
         """The connections and lanes of the running loop, made on the first call there."""
         if self._closed:
             raise self._closed_error()
@@ -377,14 +377,13 @@ class Engine:
         if home is not None:
             self._move_out(home)
         self._home = home = _Home(loop=loop, process=os.getpid(), transport=self._make_transport())
+        await home.transport.open()
         return home
 
     def _move_out(self, home: _Home) -> None:
         if home.process != os.getpid():
             home.transport.leave_to_parent()
-        elif home.loop.is_closed():
-            home.transport.discard()
-        else:
+        elif not home.loop.is_closed():
             raise WrongLoopError(
                 "this session is open on another event loop that is still alive: make one session for each "
                 "loop, or `await session.aclose()` there first"
@@ -410,12 +409,11 @@ class Engine:
             return
         if home.process != os.getpid():
             home.transport.leave_to_parent()
-        elif home.loop is not asyncio.get_running_loop():
-            home.transport.discard()
-        else:
+        elif home.loop is asyncio.get_running_loop():
             if home.lanes is not None:
                 home.lanes.leave(self)
             await home.transport.aclose()
+        # Else that loop is closed, and its connections with it; or it lives on, and closes them when it ends.
 
     @staticmethod
     def _closed_error() -> SessionClosedError:

@@ -106,6 +106,7 @@ class Verdict:
         title, detail, code, details, timestamp: what the server said of the failure.
         retry_after: seconds the server asked to wait.
         settled: the server has surely finished with the request (its own error body came back).
+        target: where a redirect points, scheme and host.
         request_id: the server's id of the answer.
         elapsed: seconds from sending to the end.
     """
@@ -121,6 +122,7 @@ class Verdict:
     timestamp: datetime | None = None
     retry_after: float | None = None
     settled: bool = False
+    target: str = ""
     request_id: str | None = None
     elapsed: float = 0.0
 
@@ -199,9 +201,10 @@ def judge(
         return Verdict(kind="ok", status=status, request_id=request_id, elapsed=outcome.elapsed, settled=True)
     said = read_error(outcome.body)
     kind, error = _classify(operation, status, said)
-    detail = said.detail
+    detail, target = said.detail, ""
     if kind == "redirect":
-        detail = f"the server redirects to {redirect_target(headers)}; no redirect is followed"
+        target = redirect_target(headers)
+        detail = f"the server redirects to {target}; no redirect is followed"
     elif not detail and not said.is_api:
         detail = _describe_foreign_body(outcome)
     return Verdict(
@@ -215,6 +218,7 @@ def judge(
         timestamp=said.timestamp,
         retry_after=parse_retry_after(headers.get("retry-after"), now),
         settled=said.is_api,
+        target=target,
         request_id=request_id,
         elapsed=outcome.elapsed,
     )
@@ -424,6 +428,8 @@ def error_for(
         "retry_after": verdict.retry_after,
         "timestamp": verdict.timestamp,
     }
+    if issubclass(verdict.error, errors.UnexpectedRedirectError):
+        context["target"] = verdict.target
     return verdict.error(message, **context)
 
 

@@ -10,6 +10,7 @@ A session that the user passed in lends its connector and nothing else.
 import asyncio
 import time
 import urllib.request
+from collections.abc import AsyncGenerator
 from ssl import SSLContext
 from types import SimpleNamespace
 from typing import Any, Final
@@ -62,6 +63,22 @@ class Transport:
         self._reads = self._light_session([])
         # Only writes need to know whether anything was sent, and tracing costs a read a sixth.
         self._writes = self._light_session([_sent_flag()])
+        self._life = self._live()
+
+    async def open(self) -> None:
+        """Tie the connections to the running loop."""
+        await anext(self._life)
+
+    async def _live(self) -> AsyncGenerator[None, None]:
+        # An event loop ends the async generators that were begun on it before it closes, so these
+        # connections never outlive their loop, whether or not anybody thought of `aclose`.
+        try:
+            yield
+        finally:
+            await self._reads.close()
+            await self._writes.close()
+            if self._borrowed is None:
+                await self._connector.close()
 
     def _light_session(self, traces: list[aiohttp.TraceConfig]) -> aiohttp.ClientSession:
         session = aiohttp.ClientSession(
@@ -127,21 +144,11 @@ class Transport:
 
     async def aclose(self) -> None:
         """Close what is ours."""
-        await self._reads.close()
-        await self._writes.close()
-        if self._borrowed is None:
-            await self._connector.close()
-
-    def discard(self) -> None:
-        """Let go of connections whose event loop is closed: there is nothing left to close them with."""
-        self._reads.detach()
-        self._writes.detach()
-        if self._borrowed is None:
-            _forget_connections(self._connector)
+        await self._life.aclose()
 
     def leave_to_parent(self) -> None:
         """After a fork: these connections are the parent's."""
-        _INHERITED.append((self._reads, self._writes, self._connector))
+        _INHERITED.append(self)
 
 
 def switch_off_hidden_resend(session: aiohttp.ClientSession) -> None:
@@ -159,13 +166,6 @@ def _sent_flag() -> aiohttp.TraceConfig:
     trace = aiohttp.TraceConfig()
     trace.on_request_headers_sent.append(on_headers_sent)
     return trace
-
-
-def _forget_connections(connector: aiohttp.BaseConnector) -> None:
-    # With its loop closed, closing a connector only marks it closed and touches no transport.
-    closing = connector.close()
-    if asyncio.iscoroutine(closing):
-        closing.close()
 
 
 def _environment_proxy(origin: str) -> str | None:

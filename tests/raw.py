@@ -1,0 +1,87 @@
+"""Raw servers for what no web framework would do, and a bounded way to run them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import attrs
+
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@attrs.define
+class RawServer:
+    """A listening socket with a handler of one's own.
+
+    Attributes:
+        port: where it listens.
+        requests: the heads of the requests it has read.
+        connections: how many connections were made.
+    """
+
+    port: int = 0
+    requests: list[str] = attrs.field(factory=list)
+    connections: int = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/rest"
+
+
+async def read_request(reader: asyncio.StreamReader) -> str | None:
+    """The head of one request, its body read and dropped; `None` at the end."""
+    try:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+    except (asyncio.IncompleteReadError, ConnectionError):
+        return None
+    for line in head.splitlines():
+        name, _, value = line.partition(":")
+        if name.lower() == "content-length":
+            await reader.readexactly(int(value))
+    return head
+
+
+def answer(body: bytes, status: str = "200 OK", **headers: str) -> bytes:
+    """A whole HTTP answer."""
+    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", "Content-Type: application/json"]
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+@asynccontextmanager
+async def raw_server(handle: Callable[[RawServer, int, str], Awaitable[bytes | None]]) -> AsyncIterator[RawServer]:
+    """Serve: `handle(server, number_on_this_connection, head)` gives bytes to send, or `None` to hang up."""
+    state = RawServer()
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        state.connections += 1
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.add(task)
+        try:
+            number = 0
+            while (head := await read_request(reader)) is not None:
+                number += 1
+                state.requests.append(head)
+                sent = await handle(state, number, head)
+                if sent is None:
+                    break
+                writer.write(sent)
+                await writer.drain()
+        except (ConnectionError, asyncio.CancelledError):
+            pass
+        finally:
+            tasks.discard(task)
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    state.port = server.sockets[0].getsockname()[1]
+    try:
+        yield state
+    finally:
+        server.close()
+        for task in tuple(tasks):
+            task.cancel()
+        await asyncio.sleep(0)
+        await server.wait_closed()
