@@ -46,7 +46,5 @@ class ScriptedCaller:
 
 def listing(items: list[Any], number: int | None, total_pages: int | None, total: int | None = None) -> Listing[Any]:
     """An answer as the server sends it."""
-    data = PaginationData(
-        total_elements=total, total_pages=total_pages, current_page_number=number, page_size=50
-    )
+    data = PaginationData(total_elements=total, total_pages=total_pages, current_page_number=number, page_size=50)
     return Listing(content=tuple(items), pagination_data=data)

@@ -14,7 +14,17 @@ import copy
 import json
 import time
 from collections import Counter, deque
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Generator,
+    Iterable,
+    Iterator,
+)
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -44,6 +54,9 @@ Companies = Iterable[int | Company] | AsyncIterable[int | Company]
 _BULK: Final = CallOptions(priority="bulk")
 _VERSION: Final = 1
 
+# How often a list that changes while it is read is read anew.
+_READINGS: Final = 3
+
 # What one company's call raises and every other company's would.
 _FOR_ALL: Final = (AuthenticationError, PermissionDeniedError, SessionClosedError, WrongLoopError)
 
@@ -58,6 +71,7 @@ class Outcome:
         index: its place in the input, from 0.
         keys: its API keys; empty if it failed.
         error: why it failed; `None` if it did not.
+        drifted: the list changed each time it was read, so a key may be missing; see `Pager.drifted`.
         attempts: how many requests it took.
         seconds: how long it took, waiting for turns included.
     """
@@ -67,6 +81,7 @@ class Outcome:
     index: int
     keys: tuple[ApiKey, ...] = ()
     error: WoodpeckerError | None = None
+    drifted: bool = False
     attempts: int = 0
     seconds: float = 0.0
 
@@ -218,15 +233,21 @@ def list_api_keys(
         raise ConfigError(f"session is a WoodpeckerSession, not {type(session).__name__}")
     if resume is not None and not isinstance(resume, Report):
         raise ConfigError(f"resume is a Report (see Report.from_json), not {type(resume).__name__}")
-    source = session.agency.companies.list(options=_BULK) if companies is None else companies
 
     async def work(company_id: int, effort: Effort) -> tuple[ApiKey, ...]:
+        pager = session.agency.api_keys.list(company_id, options=_BULK)
         keys: list[ApiKey] = []
-        async for page in session.agency.api_keys.list(company_id, options=_BULK).pages():
-            keys.extend(page.items)
-            effort.attempts += page.attempts
+        for _ in range(_READINGS):
+            keys.clear()
+            async for page in pager.pages():
+                keys.extend(page.items)
+                effort.attempts += page.attempts
+            effort.drifted = pager.drifted
+            if not pager.drifted:
+                break
         return tuple(keys)
 
+    source = _all_companies(session) if companies is None else companies
     return Run(
         work,
         source,
@@ -235,6 +256,19 @@ def list_api_keys(
         report=resume,
         on_progress=on_progress,
     )
+
+
+async def _all_companies(session: WoodpeckerSession) -> AsyncGenerator[Company, None]:
+    """Every company once; when the list moved while it was read, what a second reading adds."""
+    seen: set[int] = set()
+    for _ in range(_READINGS):
+        pager = session.agency.companies.list(options=_BULK)
+        async for company in pager:
+            if company.id not in seen:
+                seen.add(company.id)
+                yield company
+        if not pager.drifted:
+            return
 
 
 def _workers(session: WoodpeckerSession, concurrency: int | None) -> int:
@@ -249,9 +283,10 @@ def _workers(session: WoodpeckerSession, concurrency: int | None) -> int:
 
 @attrs.define
 class Effort:
-    """How many requests one company has taken so far, also if it fails in the end."""
+    """What one company has taken so far, also if it fails in the end."""
 
     attempts: int = 0
+    drifted: bool = False
 
 
 Work = Callable[[int, Effort], Awaitable[tuple[ApiKey, ...]]]
@@ -290,6 +325,7 @@ class Run(AsyncIterator[Outcome]):
         self._stop: BaseException | None = None
         self._streak: tuple[type[BaseException] | None, int] = (None, 0)
         self._began: float | None = None
+        self._left = False
         self._before = self.report.seconds
 
     async def __aenter__(self) -> Self:
@@ -310,7 +346,9 @@ class Run(AsyncIterator[Outcome]):
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._input.aclose()
         self._clock()
+        self._left = True
 
     def __aiter__(self) -> Self:
         if self._began is None:
@@ -318,6 +356,8 @@ class Run(AsyncIterator[Outcome]):
         return self
 
     async def __anext__(self) -> Outcome:
+        if self._left:
+            raise ConfigError("the run has been left: read its outcomes inside the `async with` block")
         while not self._finished:
             if not self._tasks:
                 if self._stop is not None:
@@ -379,6 +419,7 @@ class Run(AsyncIterator[Outcome]):
             index=index,
             keys=keys,
             error=error,
+            drifted=effort.drifted,
             attempts=effort.attempts,
             seconds=time.monotonic() - began,
         )
@@ -437,6 +478,13 @@ class _Input:
             raise ConfigError(
                 f"companies is an iterable or async iterable of ids or Companies, not {type(companies).__name__}"
             )
+
+    async def aclose(self) -> None:
+        """End the reading. A generator is closed, as leaving a loop over it would not do."""
+        if isinstance(self._async, AsyncGenerator):
+            await self._async.aclose()
+        elif isinstance(self._sync, Generator):
+            self._sync.close()
 
     async def next(self) -> tuple[int, Any] | None:
         async with self._lock:

@@ -272,6 +272,21 @@ class ResponseDecodeError(CallError):
         self.paths = tuple(paths)
         self.status = status
 
+    def as_unknown(self) -> OutcomeUnknownError:
+        """The same story, for a write whose result the server did not hand over readably."""
+        return OutcomeUnknownError(
+            str(self.args[0]),
+            kind="unreadable_answer",
+            status=self.status,
+            settled=True,
+            method=self.method,
+            path=self.path,
+            company_id=self.company_id,
+            call_id=self.call_id,
+            request_id=self.request_id,
+            attempts=self.attempts,
+        )
+
 
 class ApiError(CallError):
     """The server answered with an error.

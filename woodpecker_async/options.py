@@ -22,6 +22,8 @@ _RESERVED_HEADERS = frozenset(
         "content-type",
         "transfer-encoding",
         "cookie",
+        "accept",
+        "user-agent",
     }
 )
 
@@ -133,7 +135,7 @@ def _headers(value: Mapping[str, str] | None) -> Mapping[str, str]:
             raise ConfigError(f"the SDK itself sets {name}; it cannot be passed as a header")
         if any(ord(c) < 32 or ord(c) == 127 for c in text):
             raise ConfigError(f"the value of header {name} has a control character")
-        clean[name] = text
+        clean[name.lower()] = text  # so that levels merge whatever the case
     return clean
 
 
@@ -146,9 +148,10 @@ class CallOptions:
         attempt_timeout: seconds for one attempt, instead of `Timeouts.attempt`.
         retry: another `RetryPolicy`.
         priority: `"interactive"` (the default) goes before `"bulk"`.
-        idempotent: your word that repeating this write is harmless; it is then repeated like a read.
+        idempotent: your word that repeating this write is harmless; it is then repeated like a read. Only
+            for a call: a session or a scope refuses it.
         headers: more headers; never the ones the SDK owns.
-        keep_raw: keep the answer's body as it came, as `.raw` (a `Secret`, for it may hold keys).
+        keep_raw: keep the body of each page as it came, as `Page.raw` (a `Secret`, for it may hold keys).
 
     Example:
         >>> CallOptions(deadline=30).over(CallOptions(deadline=60, priority="bulk"))
@@ -177,16 +180,30 @@ class CallOptions:
         """These options, and where they say nothing, the other's. Headers add up."""
         if self is other or other == _NOTHING:
             return self
-        if self == _NOTHING:
+        if self == _NOTHING and other.idempotent is None:
             return other
         merged: dict[str, Any] = {
             name: mine if (mine := getattr(self, name)) is not None else getattr(other, name)
-            for name in ("deadline", "attempt_timeout", "retry", "priority", "idempotent", "keep_raw")
+            for name in ("deadline", "attempt_timeout", "retry", "priority", "keep_raw")
         }
-        return type(self)(headers={**other.headers, **self.headers}, **merged)
+        if self.retry is not None and self.deadline is None:
+            merged["deadline"] = None  # the nearer level's policy brings a deadline of its own
+        return type(self)(headers={**other.headers, **self.headers}, idempotent=self.idempotent, **merged)
 
 
 _NOTHING = CallOptions()
+
+
+def standing_options(options: CallOptions | None) -> CallOptions:
+    """The options of a session or a scope.
+
+    Raises:
+        ConfigError: they are not `CallOptions`, or say `idempotent`, which is a word about one call.
+    """
+    standing = call_options(options)
+    if standing.idempotent is not None:
+        raise ConfigError("idempotent is your word about one call: pass it in that call's options")
+    return standing
 
 
 def call_options(options: CallOptions | None) -> CallOptions:

@@ -34,6 +34,8 @@ _logger = logging.getLogger("woodpecker_async")
 # A list that has grown to twice its first size and a hundred pages more while it was read has no end.
 _GROWTH_FACTOR = 2
 _GROWTH_ROOM = 100
+# The cap where the server does not say how many pages there are.
+_UNCOUNTED = 1000
 
 
 @attrs.frozen(kw_only=True)
@@ -67,13 +69,6 @@ class Page(Sequence[T_co]):
 
     def __len__(self) -> int:
         return len(self.items)
-
-    @property
-    def is_last(self) -> bool:
-        """Whether the server says that no page follows; an unknown total counts as last only if empty."""
-        if self.total_pages is None:
-            return not self.items
-        return self.number >= self.total_pages
 
 
 @attrs.frozen(kw_only=True)
@@ -213,15 +208,17 @@ class _Pages(AsyncIterator[Page[T]]):
             raise StopAsyncIteration
         number = self._next
         try:
-            page = self._admit(number, await self._get(number))
+            reply = await self._get(number)
         except BaseException as error:
-            self._end()
+            # Not the end of the list: asked again, the walk goes on with this page.
+            self._stop_prefetching()
             if isinstance(error, CallError):
                 error.resume = number
             raise
+        page = self._admit(number, reply)
         self._next = number + 1
         self._latest = page
-        if not self._paged or page.is_last:
+        if not self._paged or _is_last(number, page.total_pages, reply.value.content):
             self._end()
             self._notice_drift(page)
         else:
@@ -259,7 +256,7 @@ class _Pages(AsyncIterator[Page[T]]):
         if self._latest is not None and announced != self._latest.total_elements:
             self._pager._drifted = True
         items = self._without_known(listing.content)
-        self._guard(number, items, total)
+        self._guard(number, items, total, listing.content)
         self._count += len(items)
         return Page(
             items=items,
@@ -287,9 +284,9 @@ class _Pages(AsyncIterator[Page[T]]):
             self._pager._drifted = True
         return tuple(fresh.values())
 
-    def _guard(self, number: int, items: tuple[T, ...], total: int | None) -> None:
+    def _guard(self, number: int, items: tuple[T, ...], total: int | None, content: tuple[T, ...]) -> None:
         if self._cap is None:
-            self._cap = _GROWTH_FACTOR * (total or 1) + _GROWTH_ROOM
+            self._cap = _UNCOUNTED if total is None else _GROWTH_FACTOR * total + _GROWTH_ROOM
         read = number - self._start + 1
         if read > self._cap:
             raise PaginationError(
@@ -298,7 +295,7 @@ class _Pages(AsyncIterator[Page[T]]):
                 resume=number,
             )
         self._barren = 0 if items else self._barren + 1
-        if self._barren > 1 and total is not None and number < total:
+        if self._barren > 1 and not _is_last(number, total, content):
             raise PaginationError(
                 f"pages {number - 1} and {number} hold nothing new, and the server says there are more",
                 resume=number,
@@ -319,6 +316,9 @@ class _Pages(AsyncIterator[Page[T]]):
         self._ended = True
         self._seen = None
         self._first_items = ()
+        self._stop_prefetching()
+
+    def _stop_prefetching(self) -> None:
         while self._ahead:
             self._ahead.popleft().cancel()
 
@@ -333,6 +333,11 @@ class _Pages(AsyncIterator[Page[T]]):
         for task in getattr(self, "_ahead", ()):
             if not task.get_loop().is_closed():
                 task.cancel()
+
+
+def _is_last(number: int, total_pages: int | None, content: Sequence[object]) -> bool:
+    """Whether the server says that no page follows; where it says nothing, an empty page is the last."""
+    return number >= total_pages if total_pages is not None else not content
 
 
 async def _kept(fetch: Fetch[T], number: int) -> Reply[Listing[T]] | Exception:

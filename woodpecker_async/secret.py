@@ -38,7 +38,8 @@ class Secret:
     def __init__(self, value: str) -> None:
         if not isinstance(value, str) or not value:
             kind = type(value).__name__
-            del value  # this frame is part of the traceback
+            del value  # this frame is part of the traceback, and so is the object
+            self._mask = "****"
             raise ConfigError(f"a secret is a text of at least one character, not {kind}")
         self._value = value
         self._fingerprint = None

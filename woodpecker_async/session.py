@@ -11,7 +11,6 @@ import warnings
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
-from weakref import WeakKeyDictionary
 
 import aiohttp
 import attrs
@@ -24,7 +23,7 @@ from woodpecker_async.engine.operation import Operation, QueryValue, Reply, fore
 from woodpecker_async.engine.protocol import WOODPECKER, Dialect
 from woodpecker_async.errors import ConfigError, ScopeClosedError, SessionClosedError
 from woodpecker_async.models.account import Me
-from woodpecker_async.options import CallOptions, Limits, RetryPolicy, Timeouts, call_options
+from woodpecker_async.options import CallOptions, Limits, RetryPolicy, Timeouts, call_options, standing_options
 from woodpecker_async.resources import account, checks
 from woodpecker_async.resources.agency import (
     Agency,
@@ -77,10 +76,8 @@ class _Access:
         self._check()
         return await self.engine.writer(company_id)
 
-    def attempts(self, options: CallOptions | None) -> int:
-        settings = self.engine.settings
-        merged = call_options(options).over(self.options).over(settings.options)
-        return (merged.retry or settings.retry).attempts
+    def policy(self, options: CallOptions) -> RetryPolicy:
+        return self.engine.policy(options.over(self.options))
 
     def _check(self) -> None:
         if self.end.reached:
@@ -124,7 +121,7 @@ class Session:
             base_url=checks.base_url(base_url),
             key=key if callable(key) else usable_key(key),
             user_agent=checks.user_agent(f"woodpecker-async/{__version__}", user_agent),
-            options=call_options(options),
+            options=standing_options(options),
             retry=retry,
             timeouts=timeouts,
             limits=limits,
@@ -162,8 +159,10 @@ class Session:
         await self.aclose()
 
     def __repr__(self) -> str:
-        state = "closed" if self.closed else "open"
-        return f"<{type(self).__name__} {self._engine.settings.base_url} {state}>"
+        engine: Engine | None = getattr(self, "_engine", None)
+        if engine is None:  # seen in a traceback of the constructor
+            return f"<{type(self).__name__} not made>"
+        return f"<{type(self).__name__} {engine.settings.base_url} {'closed' if engine.closed else 'open'}>"
 
     def __del__(self, _warn: Callable[..., None] = warnings.warn) -> None:
         engine = getattr(self, "_engine", None)
@@ -267,7 +266,7 @@ class WoodpeckerSession(Session):
         Document: "Authentication", section "Using master API key".
         """
         return CompanyClient(
-            _Access(engine=self._engine, options=call_options(options), company_id=checks.company_id(company_id))
+            _Access(engine=self._engine, options=standing_options(options), company_id=checks.company_id(company_id))
         )
 
     async def request(
@@ -343,7 +342,7 @@ class CompanyClient:
     def __init__(self, access: _Access) -> None:
         assert access.company_id is not None
         self._access = access
-        self._handed_out: WeakKeyDictionary[Any, list[CompanyClient]] = WeakKeyDictionary()
+        self._handed_out: list[tuple[object, CompanyClient]] = []
         family = agency(access)
         self.id: Final = access.company_id
         self.mailboxes: Final = account.Mailboxes(access)
@@ -384,14 +383,19 @@ class CompanyClient:
     async def __aenter__(self) -> "CompanyClient":
         self._access._check()
         child = CompanyClient(attrs.evolve(self._access, end=_End()))
-        # A view may be entered by several tasks at once; each leaves the child it was handed.
-        self._handed_out.setdefault(asyncio.current_task(), []).append(child)
+        self._handed_out.append((asyncio.current_task(), child))
         return child
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._handed_out[asyncio.current_task()].pop()._access.end.reached = True
+        # A view may be entered by several tasks at once; each leaves the child it was handed. Some frameworks
+        # leave in another task than they entered in: then it is the latest child.
+        task = asyncio.current_task()
+        mine = [entry for entry in self._handed_out if entry[0] is task] or self._handed_out
+        entry = mine[-1]
+        self._handed_out.remove(entry)
+        entry[1]._access.end.reached = True
 
     def __repr__(self) -> str:
         return f"<CompanyClient {self.id}>"

@@ -20,9 +20,9 @@ async def outcomes(run: bulk.Run) -> list[bulk.Outcome]:
 async def test_every_key_of_every_company() -> None:
     async with Sandbox(companies=130, keys_per_company=3, service_time=0) as box, box.session() as woodpecker:
         box.state.companies[box.company_ids[5]].keys.extend(
-            box.state.companies[box.company_ids[5]].keys[0].__class__(
-                secret=f"77.extra{n}", label=f"x{n}", created_by=box.state.user.id
-            )
+            box.state.companies[box.company_ids[5]]
+            .keys[0]
+            .__class__(secret=f"77.extra{n}", label=f"x{n}", created_by=box.state.user.id)
             for n in range(120)
         )
         run = bulk.list_api_keys(woodpecker)
@@ -214,12 +214,54 @@ async def test_bad_settings_are_refused(woodpecker: WoodpeckerSession, bad) -> N
         bulk.list_api_keys("session")  # type: ignore[arg-type]
 
 
+async def test_a_list_that_moves_is_read_again_and_said_if_it_never_rests() -> None:
+    async with Sandbox(companies=2, keys_per_company=60, service_time=0) as box, box.session() as woodpecker:
+        restless = box.company_ids[0]
+        moves = 0
+
+        def shift(info, answer):
+            """Between two pages a key slips from the second to the first, and another the other way."""
+            nonlocal moves
+            moves += 1
+            data = answer.json()
+            if moves <= most and info.query.get("page") == "2":
+                data["content"][0] = {"api_key": box.state.listed(restless)[0].secret, "label": None}
+            return answer.with_json(data)
+
+        box.faults.add(Fault.rewriting(shift, company=restless, times=None))
+        for most, drifted in ((2, False), (10_000, True)):
+            moves = 0
+            found = {outcome.company_id: outcome for outcome in await outcomes(bulk.list_api_keys(woodpecker))}
+            assert found[restless].drifted is drifted
+            assert len(found[restless].keys) == (59 if drifted else 60)
+            assert not found[box.company_ids[1]].drifted
+
+
+async def test_a_company_that_slips_between_two_pages_is_found_all_the_same() -> None:
+    async with Sandbox(companies=60, keys_per_company=0, service_time=0) as box, box.session() as woodpecker:
+        first = True
+
+        def slip(info, answer):
+            nonlocal first
+            data = answer.json()
+            if first and info.query.get("page") == "2":
+                first = False
+                data["content"].pop(0)
+            return answer.with_json(data)
+
+        box.faults.add(Fault.rewriting(slip, path="/v2/agency/companies", times=None))
+        found = await outcomes(bulk.list_api_keys(woodpecker))
+        assert sorted(outcome.company_id for outcome in found) == sorted(box.company_ids)
+
+
 async def test_a_run_is_entered_first_and_used_once(woodpecker: WoodpeckerSession) -> None:
     run = bulk.list_api_keys(woodpecker)
     with pytest.raises(errors.ConfigError, match="async with"):
         async for _ in run:
             pass
     await outcomes(run)
+    with pytest.raises(errors.ConfigError, match="left"):
+        await anext(run)
     with pytest.raises(errors.ConfigError, match="once"):
         await outcomes(run)
 

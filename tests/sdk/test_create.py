@@ -158,33 +158,108 @@ async def test_a_server_that_trims_labels_is_seen_through() -> None:
         assert posts(box) == 1
 
 
-async def test_other_writes_are_never_repeated_blindly(box: Sandbox) -> None:
+WRITES = {
+    "companies": lambda w, company_id, name: w.agency.companies.create([name]),
+    "v1 company": lambda w, company_id, name: w.agency_v1.create_company(name),
+    "v1 key": lambda w, company_id, name: w.agency_v1.create_api_key(company_id, name),
+    "request": lambda w, company_id, name: w.request("POST", "/v2/agency/companies", json={"companies": [{"name": name}]}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("write", WRITES)
+async def test_other_writes_are_never_repeated_blindly(box: Sandbox, write: str) -> None:
+    call, company_id = WRITES[write], box.company_ids[0]
     async with box.session(retry=QUICK) as woodpecker:
-        for call in (
-            lambda: woodpecker.agency.companies.create(["Aviato"]),
-            lambda: woodpecker.agency_v1.create_company("Aviato 2"),
-            lambda: woodpecker.agency_v1.create_api_key(box.company_ids[0], "crm"),
-            lambda: woodpecker.request("POST", "/v2/agency/companies", json={"companies": [{"name": "Aviato 3"}]}),
-        ):
-            for fault, kind in (
+        for number, (fault, kind) in enumerate(
+            [
                 (Fault.commit_then(500, method="POST"), "server_error"),
                 (Fault.close(method="POST"), "connection_lost"),
                 (Fault.half_body(method="POST"), "connection_lost"),
                 (Fault.html(503, method="POST"), "server_error"),
-            ):
-                before = posts(box)
-                box.faults.clear()
-                box.faults.add(fault)
-                with pytest.raises(errors.OutcomeUnknownError) as caught:
-                    await call()
-                assert caught.value.kind == kind
-                assert posts(box) == before + 1
-                box.faults.clear()
-                box.faults.add(Fault.status(429, method="POST", at="arrival"))
-            # a refused write was not processed, and is sent again
+            ]
+        ):
             before = posts(box)
-            try:
-                await call()
-            except errors.ApiError as error:
-                assert error.status == 400  # the name is taken by now
-            assert posts(box) == before + 2
+            box.faults.add(fault)
+            with pytest.raises(errors.OutcomeUnknownError) as caught:
+                await call(woodpecker, company_id, f"name {number}")
+            assert caught.value.kind == kind
+            assert caught.value.maybe_sent
+            assert posts(box) == before + 1
+        # a refused write was not processed, and is sent again
+        before = posts(box)
+        box.faults.add(Fault.status(429, method="POST", at="arrival", times=2))
+        await call(woodpecker, company_id, "another name")
+        assert posts(box) == before + 3
+
+
+async def test_a_callers_word_does_not_reach_create(box: Sandbox) -> None:
+    """`idempotent` is about one POST; `create` decides by looking, whatever is said."""
+    company_id = box.company_ids[0]
+    box.faults.add(Fault.commit_then(500, method="POST"))
+    async with box.session(retry=QUICK) as woodpecker:
+        options = CallOptions(idempotent=True)
+        await woodpecker.agency.api_keys.create(company_id, "crm", options=options)
+        await woodpecker.agency.api_keys.ensure(company_id, "erp", options=options)
+    assert (posts(box), len(labelled(box, company_id, "crm")), len(labelled(box, company_id, "erp"))) == (2, 1, 1)
+
+
+async def test_a_gateways_504_does_not_settle_anything(box: Sandbox) -> None:
+    """A 504 with a body that looks like the API's own, and the commit comes after it."""
+    company_id = box.company_ids[0]
+    body = {"title": "Gateway Timeout", "status": 504, "detail": "x", "timestamp": "2025-03-05 17:57:00"}
+    box.faults.add(Fault.status(504, body=body, method="POST", at="arrival"))
+    async with box.session(retry=QUICK) as woodpecker:
+        creation = asyncio.create_task(woodpecker.agency.api_keys.create(company_id, "crm", settle=2))
+        await asyncio.sleep(0.3)
+        late = box.state.add_key(company_id, "crm")
+        made = await creation
+    assert made.api_key.reveal() == late.secret
+    assert posts(box) == 1
+
+
+async def test_a_list_that_never_holds_still_is_no_ground_to_decide_on() -> None:
+    turn = 0
+
+    def rotate(info, answer):
+        nonlocal turn
+        turn += 1
+        data = answer.json()
+        everything = [{"api_key": key.secret, "label": key.label} for key in box.state.listed(box.company_ids[0])]
+        everything = everything[turn % len(everything) :] + everything[: turn % len(everything)]
+        page = int(info.query.get("page", "1"))
+        data["content"] = everything[(page - 1) * 50 : page * 50]
+        return answer.with_json(data)
+
+    async with Sandbox(companies=1, keys_per_company=51, service_time=0) as box:
+        box.faults.add(Fault.rewriting(rotate, method="GET", times=None))
+        async with box.session(retry=QUICK) as woodpecker:
+            for call in (woodpecker.agency.api_keys.create, woodpecker.agency.api_keys.ensure):
+                with pytest.raises(errors.PaginationError, match="changed"):
+                    await call(box.company_ids[0], "crm")
+        assert posts(box) == 0
+
+
+async def test_the_deadline_is_that_of_the_whole_creation(box: Sandbox) -> None:
+    box.faults.add(Fault.close(method="POST", times=None))
+    async with box.session(retry=QUICK) as woodpecker:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        with pytest.raises(errors.KeyOutcomeUnknownError) as caught:
+            await woodpecker.agency.api_keys.create(
+                box.company_ids[0], "crm", settle=0.4, options=CallOptions(deadline=1)
+            )
+        assert loop.time() - began < 5
+    assert caught.value.kind == "deadline"
+    assert caught.value.maybe_sent
+    assert len(caught.value.attempts) == 1
+
+
+async def test_closing_the_session_in_the_middle_is_an_unknown_outcome(box: Sandbox) -> None:
+    box.faults.add(Fault.close(at="after_commit", method="POST"))
+    async with box.session() as woodpecker:
+        creation = asyncio.create_task(woodpecker.agency.api_keys.create(box.company_ids[0], "crm"))
+        while not posts(box):
+            await asyncio.sleep(0.001)
+        await woodpecker.aclose()
+        with pytest.raises((errors.KeyOutcomeUnknownError)):
+            await creation

@@ -6,14 +6,19 @@ import os
 import threading
 import time
 import warnings
+from pathlib import Path
 
 import aiohttp
 import pytest
 
 from tests.raw import answer, raw_server
-from woodpecker_async import CallOptions, WoodpeckerSession, errors
+from woodpecker_async import CallOptions, Limits, WoodpeckerSession, errors
 from woodpecker_async.engine.lanes import _SHARED
 from woodpecker_async.sandbox import Fault, Sandbox
+
+
+def descriptors_open() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 def test_a_session_is_made_without_a_loop_and_works_in_several() -> None:
@@ -38,15 +43,15 @@ def test_many_loops_leave_nothing_behind() -> None:
 
         asyncio.run(use())
         gc.collect()
-        descriptors, loops = len(os.listdir("/proc/self/fd")), len(_SHARED)
+        descriptors, loops = descriptors_open(), len(_SHARED)
         for _ in range(20):
             asyncio.run(use())
         for _ in range(100):  # the server's side of the connections closes on its own thread
             gc.collect()
-            if len(os.listdir("/proc/self/fd")) <= descriptors:
+            if descriptors_open() <= descriptors:
                 break
             time.sleep(0.02)
-        assert len(os.listdir("/proc/self/fd")) <= descriptors
+        assert descriptors_open() <= descriptors
         assert len(_SHARED) <= loops
 
 
@@ -149,6 +154,31 @@ async def test_closing_ends_what_is_under_way(no_tasks_left: None) -> None:
         assert all(isinstance(outcome, errors.SessionClosedError) for outcome in outcomes[:10])
 
 
+@pytest.mark.parametrize("borrowed", [False, True])
+@pytest.mark.parametrize("moment", ["in the lane", "under way", "before a repeat"])
+async def test_closing_ends_calls_at_once_wherever_they_are(borrowed: bool, moment: str) -> None:
+    async with Sandbox(companies=1, service_time=0 if moment == "before a repeat" else 1) as box:
+        async with aiohttp.ClientSession() as theirs:
+            woodpecker = box.session(http_session=theirs if borrowed else None, limits=Limits(max_in_flight=1))
+            if moment == "before a repeat":
+                box.faults.add(Fault.status(503, headers={"Retry-After": "30"}, times=None))
+            calls = [asyncio.create_task(woodpecker.account.me()) for _ in range(2 if moment == "in the lane" else 1)]
+            await asyncio.sleep(0.1)
+            await woodpecker.aclose()
+            async with asyncio.timeout(0.5):
+                outcomes = await asyncio.gather(*calls, return_exceptions=True)
+            assert {type(outcome) for outcome in outcomes} == {errors.SessionClosedError}
+
+
+async def test_a_borrowed_session_closed_too_early_is_one_clear_error(box: Sandbox) -> None:
+    async with aiohttp.ClientSession() as theirs:
+        woodpecker = box.session(http_session=theirs)
+        await woodpecker.account.me()
+    with pytest.raises(errors.ConfigError, match="outlive"):
+        await woodpecker.account.me()
+    await woodpecker.aclose()
+
+
 async def test_a_borrowed_session_lends_its_connector_and_nothing_else(box: Sandbox) -> None:
     called = []
 
@@ -193,12 +223,12 @@ async def test_a_borrowed_session_that_is_closed_is_one_clear_error(box: Sandbox
 
 async def test_a_thousand_scopes_share_one_set_of_connections(box: Sandbox, woodpecker: WoodpeckerSession) -> None:
     await woodpecker.account.me()
-    descriptors = len(os.listdir("/proc/self/fd"))
+    descriptors = descriptors_open()
     for number in range(1000):
         client = woodpecker.company(box.company_ids[number % 11])
         if number % 50 == 0:
             await client.me()
-    assert len(os.listdir("/proc/self/fd")) == descriptors
+    assert descriptors_open() == descriptors
 
 
 async def test_no_cookie_comes_back(box: Sandbox) -> None:

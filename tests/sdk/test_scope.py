@@ -82,7 +82,9 @@ async def test_what_was_made_in_a_scope_ends_with_it(box: Sandbox, woodpecker: W
     await woodpecker.account.me()
 
 
-async def test_a_view_lives_without_a_block_and_only_the_child_ends(box: Sandbox, woodpecker: WoodpeckerSession) -> None:
+async def test_a_view_lives_without_a_block_and_only_the_child_ends(
+    box: Sandbox, woodpecker: WoodpeckerSession
+) -> None:
     view = woodpecker.company(box.company_ids[0])
     async with view as child:
         assert child is not view
@@ -110,6 +112,16 @@ async def test_one_view_entered_by_many_tasks(box: Sandbox, woodpecker: Woodpeck
             await client.me()
 
     await asyncio.gather(*(use(pause / 500) for pause in (5, 1, 4, 2, 3)))
+
+
+async def test_a_scope_may_be_left_in_another_task(box: Sandbox, woodpecker: WoodpeckerSession) -> None:
+    """As fixtures and web frameworks do that set up in one task and tear down in another."""
+    view = woodpecker.company(box.company_ids[0])
+    client = await asyncio.create_task(view.__aenter__())
+    await client.me()
+    await asyncio.create_task(view.__aexit__(None, None, None))
+    with pytest.raises(errors.ScopeClosedError):
+        await client.me()
 
 
 async def test_a_scope_ends_when_its_body_raises(box: Sandbox, woodpecker: WoodpeckerSession) -> None:

@@ -61,6 +61,11 @@ def test_a_page_of_keys() -> None:
         (b'{"api_key": null}', CreatedApiKey, ["$.api_key: expected a text that is not empty, got null"]),
         (b'{"content": 7}', Listing[ApiKey], ["$.content"]),
         (b'{"content": {"a": 1}}', Listing[ApiKey], ["$.content"]),
+        (b'{"content": {}}', Listing[ApiKey], ["$.content: expected an array, got an object"]),
+        (b'{"content": ""}', Listing[ApiKey], ["$.content: expected an array, got a text"]),
+        (b'{"content": [], "pagination_data": []}', Listing[ApiKey], ["$.pagination_data: expected an object, got an array"]),
+        (b'[{"id": 1, "name": "n", "api_keys": {}}]', Listing[V1Company], ["$[0].api_keys: expected an array, got an object"]),
+        (b'{"id": 1, "name": "n", "api_keys": [[]]}', V1Company, ["$.api_keys[0]: expected an object, got an array"]),
         (b"7", Listing[ApiKey], ["$: expected an object, got an integer"]),
         (b"null", CreatedApiKey, ["$"]),
         (b"[]", CreatedApiKey, ["$"]),
@@ -134,7 +139,7 @@ def test_any_json_decodes_or_is_refused_in_words(value: object) -> None:
 
 
 def test_request_models_become_json() -> None:
-    assert encode(CreateApiKey(label="Zażółć \"x\"")) == '{"label":"Zażółć \\"x\\""}'.encode()
+    assert encode(CreateApiKey(label='Zażółć "x"')) == '{"label":"Zażółć \\"x\\""}'.encode()
     assert encode(CreateCompanies(companies=(NewCompany(name="A"),))) == b'{"companies":[{"name":"A"}]}'
     assert encode(None) is None
     assert encode([]) == b"[]"

@@ -13,11 +13,7 @@ import pytest
 from woodpecker_async import errors
 from woodpecker_async.secret import Secret
 
-CLASSES = [
-    kind
-    for _, kind in inspect.getmembers(errors, inspect.isclass)
-    if issubclass(kind, errors.WoodpeckerError)
-]
+CLASSES = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, errors.WoodpeckerError)]
 
 CONTEXT = {
     "method": "POST",

@@ -62,6 +62,17 @@ class GateMachine(RuleBasedStateMachine):
             queue.pop(which % len(queue)).cancel()
             self.step()
 
+    @rule(which=st.integers(0, 9), priority=st.sampled_from(["interactive", "bulk"]))
+    def cancel_waiting_and_leave_at_once(self, which: int, priority: str) -> None:
+        """The turn is cancelled, and before its task has noticed, a place becomes free."""
+        queue = self.queues[priority]
+        if queue and self.inside:
+            queue.pop(which % len(queue)).cancel()
+            self.inside.pop(0)
+            self.gate.leave()
+            self.admit()
+            self.step()
+
     @rule(priority=st.sampled_from(["interactive", "bulk"]))
     def cancel_just_when_let_in(self, priority: str) -> None:
         """The place is given, and before the task runs it is cancelled: the place must go to the next."""
@@ -100,6 +111,7 @@ class GateMachine(RuleBasedStateMachine):
                 task.cancel()
         self.step()
         assert self.gate.waiting == 0
+        assert all(task.cancelled() for queue in self.queues.values() for task in queue)
         self.loop.close()
 
 

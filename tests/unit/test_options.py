@@ -3,7 +3,7 @@
 import attrs
 import pytest
 
-from woodpecker_async import CallOptions, Limits, RetryPolicy, Timeouts
+from woodpecker_async import CallOptions, Limits, RetryPolicy, Timeouts, WoodpeckerSession
 from woodpecker_async.errors import ConfigError
 
 
@@ -25,6 +25,8 @@ from woodpecker_async.errors import ConfigError
         lambda: CallOptions(deadline=-1),
         lambda: CallOptions(headers={"X-Api-Key": "other"}),
         lambda: CallOptions(headers={"x-company-id": "7"}),
+        lambda: CallOptions(headers={"user-agent": "x"}),
+        lambda: CallOptions(headers={"Accept": "text/csv"}),
         lambda: CallOptions(headers={"X-Trace": "a\r\nb: c"}),
         lambda: CallOptions(headers={"X Trace": "a"}),
         lambda: CallOptions(headers={"X-Trace": 7}),  # type: ignore[dict-item]
@@ -40,14 +42,31 @@ def test_the_nearer_level_wins_and_headers_add_up() -> None:
     session = CallOptions(deadline=60, priority="bulk", headers={"X-App": "a", "X-Team": "t"})
     call = CallOptions(deadline=5, keep_raw=True, headers={"X-App": "b"})
     merged = call.over(session)
-    assert merged == CallOptions(
-        deadline=5, priority="bulk", keep_raw=True, headers={"X-App": "b", "X-Team": "t"}
-    )
+    assert merged == CallOptions(deadline=5, priority="bulk", keep_raw=True, headers={"x-app": "b", "x-team": "t"})
 
 
 def test_false_is_said_and_none_is_not() -> None:
     assert CallOptions(idempotent=False).over(CallOptions(idempotent=True)).idempotent is False
-    assert CallOptions().over(CallOptions(idempotent=True)).idempotent is True
+    assert CallOptions(keep_raw=False).over(CallOptions(keep_raw=True)).keep_raw is False
+
+
+def test_a_word_about_one_call_does_not_spread() -> None:
+    assert CallOptions().over(CallOptions(idempotent=True)).idempotent is None
+    for standing in (CallOptions(idempotent=True), CallOptions(idempotent=False)):
+        with pytest.raises(ConfigError, match="one call"):
+            WoodpeckerSession("1.key", options=standing)
+        with pytest.raises(ConfigError, match="one call"):
+            WoodpeckerSession("1.key").company(7, options=standing)
+
+
+def test_the_nearer_policy_brings_its_own_deadline() -> None:
+    near = CallOptions(retry=RetryPolicy(deadline=1))
+    assert near.over(CallOptions(deadline=3)).deadline is None
+    assert near.over(CallOptions(deadline=3)).retry == near.retry
+
+
+def test_header_names_merge_whatever_their_case() -> None:
+    assert CallOptions(headers={"x-trace": "b"}).over(CallOptions(headers={"X-Trace": "a"})).headers == {"x-trace": "b"}
 
 
 def test_every_option_takes_part_in_merging() -> None:
@@ -61,7 +80,7 @@ def test_every_option_takes_part_in_merging() -> None:
         keep_raw=True,
     )
     assert all(getattr(full, field.name) not in (None, {}) for field in attrs.fields(CallOptions))
-    assert CallOptions(deadline=9).over(full) == attrs.evolve(full, deadline=9)
+    assert CallOptions(deadline=9).over(full) == attrs.evolve(full, deadline=9, idempotent=None)
 
 
 def test_header_values_are_not_shown() -> None:

@@ -167,6 +167,32 @@ async def test_the_end_is_what_the_latest_page_says(answers: dict[int, Listing[A
     assert caller.asked == sorted(answers)
 
 
+async def test_a_walk_goes_on_after_an_error() -> None:
+    """Asked again it fetches the page that failed; it never takes a cut list for a whole one."""
+    broken = {2}
+
+    def answer(number: int) -> Listing[Any]:
+        if number in broken:
+            broken.remove(number)
+            raise ConnectionError
+        return book(list(range(9)))(number)
+
+    keys, caller = pager(answer)
+    walk = keys.pages()
+    assert list(await anext(walk)) == [0, 1, 2]
+    with pytest.raises(ConnectionError):
+        await anext(walk)
+    assert [list(page) async for page in walk] == [[3, 4, 5], [6, 7, 8]]
+    assert caller.asked == [1, 2, 2, 3]
+    assert not keys.drifted
+
+
+async def test_without_totals_a_page_of_old_items_is_not_the_end() -> None:
+    pages = {1: [1, 2], 2: [1, 2], 3: [3], 4: []}
+    keys, _ = pager(lambda number: listing(pages[number], number, None))
+    assert await keys.collect() == [1, 2, 3]
+
+
 async def test_lists_without_pages_take_one_request() -> None:
     keys, caller = pager(lambda number: Listing(content=(1, 2)), paged=False)
     assert await keys.collect() == [1, 2]

@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,20 +24,19 @@ from woodpecker_async.engine.protocol import (
 from woodpecker_async.errors import ConfigError
 from woodpecker_async.secret import Secret
 
+KEY = Secret("123.sentinel-key")
 NOW = datetime(2026, 3, 5, 17, 57, tzinfo=UTC)
 KEYS = get("/v2/agency/companies/{company_id}/api_keys", dict, company_id=7)
 READ = get("/v2/mailboxes", dict, account_level=True)
 
 
 def problem(status: int, title: str, detail: str) -> bytes:
-    return json.dumps(
-        {"title": title, "status": status, "detail": detail, "timestamp": "2025-03-05 17:57:00"}
-    ).encode()
+    return json.dumps({"title": title, "status": status, "detail": detail, "timestamp": "2025-03-05 17:57:00"}).encode()
 
 
 def verdict(status: int, body: bytes = b"", operation: Operation = KEYS, **headers: str):
     answer = Answer(status=status, headers={k.replace("_", "-"): v for k, v in headers.items()}, body=body)
-    return judge(operation, answer, now=NOW)
+    return judge(operation, answer, key=KEY, now=NOW)
 
 
 @pytest.mark.parametrize(
@@ -64,6 +64,8 @@ def verdict(status: int, body: bytes = b"", operation: Operation = KEYS, **heade
         (409, b'{"status": {"status": "ERROR", "code": "E_TOO_MANY_REQUESTS", "msg": "no"}}', "RateLimitedError", "refused"),
         (200, b'{"status": {"status": "ERROR", "code": "E_UNKNOWN", "msg": "no"}}', "ServerError", "server"),
         (400, b'{"status": {"status": "ERROR", "code": "E_NEW", "msg": "no"}}', "BadRequestError", "client"),
+        (500, b'{"status": {"status": "ERROR", "code": "E_WRONG_PARAM", "msg": "no"}}', "ServerError", "server"),
+        (409, problem(409, "Conflict", "Campaign is inactive"), "ConflictError", "client"),
         (409, b'{"message": "taken", "error_code": "DuplicateName", "details": null}', "ConflictError", "client"),
     ],
 )  # fmt: skip
@@ -85,7 +87,9 @@ def test_only_the_servers_own_error_counts_as_settled() -> None:
     assert verdict(500, problem(500, "Internal server error", "x")).settled
     assert not verdict(500, b"<html>").settled
     assert not verdict(502, b"").settled
-    assert not judge(KEYS, NoAnswer(kind="lost", reason="x"), now=NOW).settled
+    assert not verdict(504, problem(504, "Gateway Timeout", "x")).settled
+    assert not verdict(500, b'{"message": "Endpoint request timed out"}').settled
+    assert not judge(KEYS, NoAnswer(kind="lost", reason="x"), key=KEY, now=NOW).settled
 
 
 def test_a_success_is_not_mistaken_for_a_v1_error() -> None:
@@ -98,9 +102,9 @@ def test_a_success_is_not_mistaken_for_a_v1_error() -> None:
 def test_a_deletion_repeated_after_a_lost_answer_finds_nothing_and_is_done() -> None:
     deletion = Operation(method="DELETE", path="/x", template="/x", answer=None, repeatable=True)
     gone = Answer(status=404, headers={}, body=b"")
-    assert judge(deletion, gone, now=NOW, maybe_done_before=True).ok
-    assert not judge(deletion, gone, now=NOW).ok
-    assert not judge(KEYS, gone, now=NOW, maybe_done_before=True).ok
+    assert judge(deletion, gone, key=KEY, now=NOW, maybe_done_before=True).ok
+    assert not judge(deletion, gone, key=KEY, now=NOW).ok
+    assert not judge(KEYS, gone, key=KEY, now=NOW, maybe_done_before=True).ok
 
 
 def test_a_redirect_names_the_host_and_nothing_of_the_query() -> None:
@@ -108,6 +112,38 @@ def test_a_redirect_names_the_host_and_nothing_of_the_query() -> None:
     assert "https://evil.example" in judged.detail
     assert "token" not in judged.detail
     assert "pw" not in judged.detail
+
+
+def test_a_404_with_the_header_is_about_the_company_only_if_it_says_so() -> None:
+    as_company = attrs.evolve(READ, as_company=7)
+    gone = problem(404, "Not Found", "Requested resource does not exist")
+    assert verdict(404, gone, operation=as_company).error is errors.NotFoundError
+    assert verdict(404, problem(404, "Not Found", "Company not found"), operation=as_company).error is (
+        errors.CompanyNotFoundError
+    )
+
+
+def test_a_key_that_the_server_says_back_is_not_quoted() -> None:
+    judged = verdict(
+        401, problem(401, "123.sentinel-key", "Invalid api key 123.sentinel-key"), x_request_id="123.sentinel-key"
+    )
+    assert "sentinel" not in f"{judged.title} {judged.detail} {judged.request_id}"
+
+
+@given(st.text(max_size=60), st.text(max_size=40))
+def test_no_header_or_timestamp_breaks_the_judging(location: str, timestamp: str) -> None:
+    assert verdict(302, location=location).kind == "redirect"
+    parse_timestamp(timestamp)
+
+
+@pytest.mark.parametrize("location", ["http://[::1", "http://[x]/", "//["])
+def test_a_location_that_is_no_url(location: str) -> None:
+    assert verdict(302, location=location).error is errors.UnexpectedRedirectError
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59-05:00"])
+def test_a_timestamp_beyond_the_calendar(moment: str) -> None:
+    assert parse_timestamp(moment) is None
 
 
 @given(st.integers(300, 599), st.binary(max_size=200))
@@ -132,6 +168,8 @@ def test_any_body_gets_the_class_of_its_status(status: int, body: bytes) -> None
         (None, None),
         ("nan", None),
         ("1e9", None),
+        ("9" * 300, float("9" * 300)),
+        ("99999999999", 99999999999.0),
         ("٣", None),
         ("Thu, 99 Foo 2026 00:00:00 GMT", None),
         (format_datetime(NOW + timedelta(seconds=90), usegmt=True), 90.0),
@@ -160,7 +198,7 @@ def request_for(operation: Operation):
         operation,
         dialect=WOODPECKER,
         base_url="https://api.example/rest",
-        key=Secret("123.sentinel-key"),
+        key=KEY,
         body=None,
         user_agent="ua",
         extra_headers={"X-App": "a"},
@@ -199,7 +237,7 @@ def test_whatever_it_holds_a_segment_stays_one(segment: str) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["v2/x", "", "//evil.example/x", "https://evil.example", "/a/../b", "/a/./b", "/a/%2e%2E/b", "/a?b", "/a#b", "/a\\b", "/a\nb", None],
+    ["v2/x", "", "//evil.example/x", "https://evil.example", "/a/../b", "/a/./b", "/a/%2e%2E/b", "/a?b", "/a#b", "/a\\b", "/a\nb", "/v2//agency/x", None],
 )  # fmt: skip
 def test_foreign_paths_stay_below_the_base_url(path: str) -> None:
     with pytest.raises(ConfigError):

@@ -27,6 +27,7 @@ def failing(kind: str, status: int | None = None, retry_after: float | None = No
         (failing("timeout"), True, False),
         *[(failing("server", status), True, False) for status in (500, 502, 503, 504)],
         *[(failing("server", status), False, False) for status in (501, 505, 599)],
+        (failing("server", 200), True, False),  # the legacy E_UNKNOWN
         (failing("client", 400), False, False),
         (failing("client", 409), False, False),
         (failing("redirect", 302), False, False),
@@ -121,10 +122,12 @@ async def test_retry_after_beyond_the_deadline_fails_now() -> None:
     assert "deadline" in repeats.note
 
 
-async def test_the_first_lost_connection_is_repeated_at_once() -> None:
-    _, _, clock, sent = await repeat([failing("lost"), failing("lost"), OK], RetryPolicy(first_wait=1), chance=1.0)
-    assert sent == 3
-    assert clock.slept == [0, 2]
+async def test_the_first_stale_connection_is_repeated_at_once() -> None:
+    stale = Verdict(kind="lost", stale=True)
+    _, _, clock, sent = await repeat([stale, stale, OK], RetryPolicy(first_wait=1), chance=1.0)
+    assert (sent, clock.slept) == (3, [0, 2])
+    _, _, clock, sent = await repeat([failing("lost"), OK], RetryPolicy(first_wait=1), chance=1.0)
+    assert (sent, clock.slept) == (2, [1])
 
 
 @given(

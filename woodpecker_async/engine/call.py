@@ -30,6 +30,7 @@ from woodpecker_async.errors import (
     ConfigError,
     DeadlineExceededError,
     LaneTimeoutError,
+    OutcomeUnknownError,
     ResponseDecodeError,
     SessionClosedError,
     WrongLoopError,
@@ -93,6 +94,8 @@ class _Call:
     attempt_timeout: float
     deadline: float | None = None
     attempts: list[Attempt] = attrs.field(factory=list)
+    sending: bool = False
+    note: str = ""
 
     @property
     def repeatable(self) -> bool:
@@ -116,6 +119,7 @@ class Engine:
         self.settings = settings
         self._observer = observer
         self._home: _Home | None = None
+        self._under_way: set[asyncio.Timeout] = set()
         self._closed = False
 
     @property
@@ -136,26 +140,43 @@ class Engine:
             SessionClosedError: the session has been closed.
         """
         call = self._prepare(operation, call_options(options), await self._at_home())
-        verdict = await self._attempt(call)
-        if not verdict.ok and self._may_repeat(call, verdict):
-            verdict = await self._repeat(call, verdict)
+        alive = asyncio.timeout(None)
+        try:
+            async with alive:  # until `aclose` says otherwise
+                self._under_way.add(alive)
+                verdict = await self._until_final(call)
+        except TimeoutError:
+            if not alive.expired():
+                raise
+            raise self._cut_off(call) from None
+        finally:
+            self._under_way.discard(alive)
         if not verdict.ok:
             raise self._failure(call, verdict)
         return self._reply(call, verdict)
 
+    async def _until_final(self, call: _Call) -> Verdict:
+        verdict = await self._attempt(call)
+        if not verdict.ok and self._may_repeat(call, verdict):
+            verdict = await self._repeat(call, verdict)
+        return verdict
+
+    def policy(self, options: CallOptions) -> RetryPolicy:
+        """The retry policy that these options and the session's come to."""
+        merged = options.over(self.settings.options)
+        retry = merged.retry or self.settings.retry
+        return retry if merged.deadline is None else attrs.evolve(retry, deadline=merged.deadline)
+
     def _prepare(self, operation: Operation[Any], options: CallOptions, home: _Home) -> _Call:
         settings = self.settings
         merged = options.over(settings.options)
-        retry = merged.retry or settings.retry
-        if merged.deadline is not None:
-            retry = attrs.evolve(retry, deadline=merged.deadline)
         return _Call(
             operation=operation,
             options=merged,
             home=home,
             call_id=f"{os.getpid():x}-{next(_call_numbers):x}",
             body=codec.encode(operation.body),
-            retry=retry,
+            retry=self.policy(options),
             attempt_timeout=merged.attempt_timeout or settings.timeouts.attempt,
         )
 
@@ -219,14 +240,16 @@ class Engine:
                 extra_headers=call.options.headers,
             )
             timeout = min(call.attempt_timeout, call.deadline - clock.now())
+            call.sending = True
             outcome = await call.home.transport.send(request, timeout)
+            call.sending = False
             verdict = protocol.judge(
-                call.operation, outcome, now=clock.utcnow(), maybe_done_before=call.lost is not None
+                call.operation, outcome, key=key, now=clock.utcnow(), maybe_done_before=call.lost is not None
             )
         finally:
-            if verdict is None or verdict.kind in ("lost", "timeout"):
+            if verdict is None or verdict.kind == "timeout":
                 lane.abandoned(settings.limits.queue_wait)
-            elif verdict.kind == "not_sent":
+            elif verdict.kind in ("lost", "not_sent"):
                 lane.failed()
             elif verdict.kind == "refused":
                 lane.refused(clock.now())
@@ -281,35 +304,45 @@ class Engine:
         try:
             verdict = await repeats.after(first, again, before_wait)
         except LaneTimeoutError:
-            raise self._failure(call, last, "the deadline passed while waiting for another turn") from None
-        if not verdict.ok and repeats.note:
-            raise self._failure(call, verdict, repeats.note)
+            call.note = "the deadline passed while waiting for another turn"
+            return last
+        call.note = repeats.note
         return verdict
 
     # The end ----------------------------------------------------------------------------------------------
 
-    def _failure(self, call: _Call, verdict: Verdict, note: str = "") -> Exception:
+    def _cut_off(self, call: _Call) -> Exception:
+        """What a call that `aclose` interrupted ends in."""
+        if call.operation.is_write and (call.sending or call.lost):
+            return OutcomeUnknownError(
+                "it is not known whether this happened: the session was closed while it was under way",
+                kind="closed",
+                **self._context(call),
+            )
+        return self._closed_error()
+
+    def _failure(self, call: _Call, verdict: Verdict) -> Exception:
         """What a call that failed for good ends in."""
         answered = verdict.kind in ("client", "redirect")  # then the server has spoken, whatever came before
         cut = verdict.kind == "timeout" and call.deadline is not None and self.settings.clock.now() >= call.deadline
         if call.operation.is_write and call.lost and not answered:
             kind = "closed" if self._closed else "deadline" if cut else _UNKNOWN_KINDS[call.lost]
-            return self._error(call, verdict, note, write_kind=kind)
+            return self._error(call, verdict, write_kind=kind)
         if self._closed and verdict.status is None:
             return self._closed_error()
         if cut:
             return DeadlineExceededError(
                 f"no answer within the deadline of {call.retry.deadline:g} s", **self._context(call, verdict)
             )
-        return self._error(call, verdict, note)
+        return self._error(call, verdict)
 
-    def _error(self, call: _Call, verdict: Verdict, note: str, write_kind: str | None = None) -> CallError:
+    def _error(self, call: _Call, verdict: Verdict, write_kind: str | None = None) -> CallError:
         return protocol.error_for(
             verdict,
             call.operation,
             attempts=call.attempts,
             call_id=call.call_id,
-            note=note,
+            note=call.note,
             write_kind=write_kind,
         )
 
@@ -373,6 +406,8 @@ class Engine:
         loop = asyncio.get_running_loop()
         home = self._home
         if home is not None and home.loop is loop and home.process == os.getpid():
+            if home.transport.lost:
+                raise ConfigError("the http_session passed in has been closed: it must outlive this session")
             return home
         if home is not None:
             self._move_out(home)
@@ -404,6 +439,8 @@ class Engine:
     async def aclose(self) -> None:
         """Close: calls under way end with an error, later ones are refused. May be called again."""
         self._closed = True
+        for alive in tuple(self._under_way):
+            alive.reschedule(0)  # in the past: at the next turn of the loop
         home, self._home = self._home, None
         if home is None:
             return
@@ -412,6 +449,7 @@ class Engine:
         elif home.loop is asyncio.get_running_loop():
             if home.lanes is not None:
                 home.lanes.leave(self)
+            await asyncio.sleep(0)  # what is under way ends as cut off, before its connection goes
             await home.transport.aclose()
         # Else that loop is closed, and its connections with it; or it lives on, and closes them when it ends.
 

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import attrs
 import cattrs
+from cattrs.cols import homogenous_tuple_structure_factory
 from cattrs.preconf.json import make_converter
 
 from woodpecker_async.errors import ConfigError
@@ -149,11 +150,36 @@ def _structure_me(value: Any, _: Any) -> Me:
 def _mapping(value: Any) -> Mapping[str, Any]:
     if type(value) is not dict:
         raise _WrongTypeError("an object", value)
-    return value  # type: ignore[no-any-return]
+    return value
 
 
 def _refuse_secret(_: Secret) -> str:
     raise TypeError("a Secret is not JSON: reveal() it where it must be shown")
+
+
+def _strict_containers(converter: cattrs.Converter) -> None:
+    """An array is an array and an object is an object: cattrs would iterate over whatever it is given."""
+
+    def tuple_factory(into: Any) -> Callable[[Any, Any], Any]:
+        structure_items = homogenous_tuple_structure_factory(into, converter)
+
+        def structure(value: Any, _: Any) -> Any:
+            if type(value) is not list:
+                raise _WrongTypeError("an array", value)
+            return structure_items(value, into)
+
+        return structure
+
+    def model_factory(into: Any) -> Callable[[Any, Any], Any]:
+        structure_fields = cattrs.gen.make_dict_structure_fn(into, converter)
+
+        def structure(value: Any, _: Any) -> Any:
+            return structure_fields(_mapping(value), into)
+
+        return structure
+
+    converter.register_structure_hook_factory(lambda into: getattr(into, "__origin__", None) is tuple, tuple_factory)
+    converter.register_structure_hook_factory(attrs.has, model_factory)
 
 
 def _listing_hook(converter: cattrs.Converter) -> None:
@@ -191,6 +217,7 @@ def _make() -> cattrs.Converter:
     converter.register_structure_hook(UUID, _structure_uuid)
     # By predicate: cattrs has a way of its own with unions, which would leave the known values as text.
     converter.register_structure_hook_func(lambda into: into == MailboxType | str, _structure_mailbox_type)
+    _strict_containers(converter)
     converter.register_structure_hook(Me, _structure_me)
     converter.register_unstructure_hook(Secret, _refuse_secret)
     _listing_hook(converter)

@@ -35,7 +35,7 @@ class Gate:
     @property
     def idle(self) -> bool:
         """Nobody inside, nobody waiting."""
-        return not self.inside and not self._interactive and not self._bulk
+        return not self.inside and not self.waiting
 
     async def enter(self, priority: Priority, *, again: bool = False) -> None:
         """Wait for a place and take it.
@@ -57,11 +57,9 @@ class Gate:
         try:
             await turn
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
+            if not turn.cancelled():
                 self.leave()  # the place had been given just before
-            else:
-                queue.remove(turn)
-            raise
+            raise  # else the turn stays in its queue, cancelled, and is passed over
 
     def leave(self) -> None:
         """Give the place back."""

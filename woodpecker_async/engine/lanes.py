@@ -66,6 +66,10 @@ class Lane:
         """Nobody inside, nobody waiting."""
         return self._gate.idle
 
+    def widened(self) -> None:
+        """The window has grown: let in who may."""
+        self._gate.widened()
+
     async def enter(self, priority: Priority, *, again: bool = False) -> None:
         """Wait for a turn and take it. Follow with exactly one `answered`, `failed` or `abandoned`."""
         await self._gate.enter(priority, again=again)
@@ -138,6 +142,7 @@ class Lanes:
         for lane in self._by_company.values():
             assert isinstance(lane.window, FixedWindow)
             lane.window.size = self.limits.max_in_flight
+            lane.widened()
 
     @contextmanager
     def lane(self, company_id: int | None) -> Iterator[Lane]:

@@ -48,6 +48,8 @@ def foreign_path(path: str) -> str:
     if "\\" in path or not path.isprintable():
         raise ConfigError(f"a path has no backslash or control character; not {path!r}")
     segments = path.split("/")[1:]
+    if "" in segments[:-1]:
+        raise ConfigError(f"a path has no empty segment; not {path!r}")
     for segment in segments:
         plain = segment.lower().replace("%2e", ".")
         if plain in (".", ".."):

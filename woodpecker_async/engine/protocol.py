@@ -86,11 +86,13 @@ class NoAnswer:
     Attributes:
         kind: `"not_sent"`, `"lost"` or `"timeout"`.
         reason: why, in words that hold no header and no body.
+        stale: the connection had been used before, and broke before any answer.
         elapsed: seconds it took.
     """
 
     kind: Literal["not_sent", "lost", "timeout"]
     reason: str
+    stale: bool = False
     elapsed: float = 0.0
 
 
@@ -106,6 +108,7 @@ class Verdict:
         title, detail, code, details, timestamp: what the server said of the failure.
         retry_after: seconds the server asked to wait.
         settled: the server has surely finished with the request (its own error body came back).
+        stale: the connection had been used before, and broke before any answer.
         target: where a redirect points, scheme and host.
         request_id: the server's id of the answer.
         elapsed: seconds from sending to the end.
@@ -122,6 +125,7 @@ class Verdict:
     timestamp: datetime | None = None
     retry_after: float | None = None
     settled: bool = False
+    stale: bool = False
     target: str = ""
     request_id: str | None = None
     elapsed: float = 0.0
@@ -171,22 +175,33 @@ def _query_value(value: str | int | bool) -> str:
 
 
 def judge(
-    operation: Operation[Any], outcome: Answer | NoAnswer, *, now: datetime, maybe_done_before: bool = False
+    operation: Operation[Any],
+    outcome: Answer | NoAnswer,
+    *,
+    key: Secret,
+    now: datetime,
+    maybe_done_before: bool = False,
 ) -> Verdict:
     """What the outcome of an attempt means.
 
     Args:
         operation: what was asked.
         outcome: what came back.
+        key: the key it was asked with; a server that says it back is not quoted with it.
         now: the wall clock, for a `Retry-After` that is a date.
         maybe_done_before: an earlier attempt of the same call may have been acted on.
     """
     if isinstance(outcome, NoAnswer):
         return Verdict(
-            kind=outcome.kind, error=_NO_ANSWER[outcome.kind], detail=outcome.reason, elapsed=outcome.elapsed
+            kind=outcome.kind,
+            error=_NO_ANSWER[outcome.kind],
+            detail=outcome.reason,
+            stale=outcome.stale,
+            elapsed=outcome.elapsed,
         )
     status, headers = outcome.status, outcome.headers
-    request_id = headers.get("x-request-id") or headers.get("request-id")
+    spoken, mask = key.reveal(), key.masked
+    request_id = (headers.get("x-request-id") or headers.get("request-id") or "").replace(spoken, mask) or None
     if 200 <= status < 300 and not _hides_error(outcome.body):
         return Verdict(
             kind="ok",
@@ -199,7 +214,7 @@ def judge(
     if status == 404 and operation.method == "DELETE" and maybe_done_before:
         # The first answer was lost after the deletion happened.
         return Verdict(kind="ok", status=status, request_id=request_id, elapsed=outcome.elapsed, settled=True)
-    said = read_error(outcome.body)
+    said = read_error(outcome.body.replace(spoken.encode(), mask.encode()))
     kind, error = _classify(operation, status, said)
     detail, target = said.detail, ""
     if kind == "redirect":
@@ -217,7 +232,8 @@ def judge(
         details=said.details,
         timestamp=said.timestamp,
         retry_after=parse_retry_after(headers.get("retry-after"), now),
-        settled=said.is_api,
+        # A gateway's 502 to 504 says nothing of what the server behind it is still doing.
+        settled=said.is_api and status <= 500,
         target=target,
         request_id=request_id,
         elapsed=outcome.elapsed,
@@ -255,10 +271,9 @@ _BY_V1_CODE: Final[Mapping[str, type[errors.ApiError]]] = {
     "E_UNKNOWN": errors.ServerError,
 }
 
-# What the agency documents say in a 404 about the company in the path.
-_COMPANY_DETAILS: Final = frozenset(
-    {"company not found", "no active company found", "requested resource does not exist"}
-)
+# What the documents say in a 404 about the company: with x-company-id, and with the company in the path.
+_NOT_THE_AGENCYS: Final = "company not found"
+_NOT_IN_PATH: Final = frozenset({_NOT_THE_AGENCYS, "no active company found", "requested resource does not exist"})
 
 
 @attrs.frozen(kw_only=True)
@@ -292,7 +307,7 @@ def read_error(body: bytes) -> Said:
         code=code,
         details=value.get("details"),
         timestamp=parse_timestamp(value.get("timestamp")),
-        is_api=bool(title or code or detail),
+        is_api=bool(title or code),
     )
 
 
@@ -313,18 +328,18 @@ def _hides_error(body: bytes) -> bool:
 
 
 def _classify(operation: Operation[Any], status: int, said: Said) -> tuple[Kind, type[errors.ApiError]]:
-    if said.code is not None and said.code in _BY_V1_CODE:
-        error = _BY_V1_CODE[said.code]
+    error: type[errors.ApiError]
+    if status >= 500:
+        error = errors.ServerError
     elif 300 <= status < 400:
         error = errors.UnexpectedRedirectError
-    elif status >= 500:
-        error = errors.ServerError
+    elif said.code is not None and said.code in _BY_V1_CODE:
+        error = _BY_V1_CODE[said.code]
     else:
         error = _BY_STATUS.get(status, errors.ApiError)
-    about_company = operation.company_id is not None or operation.as_company is not None
-    if error is errors.NotFoundError and about_company and said.detail.lower() in _COMPANY_DETAILS:
+    if error is errors.NotFoundError and _is_about_company(operation, said.detail.lower()):
         error = errors.CompanyNotFoundError
-    if error is errors.ConflictError and "inactive" in said.detail.lower():
+    if error is errors.ConflictError and said.detail.lower() == "company is inactive":
         error = errors.CompanyInactiveError
     kind: Kind = "client"
     if issubclass(error, errors.RateLimitedError):
@@ -336,9 +351,18 @@ def _classify(operation: Operation[Any], status: int, said: Said) -> tuple[Kind,
     return kind, error
 
 
+def _is_about_company(operation: Operation[Any], detail: str) -> bool:
+    if operation.company_id is not None:
+        return detail in _NOT_IN_PATH
+    return operation.as_company is not None and detail == _NOT_THE_AGENCYS
+
+
 def redirect_target(headers: Mapping[str, str]) -> str:
     """Scheme and host of a redirect: enough to find the fault, nothing of a query that may hold a token."""
-    parts = urlsplit(headers.get("location", ""))
+    try:
+        parts = urlsplit(headers.get("location", ""))
+    except ValueError:
+        return "something that is no URL"
     if not parts.netloc:
         return "the same host"
     return f"{parts.scheme or 'the same scheme'}://{parts.netloc.rpartition('@')[2]}"
@@ -356,7 +380,7 @@ def parse_retry_after(value: str | None, now: datetime) -> float | None:
     if value is None:
         return None
     text = value.strip()
-    if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", text, re.ASCII):
+    if re.fullmatch(r"\d{1,300}(\.\d{1,300})?", text, re.ASCII):
         seconds = float(text)
         return seconds if seconds > 0 else None
     try:
@@ -375,9 +399,9 @@ def parse_timestamp(value: object) -> datetime | None:
         return None
     try:
         moment = datetime.fromisoformat(value)
-    except ValueError:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def error_for(

@@ -29,7 +29,8 @@ def may_repeat(verdict: Verdict, *, repeatable: bool, transient: frozenset[int])
         case "lost" | "timeout":
             return repeatable
         case "server":
-            return repeatable and verdict.status in transient
+            # The legacy API has a code for "something went wrong here" that may come with a 200 or a 400.
+            return repeatable and (verdict.status in transient or (verdict.status or 0) < 500)
         case _:
             return False
 
@@ -46,7 +47,7 @@ class Repeats:
         transient: the 5xx statuses of this service that pass.
         failures: failures so far.
         counted: attempts so far that count against `policy.attempts`.
-        lost_before: a repeat at once has already been spent on a lost connection.
+        went_stale: a repeat at once has already been spent on a stale connection.
         note: why no further attempt was made, if that was not for the number of attempts.
     """
 
@@ -57,7 +58,7 @@ class Repeats:
     transient: frozenset[int]
     failures: int = 0
     counted: int = 0
-    lost_before: bool = False
+    went_stale: bool = False
     note: str = ""
 
     async def after(
@@ -106,9 +107,9 @@ class Repeats:
         # The server did not process a refused request: no attempt has been used up.
         if verdict.kind != "refused" or self.policy.attempts == 1:
             self.counted += 1
-        if verdict.kind == "lost" and not self.lost_before:
-            # Most often a kept-alive connection that the server had just closed: another is at hand.
-            self.lost_before = True
+        if verdict.stale and not self.went_stale:
+            # A kept-alive connection that the server had just closed: others are at hand.
+            self.went_stale = True
             return 0.0
         longest = min(self.policy.longest_wait, self.policy.first_wait * 2.0 ** min(self.failures - 1, 32))
         return max(self.clock.random() * longest, verdict.retry_after or 0.0)

@@ -14,6 +14,7 @@ from collections.abc import AsyncGenerator
 from ssl import SSLContext
 from types import SimpleNamespace
 from typing import Any, Final
+from weakref import WeakSet
 
 import aiohttp
 from yarl import URL
@@ -24,6 +25,27 @@ from woodpecker_async.errors import ConfigError
 # Connections inherited over a fork belong to the parent. Closing them here could disturb it, and collecting
 # them would close them, so they are kept until the process ends.
 _INHERITED: Final[list[object]] = []
+
+_SHORTEST: Final = 0.001
+
+
+class _Response(aiohttp.ClientResponse):
+    """A response that notes on its failure whether the connection had served before."""
+
+    async def start(self, connection: Any) -> aiohttp.ClientResponse:
+        protocol = connection.protocol
+        try:
+            response = await super().start(connection)
+        except aiohttp.ClientError as error:
+            error.add_note(_STALE if protocol in _USED else _FRESH)
+            raise
+        _USED.add(protocol)
+        return response
+
+
+_USED: Final[WeakSet[object]] = WeakSet()
+_STALE: Final = "stale connection"
+_FRESH: Final = "fresh connection"
 
 
 class Transport:
@@ -65,6 +87,11 @@ class Transport:
         self._writes = self._light_session([_sent_flag()])
         self._life = self._live()
 
+    @property
+    def lost(self) -> bool:
+        """Whether the user closed the session that was borrowed."""
+        return self._borrowed is not None and self._connector.closed
+
     async def open(self) -> None:
         """Tie the connections to the running loop."""
         await anext(self._life)
@@ -86,7 +113,7 @@ class Transport:
             connector_owner=False,
             cookie_jar=aiohttp.DummyCookieJar(),
             trace_configs=traces,
-            auto_decompress=True,
+            response_class=_Response,
         )
         switch_off_hidden_resend(session)
         return session
@@ -113,7 +140,12 @@ class Transport:
                 timeout=self._timeout(timeout),
                 trace_request_ctx=flag,
             ) as response:
-                body = await response.read()
+                try:
+                    body = await response.read()
+                except aiohttp.ClientPayloadError:
+                    if response.status < 300:
+                        raise
+                    body = b""  # an error is an error also when its body was cut
                 return Answer(
                     status=response.status,
                     headers={name.lower(): value for name, value in response.headers.items()},
@@ -133,6 +165,7 @@ class Transport:
         return failure
 
     def _timeout(self, seconds: float) -> aiohttp.ClientTimeout:
+        seconds = max(seconds, _SHORTEST)  # aiohttp takes zero and less for no timeout at all
         timeout = self._timeouts.get(seconds)
         if timeout is None:
             timeout = aiohttp.ClientTimeout(
@@ -212,4 +245,4 @@ def _no_answer(error: Exception, *, timeout: float, started: float) -> NoAnswer:
             reason = "the answer is not HTTP"
         case _:
             reason = f"the connection failed ({type(error).__name__})"
-    return NoAnswer(kind="lost", reason=reason, elapsed=elapsed)
+    return NoAnswer(kind="lost", reason=reason, elapsed=elapsed, stale=_STALE in getattr(error, "__notes__", ()))

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from woodpecker_async.engine.clock import Clock
 from woodpecker_async.engine.operation import Caller
-from woodpecker_async.options import CallOptions
+from woodpecker_async.options import CallOptions, RetryPolicy
 
 
 class Access(Caller, Protocol):
@@ -20,6 +20,6 @@ class Access(Caller, Protocol):
         """The lock that lets one key creation at a time at a company."""
         ...
 
-    def attempts(self, options: CallOptions | None) -> int:
-        """How often a thing may be tried, by the options that hold here."""
+    def policy(self, options: CallOptions) -> RetryPolicy:
+        """The retry policy that holds here, its deadline included."""
         ...

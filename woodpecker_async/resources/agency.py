@@ -6,8 +6,14 @@ from typing import Final
 import attrs
 
 from woodpecker_async.engine.operation import Operation, get, post
-from woodpecker_async.errors import KeyOutcomeUnknownError, OutcomeUnknownError, ResponseDecodeError
-from woodpecker_async.exactly_once import Creation, Unclear, outcome_unknown, same_label
+from woodpecker_async.errors import (
+    ConfigError,
+    KeyOutcomeUnknownError,
+    OutcomeUnknownError,
+    PaginationError,
+    ResponseDecodeError,
+)
+from woodpecker_async.exactly_once import Creation, outcome_unknown, same_label
 from woodpecker_async.models.agency import (
     ApiKey,
     Company,
@@ -20,7 +26,7 @@ from woodpecker_async.models.agency import (
     NewCompany,
 )
 from woodpecker_async.models.paging import Listing
-from woodpecker_async.options import CallOptions
+from woodpecker_async.options import CallOptions, call_options
 from woodpecker_async.pagination import ListCall, Pager
 from woodpecker_async.resources import checks
 from woodpecker_async.resources.access import Access
@@ -49,6 +55,8 @@ class Companies:
 
         Document: "List of companies", `GET /v2/agency/companies`.
         """
+        if active is not None and not isinstance(active, bool):
+            raise ConfigError(f"active is True, False or None, not {active!r}")
         operation = get(_COMPANIES, Listing[Company], params={"active": active})
         return Pager(self._access, ListCall(operation=operation, key=lambda company: company.id), options)
 
@@ -114,7 +122,7 @@ class ApiKeys:
             label: what to name the key; not empty, no blanks at its ends. A label may be used twice.
             baseline: look first. Without it one request is saved, and an unclear answer is the end.
             settle: seconds until the absence of a new key counts, when the server may still be at work.
-            options: for all the calls of this creation.
+            options: for all the calls of this creation; its deadline is that of the whole creation.
 
         Raises:
             ConfigError: the id or the label is not usable; nothing was sent.
@@ -124,8 +132,8 @@ class ApiKeys:
         Document: "Create an API key for a company".
         """
         creation = self._creation(company_id, label, settle, options)
-        async with await self._access.writer(creation.company_id):
-            known = await creation.look() if baseline else None
+        async with await self._access.writer(company_id):
+            known = await creation.look(creation.deadline) if baseline else None
             return await creation.run(known)
 
     async def ensure(
@@ -133,7 +141,7 @@ class ApiKeys:
     ) -> IssuedKey:
         """The company's key of this label: the one that is there, or else a new one.
 
-        Labels are compared without regard to case and to repeated blanks, because servers tidy them up.
+        Labels are compared without regard to repeated blanks, because servers tidy them up.
 
         Args:
             company_id: the company.
@@ -149,17 +157,11 @@ class ApiKeys:
                 `"several_keys"`, nothing was sent); or as for `create`.
         """
         creation = self._creation(company_id, label, settle, options)
-        async with await self._access.writer(creation.company_id):
-            keys = await creation.look()
+        async with await self._access.writer(company_id):
+            keys = await creation.look(creation.deadline)
             labelled = [key.api_key for key in keys if same_label(label, key.label)]
             if len(labelled) > 1:
-                raise outcome_unknown(
-                    company_id,
-                    label,
-                    "several_keys",
-                    f"{len(labelled)} keys have it already; nothing was sent",
-                    labelled,
-                )
+                raise creation.unknown(f"{len(labelled)} keys have it already; nothing was sent", None, labelled)
             if labelled:
                 return IssuedKey(company_id=company_id, label=label, api_key=labelled[0], created=False)
             return await creation.run(keys)
@@ -183,10 +185,7 @@ class ApiKeys:
         try:
             reply = await self._access.run(operation, options)
         except OutcomeUnknownError as error:
-            unknown = outcome_unknown(company_id, label, error.kind, str(error.args[0]))
-            unknown.status, unknown.attempts = error.status, error.attempts
-            unknown.settled = error.settled
-            raise unknown from None
+            raise outcome_unknown(company_id, label, "the answer got lost", error) from None
         return IssuedKey(company_id=company_id, label=label, api_key=reply.value.api_key)
 
     async def resolve(self, error: KeyOutcomeUnknownError, *, options: CallOptions | None = None) -> IssuedKey | None:
@@ -205,11 +204,11 @@ class ApiKeys:
             KeyOutcomeUnknownError: still several.
         """
         creation = self._creation(error.company_id, error.label, 0.0, options)
-        keys = await creation.look()
+        keys = await creation.look(creation.deadline)
         known = error.baseline
         if known is None:
             known = frozenset(key.api_key.fingerprint for key in keys if not same_label(error.label, key.label))
-        found = creation.pick(keys, known, "looked again")
+        found = creation.pick(keys, known, error)
         if found is None:
             return None
         return IssuedKey(company_id=error.company_id, label=error.label, api_key=found)
@@ -217,25 +216,30 @@ class ApiKeys:
     def _creation(self, company_id: int, label: str, settle: float, options: CallOptions | None) -> Creation:
         company_id, label = checks.company_id(company_id), checks.text(label, "a label")
         operation = _create(company_id, label)
-        settle = checks.seconds(settle, "settle")
-        access = self._access
+        # Repeating is what the procedure itself decides on, whatever a caller says of a single POST.
+        options = attrs.evolve(call_options(options), idempotent=None)
+        access, policy = self._access, self._access.policy(options)
 
-        async def look() -> list[ApiKey]:
+        async def look(seconds: float) -> list[ApiKey]:
+            within = _within(options, seconds)
             for _ in range(_LOOKS):
-                pager = self.list(company_id, options=options)
+                pager = self.list(company_id, options=within)
                 keys = await pager.collect()
                 if not pager.drifted:
-                    break
-            return keys
+                    return keys
+            raise PaginationError(f"the keys of company {company_id} changed each time they were listed", resume=1)
 
-        async def send() -> Secret | Unclear:
+        async def send(seconds: float) -> Secret | OutcomeUnknownError:
             try:
-                return (await access.run(operation, options)).value.api_key
+                return (await access.run(operation, _within(options, seconds))).value.api_key
             except OutcomeUnknownError as error:
-                return Unclear(error.kind, error.settled, str(error.args[0]))
+                return error.with_traceback(None)
             except ResponseDecodeError as error:
                 # The server says it is made; so it can be looked for at once, and the list has it in full.
-                return Unclear("unreadable_answer", settled=True, reason=str(error.args[0]))
+                return error.as_unknown()
+
+        def backoff(sent: int) -> float:
+            return access.clock.random() * min(policy.longest_wait, policy.first_wait * 2.0 ** (sent - 1))
 
         return Creation(
             company_id=company_id,
@@ -244,9 +248,16 @@ class ApiKeys:
             send=send,
             sleep=access.clock.sleep,
             now=access.clock.now,
-            settle=settle,
-            sendings=access.attempts(options),
+            backoff=backoff,
+            settle=checks.seconds(settle, "settle"),
+            sendings=policy.attempts,
+            deadline=policy.deadline,
         )
+
+
+def _within(options: CallOptions, seconds: float) -> CallOptions:
+    """What is left of a creation's deadline is the deadline of each of its calls."""
+    return attrs.evolve(options, deadline=max(seconds, 0.001))
 
 
 class CompanyApiKeys:

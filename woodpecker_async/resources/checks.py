@@ -5,7 +5,6 @@ from urllib.parse import urlsplit
 
 from woodpecker_async.errors import ConfigError
 
-_LARGEST_ID = 2**63 - 1
 _MOST_COMPANIES = 10
 
 
@@ -15,7 +14,7 @@ def company_id(value: object) -> int:
     Raises:
         ConfigError: it is not.
     """
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= _LARGEST_ID:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ConfigError(f"a company id is a whole number from 1 on, not {value!r}")
     return value
 
@@ -84,8 +83,10 @@ def base_url(value: object) -> str:
         raise ConfigError(f"base_url needs a scheme (http or https) and a host, {example}; not {value!r}")
     if parts.username is not None or parts.password is not None:
         raise ConfigError("base_url holds no user name or password; the key is passed as api_key")
-    if parts.query or parts.fragment or not value.isprintable() or " " in value:
+    if "?" in value or "#" in value or not value.isprintable() or " " in value:
         raise ConfigError(f"base_url has no query, fragment, blank or control character; not {value!r}")
+    if any(segment in (".", "..") for segment in parts.path.lower().replace("%2e", ".").split("/")):
+        raise ConfigError(f'base_url has no "." or ".." segment; not {value!r}')
     return value.rstrip("/")
 
 
