@@ -32,11 +32,9 @@ import attrs
 
 from woodpecker_async.errors import (
     AuthenticationError,
-    CallError,
     CompanyInactiveError,
     CompanyNotFoundError,
     ConfigError,
-    PaginationError,
     PermissionDeniedError,
     SessionClosedError,
     TransportError,
@@ -108,7 +106,8 @@ class Report:
         failures: by id, the error's type and its text, of the companies that failed.
         inactive: ids of those among the failed that failed for being inactive.
         keys: how many keys were seen.
-        requests: how many requests the companies took.
+        drifted: ids of the companies whose list of keys never held still, so that a key may be missing.
+        requests: how many requests it took, listing the companies included.
         seconds: how long the run took so far.
         stopped_by: the type of the error that stopped the run, if one did.
     """
@@ -116,6 +115,7 @@ class Report:
     done: set[int] = attrs.field(factory=set)
     failures: dict[int, tuple[str, str]] = attrs.field(factory=dict)
     inactive: set[int] = attrs.field(factory=set)
+    drifted: set[int] = attrs.field(factory=set)
     keys: int = 0
     requests: int = 0
     seconds: float = 0.0
@@ -149,6 +149,7 @@ class Report:
                 "done": sorted(self.done),
                 "failures": {str(company): list(failure) for company, failure in sorted(self.failures.items())},
                 "inactive": sorted(self.inactive),
+                "drifted": sorted(self.drifted),
                 "keys": self.keys,
                 "requests": self.requests,
                 "seconds": round(self.seconds, 3),
@@ -171,6 +172,7 @@ class Report:
                 done={int(company) for company in saved["done"]},
                 failures={int(company): (str(kind), str(why)) for company, (kind, why) in saved["failures"].items()},
                 inactive={int(company) for company in saved["inactive"]},
+                drifted={int(company) for company in saved["drifted"]},
                 keys=int(saved["keys"]),
                 requests=int(saved["requests"]),
                 seconds=float(saved["seconds"]),
@@ -186,6 +188,9 @@ class Report:
         self.requests += outcome.attempts
         self.failures.pop(outcome.company_id, None)
         self.inactive.discard(outcome.company_id)
+        self.drifted.discard(outcome.company_id)
+        if outcome.drifted:
+            self.drifted.add(outcome.company_id)
         if outcome.error is None:
             self.done.add(outcome.company_id)
             self.keys += len(outcome.keys)
@@ -193,6 +198,14 @@ class Report:
         self.failures[outcome.company_id] = (type(outcome.error).__name__, str(outcome.error))
         if outcome.inactive:
             self.inactive.add(outcome.company_id)
+
+
+@attrs.define
+class Effort:
+    """What one company has taken so far, also if it fails in the end."""
+
+    attempts: int = 0
+    drifted: bool = False
 
 
 def list_api_keys(
@@ -247,10 +260,11 @@ def list_api_keys(
                 break
         return tuple(keys)
 
-    source = _all_companies(session) if companies is None else companies
+    listing = Effort()
     return Run(
         work,
-        source,
+        _all_companies(session, listing) if companies is None else companies,
+        listing,
         workers=_workers(session, concurrency),
         ordered=ordered,
         report=resume,
@@ -258,15 +272,17 @@ def list_api_keys(
     )
 
 
-async def _all_companies(session: WoodpeckerSession) -> AsyncGenerator[Company, None]:
+async def _all_companies(session: WoodpeckerSession, effort: Effort) -> AsyncGenerator[Company, None]:
     """Every company once; when the list moved while it was read, what a second reading adds."""
     seen: set[int] = set()
     for _ in range(_READINGS):
         pager = session.agency.companies.list(options=_BULK)
-        async for company in pager:
-            if company.id not in seen:
-                seen.add(company.id)
-                yield company
+        async for page in pager.pages():
+            effort.attempts += page.attempts
+            for company in page:
+                if company.id not in seen:
+                    seen.add(company.id)
+                    yield company
         if not pager.drifted:
             return
 
@@ -281,14 +297,6 @@ def _workers(session: WoodpeckerSession, concurrency: int | None) -> int:
     return concurrency
 
 
-@attrs.define
-class Effort:
-    """What one company has taken so far, also if it fails in the end."""
-
-    attempts: int = 0
-    drifted: bool = False
-
-
 Work = Callable[[int, Effort], Awaitable[tuple[ApiKey, ...]]]
 
 
@@ -296,13 +304,15 @@ class Run(AsyncIterator[Outcome]):
     """A run over many companies. `async with` owns the workers; iterating gives the outcomes.
 
     Attributes:
-        report: what came of it so far.
+        report: what came of it so far. An outcome is counted when the caller comes back for the next one, or
+            leaves the block without an error.
     """
 
     def __init__(
         self,
         work: Work,
         companies: Companies,
+        listing: Effort,
         *,
         workers: int,
         ordered: bool,
@@ -312,6 +322,7 @@ class Run(AsyncIterator[Outcome]):
         # A copy: what was saved stays as it was saved.
         self.report = copy.deepcopy(report) if report is not None else Report()
         self._work = work
+        self._listing = listing
         self._input = _Input(companies, skip=frozenset(self.report.done))
         self._count = workers
         self._on_progress = on_progress
@@ -326,6 +337,7 @@ class Run(AsyncIterator[Outcome]):
         self._streak: tuple[type[BaseException] | None, int] = (None, 0)
         self._began: float | None = None
         self._left = False
+        self._taken: Outcome | None = None
         self._before = self.report.seconds
 
     async def __aenter__(self) -> Self:
@@ -347,8 +359,10 @@ class Run(AsyncIterator[Outcome]):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._input.aclose()
-        self._clock()
         self._left = True
+        if kind is None:
+            self._count_taken()
+        self._clock()
 
     def __aiter__(self) -> Self:
         if self._began is None:
@@ -358,6 +372,7 @@ class Run(AsyncIterator[Outcome]):
     async def __anext__(self) -> Outcome:
         if self._left:
             raise ConfigError("the run has been left: read its outcomes inside the `async with` block")
+        self._count_taken()
         while not self._finished:
             if not self._tasks:
                 if self._stop is not None:
@@ -367,15 +382,27 @@ class Run(AsyncIterator[Outcome]):
             await self._news.wait()
         outcome = self._finished.popleft()
         self._tickets.release()
-        self.report.add(outcome)
+        self._taken = outcome
+        return outcome
+
+    def _count_taken(self) -> None:
+        """Count the outcome that the caller has had, now that it comes back for more or leaves in peace.
+
+        A caller that fails in the middle of one has not done with it: `resume` gives it again.
+        """
+        if self._taken is None:
+            return
+        self.report.add(self._taken)
+        self._taken = None
         self._clock()
         if self._on_progress is not None:
             self._on_progress(self.report)
-        return outcome
 
     def _clock(self) -> None:
         assert self._began is not None
         self.report.seconds = self._before + time.monotonic() - self._began
+        self.report.requests += self._listing.attempts
+        self._listing.attempts = 0
 
     def _gone(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
@@ -409,7 +436,7 @@ class Run(AsyncIterator[Outcome]):
             keys = await self._work(company_id, effort)
         except _FOR_ALL:
             raise
-        except (CallError, PaginationError) as failure:
+        except WoodpeckerError as failure:
             error = failure
             effort.attempts += len(getattr(failure, "attempts", ()))
         self._watch(error)

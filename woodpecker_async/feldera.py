@@ -101,8 +101,17 @@ class FelderaSession(Session):
         base_url: the instance, such as `"http://localhost:8080"`.
         token: a JSON web token or an API key (`apikey:...`); a text, a `Secret`, or a function that returns
             one and may be `async`.
-        retry, timeouts, limits, http_session, hooks, proxy, trust_env, ssl_context, user_agent, options,
-            clock: as for `WoodpeckerSession`.
+        retry: as for `WoodpeckerSession`.
+        timeouts: as for `WoodpeckerSession`.
+        limits: as for `WoodpeckerSession`.
+        http_session: as for `WoodpeckerSession`.
+        hooks: as for `WoodpeckerSession`.
+        proxy: as for `WoodpeckerSession`.
+        trust_env: as for `WoodpeckerSession`.
+        ssl_context: as for `WoodpeckerSession`.
+        user_agent: as for `WoodpeckerSession`.
+        options: as for `WoodpeckerSession`.
+        clock: as for `WoodpeckerSession`.
 
     Raises:
         ConfigError: one of them is not usable.

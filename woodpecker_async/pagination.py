@@ -218,7 +218,7 @@ class _Pages(AsyncIterator[Page[T]]):
         page = self._admit(number, reply)
         self._next = number + 1
         self._latest = page
-        if not self._paged or _is_last(number, page.total_pages, reply.value.content):
+        if not self._paged or _is_last(number, reply.value, page.items):
             self._end()
             self._notice_drift(page)
         else:
@@ -256,7 +256,7 @@ class _Pages(AsyncIterator[Page[T]]):
         if self._latest is not None and announced != self._latest.total_elements:
             self._pager._drifted = True
         items = self._without_known(listing.content)
-        self._guard(number, items, total, listing.content)
+        self._guard(number, items, listing)
         self._count += len(items)
         return Page(
             items=items,
@@ -284,8 +284,9 @@ class _Pages(AsyncIterator[Page[T]]):
             self._pager._drifted = True
         return tuple(fresh.values())
 
-    def _guard(self, number: int, items: tuple[T, ...], total: int | None, content: tuple[T, ...]) -> None:
+    def _guard(self, number: int, items: tuple[T, ...], listing: Listing[T]) -> None:
         if self._cap is None:
+            total = listing.pagination_data.total_pages if listing.pagination_data else None
             self._cap = _UNCOUNTED if total is None else _GROWTH_FACTOR * total + _GROWTH_ROOM
         read = number - self._start + 1
         if read > self._cap:
@@ -295,9 +296,9 @@ class _Pages(AsyncIterator[Page[T]]):
                 resume=number,
             )
         self._barren = 0 if items else self._barren + 1
-        if self._barren > 1 and not _is_last(number, total, content):
+        if self._barren > 1 and not _is_last(number, listing, items):
             raise PaginationError(
-                f"pages {number - 1} and {number} hold nothing new, and the server says there are more",
+                f"pages {number - 1} and {number} hold nothing new, and the server does not say that the list ends",
                 resume=number,
             )
 
@@ -335,9 +336,12 @@ class _Pages(AsyncIterator[Page[T]]):
                 task.cancel()
 
 
-def _is_last(number: int, total_pages: int | None, content: Sequence[object]) -> bool:
-    """Whether the server says that no page follows; where it says nothing, an empty page is the last."""
-    return number >= total_pages if total_pages is not None else not content
+def _is_last(number: int, listing: Listing[Any], new_items: Sequence[object]) -> bool:
+    """Whether the server says that no page follows, or where it says nothing, whether nothing came."""
+    data = listing.pagination_data
+    if data is None:
+        return not new_items  # it does not speak of pages at all, and may well ignore the page asked for
+    return number >= data.total_pages if data.total_pages is not None else not listing.content
 
 
 async def _kept(fetch: Fetch[T], number: int) -> Reply[Listing[T]] | Exception:

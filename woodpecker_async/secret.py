@@ -24,7 +24,7 @@ class Secret:
         >>> key
         Secret('123456.****k987')
         >>> key.fingerprint
-        'db8463d77041'
+        '3cb8512f6d56'
         >>> key.reveal()
         '123456.abcdefg123456hijk987'
     """

@@ -33,7 +33,7 @@ async def test_every_key_of_every_company() -> None:
             expected = [key.secret for key in box.state.listed(outcome.company_id)]
             assert [key.api_key.reveal() for key in outcome.keys] == expected
         assert (run.report.ok, run.report.failed, run.report.keys) == (130, 0, 130 * 3 + 120)
-        assert run.report.requests == 130 + 2
+        assert run.report.requests == 130 + 2 + 3 == len(box.journal)
         assert box.stats.refused == 0
 
 
@@ -135,7 +135,24 @@ async def test_the_input_is_read_only_as_far_as_needed_and_a_slow_caller_stops_t
                 await anext(run)
                 await asyncio.sleep(0.2)
                 assert taken <= 2 * 4 + 1
+                assert run.report.total == 0
+                await anext(run)
                 assert run.report.total == 1
+
+
+async def test_an_outcome_whose_handling_failed_is_given_again() -> None:
+    async with Sandbox(companies=10, service_time=0) as box, box.session() as woodpecker:
+        run = bulk.list_api_keys(woodpecker, ordered=True)
+        stored = []
+        with pytest.raises(OSError, match="disk full"):
+            async with run:
+                async for outcome in run:
+                    if len(stored) == 4:
+                        raise OSError("disk full")
+                    stored.append(outcome.company_id)
+        async with bulk.list_api_keys(woodpecker, resume=run.report) as rest:
+            stored += [outcome.company_id async for outcome in rest]
+        assert sorted(stored) == sorted(box.company_ids)
 
 
 async def test_a_break_leaves_nothing_running(no_tasks_left: None) -> None:

@@ -192,7 +192,7 @@ def test_bad_arguments_are_one_clear_error(arguments: dict, says: str) -> None:
     assert "pw" not in str(caught.value)
 
 
-@pytest.mark.parametrize("company_id", [0, -1, True, False, "7", 7.0, None])
+@pytest.mark.parametrize("company_id", [0, -1, True, False, "7", 7.0, None, 2**63])
 async def test_company_ids_are_checked_before_any_io(box: Sandbox, woodpecker: WoodpeckerSession, company_id) -> None:
     agency = woodpecker.agency
     with pytest.raises(errors.ConfigError):

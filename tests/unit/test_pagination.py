@@ -159,6 +159,7 @@ async def test_the_hard_cap_can_be_set() -> None:
         ({1: listing([1], 1, None), 2: listing([2], 2, None), 3: listing([], 3, None)}, [1, 2]),
         # no pagination_data: read on until nothing new comes
         ({1: Listing(content=(1,)), 2: Listing(content=())}, [1]),
+        ({1: Listing(content=(1, 2)), 2: Listing(content=(1, 2))}, [1, 2]),
     ],
 )
 async def test_the_end_is_what_the_latest_page_says(answers: dict[int, Listing[Any]], expected: list[int]) -> None:

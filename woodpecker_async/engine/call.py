@@ -210,12 +210,12 @@ class Engine:
         except TimeoutError:
             raise self._no_turn(call, longest) from None
         if self._closed:
-            lane.failed()
+            lane.left()
             raise self._closed_error()
         if call.deadline is None:
             call.deadline = clock.now() + call.retry.deadline
         elif clock.now() >= call.deadline:
-            lane.failed()
+            lane.left()
             raise self._no_turn(call, longest)
 
     def _no_turn(self, call: _Call, longest: float | None) -> LaneTimeoutError:
@@ -249,12 +249,12 @@ class Engine:
         finally:
             if verdict is None or verdict.kind == "timeout":
                 lane.abandoned(settings.limits.queue_wait)
-            elif verdict.kind in ("lost", "not_sent"):
-                lane.failed()
             elif verdict.kind == "refused":
                 lane.refused(clock.now())
+            elif verdict.ok:
+                lane.succeeded(call.operation.template, verdict.elapsed, clock.now())
             else:
-                lane.answered(call.operation.template, verdict.elapsed, clock.now())
+                lane.left()
         return verdict
 
     async def _key(self) -> Secret:

@@ -4,61 +4,33 @@ The server works on one request at a time per account, queues six and answers 42
 of one event loop that use the same key at the same base URL share one `Lanes`, because the limit counts for
 the account and not for the session; where their limits differ, the smaller holds.
 
-A lane is a `Gate` whose limit is a `Window`. A request that was cancelled or timed out after it was sent
-leaves its place only after a quarantine: the server does not know that nobody listens, and still works on it.
+A lane is a `Gate` (who goes next) whose limit is a window (how many may go; see `window`, where the limit is
+found). All lanes together pass a second gate, `total`. A place is held from sending to the end of the answer,
+and never while user code runs or a repeat is waited for. A request that was cancelled or timed out after it
+was sent leaves its place only after a quarantine: the server does not know that nobody listens, and still
+works on it.
 """
 
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
-import attrs
-
 from woodpecker_async.engine.gate import Gate
+from woodpecker_async.engine.window import AdaptiveWindow, RefusalWindow
 from woodpecker_async.options import Limits, Priority
 
 _FIRST_GUESS = 0.5  # seconds a request takes, before any was seen
 
 
-class Window(Protocol):
-    """How many requests a lane may have under way. Pure: it is told what happens, and answers `size`."""
-
-    @property
-    def size(self) -> int:
-        """Requests that may be under way now, at least 1."""
-        ...
-
-    def answered(self, operation: str, latency: float, now: float) -> None:
-        """An answer came after `latency` seconds."""
-        ...
-
-    def refused(self, now: float) -> None:
-        """The server refused a request: its queue was full."""
-        ...
-
-
-@attrs.define
-class FixedWindow:
-    """Always the same size."""
-
-    size: int
-
-    def answered(self, operation: str, latency: float, now: float) -> None:
-        """Nothing to learn."""
-
-    def refused(self, now: float) -> None:
-        """Nothing to change."""
-
-
 class Lane:
     """The way to one account of the server."""
 
-    def __init__(self, window: Window, total: Gate) -> None:
+    def __init__(self, window: AdaptiveWindow, total: Gate, refusals: RefusalWindow) -> None:
         self.window = window
         self._gate = Gate(lambda: window.size)
         self._total = total
+        self._refusals = refusals
         self._typical = _FIRST_GUESS
 
     @property
@@ -66,12 +38,13 @@ class Lane:
         """Nobody inside, nobody waiting."""
         return self._gate.idle
 
-    def widened(self) -> None:
-        """The window has grown: let in who may."""
+    def lower(self, ceiling: int) -> None:
+        """Another session of the account asks for less, or one that asked for less has gone."""
+        self.window.lower(ceiling)
         self._gate.widened()
 
     async def enter(self, priority: Priority, *, again: bool = False) -> None:
-        """Wait for a turn and take it. Follow with exactly one `answered`, `failed` or `abandoned`."""
+        """Wait for a turn and take it. Follow with exactly one of the calls below."""
         await self._gate.enter(priority, again=again)
         try:
             await self._total.enter(priority, again=again)
@@ -79,20 +52,19 @@ class Lane:
             self._gate.leave()
             raise
 
-    def answered(self, operation: str, latency: float, now: float) -> None:
-        """The answer is here: learn from it, and let the next in."""
+    def succeeded(self, operation: str, latency: float, now: float) -> None:
+        """A success is here: learn from it, and let the next in."""
         self._typical += (latency - self._typical) / 8
-        self.window.answered(operation, latency, now)
-        self._leave()
+        full = self._gate.inside >= self.window.size
+        self.window.answered(operation, latency, now, full=full)
+        self._refusals.answered(operation, latency, now, full=full)
+        self.left()
 
     def refused(self, now: float) -> None:
-        """The server refused the request."""
+        """The server refused the request: its queue was full."""
         self.window.refused(now)
-        self._leave()
-
-    def failed(self) -> None:
-        """The request never got there, or the connection broke: the server holds no place for it."""
-        self._leave()
+        self._refusals.refused(now)
+        self.left()
 
     def abandoned(self, longest: float) -> None:
         """Nobody waits for the answer any more, but the server may still work on the request.
@@ -102,9 +74,10 @@ class Lane:
         """
         # `_typical` includes the wait behind those that were under way at the same time.
         quarantine = min(2 * self._typical, longest)
-        asyncio.get_running_loop().call_later(quarantine, self._leave)
+        asyncio.get_running_loop().call_later(quarantine, self.left)
 
-    def _leave(self) -> None:
+    def left(self) -> None:
+        """The request is over: with an error that says nothing of the queue, or without an answer."""
         self._total.leave()
         self._gate.leave()
 
@@ -113,11 +86,12 @@ class Lanes:
     """All lanes of one key at one base URL on one event loop."""
 
     def __init__(self) -> None:
+        self.limits = Limits()
         self._members: WeakKeyDictionary[object, Limits] = WeakKeyDictionary()
         self._by_company: dict[int | None, Lane] = {}
-        self._total = Gate(lambda: self.limits.total)
+        self._refusals = RefusalWindow(self.limits.total)
+        self._total = Gate(lambda: self._refusals.size)
         self._writers: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
-        self.limits = Limits()
 
     def join(self, member: object, limits: Limits) -> None:
         """A session comes, and with it its limits."""
@@ -139,18 +113,22 @@ class Lanes:
             total=min(limits.total for limits in everybody),
             queue_wait=min(limits.queue_wait for limits in everybody),
         )
+        self._refusals.lower(self.limits.total)
         for lane in self._by_company.values():
-            assert isinstance(lane.window, FixedWindow)
-            lane.window.size = self.limits.max_in_flight
-            lane.widened()
+            lane.lower(min(lane.window.ceiling, self._ceiling))
+
+    @property
+    def _ceiling(self) -> int:
+        return self.limits.total if self.limits.lanes == "discover" else self.limits.max_in_flight
 
     @contextmanager
     def lane(self, company_id: int | None) -> Iterator[Lane]:
-        """The lane for a request about this company; forgotten again when nobody uses it."""
+        """The lane for a request about this company; a company's own is forgotten when nobody uses it."""
         key = company_id if self.limits.lanes == "company" else None
         lane = self._by_company.get(key)
         if lane is None:
-            lane = self._by_company[key] = Lane(FixedWindow(self.limits.max_in_flight), self._total)
+            window = AdaptiveWindow(self._ceiling, self.limits.queue_wait)
+            lane = self._by_company[key] = Lane(window, self._total, self._refusals)
         try:
             yield lane
         finally:

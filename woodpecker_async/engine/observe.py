@@ -31,7 +31,7 @@ class Event:
         status: the HTTP status (`end`, `retry`), if an answer came.
         failure: what went wrong, in a word; `None` for a success.
         milliseconds: how long the attempt took (`end`).
-        wait: seconds waited before this attempt (`start`).
+        wait: seconds waited before this attempt (`start`), or until the next one (`retry`).
         request_id: the server's id of the answer, if it sends one.
     """
 

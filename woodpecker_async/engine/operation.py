@@ -148,7 +148,7 @@ def foreign(method: str, path: str, params: Mapping[str, QueryValue] | None, bod
         answer=cast("type[Any]", Any),
         params=params or {},
         body=body,
-        account_level=not re.match(r"/v\d+/agency(/|$)", quoted),
+        account_level=not re.match(r"/v\d+/agency(/|$)", quoted, re.IGNORECASE),
         repeatable=method.upper() == "GET",
     )
 

@@ -197,8 +197,9 @@ class ApiKeys:
 
         Returns:
             The key, if there is exactly one that can be it; `None` if there is none, and then nothing was
-            made and creating it again is safe. After `create_once` there is no baseline to compare with, so
-            keys are told apart by their label.
+            made and creating it again is safe. After `create_once`, or without a baseline, nobody knows which
+            keys were there before: then the one key of this label is given, with `created=False`, for it may
+            be older.
 
         Raises:
             KeyOutcomeUnknownError: still several.
@@ -211,7 +212,8 @@ class ApiKeys:
         found = creation.pick(keys, known, error)
         if found is None:
             return None
-        return IssuedKey(company_id=error.company_id, label=error.label, api_key=found)
+        created = error.baseline is not None
+        return IssuedKey(company_id=error.company_id, label=error.label, api_key=found, created=created)
 
     def _creation(self, company_id: int, label: str, settle: float, options: CallOptions | None) -> Creation:
         company_id, label = checks.company_id(company_id), checks.text(label, "a label")
@@ -284,6 +286,10 @@ class CompanyApiKeys:
     async def create_once(self, label: str, *, options: CallOptions | None = None) -> IssuedKey:
         """See `ApiKeys.create_once`."""
         return await self._keys.create_once(self._company_id, label, options=options)
+
+    async def resolve(self, error: KeyOutcomeUnknownError, *, options: CallOptions | None = None) -> IssuedKey | None:
+        """See `ApiKeys.resolve`."""
+        return await self._keys.resolve(error, options=options)
 
 
 def _create(company_id: int, label: str) -> Operation[CreatedApiKey]:

@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 from woodpecker_async.errors import ConfigError
 
+_LARGEST_ID = 2**63 - 1
 _MOST_COMPANIES = 10
 
 
@@ -14,7 +15,7 @@ def company_id(value: object) -> int:
     Raises:
         ConfigError: it is not.
     """
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= _LARGEST_ID:
         raise ConfigError(f"a company id is a whole number from 1 on, not {value!r}")
     return value
 

@@ -1,0 +1,165 @@
+"""The command against a sandbox on a thread of its own.
+
+`cli` runs it in this process, because starting one takes half a second; `real` in a process of its own, where
+streams, signals, terminals or imports matter.
+"""
+
+import io
+import os
+import pty
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+
+import pytest
+from attrs import frozen
+
+from woodpecker_async.cli.main import run_command
+from woodpecker_async.sandbox import Sandbox
+
+COMMAND = (sys.executable, "-m", "woodpecker_async.cli")
+
+
+@frozen
+class Got:
+    code: int
+    out: str
+    err: str
+
+
+class Inside:
+    """Runs the command in this process."""
+
+    def __init__(self, monkeypatch, capsys, **env):
+        self.env = env
+        self._monkeypatch = monkeypatch
+        self._capsys = capsys
+
+    def __call__(self, *args, stdin=""):
+        with self._monkeypatch.context() as patch:
+            for name in ("WOODPECKER_API_KEY", "WOODPECKER_BASE_URL"):
+                patch.delenv(name, raising=False)
+            for name, value in self.env.items():
+                patch.setenv(name, value)
+            patch.setattr(sys, "stdin", io.StringIO(stdin))
+            self._capsys.readouterr()
+            code = run_command([str(arg) for arg in args])
+            return Got(code, *self._capsys.readouterr())
+
+
+class Real:
+    """Runs the command with nothing of the user's environment but what is given."""
+
+    def __init__(self, **env):
+        self.encoding = "utf-8"
+        kept = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "TMPDIR"}}
+        self.env = {**kept, "PYTHONWARNINGS": "error", "TERM": "xterm-256color", **env}
+
+    @contextmanager
+    def start(self, *args, **kwargs):
+        streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **kwargs}
+        command = [*COMMAND, *map(str, args)]
+        with subprocess.Popen(command, env=self.env, text=True, encoding=self.encoding, **streams) as process:
+            try:
+                yield process
+            finally:
+                process.kill()  # if the test has not seen its end
+
+    def __call__(self, *args, stdin=""):
+        with self.start(*args, stdin=subprocess.PIPE) as process:
+            return self.ended(process, stdin)
+
+    def ended(self, process, stdin=None):
+        out, err = (text or "" for text in process.communicate(stdin, timeout=20))
+        assert "Traceback" not in err
+        assert "Warning" not in err
+        return Got(process.returncode, out, err)
+
+    def in_terminal(self, *args, streams=("stdout", "stderr")):
+        """Run it with these streams on a pseudo-terminal; what appears there comes first in the answer."""
+        terminal, its_end = pty.openpty()
+        with self.start(*args, **dict.fromkeys(streams, its_end)) as process:
+            os.close(its_end)
+            seen = b"".join(iter(lambda: _read(terminal), b""))
+            os.close(terminal)
+            got = self.ended(process)
+        return seen.decode().replace("\r\n", "\n"), got
+
+
+def _read(terminal):
+    try:
+        return os.read(terminal, 65536)
+    except OSError:  # that is how Linux says that nobody is at the other end any more
+        return b""
+
+
+@pytest.fixture(scope="session")
+def _shared_box():
+    with Sandbox(companies=6, keys_per_company=3, inactive=1) as box:
+        yield box
+
+
+@pytest.fixture
+def box(_shared_box):
+    """A sandbox that tests may give faults to, but no new keys."""
+    yield _shared_box
+    _shared_box.faults.clear()
+
+
+def _keyed(box):
+    return {"WOODPECKER_BASE_URL": box.base_url, "WOODPECKER_API_KEY": box.hq_key}
+
+
+@pytest.fixture
+def cli(box, monkeypatch, capsys):
+    return Inside(monkeypatch, capsys, **_keyed(box))
+
+
+@pytest.fixture
+def alone(monkeypatch, capsys):
+    """The command without a key or an address in its environment."""
+    return Inside(monkeypatch, capsys)
+
+
+@pytest.fixture
+def opened(monkeypatch, capsys):
+    """A sandbox of one's own, and the command for it."""
+
+    @contextmanager
+    def open_(**options):
+        with Sandbox(**options) as box:
+            yield box, Inside(monkeypatch, capsys, **_keyed(box))
+
+    return open_
+
+
+@pytest.fixture
+def real(box):
+    return Real(**_keyed(box))
+
+
+@pytest.fixture
+def real_alone():
+    return Real()
+
+
+@pytest.fixture
+def really_opened():
+    @contextmanager
+    def open_(**options):
+        with Sandbox(**options) as box:
+            yield box, Real(**_keyed(box))
+
+    return open_
+
+
+@pytest.fixture
+def until():
+    def wait(condition, seconds=10):
+        end = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < end, "it did not come to pass"
+            time.sleep(0.005)
+
+    return wait

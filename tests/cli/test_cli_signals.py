@@ -1,0 +1,131 @@
+"""Interrupts, and readers that go away."""
+
+import json
+import signal
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from woodpecker_async.sandbox import Fault
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_in_the_middle(really_opened, until, tmp_path, number):
+    path = tmp_path / "report.json"
+    with really_opened(companies=9, service_time=0.08) as (box, cli):
+        with cli.start("keys", "list", "--all", "--format", "json", "--report", path) as process:
+            until(lambda: sum(record.status == 200 for record in box.journal) >= 4)
+            process.send_signal(number)
+            got = cli.ended(process)
+        assert got.code == 130
+        report = json.loads(path.read_text())
+        done = len(report["done"])
+        assert 0 < done < 9
+        assert got.err == f"Interrupted after {done} of 9 companies, {3 * done} keys. To go on, add: --resume {path}\n"
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        # Nothing that a resumed run will skip is lost.
+        first = [company["company_id"] for company in json.loads(got.out)]
+        assert first == report["done"]
+        rest = cli("keys", "list", "--all", "--format", "json", "--resume", path)
+        assert sorted(first + [company["company_id"] for company in json.loads(rest.out)]) == sorted(box.company_ids)
+
+
+def test_interrupted_while_a_key_is_made(really_opened, until):
+    with really_opened(companies=1) as (box, cli):
+        company = box.company_ids[0]
+        box.faults.add(Fault.wait(30, method="POST", at="after_commit"))
+        with cli.start("keys", "create", "--company", company, "--label", "crm") as process:
+            until(lambda: len(box.state.listed(company)) == 4)
+            process.send_signal(signal.SIGINT)
+            got = cli.ended(process)
+        assert (got.code, got.out) == (130, "")
+        assert got.err == (
+            "Interrupted; the key may have been made or not. "
+            f"Look with: woodpecker-async keys list --company {company}\n"
+        )
+
+
+def test_interrupted_before_anything(really_opened, until):
+    with really_opened(companies=1, service_time=5) as (box, cli), cli.start("me") as process:
+        until(lambda: box.journal)
+        process.send_signal(signal.SIGINT)
+        got = cli.ended(process)
+        assert (got.code, got.out, got.err) == (130, "", "Interrupted.\n")
+
+
+@pytest.mark.parametrize("format_", ["table", "jsonl"])
+def test_a_reader_that_has_seen_enough(really_opened, tmp_path, format_):
+    # More than a pipe holds, so that the writer is sure to notice.
+    with really_opened(companies=20, keys_per_company=50, service_time=0) as (_, cli):
+        report = tmp_path / "report"
+        args = ("keys", "list", "--all", "--reveal", "--format", format_, "--report", report)
+        with (
+            cli.start(*args) as process,
+            subprocess.Popen(["head", "-1"], stdin=process.stdout, stdout=subprocess.PIPE) as head,
+        ):
+            process.stdout.close()
+            process.stdout = None
+            line = head.communicate(timeout=20)[0]
+            got = cli.ended(process)
+        assert line.count(b"\n") == 1
+        assert (got.code, got.err) == (1, "")
+        assert not report.exists()  # it would call companies done whose keys nobody has seen
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_a_full_disk(real, tmp_path):
+    report = tmp_path / "report"
+    with Path("/dev/full").open("w") as full:
+        args = ("keys", "list", "--all", "--format", "jsonl", "--report", report)
+        with real.start(*args, stdout=full) as process:
+            got = real.ended(process)
+    assert (got.code, got.err) == (1, "Error: stdout: No space left on device\n")
+    assert not report.exists()
+
+
+def test_help_into_a_closed_pipe(real_alone):
+    with real_alone.start("keys", "list", "--help") as process:
+        process.stdout.close()
+        process.stdout = None
+        assert real_alone.ended(process).err == ""
+
+
+def settings_from(process):
+    """What `sandbox serve` prints, as a shell would take it."""
+    settings = {}
+    while "FELDERA_TOKEN" not in settings:
+        line = process.stdout.readline()
+        if line.startswith("export "):
+            name, _, value = line.removeprefix("export ").strip().partition("=")
+            settings[name] = value
+    return settings
+
+
+def test_serving(real_alone, alone, tmp_path):
+    state = tmp_path / "state"
+    with real_alone.start("sandbox", "serve", "--companies", 2, "--keys", 1, "--state-file", state) as process:
+        settings = settings_from(process)
+        alone.env.update(settings)
+        got = alone("keys", "list", "--all")
+        assert (got.code, len(got.out.splitlines())) == (0, 3)
+        client = alone("me", "--api-key-stdin", "--format", "json", stdin=settings["WOODPECKER_CLIENT_KEY"])
+        assert json.loads(client.out)["company"]["id"] == int(got.out.splitlines()[1].split()[0])
+        port = settings["FELDERA_URL"].rpartition(":")[2]
+        taken = alone("sandbox", "serve", "--port", port)
+        assert (taken.code, taken.err) == (1, f"Error: port {port} is in use\n")
+        process.send_signal(signal.SIGINT)
+        assert real_alone.ended(process).code == 0
+    assert stat.S_IMODE(state.stat().st_mode) == 0o600
+
+
+def test_serving_in_the_background_of_a_script(real_alone):
+    def ignore_interrupts():  # as a shell without job control does for what it starts with &
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    with real_alone.start("sandbox", "serve", "--companies", 0, preexec_fn=ignore_interrupts) as process:
+        assert "WOODPECKER_CLIENT_KEY" not in settings_from(process)
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)
+        assert real_alone.ended(process).code == 0

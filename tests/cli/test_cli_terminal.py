@@ -1,0 +1,110 @@
+"""What a person sees in a terminal, and what a program gets all the same."""
+
+import json
+import os
+import pty
+import time
+
+import pytest
+
+from woodpecker_async.sandbox import Fault
+
+ALL = ("keys", "list", "--all")
+
+
+def test_data_alone_on_a_terminal_is_clean(real):
+    for format_ in ("json", "jsonl"):
+        seen, got = real.in_terminal(*ALL, "--format", format_, streams=("stdout",))
+        assert got.code == 0
+        assert "\x1b" not in seen
+        assert len(json.loads(seen) if format_ == "json" else [json.loads(line) for line in seen.splitlines()]) == 6
+
+
+def test_progress_goes_to_the_terminal_that_stderr_is(real):
+    seen, got = real.in_terminal(*ALL, "--format", "json", streams=("stderr",))
+    assert "Listing keys" in seen
+    assert "6/6" in seen
+    assert len(json.loads(got.out)) == 6
+
+
+@pytest.mark.parametrize(
+    "args", [("--no-progress",), ("--quiet",), ("--format", "jsonl")], ids=["no-progress", "quiet", "mixed with data"]
+)
+def test_no_progress(real, args):
+    seen, _ = real.in_terminal(*ALL, *args)
+    assert "Listing keys" not in seen
+
+
+def test_colours_only_if_wanted(real):
+    seen, _ = real.in_terminal(*ALL, "--no-progress")
+    assert "\x1b[" in seen
+    real.env["NO_COLOR"] = "1"
+    seen, _ = real.in_terminal(*ALL, "--no-progress")
+    assert "\x1b" not in seen
+    assert "Nordlicht Logistics" in seen
+    del real.env["NO_COLOR"]
+    real.env.update({"FORCE_COLOR": "1", "TTY_COMPATIBLE": "1"})
+    assert "\x1b" not in real(*ALL).out
+
+
+def test_a_narrow_terminal_breaks_names_but_no_keys(real, box):
+    real.env.update({"COLUMNS": "60", "NO_COLOR": "1"})
+    seen, _ = real.in_terminal(*ALL, "--no-progress")
+    assert max(map(len, seen.splitlines())) <= 60
+    assert "…" not in seen
+    seen, _ = real.in_terminal(*ALL, "--no-progress", "--reveal")
+    assert all(key.secret in seen for company in box.state.companies.values() for key in company.keys)
+
+
+def test_a_company_is_named_once_on_a_terminal(real, box):
+    real.env["NO_COLOR"] = "1"
+    seen, _ = real.in_terminal(*ALL, "--no-progress")
+    assert seen.count(str(box.company_ids[0])) == 1
+
+
+def test_names_that_would_move_the_cursor(opened):
+    with opened(companies=1) as (box, cli):
+        company = box.state.companies[box.company_ids[0]]
+        company.name = "\x1b[2J[red]Ev\u202eil\n& [/red]\xa0株式会社"
+        got = cli(*ALL)
+        assert r"\x1b[2J[red]Ev\u202eil\n& [/red] 株式会社" in got.out
+        assert len(got.out.splitlines()) == 4
+        assert json.loads(cli(*ALL, "--format", "json").out)[0]["company_name"] == company.name
+
+
+def test_names_that_are_no_text(opened):
+    with opened(companies=1, keys_per_company=0) as (box, cli):
+        paging = '{"total_elements": 1, "total_pages": 1, "current_page_number": 1, "page_size": 50}'
+        body = r'{"content": [{"id": 7, "name": "lone \ud800"}], "pagination_data": ' + paging + "}"
+        box.faults.add(Fault.body(body.encode(), path="/v2/agency/companies", times=None))
+        assert r"lone \ud800" in cli("companies", "list").out
+        assert json.loads(cli("companies", "list", "--format", "json").out)[0]["name"] == "lone \ud800"
+
+
+def test_names_that_the_encoding_does_not_know(real):
+    real.env["PYTHONIOENCODING"] = real.encoding = "latin-1"
+    got = real("companies", "list")
+    assert got.code == 0
+    assert r"\u017buraw" in got.out
+    assert json.loads(real("companies", "list", "--format", "json").out)[3]["name"].startswith("Żuraw")
+
+
+def test_typing_the_key(real_alone, box):
+    terminal, its_end = pty.openpty()
+    with real_alone.start(
+        "me", "--base-url", box.base_url, "--api-key-stdin", stdin=its_end, stderr=its_end
+    ) as process:
+        os.close(its_end)
+        seen = b""
+        while b"API key: " not in seen:
+            seen += os.read(terminal, 100)
+        time.sleep(0.1)  # the prompt is shown before the echo is off
+        os.write(terminal, box.hq_key.encode() + b"\n")
+        assert real_alone.ended(process).code == 0
+        try:
+            while more := os.read(terminal, 1000):
+                seen += more
+        except OSError:
+            pass
+        os.close(terminal)
+    assert box.hq_key.encode() not in seen

@@ -1,0 +1,174 @@
+"""Every command line of the documentation is run against the sandbox, or at least looked at.
+
+A `console` block is what a terminal shows: commands after `$ `, their output below, in which `...` stands for
+what was left out. Output of stdout and stderr is not told apart.
+"""
+
+import contextlib
+import fcntl
+import os
+import re
+import shlex
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.docs.pages import COMMANDS, PAGES, ROOT, blocks, identify, missing, prose, sandbox
+from woodpecker_async.cli.main import run_command
+
+_OURS = "woodpecker-async "
+_INSTALLERS = ("pip ", "uv ", "python -m venv ", "sphinx-build ")
+
+
+def _commands(page: Path) -> Iterator[tuple[str, list[str]]]:
+    """The commands of a page, each with the output shown below it."""
+    for block in blocks(page):
+        if block.kind not in COMMANDS:
+            continue
+        shown: list[str] = []
+        for line in block.text.splitlines():
+            if block.kind == "console" and not line.startswith("$ "):
+                assert shown or line, f"{identify(page)}: output before any command"
+                shown.append(line)
+                continue
+            if not line.strip() or line.startswith("#"):
+                continue
+            shown = []
+            yield line.removeprefix("$ "), shown
+
+
+_WITH_COMMANDS = [page for page in PAGES if any(True for _ in _commands(page))]
+
+
+@pytest.mark.parametrize("page", _WITH_COMMANDS, ids=identify)
+def test_commands(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    with sandbox() as box:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setenv("HOME", str(tmp_path))
+        monkeypatch.setenv("WOODPECKER_API_KEY", box.hq_key)
+        monkeypatch.setenv("WOODPECKER_BASE_URL", box.base_url)
+        monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+        key_file = tmp_path / ".woodpecker-key"
+        key_file.touch(0o600)
+        key_file.write_text(box.hq_key + "\n")
+        code = 0
+        # All of them first: what is shown below a command is known when the next one comes.
+        commands = list(_commands(page))
+        for (command, shown), (after, _) in zip(commands, [*commands[1:], ("", [])], strict=True):
+            if command == "echo $?":
+                assert shown == [str(code)], f"{command} in {identify(page)}: it is {code}"
+                continue
+            code, output = _run(command, capsys)
+            assert code == 0 or after == "echo $?", f"{command}\nexited with {code}:\n{output}"
+            assert missing(shown, output) == [], f"{command}\nprinted:\n{output}"
+
+
+def _run(command: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+    parts = command.split(" && ")
+    if any(part.startswith(_INSTALLERS) for part in parts):
+        return 0, ""  # not run here; what they name is looked at below
+    if command.startswith(_OURS + "sandbox serve"):
+        return _serve(command)
+    if re.search(r"[|<>&;$~]", command):
+        ran = subprocess.run(
+            ["bash", "-c", command],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            timeout=30,
+        )
+        return ran.returncode, ran.stdout
+    assert command.startswith(_OURS), f"nobody looks after this command: {command}"
+    capsys.readouterr()
+    code = run_command(shlex.split(command)[1:])
+    output = capsys.readouterr()
+    return code, output.out + output.err
+
+
+def _serve(command: str) -> tuple[int, str]:
+    with subprocess.Popen(shlex.split(command), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as server:
+        assert server.stdout is not None
+        output = ""
+        for line in server.stdout:
+            output += line
+            if "Ctrl-C" in line:
+                break
+        server.send_signal(signal.SIGINT)
+        output += server.stdout.read()
+    return server.returncode, output
+
+
+@pytest.mark.parametrize("page", PAGES, ids=identify)
+def test_installers_name_extras_that_exist(page: Path):
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    text = page.read_text(encoding="utf-8")
+    named = set(re.findall(r"--extra (\w+)", text)) | {
+        extra.strip()
+        for group in re.findall(r"(?:\.|woodpecker-async)\[([\w, ]+)\]", text)
+        for extra in group.split(",")
+    }
+    assert named <= set(project["optional-dependencies"])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=identify)
+def test_commands_in_the_text_exist(page: Path, capsys: pytest.CaptureFixture[str]):
+    for words in re.findall(rf"`{_OURS}((?:[a-z]+ ?)+)[^`]*`", prose(page)):
+        assert run_command([*words.split(), "--help"]) == 0, words
+    capsys.readouterr()
+
+
+def test_options_in_the_text_exist(capsys: pytest.CaptureFixture[str]):
+    help_ = ""
+    for command in ("keys list", "keys create", "keys ensure", "companies list", "me", "sandbox serve", ""):
+        assert run_command([*command.split(), "--help"]) == 0
+        help_ += capsys.readouterr().out
+    for page in PAGES:
+        told = set(re.findall(r"`(--[a-z][a-z-]*)", prose(page)))
+        assert [option for option in told if option not in help_] == [], identify(page)
+
+
+# ---- how the README begins
+
+
+def test_the_readme_begins_with_a_sentence_and_two_commands():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    title, sentence, *_ = [part for part in text.split("\n\n") if part.strip()]
+    assert title == "# woodpecker-async"
+    assert re.fullmatch(r"[^.]+(?:\.\w[^.]*)*\.", sentence), sentence
+    before_why, _, _ = text.partition("\n## ")
+    commands = [block.text for block in blocks(ROOT / "README.md") if block.kind == "bash"]
+    assert commands == [
+        "pip install '.[cli]' && woodpecker-async keys list --all --sandbox\n",
+        "pip install '.[test]' && pytest\n",
+    ]
+    assert before_why.count("```bash") == 2
+
+
+def test_the_first_command_prints_what_the_readme_shows():
+    shown = next(block for block in blocks(ROOT / "README.md") if block.kind == "text")
+    terminal, other_end = os.openpty()
+    fcntl.ioctl(other_end, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 100, 0, 0))
+    with subprocess.Popen(
+        [Path(sys.executable).parent / "woodpecker-async", "keys", "list", "--all", "--sandbox"],
+        stdout=other_end,
+        stderr=subprocess.PIPE,
+        env={"PATH": os.environ["PATH"], "TERM": "xterm", "NO_COLOR": "1", "LANG": "C.UTF-8"},
+    ) as process:
+        os.close(other_end)
+        output = b""
+        with contextlib.suppress(OSError):  # that is how a terminal says that it is over
+            while chunk := os.read(terminal, 65536):
+                output += chunk
+        os.close(terminal)
+        assert process.stderr is not None
+        output += process.stderr.read()
+    assert process.returncode == 0
+    assert missing(shown.text.splitlines(), output.decode().replace("\r\n", "\n")) == []

@@ -1,0 +1,35 @@
+"""Every example runs as it stands, with warnings as errors, and says what its docstring promises to run."""
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.docs.pages import EXAMPLES, ROOT, identify
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=identify)
+def test_it_runs(example: Path, tmp_path: Path):
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("WOODPECKER_")}
+    ran = subprocess.run(
+        [sys.executable, "-X", "dev", "-W", "error", example],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.stdout.strip()
+    docstring = ast.get_docstring(ast.parse(example.read_text(encoding="utf-8")))
+    assert docstring is not None
+    assert f"python {identify(example)}" in docstring
+
+
+def test_all_of_them_are_on_a_page():
+    told = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert [identify(example) for example in EXAMPLES if identify(example) not in told] == []

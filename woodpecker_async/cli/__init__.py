@@ -1,0 +1,26 @@
+"""The command line `woodpecker-async`; it needs the extra `cli`.
+
+Nothing heavy is imported before a command runs, so that help, version and completion are quick.
+"""
+
+import sys
+from importlib.util import find_spec
+
+
+def main() -> int:
+    """Run the command line, and give the exit code.
+
+    0 done, 1 failed, 2 usage, 3 finished with some companies failed, 130 interrupted.
+    """
+    try:
+        import click  # noqa: F401, PLC0415 - it may be missing
+
+        complete = find_spec("rich") is not None
+    except ImportError:
+        complete = False
+    if not complete:
+        sys.stderr.write("Error: the command line needs click and rich: pip install 'woodpecker-async[cli]'\n")
+        return 1
+    from woodpecker_async.cli.main import run_command  # noqa: PLC0415 - it needs click
+
+    return run_command()

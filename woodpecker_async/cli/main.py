@@ -1,0 +1,97 @@
+"""The root command, and what becomes of whatever goes wrong."""
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Final
+
+import click
+
+from woodpecker_async import __version__
+from woodpecker_async.cli import output, process
+from woodpecker_async.cli.connection import connection_options
+from woodpecker_async.errors import ConfigError, WoodpeckerError
+
+PROGRAM: Final = "woodpecker-async"
+
+_COMMANDS: Final = ("keys", "companies", "me", "sandbox")
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are asked for, each from the module of its name."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """The commands, in the order in which help shows them."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """The command of that name."""
+        if cmd_name not in _COMMANDS:
+            return None
+        module = import_module(f"woodpecker_async.cli.{cmd_name}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=(
+        "Data goes to stdout, everything else to stderr. Exit codes: 0 done, 1 failed, 2 usage, "
+        "3 finished with some companies failed, 130 interrupted."
+    ),
+)
+@connection_options
+@click.version_option(__version__, message="%(prog)s %(version)s")
+def root() -> None:
+    """API keys of all client companies of a Woodpecker agency.
+
+    The agency's API key is taken from the environment variable WOODPECKER_API_KEY, a file, or stdin; never
+    from the command line, which other users can see. Try without one:
+
+      woodpecker-async keys list --all --sandbox
+    """
+
+
+def run_command(args: Sequence[str] | None = None) -> int:
+    """Run one command, and give its exit code. No traceback ever gets out."""
+    if hasattr(sys.stdout, "reconfigure"):
+        # A name that the terminal's encoding does not know is shown escaped instead of ending the program.
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        code = root.main(args, prog_name=PROGRAM, standalone_mode=False)
+        return code if isinstance(code, int) else process.DONE
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        output.complain("Interrupted.")
+        return process.INTERRUPTED
+    except ConfigError as error:
+        output.complain(f"Error: {error}")
+        return process.USAGE
+    except WoodpeckerError as error:
+        output.complain(f"Error: {error}")
+        return process.FAILED
+    except OSError as error:
+        output.complain(f"Error: {_told(error)}")
+        return process.FAILED
+    except Exception as error:
+        # Its text is not shown: nobody has seen to it that it holds no key.
+        output.complain(f"Error: unexpected {type(error).__name__} {_where(error)}; please report this")
+        return process.FAILED
+
+
+def _told(error: OSError) -> str:
+    reason = error.strerror or type(error).__name__
+    return f"{error.filename}: {reason}" if error.filename else reason
+
+
+def _where(error: Exception) -> str:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return "somewhere"
+    return f"in {Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"

@@ -1,0 +1,103 @@
+"""`woodpecker-async sandbox`: a local server that behaves like the documented API."""
+
+import errno
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from woodpecker_async.cli import output, process
+
+if TYPE_CHECKING:
+    from woodpecker_async.sandbox import Sandbox
+
+
+@click.group()
+def sandbox() -> None:
+    """A local server that behaves like the documented API."""
+
+
+@sandbox.command()
+@click.option(
+    "--host",
+    type=click.Choice(["127.0.0.1", "::1"]),
+    default="127.0.0.1",
+    show_default=True,
+    help="The address to listen on; never one that others can reach.",
+)
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="The port; by default a free one.")
+@click.option("--companies", type=click.IntRange(min=0), default=25, show_default=True, help="Client companies.")
+@click.option("--keys", type=click.IntRange(min=0), default=3, show_default=True, help="API keys of each.")
+@click.option("--inactive", type=click.IntRange(min=0), default=0, show_default=True, help="Companies not active.")
+@click.option(
+    "--service-time",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0),
+    default=0.002,
+    show_default=True,
+    help="How long the server works on each request.",
+)
+@click.option(
+    "--state-file",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Keep the data here, so that what is created survives a restart.",
+)
+def serve(
+    host: str, port: int, companies: int, keys: int, inactive: int, service_time: float, state_file: Path | None
+) -> int:
+    """Serve until Ctrl-C or SIGTERM.
+
+    Prints its URLs and keys in a form that a shell can read. They are good for this sandbox only.
+    """
+    if state_file is not None:
+        process.check_replaceable(state_file)
+    options = {
+        "host": host,
+        "port": port,
+        "companies": companies,
+        "keys_per_company": keys,
+        "inactive": inactive,
+        "service_time": service_time,
+        "state_file": state_file,
+    }
+
+    async def main() -> int:
+        import asyncio  # noqa: PLC0415 - not for --help
+
+        from woodpecker_async.sandbox import serve as serve_sandbox  # noqa: PLC0415
+
+        try:
+            await serve_sandbox(_introduce, **options)
+        except asyncio.CancelledError:
+            return process.DONE  # that is how it is meant to end
+        except ValueError as error:
+            raise process.Refused(str(error)) from None
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                output.complain(f"Error: port {port} is in use")
+                return process.FAILED
+            raise
+        return process.DONE
+
+    return process.run(main)
+
+
+def _introduce(box: "Sandbox") -> None:
+    lines = [
+        f"# A sandbox with {len(box.company_ids)} client companies. The keys are good for it alone.",
+        *_assigned("base URL", WOODPECKER_BASE_URL=box.base_url),
+        *_assigned("HQ key of the agency", WOODPECKER_API_KEY=box.hq_key),
+    ]
+    if box.company_ids:
+        company_id = box.company_ids[0]
+        lines += _assigned(f"key of client company {company_id}", WOODPECKER_CLIENT_KEY=box.client_key(company_id))
+    lines += _assigned("Feldera URL and token", FELDERA_URL=box.feldera_url, FELDERA_TOKEN=box.feldera_token)
+    output.write("".join(f"{line}\n" for line in lines))
+    output.complain("Serving. Paste these lines into another shell, and run: woodpecker-async keys list --all")
+    output.complain("Ctrl-C ends it.")
+
+
+def _assigned(what: str, **settings: str) -> list[str]:
+    return [f"# {what}", *(f"export {name}={shlex.quote(value)}" for name, value in settings.items())]

@@ -1,0 +1,172 @@
+"""How many requests may be under way: pure controllers, told what happens, asked for `size`.
+
+`AdaptiveWindow` looks for the point where the server is always busy and hardly anybody waits. That point is
+one request more than fit into a round trip, and neither the service time nor the round trip is known. But
+both show in the latency: with nobody waiting it is the best ever seen, and each request that waits at the
+server adds to it. With a window of `size` requests, about
+
+    waiting = size × (1 − best latency ever ÷ best latency of the round)
+
+of them wait. Once a round (as many answers as the window had places) the window grows while fewer than one
+waits, doubling at first and then by one, and shrinks by one when more than two wait. In between it rests. The
+best latency is kept for each operation apart, for a long list takes longer than a short one.
+
+Two things bound it. The longest wait must stay clear of `queue_wait`, after which the server drops a request:
+the window never grows to where the latency seen now, scaled up, would come near it. And a refusal halves the
+window, at most once in two of the best latencies, because all that were under way are refused together.
+
+With a ceiling above seven (`lanes="discover"`) the same window finds out whether the server has room for
+more than the documented one-plus-six. The first refusal is the answer: no, and the ceiling is seven for good.
+Requests that were refused were not processed, so the trial costs nothing but their repeats.
+"""
+
+import math
+from typing import Final
+
+import attrs
+
+DOCUMENTED: Final = 7  # one at work, six queued
+
+_GROW_BELOW: Final = 1.0
+_SHRINK_ABOVE: Final = 2.0
+# Of `queue_wait`, what the latency may come to.
+_CLEAR: Final = 0.6
+# With many under way, small disturbances of the latency look like several that wait.
+_NOISE: Final = 1 / 8
+# Seconds after which the best latency ever is forgotten, if it has not been met again: routes change.
+_MEMORY: Final = 600.0
+
+
+@attrs.define
+class _Best:
+    """The best latency of this stretch of time and of the one before."""
+
+    since: float
+    now: float
+    before: float = math.inf
+
+    def meet(self, latency: float, now: float) -> float:
+        if now - self.since > _MEMORY:
+            self.since, self.before, self.now = now, self.now, latency
+        self.now = min(self.now, latency)
+        return min(self.now, self.before)
+
+
+@attrs.define
+class AdaptiveWindow:
+    """A window that finds the server's limit by itself.
+
+    Attributes:
+        ceiling: the most that may be under way.
+        queue_wait: seconds the server keeps a queued request.
+        size: how many may be under way now.
+    """
+
+    ceiling: int
+    queue_wait: float
+    size: int = 1
+    _slow_start: bool = True
+    _best: dict[str, _Best] = attrs.field(factory=dict)
+    _base: float = 0.1
+    _round: list[float] = attrs.field(factory=list)
+    _latest: float = 0.0
+    _was_full: bool = False
+    _deaf_until: float = -math.inf
+
+    def answered(self, operation: str, latency: float, now: float, *, full: bool) -> None:
+        """A success came after `latency` seconds.
+
+        Args:
+            operation: what was asked for: latencies are compared within one operation.
+            latency: seconds from sending to the last byte.
+            now: monotonic seconds.
+            full: whether the window was full: otherwise the latency says nothing about its size.
+        """
+        latency = max(latency, 1e-6)
+        best = self._best.setdefault(operation, _Best(now, latency)).meet(latency, now)
+        self._round.append(latency / best)
+        self._base = best
+        self._latest = latency
+        self._was_full |= full
+        if len(self._round) >= self.size:
+            self._decide()
+            self._round.clear()
+            self._was_full = False
+
+    def refused(self, now: float) -> None:
+        """The server's queue was full."""
+        self.ceiling = min(self.ceiling, DOCUMENTED)
+        if now >= self._deaf_until:
+            self._deaf_until = now + 2 * self._base
+            self.size = max(1, min(self.size, self.ceiling) // 2)
+            self._slow_start = False
+            self._round.clear()
+        self.size = min(self.size, self.ceiling)
+
+    def lower(self, ceiling: int) -> None:
+        """Another session of the account asks for less."""
+        self.ceiling = ceiling
+        self.size = min(self.size, ceiling)
+
+    def _decide(self) -> None:
+        # While the window doubles, the early answers of a round are those of a smaller window.
+        telling = self._round[len(self._round) // 2 :] if self._slow_start else self._round
+        waiting = self.size * (1 - 1 / min(telling))
+        clear = _CLEAR * self.queue_wait
+        if waiting > max(_SHRINK_ABOVE, 2 * _NOISE * self.size) or self._latest > clear:
+            self._slow_start = False
+            self.size = max(1, self.size - 1)
+        elif waiting >= max(_GROW_BELOW, _NOISE * self.size):
+            self._slow_start = False
+        elif self._was_full:
+            self._grow(clear)
+
+    def _grow(self, clear: float) -> None:
+        for step in (self.size, 1) if self._slow_start else (1,):
+            wanted = min(self.size + step, self.ceiling)
+            if self._latest * wanted / self.size <= clear:
+                self.size = wanted
+                return
+            self._slow_start = False
+
+
+@attrs.define
+class RefusalWindow:
+    """A window that is wide open until the server refuses: half at a refusal, one more after each good round.
+
+    It bounds all companies' lanes together where each company is said to have a limit of its own.
+
+    Attributes:
+        ceiling: the most that may be under way.
+        size: how many may be under way now.
+    """
+
+    ceiling: int
+    size: int = attrs.field()
+    _good: int = 0
+    _deaf_until: float = -math.inf
+    _typical: float = 0.1
+
+    @size.default
+    def _open(self) -> int:
+        return self.ceiling
+
+    def answered(self, operation: str, latency: float, now: float, *, full: bool) -> None:
+        """A success came: after as many as there are places, there is one place more."""
+        self._typical += (latency - self._typical) / 8
+        self._good += 1
+        if self._good >= self.size:
+            self._good = 0
+            self.size = min(self.size + 1, self.ceiling)
+
+    def refused(self, now: float) -> None:
+        """The server's queue was full."""
+        self._good = 0
+        if now >= self._deaf_until:
+            self._deaf_until = now + 2 * self._typical
+            self.size = max(1, self.size // 2)
+
+    def lower(self, ceiling: int) -> None:
+        """Another session of the account asks for less."""
+        self.ceiling = ceiling
+        self.size = min(self.size, ceiling)
