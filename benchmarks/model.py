@@ -45,7 +45,8 @@ class Result:
         refused: requests that got 429.
         used: share of the time in which the server worked.
         longest_wait: seconds the longest wait in the server's queue took.
-        interactive_wait: seconds from arrival to answer of the interactive call, less a round trip.
+        interactive_wait: seconds the interactive call waited: from its coming to its answer, less a round
+            trip and its own service.
     """
 
     seconds: float
@@ -94,95 +95,123 @@ def run(
         interactive_at: after so many answers one more request comes and goes first.
     """
     chance = random.Random(seed)
-    servers = [
-        Server(lambda: service * (1 + jitter * (2 * chance.random() - 1)), queue_wait=queue_wait)
-        for _ in range(accounts)
-    ]
-    events: list[tuple[float, int, Callable[[float], None]]] = []
-    order = itertools.count()
-    ready = deque(range(requests))
-    sent: dict[int, float] = {}
-    under_way = answered = refused = 0
-    interactive: tuple[float, float] | None = None
-    end = 0.0
 
-    def at(moment: float, what: Callable[[float], None]) -> None:
-        heapq.heappush(events, (moment, next(order), what))
+    def work() -> float:
+        return service * (1 + jitter * (2 * chance.random() - 1))
 
-    def send(now: float) -> None:
-        nonlocal under_way
-        while ready and under_way < window.size:
-            number = ready.popleft()
-            under_way += 1
-            sent[number] = now
-            at(now + round_trip / 2, lambda moment, number=number: arrive(number, moment))  # type: ignore[misc]
+    model = _Run(
+        window=window,
+        servers=[Server(work, queue_wait=queue_wait) for _ in range(accounts)],
+        round_trip=round_trip,
+        chance=chance,
+        ready=deque(range(requests)),
+        interactive_at=interactive_at,
+        interactive=requests,
+    )
+    model.play()
+    expected = requests + (interactive_at is not None)
+    assert model.answered == expected, f"{expected - model.answered} requests were lost"
+    waited = model.interactive_answered - model.interactive_came - round_trip - service
+    return Result(
+        seconds=model.end,
+        refused=model.refused,
+        used=sum(server.worked for server in model.servers) / (model.end * accounts),
+        longest_wait=max(server.longest_wait for server in model.servers),
+        interactive_wait=waited if interactive_at is not None else None,
+    )
 
-    def arrive(number: int, now: float) -> None:
-        server = servers[number % accounts]
+
+@attrs.define(kw_only=True)
+class _Run:
+    window: Window
+    servers: list[Server]
+    round_trip: float
+    chance: random.Random
+    ready: deque[int]
+    interactive: int
+    interactive_at: int | None
+    events: list[tuple[float, int, Callable[[float], None]]] = attrs.field(factory=list)
+    order: "itertools.count[int]" = attrs.field(factory=itertools.count)
+    sent: dict[int, float] = attrs.field(factory=dict)
+    under_way: int = 0
+    answered: int = 0
+    refused: int = 0
+    interactive_came: float = 0.0
+    interactive_answered: float = 0.0
+    end: float = 0.0
+
+    def play(self) -> None:
+        self._send(0.0)
+        while self.events:
+            moment, _, what = heapq.heappop(self.events)
+            what(moment)
+
+    def _at(self, moment: float, what: Callable[[int, float], None], number: int) -> None:
+        heapq.heappush(self.events, (moment, next(self.order), lambda now: what(number, now)))
+
+    def _server(self, number: int) -> Server:
+        return self.servers[number % len(self.servers)]
+
+    def _send(self, now: float) -> None:
+        while self.ready and self.under_way < self.window.size:
+            number = self.ready.popleft()
+            self.under_way += 1
+            self.sent[number] = now
+            self._at(now + self.round_trip / 2, self._arrive, number)
+
+    def _arrive(self, number: int, now: float) -> None:
+        server = self._server(number)
         if not server.working:
-            work(server, number, now)
+            self._work(number, now)
         elif len(server.waiting) < server.queued:
             server.waiting.append((number, now))
-            at(now + server.queue_wait, lambda moment: drop(server, number, moment))
+            self._at(now + server.queue_wait, self._drop, number)
         else:
-            at(now + round_trip / 2, lambda moment: refuse(number, moment))
+            self._at(now + self.round_trip / 2, self._refuse, number)
 
-    def work(server: Server, number: int, now: float) -> None:
+    def _work(self, number: int, now: float) -> None:
+        server = self._server(number)
         server.working = True
         takes = server.service()
         server.worked += takes
-        at(now + takes, lambda moment: finish(server, number, moment))
+        self._at(now + takes, self._finish, number)
 
-    def drop(server: Server, number: int, now: float) -> None:
+    def _drop(self, number: int, now: float) -> None:
+        server = self._server(number)
         entry = next((entry for entry in server.waiting if entry[0] == number), None)
         if entry is not None:
             server.waiting.remove(entry)
-            at(now + round_trip / 2, lambda moment: refuse(number, moment))
+            self._at(now + self.round_trip / 2, self._refuse, number)
 
-    def finish(server: Server, number: int, now: float) -> None:
+    def _finish(self, number: int, now: float) -> None:
+        server = self._server(number)
         server.working = False
-        at(now + round_trip / 2, lambda moment: answer(number, moment))
+        self._at(now + self.round_trip / 2, self._answer, number)
         if server.waiting:
             next_one, since = server.waiting.popleft()
             server.longest_wait = max(server.longest_wait, now - since)
-            work(server, next_one, now)
+            self._work(next_one, now)
 
-    def answer(number: int, now: float) -> None:
-        nonlocal under_way, answered, end, interactive
-        full = under_way >= window.size
-        window.answered("list", now - sent[number], now, full=full)
-        under_way -= 1
-        answered += 1
-        end = now
-        if number == requests and interactive is not None:
-            interactive = (interactive[0], now)
-        if interactive_at is not None and answered == interactive_at:
-            interactive = (now, now)
-            ready.appendleft(requests)
-        send(now)
+    def _answer(self, number: int, now: float) -> None:
+        full = self.under_way >= self.window.size
+        self.window.answered("list", now - self.sent[number], now, full=full)
+        self.under_way -= 1
+        self.answered += 1
+        self.end = now
+        if number == self.interactive:
+            self.interactive_answered = now
+        if self.answered == self.interactive_at:
+            self.interactive_came = now
+            self.ready.appendleft(self.interactive)
+        self._send(now)
 
-    def refuse(number: int, now: float) -> None:
-        nonlocal under_way, refused
-        refused += 1
-        window.refused(now)
-        under_way -= 1
-        pause = chance.random() * 0.5
-        at(now + pause, lambda moment: again(number, moment))
-        send(now)
+    def _refuse(self, number: int, now: float) -> None:
+        self.refused += 1
+        self.window.refused(now)
+        self.under_way -= 1
+        self._at(now + self.chance.random() * 0.5, self._again, number)
+        self._send(now)
 
-    def again(number: int, now: float) -> None:
-        ready.appendleft(number)
-        send(now)
-
-    send(0.0)
-    while events:
-        moment, _, what = heapq.heappop(events)
-        what(moment)
-    assert answered == requests + (interactive is not None), "a request was lost"
-    return Result(
-        seconds=end,
-        refused=refused,
-        used=sum(server.worked for server in servers) / (end * accounts),
-        longest_wait=max(server.longest_wait for server in servers),
-        interactive_wait=None if interactive is None else interactive[1] - interactive[0] - round_trip,
-    )
+    def _again(self, number: int, now: float) -> None:
+        self.ready.appendleft(number)
+        self._send(now)

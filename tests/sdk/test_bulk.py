@@ -246,7 +246,7 @@ async def test_a_list_that_moves_is_read_again_and_said_if_it_never_rests() -> N
             return answer.with_json(data)
 
         box.faults.add(Fault.rewriting(shift, company=restless, times=None))
-        for most, drifted in ((2, False), (10_000, True)):
+        for most, drifted in ((2, False), (10_000, True)):  # noqa: B007 - `shift` reads `most`
             moves = 0
             found = {outcome.company_id: outcome for outcome in await outcomes(bulk.list_api_keys(woodpecker))}
             assert found[restless].drifted is drifted

@@ -261,5 +261,5 @@ async def test_closing_the_session_in_the_middle_is_an_unknown_outcome(box: Sand
         while not posts(box):
             await asyncio.sleep(0.001)
         await woodpecker.aclose()
-        with pytest.raises((errors.KeyOutcomeUnknownError)):
+        with pytest.raises(errors.KeyOutcomeUnknownError):
             await creation

@@ -25,7 +25,7 @@ OK = b'{"content": [], "pagination_data": {"total_elements": 0, "total_pages": 0
         (lambda: Fault.html(504), 2),
         (lambda: Fault.status(429, times=3), 4),
         (lambda: Fault.close(times=2), 3),
-        (lambda: Fault.half_body(), 2),
+        (Fault.half_body, 2),
     ],
 )
 async def test_a_read_survives_what_passes(box: Sandbox, fault, sent: int) -> None:

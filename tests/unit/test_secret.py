@@ -19,7 +19,7 @@ KEY = "123456.abcdefg123456hijk987"
 def test_only_reveal_shows_it() -> None:
     secret = Secret(KEY)
     holder = ApiKey(api_key=secret, label="crm")
-    shown = [repr(secret), str(secret), f"{secret}", f"{secret:>40}", "%s %r" % (secret, secret), secret.masked]
+    shown = [repr(secret), str(secret), f"{secret}", f"{secret:>40}", f"{secret} {secret!r}", secret.masked]
     shown += [repr(holder), str(attrs.asdict(holder))]
     assert all("abcdefg" not in text and "hijk" not in text for text in shown)
     assert secret.reveal() == KEY

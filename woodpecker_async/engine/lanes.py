@@ -7,8 +7,8 @@ the account and not for the session; where their limits differ, the smaller hold
 A lane is a `Gate` (who goes next) whose limit is a window (how many may go; see `window`, where the limit is
 found). All lanes together pass a second gate, `total`. A place is held from sending to the end of the answer,
 and never while user code runs or a repeat is waited for. A request that was cancelled or timed out after it
-was sent leaves its place only after a quarantine: the server does not know that nobody listens, and still
-works on it.
+was sent still takes one of the server's places for a while: the server does not know that nobody listens,
+and works on it.
 """
 
 import asyncio
@@ -28,15 +28,21 @@ class Lane:
 
     def __init__(self, window: AdaptiveWindow, total: Gate, refusals: RefusalWindow) -> None:
         self.window = window
-        self._gate = Gate(lambda: window.size)
+        self._gate = Gate(self._places)
+        self._abandoned = 0
         self._total = total
         self._refusals = refusals
         self._typical = _FIRST_GUESS
 
+    def _places(self) -> int:
+        # What nobody waits for any more takes nothing from the window, which is about what we know of the
+        # server, but from what the server has room for.
+        return min(self.window.size, self.window.ceiling - self._abandoned)
+
     @property
     def idle(self) -> bool:
-        """Nobody inside, nobody waiting."""
-        return self._gate.idle
+        """Nobody inside, nobody waiting, nothing abandoned."""
+        return self._gate.idle and not self._abandoned
 
     def lower(self, ceiling: int) -> None:
         """Another session of the account asks for less, or one that asked for less has gone."""
@@ -55,9 +61,9 @@ class Lane:
     def succeeded(self, operation: str, latency: float, now: float) -> None:
         """A success is here: learn from it, and let the next in."""
         self._typical += (latency - self._typical) / 8
-        full = self._gate.inside >= self.window.size
+        full = self._gate.inside >= self._places()
         self.window.answered(operation, latency, now, full=full)
-        self._refusals.answered(operation, latency, now, full=full)
+        self._refusals.answered(latency)
         self.left()
 
     def refused(self, now: float) -> None:
@@ -74,7 +80,13 @@ class Lane:
         """
         # `_typical` includes the wait behind those that were under way at the same time.
         quarantine = min(2 * self._typical, longest)
-        asyncio.get_running_loop().call_later(quarantine, self.left)
+        self._abandoned += 1
+        self.left()
+        asyncio.get_running_loop().call_later(quarantine, self._forget_abandoned)
+
+    def _forget_abandoned(self) -> None:
+        self._abandoned -= 1
+        self._gate.widened()
 
     def left(self) -> None:
         """The request is over: with an error that says nothing of the queue, or without an answer."""

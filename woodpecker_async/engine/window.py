@@ -151,8 +151,8 @@ class RefusalWindow:
     def _open(self) -> int:
         return self.ceiling
 
-    def answered(self, operation: str, latency: float, now: float, *, full: bool) -> None:
-        """A success came: after as many as there are places, there is one place more."""
+    def answered(self, latency: float) -> None:
+        """A success came after so many seconds: after as many as there are places, there is one place more."""
         self._typical += (latency - self._typical) / 8
         self._good += 1
         if self._good >= self.size:

@@ -235,8 +235,9 @@ class Sandbox:
         await self.stop()
 
     def __enter__(self) -> Self:
-        self._thread = _ServerThread(self)
-        self._thread.start()
+        thread = _ServerThread(self)
+        thread.start()
+        self._thread = thread
         return self
 
     def __exit__(
