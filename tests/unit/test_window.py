@@ -1,0 +1,145 @@
+"""The window on a model of the server, in virtual time."""
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks.model import Fixed, Result, run
+from woodpecker_async.engine.window import DOCUMENTED, AdaptiveWindow, RefusalWindow
+
+SERVICES = [0.005, 0.02, 0.1, 0.5, 3.0]
+ROUND_TRIPS = [0.0, 0.02, 0.06, 0.2]
+
+
+def ours(**how) -> Result:
+    return run(AdaptiveWindow(DOCUMENTED, 15.0), **how)
+
+
+@pytest.mark.parametrize("round_trip", ROUND_TRIPS)
+@pytest.mark.parametrize("service", SERVICES)
+def test_it_reaches_what_a_fixed_window_of_seven_does_and_nothing_is_refused(service: float, round_trip: float) -> None:
+    how = {"requests": 1000, "service": service, "round_trip": round_trip}
+    # The fixed one is spared the 15 s, which it would run into at three seconds a request.
+    fixed = run(Fixed(7), queue_wait=1e9, **how)
+    for jitter in (0.0, 0.3):
+        result = ours(jitter=jitter, **how)
+        assert result.refused == 0
+        assert fixed.seconds / result.seconds >= 0.95 - jitter / 10
+
+
+def test_a_fixed_window_of_seven_would_run_into_the_queues_limit() -> None:
+    """What the adaptive one is for: at three seconds a request the last of seven waits 18 s."""
+    assert run(Fixed(7), requests=100, service=3.0, round_trip=0.02).refused > 0
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_the_longest_wait_stays_clear_of_the_queues_limit(service: float) -> None:
+    for round_trip in ROUND_TRIPS:
+        for seed in range(5):
+            result = ours(requests=300, service=service, round_trip=round_trip, jitter=0.3, seed=seed)
+            assert result.longest_wait < 0.8 * 15
+
+
+@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("round_trip", ROUND_TRIPS)
+def test_an_interactive_call_waits_at_most_three_service_times(service: float, round_trip: float) -> None:
+    result = ours(requests=2000, service=service, round_trip=round_trip, interactive_at=1000)
+    assert result.interactive_wait is not None
+    assert result.interactive_wait <= 3 * service
+
+
+@pytest.mark.parametrize(("service", "round_trip"), [(0.005, 0.001), (0.02, 0.02), (0.01, 0.06), (0.005, 0.2)])
+def test_discover_finds_out_that_all_count_for_one(service: float, round_trip: float) -> None:
+    how = {"requests": 2000, "service": service, "round_trip": round_trip}
+    window = AdaptiveWindow(64, 15.0)
+    discovered = run(window, **how)
+    assert discovered.seconds <= 1.05 * ours(**how).seconds
+    assert discovered.refused <= 40
+    if discovered.refused:
+        assert window.ceiling == DOCUMENTED
+
+
+@pytest.mark.parametrize(("service", "round_trip"), [(0.005, 0.001), (0.02, 0.001), (0.01, 0.06)])
+def test_discover_finds_room_where_there_is_room(service: float, round_trip: float) -> None:
+    how = {"requests": 3000, "service": service, "round_trip": round_trip, "accounts": 300, "jitter": 0.1}
+    window = AdaptiveWindow(64, 15.0)
+    discovered = run(window, **how)
+    assert (discovered.refused, window.size) == (0, 64)
+    assert discovered.seconds <= 0.2 * ours(**how).seconds
+
+
+def test_a_refusal_halves_once_for_all_that_were_under_way() -> None:
+    window = AdaptiveWindow(64, 15.0)
+    now = 0.0
+    while window.size < 64:
+        now += 0.1
+        window.answered("list", 0.1, now, full=True)
+    for _ in range(20):
+        window.refused(now)
+    assert (window.size, window.ceiling) == (3, 7)
+    window.refused(now + 0.3)
+    assert window.size == 1
+
+
+def test_it_grows_only_when_it_was_full() -> None:
+    window = AdaptiveWindow(7, 15.0)
+    for moment in range(100):
+        window.answered("list", 0.1, moment, full=False)
+    assert window.size == 1
+
+
+def test_operations_are_compared_with_themselves() -> None:
+    """A list of a thousand takes long and a single answer does not: that is no queue."""
+    window = AdaptiveWindow(7, 15.0)
+    for moment in range(200):
+        operation, latency = ("long", 1.0) if moment % 2 else ("short", 0.01)
+        window.answered(operation, latency, moment, full=True)
+    assert window.size == 7
+
+
+def test_a_longer_route_is_learned_in_time() -> None:
+    window = AdaptiveWindow(7, 15.0)
+    now = 0.0
+    for latency in [0.02] * 500 + [0.3] * 20_000:
+        now += latency / window.size
+        window.answered("list", latency, now, full=True)
+    assert window.size == 7
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["answer", "refusal"]), st.floats(0, 60), st.floats(0, 5), st.booleans(), st.sampled_from("ab")
+        ),
+        max_size=200,
+    ),
+    st.integers(1, 64),
+)
+def test_whatever_happens_it_stays_between_one_and_its_ceiling(events, ceiling: int) -> None:
+    window, refusals, now = AdaptiveWindow(ceiling, 15.0), RefusalWindow(ceiling), 0.0
+    for kind, latency, pause, full, operation in events:
+        now += pause
+        if kind == "answer":
+            window.answered(operation, latency, now, full=full)
+            refusals.answered(latency)
+        else:
+            window.refused(now)
+            refusals.refused(now)
+        assert 1 <= window.size <= window.ceiling <= ceiling
+        assert 1 <= refusals.size <= ceiling
+
+
+def test_wide_open_until_refused_then_half_and_back_by_one() -> None:
+    window = RefusalWindow(64)
+    for _ in range(30):
+        window.refused(10.0)
+    assert window.size == 32
+    for _ in range(32):
+        window.answered(0.1)
+    assert window.size == 33
+    chance = random.Random(1)
+    for moment in range(20):
+        window.refused(20.0 + moment + chance.random())
+    assert window.size == 1
