@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, Literal
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlsplit
 
 import attrs
 
@@ -166,11 +166,12 @@ def build_request(
 
 
 def _query(params: Mapping[str, Any]) -> str:
-    pairs = [(name, _query_value(value)) for name, value in params.items() if value is not None]
-    return urlencode(pairs, quote_via=quote)
+    return "&".join(f"{quote(name)}={_query_value(value)}" for name, value in params.items() if value is not None)
 
 
 def _query_value(value: str | int | bool) -> str:
+    if isinstance(value, str):
+        return quote(value, safe="")
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

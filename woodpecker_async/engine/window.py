@@ -16,8 +16,8 @@ the window never grows to where the latency seen now, scaled up, would come near
 window, at most once in two of the best latencies, because all that were under way are refused together.
 
 With a ceiling above seven (`lanes="discover"`) the same window finds out whether the server has room for
-more than the documented one-plus-six. The first refusal is the answer: no, and the ceiling is seven for good.
-Requests that were refused were not processed, so the trial costs nothing but their repeats.
+more than the documented one-plus-six, in larger steps. The first refusal is the answer: no, and the ceiling
+is seven for good. Requests that were refused were not processed, so the trial costs nothing but their repeats.
 """
 
 import math
@@ -33,6 +33,8 @@ _SHRINK_ABOVE: Final = 2.0
 _CLEAR: Final = 0.6
 # With many under way, small disturbances of the latency look like several that wait.
 _NOISE: Final = 1 / 8
+# Where it is the question whether there is room for more than seven: the first size, and the factor of growth.
+_BOLD: Final = 4
 # Seconds after which the best latency ever is forgotten, if it has not been met again: routes change.
 _MEMORY: Final = 600.0
 
@@ -64,7 +66,7 @@ class AdaptiveWindow:
 
     ceiling: int
     queue_wait: float
-    size: int = 1
+    size: int = attrs.field()
     _slow_start: bool = True
     _best: dict[str, _Best] = attrs.field(factory=dict)
     _base: float = 0.1
@@ -72,6 +74,10 @@ class AdaptiveWindow:
     _latest: float = 0.0
     _was_full: bool = False
     _deaf_until: float = -math.inf
+
+    @size.default
+    def _first(self) -> int:
+        return 1 if self.ceiling <= DOCUMENTED else _BOLD
 
     def answered(self, operation: str, latency: float, now: float, *, full: bool) -> None:
         """A success came after `latency` seconds.
@@ -122,8 +128,9 @@ class AdaptiveWindow:
             self._grow(clear)
 
     def _grow(self, clear: float) -> None:
-        for step in (self.size, 1) if self._slow_start else (1,):
-            wanted = min(self.size + step, self.ceiling)
+        factor = 2 if self.ceiling <= DOCUMENTED else _BOLD
+        for wanted in (factor * self.size, self.size + 1) if self._slow_start else (self.size + 1,):
+            wanted = min(wanted, self.ceiling)
             if self._latest * wanted / self.size <= clear:
                 self.size = wanted
                 return
