@@ -79,9 +79,11 @@ def sdk(lanes: Lanes) -> Client:
 
     async def client(served: Served) -> int:
         limits = Limits(lanes=lanes)
-        async with WoodpeckerSession(served.key, base_url=served.base_url, limits=limits) as woodpecker:
-            async with bulk.list_api_keys(woodpecker, served.company_ids) as running:
-                return sum([bool(outcome.ok and outcome.keys) async for outcome in running])
+        async with (
+            WoodpeckerSession(served.key, base_url=served.base_url, limits=limits) as woodpecker,
+            bulk.list_api_keys(woodpecker, served.company_ids) as running,
+        ):
+            return sum([bool(outcome.ok and outcome.keys) async for outcome in running])
 
     return client
 
@@ -123,9 +125,7 @@ def sockets(rounds: int) -> None:
         title = "1,000 companies, 10 ms of service, 60 ms round trip, one limit; by hand: a semaphore of seven"
         compare(title, served, by_hand(7), {"account": sdk("account"), "discover": sdk("discover")}, rounds)
     for service in (0.005, 0.02):
-        with serving(
-            companies=300, keys_per_company=3, service_time=service, limit_scope="company"
-        ) as served:
+        with serving(companies=300, keys_per_company=3, service_time=service, limit_scope="company") as served:
             title = f"300 companies with limits of their own, {service * 1000:.0f} ms of service; by hand: 64 at once"
             compare(title, served, by_hand(64), {"company": sdk("company"), "discover": sdk("discover")}, rounds)
 

@@ -11,8 +11,8 @@ from uuid import UUID
 
 import aiohttp
 
-from woodpecker_async.engine.call import wrapped
 from woodpecker_async.engine.clock import Clock
+from woodpecker_async.engine.credentials import wrapped
 from woodpecker_async.engine.observe import Hook
 from woodpecker_async.engine.operation import Caller, Operation, build_path, get, post
 from woodpecker_async.engine.protocol import FELDERA

@@ -16,8 +16,9 @@ import aiohttp
 import attrs
 
 from woodpecker_async import __version__
-from woodpecker_async.engine.call import Engine, KeySource, NotAKey, Settings, usable_key, wrapped
+from woodpecker_async.engine.call import Engine, Settings
 from woodpecker_async.engine.clock import Clock, SystemClock
+from woodpecker_async.engine.credentials import KeySource, NotAKey, usable_key, wrapped
 from woodpecker_async.engine.observe import Hook, Observer
 from woodpecker_async.engine.operation import Operation, QueryValue, Reply, foreign
 from woodpecker_async.engine.protocol import WOODPECKER, Dialect

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from woodpecker_async import errors
+from woodpecker_async.engine.envelopes import parse_retry_after, parse_timestamp
 from woodpecker_async.engine.operation import Operation, build_path, foreign, foreign_path, get
 from woodpecker_async.engine.protocol import (
     WOODPECKER,
@@ -18,8 +19,6 @@ from woodpecker_async.engine.protocol import (
     NoAnswer,
     build_request,
     judge,
-    parse_retry_after,
-    parse_timestamp,
 )
 from woodpecker_async.errors import ConfigError
 from woodpecker_async.secret import Secret

@@ -111,7 +111,11 @@ def test_a_longer_route_is_learned_in_time() -> None:
 @given(
     st.lists(
         st.tuples(
-            st.sampled_from(["answer", "refusal"]), st.floats(0, 60), st.floats(0, 5), st.booleans(), st.sampled_from("ab")
+            st.sampled_from(["answer", "refusal"]),
+            st.floats(0, 60),
+            st.floats(0, 5),
+            st.booleans(),
+            st.sampled_from("ab"),
         ),
         max_size=200,
     ),

@@ -6,10 +6,9 @@ the order of the steps is here and nowhere else.
 """
 
 import asyncio
-import inspect
 import itertools
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from ssl import SSLContext
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
@@ -18,6 +17,7 @@ import attrs
 
 from woodpecker_async.engine import codec, protocol
 from woodpecker_async.engine.clock import Clock
+from woodpecker_async.engine.credentials import KeySource, asked
 from woodpecker_async.engine.lanes import Lane, Lanes, shared_lanes
 from woodpecker_async.engine.observe import Event, Observer
 from woodpecker_async.engine.operation import Operation, Reply
@@ -39,8 +39,6 @@ from woodpecker_async.options import CallOptions, Limits, RetryPolicy, Timeouts,
 from woodpecker_async.secret import Secret
 
 T = TypeVar("T")
-
-KeySource = Secret | Callable[[], str | Secret | Awaitable[str | Secret]]
 
 _call_numbers = itertools.count(1)
 
@@ -259,9 +257,7 @@ class Engine:
 
     async def _key(self) -> Secret:
         source = self.settings.key
-        if isinstance(source, Secret):
-            return source
-        return usable_key(wrapped(await _ask(source)))
+        return source if isinstance(source, Secret) else await asked(source)
 
     def _lanes(self, home: _Home, key: Secret) -> Lanes:
         # Found once: a key that is rotated later still belongs to the same account.
@@ -456,45 +452,3 @@ class Engine:
     @staticmethod
     def _closed_error() -> SessionClosedError:
         return SessionClosedError("the session has been closed: make a new one")
-
-
-async def _ask(source: Callable[[], Any]) -> Any:
-    key = source()
-    return await key if inspect.isawaitable(key) else key
-
-
-@attrs.frozen
-class NotAKey:
-    """What was given in place of a key."""
-
-    problem: str
-
-
-def wrapped(key: object) -> Any:
-    """The key as a `Secret`; it never raises, so that no frame of a traceback holds the plain text."""
-    if isinstance(key, Secret) or callable(key):
-        return key
-    if not isinstance(key, str):
-        return NotAKey(f"is a text or a Secret, not {type(key).__name__}")
-    return Secret(key) if key else NotAKey("is empty")
-
-
-def usable_key(key: Secret | NotAKey) -> Secret:
-    """The key, if it can be a header's value.
-
-    Raises:
-        ConfigError: it cannot; the message does not show it.
-    """
-    if problem := key.problem if isinstance(key, NotAKey) else _unsendable(key):
-        raise ConfigError(f"the API key {problem}")
-    assert isinstance(key, Secret)
-    return key
-
-
-def _unsendable(key: Secret) -> str:
-    text = key.reveal()
-    if "\r" in text or "\n" in text:
-        return "has a line break in it: was it read from a file with its last line's end? strip() it"
-    if not text.isascii() or not text.isprintable() or " " in text:
-        return "has a blank, a control character or a character outside ASCII in it"
-    return ""

@@ -1,0 +1,63 @@
+"""The API key on its way from the user to the header, without ever standing in a frame as plain text."""
+
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import attrs
+
+from woodpecker_async.errors import ConfigError
+from woodpecker_async.secret import Secret
+
+KeySource = Secret | Callable[[], str | Secret | Awaitable[str | Secret]]
+
+
+async def asked(source: Callable[[], str | Secret | Awaitable[str | Secret]]) -> Secret:
+    """The key that a function of the user's gives, now.
+
+    Raises:
+        ConfigError: it is not usable.
+    """
+    return usable_key(wrapped(await _ask(source)))
+
+
+async def _ask(source: Callable[[], Any]) -> Any:
+    key = source()
+    return await key if inspect.isawaitable(key) else key
+
+
+@attrs.frozen
+class NotAKey:
+    """What was given in place of a key."""
+
+    problem: str
+
+
+def wrapped(key: object) -> Any:
+    """The key as a `Secret`; it never raises, so that no frame of a traceback holds the plain text."""
+    if isinstance(key, Secret) or callable(key):
+        return key
+    if not isinstance(key, str):
+        return NotAKey(f"is a text or a Secret, not {type(key).__name__}")
+    return Secret(key) if key else NotAKey("is empty")
+
+
+def usable_key(key: Secret | NotAKey) -> Secret:
+    """The key, if it can be a header's value.
+
+    Raises:
+        ConfigError: it cannot; the message does not show it.
+    """
+    if problem := key.problem if isinstance(key, NotAKey) else _unsendable(key):
+        raise ConfigError(f"the API key {problem}")
+    assert isinstance(key, Secret)
+    return key
+
+
+def _unsendable(key: Secret) -> str:
+    text = key.reveal()
+    if "\r" in text or "\n" in text:
+        return "has a line break in it: was it read from a file with its last line's end? strip() it"
+    if not text.isascii() or not text.isprintable() or " " in text:
+        return "has a blank, a control character or a character outside ASCII in it"
+    return ""

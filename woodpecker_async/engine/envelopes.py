@@ -1,0 +1,92 @@
+"""What the service says when it refuses: error bodies in all their envelopes, and the headers that go with them."""
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import attrs
+
+_LONGEST_DETAIL: Final = 300
+
+
+@attrs.frozen(kw_only=True)
+class Said:
+    """What an error body says, whichever of the API's envelopes it came in."""
+
+    title: str = ""
+    detail: str = ""
+    code: str | None = None
+    details: Any = attrs.field(default=None, repr=False)
+    timestamp: datetime | None = None
+    is_api: bool = False
+
+
+def read_error(body: bytes) -> Said:
+    """Read an error body: v2 problem, v2 coded object, v1 envelope, Feldera, or none of them."""
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        return Said()
+    if not isinstance(value, dict):
+        return Said()
+    inner = value.get("status")
+    if isinstance(inner, dict):
+        return Said(code=_text(inner.get("code")) or None, detail=_text(inner.get("msg")), is_api=True)
+    code = _text(value.get("error_code")) or _text(value.get("code")) or None
+    title, detail = _text(value.get("title")), _text(value.get("detail")) or _text(value.get("message"))
+    return Said(
+        title=title,
+        detail=detail,
+        code=code,
+        details=value.get("details"),
+        timestamp=parse_timestamp(value.get("timestamp")),
+        is_api=bool(title or code),
+    )
+
+
+def _text(value: object) -> str:
+    return value[:_LONGEST_DETAIL] if isinstance(value, str) else ""
+
+
+def redirect_target(headers: Mapping[str, str]) -> str:
+    """Scheme and host of a redirect: enough to find the fault, nothing of a query that may hold a token."""
+    try:
+        parts = urlsplit(headers.get("location", ""))
+    except ValueError:
+        return "something that is no URL"
+    if not parts.netloc:
+        return "the same host"
+    return f"{parts.scheme or 'the same scheme'}://{parts.netloc.rpartition('@')[2]}"
+
+
+def parse_retry_after(value: str | None, now: datetime) -> float | None:
+    """Seconds to wait, from a number of seconds or an HTTP date; `None` for what is neither, or is past."""
+    if value is None:
+        return None
+    text = value.strip()
+    if re.fullmatch(r"\d{1,300}(\.\d{1,300})?", text, re.ASCII):
+        seconds = float(text)
+        return seconds if seconds > 0 else None
+    try:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    seconds = (moment - now).total_seconds()
+    return seconds if seconds > 0 else None
+
+
+def parse_timestamp(value: object) -> datetime | None:
+    """The API's `YYYY-MM-DD HH:MM:SS` (UTC by its documents), or ISO 8601 with an offset."""
+    if not isinstance(value, str):
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
