@@ -1,1 +1,1 @@
-"""Measurements, side by side in one run; see `docs/performance.md`."""
+"""Measurements, side by side in one run: `python -m benchmarks.lanes`."""

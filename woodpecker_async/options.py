@@ -178,9 +178,9 @@ class CallOptions:
 
     def over(self, other: Self) -> Self:
         """These options, and where they say nothing, the other's. Headers add up."""
-        if self is other or other == _NOTHING:
+        if self is other or other is _NOTHING:
             return self
-        if self == _NOTHING and other.idempotent is None:
+        if self is _NOTHING and other.idempotent is None:
             return other
         merged: dict[str, Any] = {
             name: mine if (mine := getattr(self, name)) is not None else getattr(other, name)

@@ -2,7 +2,7 @@
 
 import hashlib
 import hmac
-from typing import Any, Final, NoReturn, Self, final
+from typing import Any, Final, Self, final
 
 from woodpecker_async.errors import ConfigError, SecretNotCarriedError
 
@@ -105,16 +105,6 @@ class Secret:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _hollow, (self.masked, self.fingerprint)
-
-    def __setattr__(self, name: str, value: object) -> None:
-        # The two derived values are filled in once; the key itself never changes.
-        if name == "_value" and hasattr(self, "_value"):
-            self._refuse()
-        object.__setattr__(self, name, value)
-
-    @staticmethod
-    def _refuse() -> NoReturn:
-        raise AttributeError("a Secret does not change")
 
 
 def _mask(value: str) -> str:

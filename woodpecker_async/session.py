@@ -9,6 +9,7 @@ import os
 import ssl
 import warnings
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
@@ -59,7 +60,7 @@ class _Access:
     """The engine, as one scope may use it: its options, its company, its end."""
 
     engine: Engine
-    options: CallOptions = attrs.field(factory=CallOptions)
+    options: CallOptions = attrs.field(factory=partial(call_options, None))
     company_id: int | None = None
     end: _End = attrs.field(factory=_End)
 

@@ -61,14 +61,6 @@ def test_equality_is_by_value_and_never_with_a_text() -> None:
     assert len({Secret(KEY), Secret(KEY)}) == 1
 
 
-def test_it_does_not_change() -> None:
-    secret = Secret(KEY)
-    with pytest.raises(AttributeError):
-        secret._value = "other"
-    with pytest.raises(AttributeError):
-        secret.more = 1  # type: ignore[attr-defined]
-
-
 @pytest.mark.parametrize("value", ["", None, 7, b"bytes"])
 def test_what_is_no_key_is_refused(value: object) -> None:
     with pytest.raises(ConfigError):

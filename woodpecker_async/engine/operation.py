@@ -28,10 +28,10 @@ def build_path(template: str, **segments: int | str) -> str:
     """
     path = template
     for name, value in segments.items():
-        text = str(value)
-        if text in ("", ".", ".."):
-            raise ConfigError(f"{name} cannot be {text!r}: it is one segment of a path")
-        path = path.replace("{" + name + "}", quote(text, safe=_SEGMENT_SAFE))
+        if value in ("", ".", ".."):
+            raise ConfigError(f"{name} cannot be {value!r}: it is one segment of a path")
+        text = quote(value, safe=_SEGMENT_SAFE) if isinstance(value, str) else str(value)
+        path = path.replace("{" + name + "}", text)
     return path
 
 

@@ -69,7 +69,7 @@ class Request:
 
 @attrs.frozen(kw_only=True)
 class Answer:
-    """What came back: status, headers (lower-case names), body."""
+    """What came back: status, headers (to be asked for by lower-case names), body."""
 
     status: int
     headers: Mapping[str, str] = attrs.field(repr=False)

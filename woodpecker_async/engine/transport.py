@@ -148,7 +148,7 @@ class Transport:
                     body = b""  # an error is an error also when its body was cut
                 return Answer(
                     status=response.status,
-                    headers={name.lower(): value for name, value in response.headers.items()},
+                    headers=response.headers,
                     body=body,
                     elapsed=time.monotonic() - started,
                 )
