@@ -152,10 +152,15 @@ class CallOptions:
             for a call: a session or a scope refuses it.
         headers: more headers; never the ones the SDK owns.
         keep_raw: keep the body of each page as it came, as `Page.raw` (a `Secret`, for it may hold keys).
+        skip_bad_items: leave out of a list the items that cannot be decoded, and name them in
+            `Page.undecodable`, instead of failing.
+        strict: fields that this version of the SDK does not know are an error: for your tests, to notice what
+            is new. By default they are ignored.
 
     Example:
         >>> CallOptions(deadline=30).over(CallOptions(deadline=60, priority="bulk"))
-        CallOptions(deadline=30, attempt_timeout=None, retry=None, priority='bulk', idempotent=None, keep_raw=None)
+        CallOptions(deadline=30, attempt_timeout=None, retry=None, priority='bulk', idempotent=None, keep_raw=None, \
+skip_bad_items=None, strict=None)
     """
 
     deadline: float | None = attrs.field(default=None, validator=_seconds_or_none)
@@ -165,6 +170,8 @@ class CallOptions:
     idempotent: bool | None = None
     headers: Mapping[str, str] = attrs.field(factory=dict, converter=_headers, repr=False)
     keep_raw: bool | None = None
+    skip_bad_items: bool | None = None
+    strict: bool | None = None
 
     @retry.validator
     def _is_policy(self, _attribute: "attrs.Attribute[Any]", value: object) -> None:
@@ -184,7 +191,7 @@ class CallOptions:
             return other
         merged: dict[str, Any] = {
             name: mine if (mine := getattr(self, name)) is not None else getattr(other, name)
-            for name in ("deadline", "attempt_timeout", "retry", "priority", "keep_raw")
+            for name in ("deadline", "attempt_timeout", "retry", "priority", "keep_raw", "skip_bad_items", "strict")
         }
         if self.retry is not None and self.deadline is None:
             merged["deadline"] = None  # the nearer level's policy brings a deadline of its own

@@ -48,6 +48,7 @@ class Page(Sequence[T_co]):
         total_pages: how many pages there are, as far as the server says.
         total_elements: how many items there are in all, as far as the server says.
         page_size: how many items a page holds at most, as far as the server says.
+        undecodable: what was wrong with each item that `CallOptions(skip_bad_items=True)` left out.
         attempts: how many requests it took to get it.
         raw: the answer's body as it came, if `CallOptions(keep_raw=True)` asked for it.
     """
@@ -57,6 +58,7 @@ class Page(Sequence[T_co]):
     total_pages: int | None = None
     total_elements: int | None = None
     page_size: int | None = None
+    undecodable: tuple[str, ...] = ()
     attempts: int = 1
     raw: Secret | None = None
 
@@ -257,13 +259,14 @@ class _Pages(AsyncIterator[Page[T]]):
             self._pager._drifted = True
         items = self._without_known(listing.content)
         self._guard(number, items, listing)
-        self._count += len(items)
+        self._count += len(items) + len(listing.undecodable)
         return Page(
             items=items,
             number=number,
             total_pages=total,
             total_elements=announced,
             page_size=data.page_size if data else None,
+            undecodable=listing.undecodable,
             attempts=reply.attempts,
             raw=reply.raw,
         )
@@ -341,7 +344,9 @@ def _is_last(number: int, listing: Listing[Any], new_items: Sequence[object]) ->
     data = listing.pagination_data
     if data is None:
         return not new_items  # it does not speak of pages at all, and may well ignore the page asked for
-    return number >= data.total_pages if data.total_pages is not None else not listing.content
+    if data.total_pages is not None:
+        return number >= data.total_pages
+    return not listing.content and not listing.undecodable
 
 
 async def _kept(fetch: Fetch[T], number: int) -> Reply[Listing[T]] | Exception:

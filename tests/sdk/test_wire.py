@@ -82,6 +82,33 @@ def _spoil(answer):
     return answer.with_json(data)
 
 
+async def test_bad_items_can_be_left_out_and_a_look_never_does(box: Sandbox) -> None:
+    company_id = box.company_ids[0]
+
+    def spoil(_, answer):
+        data = answer.json()
+        data["content"][1]["label"] = 7
+        return answer.with_json(data)
+
+    box.faults.add(Fault.rewriting(spoil, method="GET", times=None))
+    async with box.session(options=CallOptions(skip_bad_items=True)) as woodpecker:
+        pager = woodpecker.agency.api_keys.list(company_id)
+        (page,) = [page async for page in pager.pages()]
+        assert (len(page), len(page.undecodable), pager.drifted) == (2, 1, False)
+        with pytest.raises(errors.ResponseDecodeError):
+            await woodpecker.agency.api_keys.ensure(company_id, "crm")
+
+
+async def test_strict_notices_what_is_new(box: Sandbox, woodpecker: WoodpeckerSession) -> None:
+    strict = CallOptions(strict=True)
+    await woodpecker.agency.companies.list(options=strict).collect()
+    await woodpecker.agency.api_keys.list(box.company_ids[0], options=strict).collect()
+    box.faults.add(Fault.rewriting(lambda _, answer: answer.with_json({**answer.json(), "novelty": 1}), times=None))
+    await woodpecker.agency.companies.list()
+    with pytest.raises(errors.ResponseDecodeError, match="novelty"):
+        await woodpecker.agency.companies.list(options=strict)
+
+
 async def test_retry_after_on_the_wire(box: Sandbox) -> None:
     async with box.session() as woodpecker:
         box.faults.add(Fault.status(429, headers={"Retry-After": "3600"}))

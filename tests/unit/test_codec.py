@@ -116,6 +116,48 @@ def test_unknown_values_of_an_enumeration_stay_text() -> None:
     assert unknown == "JMAP"
 
 
+def test_bad_items_are_left_out_and_named_on_request() -> None:
+    body = page(
+        {"api_key": "1.a", "label": "x"},
+        {"api_key": None, "label": 7},
+        {"api_key": "1.b"},
+        "junk",
+        total_pages=1,
+        undecodable="the server's own",
+    )
+    listing = decode(body, Listing[ApiKey], skip_bad_items=True)
+    assert isinstance(listing, Listing)
+    assert [key.api_key.reveal() for key in listing.content] == ["1.a", "1.b"]
+    assert listing.undecodable == (
+        (
+            "$.content[1].api_key: expected a text that is not empty, got null; "
+            "$.content[1].label: expected a text, got an integer"
+        ),
+        "$.content[3]: expected an object, got a text",
+    )
+    assert listing.pagination_data is not None
+    bare = decode(b'[{"id": 1, "name": "n"}, {"id": "2"}]', Listing[Company], skip_bad_items=True)
+    assert isinstance(bare, Listing)
+    assert (len(bare.content), len(bare.undecodable)) == (1, 1)
+
+
+@pytest.mark.parametrize("body", [b'{"content": {}}', b'{"content": [], "pagination_data": 7}', b"7", b"null"])
+def test_only_items_can_be_left_out(body: bytes) -> None:
+    assert isinstance(decode(body, Listing[ApiKey], skip_bad_items=True), Undecodable)
+    assert isinstance(decode(b'{"api_key": null}', CreatedApiKey, skip_bad_items=True), Undecodable)
+
+
+def test_unknown_fields_are_an_error_on_request() -> None:
+    body = page({"api_key": "1.a", "label": "x", "created_at": "sentinel"}, total_pages=1)
+    failure = decode(body, Listing[ApiKey], strict=True)
+    assert isinstance(failure, Undecodable)
+    assert failure.paths == (
+        "$.content[0]: unknown fields created_at",
+        "$: unknown fields extra",
+    )
+    assert isinstance(decode(b'{"api_key": "1.a"}', CreatedApiKey, strict=True), CreatedApiKey)
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),

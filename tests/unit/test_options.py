@@ -78,6 +78,8 @@ def test_every_option_takes_part_in_merging() -> None:
         idempotent=True,
         headers={"X-A": "1"},
         keep_raw=True,
+        skip_bad_items=True,
+        strict=True,
     )
     assert all(getattr(full, field.name) not in (None, {}) for field in attrs.fields(CallOptions))
     assert CallOptions(deadline=9).over(full) == attrs.evolve(full, deadline=9, idempotent=None)

@@ -344,7 +344,10 @@ class Engine:
 
     def _reply(self, call: _Call, verdict: Verdict) -> Reply[Any]:
         operation = call.operation
-        value = None if operation.answer is None else codec.decode(verdict.body, operation.answer)
+        value = None
+        if operation.answer is not None:
+            strict, skip = call.options.strict is True, call.options.skip_bad_items is True
+            value = codec.decode(verdict.body, operation.answer, strict=strict, skip_bad_items=skip)
         if isinstance(value, codec.Undecodable):
             shown = ", ".join(value.paths[:5]) + (", ..." if len(value.paths) > 5 else "")
             raise ResponseDecodeError(

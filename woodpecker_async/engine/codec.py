@@ -1,4 +1,4 @@
-"""The one cattrs converter: request models to JSON, JSON to answer models.
+"""The one place of cattrs: request models to JSON, JSON to answer models.
 
 Strict where cattrs is not: it would turn `null` into the text `"None"`, `"false"` into `True` and `1.9` into
 `1`. Lenient where the server may grow: unknown fields are ignored, unknown values of an enumeration stay text.
@@ -32,10 +32,16 @@ class Undecodable:
     paths: tuple[str, ...]
 
 
-def decode(body: bytes, into: type[T]) -> T | Undecodable:
+def decode(body: bytes, into: type[T], *, strict: bool = False, skip_bad_items: bool = False) -> T | Undecodable:
     """The body as `into`.
 
     It returns a failure rather than raising it: the frames below hold the body, which may be full of keys.
+
+    Args:
+        body: JSON.
+        into: a model.
+        strict: fields that the model does not have are an error.
+        skip_bad_items: leave out of a list what cannot be decoded, and say so in the list.
     """
     if into is Any and not body.strip():
         return None  # type: ignore[return-value]
@@ -45,15 +51,40 @@ def decode(body: bytes, into: type[T]) -> T | Undecodable:
         return Undecodable((_not_json(body),))
     if into is Any:
         return value  # type: ignore[no-any-return]
+    converter = _STRICT_CONVERTER if strict else _CONVERTER
     try:
-        return _CONVERTER.structure(value, into)
+        return converter.structure(value, into)
     except Exception as error:  # whatever a hook raises, its text may hold a value
-        return Undecodable(tuple(map(_path_first, cattrs.transform_error(error, format_exception=_describe))))
+        paths = _paths(error)
+    if skip_bad_items and (listing := _without_bad_items(converter, value, into)) is not None:
+        return listing  # type: ignore[no-any-return]
+    return Undecodable(paths)
 
 
-def _path_first(told: str) -> str:
-    what, _, path = told.rpartition(" @ ")
-    return f"{path}: {what}"
+def _paths(error: Exception, within: str = "$") -> tuple[str, ...]:
+    told = (told.rpartition(" @ ") for told in cattrs.transform_error(error, path=within, format_exception=_describe))
+    return tuple(f"{path}: {what}" for what, _, path in told)
+
+
+def _without_bad_items(converter: cattrs.Converter, value: Any, into: Any) -> Any:
+    """A `Listing` of those items that can be decoded; `None` if the fault is elsewhere."""
+    if getattr(into, "__origin__", None) is not Listing:
+        return None
+    where, items = ("$.content", value.get("content")) if type(value) is dict else ("$", value)
+    if type(items) is not list:
+        return None
+    (item,) = get_args(into)
+    content, undecodable = [], []
+    for index, raw in enumerate(items):
+        try:
+            content.append(converter.structure(raw, item))
+        except Exception as error:
+            undecodable.append("; ".join(_paths(error, f"{where}[{index}]")))
+    try:
+        around = converter.structure({**value, "content": []} if type(value) is dict else [], into)
+    except Exception:
+        return None
+    return attrs.evolve(around, content=tuple(content), undecodable=tuple(undecodable))
 
 
 def encode(body: Any) -> bytes | None:
@@ -108,6 +139,8 @@ def _describe(error: BaseException, into: type[Any] | None) -> str:
         return f"expected {error.expected}, got {error.got}"
     if isinstance(error, KeyError):
         return "required field missing"
+    if isinstance(error, cattrs.ForbiddenExtraKeysError):
+        return f"unknown fields {', '.join(sorted(map(str, error.extra_fields)))}"
     return f"expected {_json_name(into) if into is None else getattr(into, '__name__', into)}"
 
 
@@ -164,7 +197,7 @@ def _refuse_secret(_: Secret) -> str:
     raise TypeError("a Secret is not JSON: reveal() it where it must be shown")
 
 
-def _strict_containers(converter: cattrs.Converter) -> None:
+def _strict_containers(converter: cattrs.Converter, *, forbid_unknown: bool) -> None:
     """An array is an array and an object is an object: cattrs would iterate over whatever it is given."""
 
     def tuple_factory(into: Any) -> Callable[[Any, Any], Any]:
@@ -178,7 +211,7 @@ def _strict_containers(converter: cattrs.Converter) -> None:
         return structure
 
     def model_factory(into: Any) -> Callable[[Any, Any], Any]:
-        structure_fields = cattrs.gen.make_dict_structure_fn(into, converter)
+        structure_fields = cattrs.gen.make_dict_structure_fn(into, converter, _cattrs_forbid_extra_keys=forbid_unknown)
 
         def structure(value: Any, _: Any) -> Any:
             return structure_fields(_mapping(value), into)
@@ -189,9 +222,8 @@ def _strict_containers(converter: cattrs.Converter) -> None:
     converter.register_structure_hook_factory(attrs.has, model_factory)
 
 
-def _listing_hook(converter: cattrs.Converter) -> None:
+def _listing_hook(converter: cattrs.Converter, *, forbid_unknown: bool) -> None:
     """`Listing[T]` reads all the shapes in which the API lists things."""
-    by_fields = cattrs.gen.make_dict_structure_fn
 
     def is_listing(into: Any) -> bool:
         return getattr(into, "__origin__", None) is Listing
@@ -200,7 +232,12 @@ def _listing_hook(converter: cattrs.Converter) -> None:
         (item,) = get_args(into)
         items_type = GenericAlias(tuple, (item, ...))
         items = converter.get_structure_hook(items_type)
-        whole = by_fields(into, converter)
+        whole = cattrs.gen.make_dict_structure_fn(
+            into,
+            converter,
+            _cattrs_forbid_extra_keys=forbid_unknown,
+            undecodable=cattrs.gen.override(omit=True),  # ours, not the server's
+        )
 
         def structure(value: Any, _: Any) -> Any:
             if type(value) is list:  # v1 and mailboxes: a bare array
@@ -214,7 +251,7 @@ def _listing_hook(converter: cattrs.Converter) -> None:
     converter.register_structure_hook_factory(is_listing, factory)
 
 
-def _make() -> cattrs.Converter:
+def _make(*, forbid_unknown: bool) -> cattrs.Converter:
     converter = make_converter()
     # Simple types first: classes built later pick these up.
     for kind, name in ((str, "a text"), (int, "an integer"), (bool, "a boolean")):
@@ -226,11 +263,12 @@ def _make() -> cattrs.Converter:
     converter.register_structure_hook(UUID, _structure_uuid)
     # By predicate: cattrs has a way of its own with unions, which would leave the known values as text.
     converter.register_structure_hook_func(lambda into: into == MailboxType | str, _structure_mailbox_type)
-    _strict_containers(converter)
+    _strict_containers(converter, forbid_unknown=forbid_unknown)
     converter.register_structure_hook(Me, _structure_me)
     converter.register_unstructure_hook(Secret, _refuse_secret)
-    _listing_hook(converter)
+    _listing_hook(converter, forbid_unknown=forbid_unknown)
     return converter
 
 
-_CONVERTER = _make()
+_CONVERTER = _make(forbid_unknown=False)
+_STRICT_CONVERTER = _make(forbid_unknown=True)

@@ -28,7 +28,14 @@ class PaginationData:
 
 @attrs.frozen(kw_only=True)
 class Listing(Generic[T]):
-    """One answer of a list endpoint. Endpoints without pages send no `pagination_data`."""
+    """One answer of a list endpoint. Endpoints without pages send no `pagination_data`.
+
+    Attributes:
+        content: the items.
+        pagination_data: where in the whole they stand.
+        undecodable: what was wrong with each item left out, if `CallOptions(skip_bad_items=True)` asked for that.
+    """
 
     content: tuple[T, ...]
     pagination_data: PaginationData | None = None
+    undecodable: tuple[str, ...] = ()

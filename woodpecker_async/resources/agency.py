@@ -218,8 +218,8 @@ class ApiKeys:
     def _creation(self, company_id: int, label: str, settle: float, options: CallOptions | None) -> Creation:
         company_id, label = checks.company_id(company_id), checks.text(label, "a label")
         operation = _create(company_id, label)
-        # Repeating is what the procedure itself decides on, whatever a caller says of a single POST.
-        options = attrs.evolve(call_options(options), idempotent=None)
+        # Repeating is what the procedure itself decides on, and a look has to see every key, whatever is said.
+        options = attrs.evolve(call_options(options), idempotent=None, skip_bad_items=False)
         access, policy = self._access, self._access.policy(options)
 
         async def look(seconds: float) -> list[ApiKey]:
