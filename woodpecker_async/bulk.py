@@ -7,11 +7,16 @@ works. Tickets come back when the caller takes an outcome, so a slow caller stop
 that is an iterator is read only as far as needed. What goes wrong at one company is that company's outcome.
 What would go wrong at all of them (the key is not valid, or not of the agency; the server is gone) stops the
 run and is raised where the outcomes are read.
+
+Where keys are made, the work at a company ends when its key is with the sink, and only then there is an
+outcome and the worker goes on. So a kill at any moment leaves at most one key for each worker that is made and
+not stored, and the next run finds those by their label.
 """
 
 import asyncio
 import copy
 import json
+import math
 import time
 from collections import Counter, deque
 from collections.abc import (
@@ -21,6 +26,7 @@ from collections.abc import (
     Awaitable,
     Callable,
     Collection,
+    Coroutine,
     Generator,
     Iterable,
     Iterator,
@@ -30,11 +36,13 @@ from typing import Any, Final, Self
 
 import attrs
 
+from woodpecker_async import sinks
 from woodpecker_async.errors import (
     AuthenticationError,
     CompanyInactiveError,
     CompanyNotFoundError,
     ConfigError,
+    KeyNotStoredError,
     PermissionDeniedError,
     SessionClosedError,
     TransportError,
@@ -44,12 +52,21 @@ from woodpecker_async.errors import (
 from woodpecker_async.models import ApiKey, Company
 from woodpecker_async.options import CallOptions
 from woodpecker_async.session import WoodpeckerSession
+from woodpecker_async.sinks import Sink
 
-__all__ = ["Companies", "Outcome", "Report", "Run", "list_api_keys"]
+__all__ = [
+    "Companies",
+    "Outcome",
+    "Report",
+    "Run",
+    "Sink",
+    "ensure_api_keys",
+    "list_api_keys",
+]
 
 Companies = Iterable[int | Company] | AsyncIterable[int | Company]
 
-_BULK: Final = CallOptions(priority="bulk")
+_BULK: Final = CallOptions(priority="bulk", skip_bad_items=False)  # an outcome is whole or failed
 _VERSION: Final = 1
 
 # How often a list that changes while it is read is read anew.
@@ -67,10 +84,11 @@ class Outcome:
         company_id: the company's id.
         company: the company, where the run knows it (it listed them itself, or was given `Company` objects).
         index: its place in the input, from 0.
-        keys: its API keys; empty if it failed.
+        keys: its API keys, or the one that was ensured; empty if it failed.
+        created: whether that one is new; `None` where no key was to be made, or that is not known.
         error: why it failed; `None` if it did not.
         drifted: the list changed each time it was read, so a key may be missing; see `Pager.drifted`.
-        attempts: how many requests it took.
+        attempts: how many requests it took; where a key was ensured, at least so many.
         seconds: how long it took, waiting for turns included.
     """
 
@@ -78,6 +96,7 @@ class Outcome:
     company: Company | None = None
     index: int
     keys: tuple[ApiKey, ...] = ()
+    created: bool | None = None
     error: WoodpeckerError | None = None
     drifted: bool = False
     attempts: int = 0
@@ -102,21 +121,25 @@ class Report:
     """What came of a run. Holds no keys; can be saved, loaded, and continued from with `resume=`.
 
     Attributes:
+        task: what the run does; only a run that does the same can be resumed from it.
         done: ids of the companies that succeeded.
         failures: by id, the error's type and its text, of the companies that failed.
         inactive: ids of those among the failed that failed for being inactive.
         keys: how many keys were seen.
+        created: how many keys were made, those included that the sink did not take.
         drifted: ids of the companies whose list of keys never held still, so that a key may be missing.
         requests: how many requests it took, listing the companies included.
         seconds: how long the run took so far.
         stopped_by: the type of the error that stopped the run, if one did.
     """
 
+    task: str = ""
     done: set[int] = attrs.field(factory=set)
     failures: dict[int, tuple[str, str]] = attrs.field(factory=dict)
     inactive: set[int] = attrs.field(factory=set)
     drifted: set[int] = attrs.field(factory=set)
     keys: int = 0
+    created: int = 0
     requests: int = 0
     seconds: float = 0.0
     stopped_by: str | None = None
@@ -146,11 +169,13 @@ class Report:
         return json.dumps(
             {
                 "version": _VERSION,
+                "task": self.task,
                 "done": sorted(self.done),
                 "failures": {str(company): list(failure) for company, failure in sorted(self.failures.items())},
                 "inactive": sorted(self.inactive),
                 "drifted": sorted(self.drifted),
                 "keys": self.keys,
+                "created": self.created,
                 "requests": self.requests,
                 "seconds": round(self.seconds, 3),
                 "stopped_by": self.stopped_by,
@@ -169,11 +194,13 @@ class Report:
             if saved["version"] != _VERSION:
                 raise ConfigError(f"the report is of version {saved['version']!r}; this SDK reads version {_VERSION}")
             return cls(
+                task=str(saved["task"]),
                 done={int(company) for company in saved["done"]},
                 failures={int(company): (str(kind), str(why)) for company, (kind, why) in saved["failures"].items()},
                 inactive={int(company) for company in saved["inactive"]},
                 drifted={int(company) for company in saved["drifted"]},
                 keys=int(saved["keys"]),
+                created=int(saved.get("created", 0)),
                 requests=int(saved["requests"]),
                 seconds=float(saved["seconds"]),
                 stopped_by=saved["stopped_by"],
@@ -186,6 +213,7 @@ class Report:
     def add(self, outcome: Outcome) -> None:
         """Count an outcome; the company's earlier failure, if there was one, is forgotten."""
         self.requests += outcome.attempts
+        self.created += outcome.created is True
         self.failures.pop(outcome.company_id, None)
         self.inactive.discard(outcome.company_id)
         self.drifted.discard(outcome.company_id)
@@ -206,6 +234,7 @@ class Effort:
 
     attempts: int = 0
     drifted: bool = False
+    created: bool | None = None
 
 
 def list_api_keys(
@@ -242,10 +271,7 @@ def list_api_keys(
                     print(outcome.company_id, len(outcome.keys), outcome.error)
             print(run.report.ok, run.report.failures_by_type)
     """
-    if not isinstance(session, WoodpeckerSession):
-        raise ConfigError(f"session is a WoodpeckerSession, not {type(session).__name__}")
-    if resume is not None and not isinstance(resume, Report):
-        raise ConfigError(f"resume is a Report (see Report.from_json), not {type(resume).__name__}")
+    report = _report(session, resume, "list")
 
     async def work(company_id: int, effort: Effort) -> tuple[ApiKey, ...]:
         pager = session.agency.api_keys.list(company_id, options=_BULK)
@@ -267,16 +293,113 @@ def list_api_keys(
         listing,
         workers=_workers(session, concurrency),
         ordered=ordered,
-        report=resume,
+        report=report,
         on_progress=on_progress,
     )
 
 
-async def _all_companies(session: WoodpeckerSession, effort: Effort) -> AsyncGenerator[Company, None]:
+def ensure_api_keys(
+    session: WoodpeckerSession,
+    companies: Companies | None = None,
+    *,
+    label: str,
+    sink: Sink,
+    settle: float = 20.0,
+    grace: float = 5.0,
+    ordered: bool = False,
+    concurrency: int | None = None,
+    resume: Report | None = None,
+    on_progress: Callable[[Report], object] | None = None,
+) -> "Run":
+    """See to it that every company has one key of this label, and that each key is stored.
+
+    Each company gets `session.agency.api_keys.ensure`, then its key goes to the sink, and only then there is
+    an outcome. Run it again after whatever ended it: keys that are there are found by their label, none is
+    made twice, and those that had not been stored are stored then.
+
+    Leaving the run (also by cancellation) waits for the companies under way, so that their keys reach the
+    sink, for `grace` seconds; what is not done by then is cancelled.
+
+    Args:
+        session: an open session with an HQ key.
+        companies: as for `list_api_keys`; by default all active companies.
+        label: the label; not empty, no blanks at its ends.
+        sink: where each key goes: a function, plain or async, that takes an `IssuedKey` and has stored it when
+            it returns; or the path of a file of JSON lines, see `woodpecker_async.sinks`.
+        settle: see `ApiKeys.create`.
+        grace: seconds.
+        ordered: as for `list_api_keys`.
+        concurrency: as for `list_api_keys`.
+        resume: as for `list_api_keys`; not needed for safety, but saves a request for each company.
+        on_progress: as for `list_api_keys`.
+
+    Returns:
+        A run: `async with` it, and iterate over it. Entering it raises `ConfigError` if the file cannot be
+        used. An outcome's error is a `KeyNotStoredError` where the sink failed.
+
+    Raises:
+        ConfigError: an argument is not usable.
+
+    Example:
+        ::
+
+            async with bulk.ensure_api_keys(woodpecker, label="crm", sink="crm-keys.jsonl") as run:
+                async for outcome in run:
+                    print(outcome.company_id, outcome.created, outcome.error)
+    """
+    report = _report(session, resume, f"ensure {label}")
+    if not isinstance(label, str) or not label or label != label.strip():
+        raise ConfigError(f"a label is a text that is not empty and has no blanks at its ends, not {label!r}")
+    settle, grace = _seconds("settle", settle), _seconds("grace", grace)
+    taker = sinks.checked(sink)
+
+    async def work(company_id: int, effort: Effort) -> tuple[ApiKey, ...]:
+        issued = await session.agency.api_keys.ensure(company_id, label, settle=settle, options=_BULK)
+        effort.created = issued.created
+        effort.attempts += 2 if issued.created else 1
+        await sinks.store(issued, taker)
+        return (ApiKey(api_key=issued.api_key, label=issued.label),)
+
+    listing = Effort()
+    return Run(
+        work,
+        _all_companies(session, listing, active=True) if companies is None else companies,
+        listing,
+        workers=_workers(session, concurrency),
+        ordered=ordered,
+        report=report,
+        on_progress=on_progress,
+        opening=sinks.opening(taker),
+        grace=grace,
+    )
+
+
+def _report(session: object, resume: object, task: str) -> Report:
+    """The report to count on. What was saved stays as it was saved."""
+    if not isinstance(session, WoodpeckerSession):
+        raise ConfigError(f"session is a WoodpeckerSession, not {type(session).__name__}")
+    if resume is None:
+        return Report(task=task)
+    if not isinstance(resume, Report):
+        raise ConfigError(f"resume is a Report (see Report.from_json), not {type(resume).__name__}")
+    if resume.task != task:
+        raise ConfigError(f"the report to resume from is of another task: {resume.task!r}, not {task!r}")
+    return copy.deepcopy(resume)
+
+
+def _seconds(name: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+        raise ConfigError(f"{name} is a number of seconds, 0 or more, not {value!r}")
+    return float(value)
+
+
+async def _all_companies(
+    session: WoodpeckerSession, effort: Effort, active: bool | None = None
+) -> AsyncGenerator[Company, None]:
     """Every company once; when the list moved while it was read, what a second reading adds."""
     seen: set[int] = set()
     for _ in range(_READINGS):
-        pager = session.agency.companies.list(options=_BULK)
+        pager = session.agency.companies.list(active=active, options=_BULK)
         async for page in pager.pages():
             effort.attempts += page.attempts
             for company in page:
@@ -316,11 +439,12 @@ class Run(AsyncIterator[Outcome]):
         *,
         workers: int,
         ordered: bool,
-        report: Report | None,
+        report: Report,
         on_progress: Callable[[Report], object] | None,
+        opening: Callable[[], Awaitable[None]] | None = None,
+        grace: float = 0.0,
     ) -> None:
-        # A copy: what was saved stays as it was saved.
-        self.report = copy.deepcopy(report) if report is not None else Report()
+        self.report = report
         self._work = work
         self._listing = listing
         self._input = _Input(companies, skip=frozenset(self.report.done))
@@ -330,7 +454,10 @@ class Run(AsyncIterator[Outcome]):
         self._finished: deque[Outcome] = deque()
         self._early: dict[int, Outcome] = {}
         self._next_index = 0
+        self._opening = opening
+        self._grace = grace
         self._tasks: set[asyncio.Task[None]] = set()
+        self._steps: set[asyncio.Task[Outcome]] = set()
         self._news = asyncio.Event()
         self._tickets = asyncio.Semaphore(2 * workers)
         self._stop: BaseException | None = None
@@ -345,6 +472,8 @@ class Run(AsyncIterator[Outcome]):
             raise ConfigError("a run is used once: make another one, with resume=run.report to go on")
         self._began = time.monotonic()
         self.report.stopped_by = None
+        if self._opening is not None:
+            await self._opening()
         for number in range(self._count):
             task = asyncio.create_task(self._worker(), name=f"woodpecker-bulk-{number}")
             self._tasks.add(task)
@@ -357,16 +486,23 @@ class Run(AsyncIterator[Outcome]):
         tasks = tuple(self._tasks)
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await self._input.aclose()
-        self._left = True
+        try:
+            await asyncio.gather(*tasks, return_exceptions=True)
+            if self._steps:
+                await asyncio.wait(self._steps, timeout=self._grace)
+        finally:
+            for step in self._steps:
+                step.cancel()
+            await asyncio.gather(*self._steps, return_exceptions=True)
+            await self._input.aclose()
+            self._left = True
         if kind is None:
             self._count_taken()
         self._clock()
 
     def __aiter__(self) -> Self:
         if self._began is None:
-            raise ConfigError("enter the run first: `async with bulk.list_api_keys(...) as run:`")
+            raise ConfigError("enter the run first: `async with run:`")
         return self
 
     async def __anext__(self) -> Outcome:
@@ -420,11 +556,21 @@ class Run(AsyncIterator[Outcome]):
                 return
             index, given = entry
             try:
-                outcome = await self._one(index, given)
+                outcome = await self._step(self._one(index, given))
             except Exception as error:
                 self._halt(error)
                 return
             self._hand_over(outcome)
+
+    async def _step(self, one: Coroutine[Any, Any, Outcome]) -> Outcome:
+        """A company from beginning to end; if there is a grace, it is not cancelled with its worker."""
+        if not self._grace:
+            return await one
+        step = asyncio.create_task(one, name="woodpecker-bulk-step")
+        self._steps.add(step)
+        await asyncio.wait({step})  # which, other than `await step`, leaves it alone when cancelled
+        self._steps.discard(step)
+        return step.result()
 
     async def _one(self, index: int, given: object) -> Outcome:
         company, company_id = given if isinstance(given, Company) else None, _id_of(given)
@@ -445,6 +591,7 @@ class Run(AsyncIterator[Outcome]):
             company=company,
             index=index,
             keys=keys,
+            created=effort.created,
             error=error,
             drifted=effort.drifted,
             attempts=effort.attempts,
@@ -452,9 +599,9 @@ class Run(AsyncIterator[Outcome]):
         )
 
     def _watch(self, error: WoodpeckerError | None) -> None:
-        """Stop when company after company fails for want of a server."""
+        """Stop when company after company fails for want of a server, or of a place for its key."""
         kind, count = self._streak
-        if not isinstance(error, TransportError):
+        if not isinstance(error, TransportError | KeyNotStoredError):
             self._streak = (None, 0)
             return
         count = count + 1 if kind is type(error) else 1

@@ -8,6 +8,7 @@
     ├── ScopeClosedError            the `async with woodpecker.company(...)` block has ended
     ├── WrongLoopError              the session belongs to another event loop that is still alive
     ├── SecretNotCarriedError       reveal() of a Secret that came out of a pickle
+    ├── KeyNotStoredError           the sink of `bulk.ensure_api_keys` failed; the key is on the server
     ├── PaginationError             the server's pages make no sense; `.resume` is the page to go on from
     └── CallError                   one call failed: method, path, company, attempts
         ├── LaneTimeoutError        no turn in the lane within `Timeouts.lane`; nothing was sent
@@ -94,6 +95,20 @@ class WrongLoopError(WoodpeckerError, RuntimeError):
 
 class SecretNotCarriedError(WoodpeckerError):
     """A `Secret` that came out of a pickle holds no key to reveal."""
+
+
+class KeyNotStoredError(WoodpeckerError):
+    """A company has its key, but the sink failed to take it. Nothing is lost: the server lists the key.
+
+    Attributes:
+        company_id: the company.
+        api_key: the key, a `Secret`.
+    """
+
+    def __init__(self, message: str, *, company_id: int, api_key: Any) -> None:
+        super().__init__(message)
+        self.company_id = company_id
+        self.api_key = api_key
 
 
 class PaginationError(WoodpeckerError):

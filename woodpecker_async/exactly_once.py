@@ -116,14 +116,15 @@ class Creation:
         settled_at = self.now() + (0.0 if unclear.settled else self.settle)
         pause = _FIRST_PAUSE
         while True:
+            began = self.now()
             if (found := await self._look(known, unclear, until)) is not None:
                 return found
+            if began >= settled_at:
+                return None  # only a look that began when all was settled can tell that nothing is there
             now = self.now()
-            if now >= settled_at:
-                return None
             if now >= until:
                 raise self.unknown("the deadline is over", unclear, known=known, kind="deadline")
-            await self.sleep(min(pause, settled_at - now, until - now))
+            await self.sleep(max(0.0, min(pause, settled_at - now, until - now)))
             pause = min(2 * pause, _LONGEST_PAUSE)
 
     async def _look(self, known: frozenset[str], unclear: OutcomeUnknownError, until: float) -> Secret | None:
@@ -237,6 +238,21 @@ def could_be(asked: str, stored: str | None) -> bool:
 def same_label(asked: str, stored: str | None) -> bool:
     """Whether the two are one label but for repeated blanks."""
     return stored is not None and asked.split() == stored.split()
+
+
+def labelled_so(keys: Iterable[ApiKey], label: str, made: str | None) -> list[Secret]:
+    """The keys that have this label, as far as a server that tidies labels up lets it be seen.
+
+    Args:
+        keys: the company's keys.
+        label: the label.
+        made: the fingerprint of the key that was made for this label before, if one was.
+    """
+    keys = list(keys)
+    by_fingerprint = [key.api_key for key in keys if key.api_key.fingerprint == made]
+    exact = [key.api_key for key in keys if same_label(label, key.label)]
+    but_for_case = [key.api_key for key in keys if key.label is not None and _tidy(key.label) == _tidy(label)]
+    return by_fingerprint or exact or but_for_case
 
 
 def _tidy(label: str) -> str:

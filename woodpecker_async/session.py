@@ -20,6 +20,7 @@ from woodpecker_async import __version__
 from woodpecker_async.engine.call import Engine, Settings
 from woodpecker_async.engine.clock import Clock, SystemClock
 from woodpecker_async.engine.credentials import KeySource, NotAKey, usable_key, wrapped
+from woodpecker_async.engine.lanes import Writer
 from woodpecker_async.engine.observe import Hook, Observer
 from woodpecker_async.engine.operation import Operation, QueryValue, Reply, foreign
 from woodpecker_async.engine.protocol import WOODPECKER, Dialect
@@ -74,9 +75,12 @@ class _Access:
             operation = attrs.evolve(operation, as_company=self.company_id)
         return await self.engine.run(operation, call_options(options).over(self.options))
 
-    async def writer(self, company_id: int) -> asyncio.Lock:
+    async def writer(self, company_id: int) -> Writer:
         self._check()
-        return await self.engine.writer(company_id)
+        return (await self.engine.lanes()).writer(company_id, self.clock)
+
+    async def ensured(self) -> dict[tuple[int, str], str]:
+        return (await self.engine.lanes()).ensured
 
     def policy(self, options: CallOptions) -> RetryPolicy:
         return self.engine.policy(options.over(self.options))

@@ -37,6 +37,8 @@ def example(kind: type[errors.WoodpeckerError]) -> errors.WoodpeckerError:
         fields |= {"label": "crm", "candidates": [Secret("123.abcdef")], "baseline": ["aa"]}
     if issubclass(kind, errors.ResponseDecodeError):
         fields |= {"paths": ["$.a: expected a text, got null"], "status": 200}
+    if issubclass(kind, errors.KeyNotStoredError):
+        fields |= {"company_id": 7, "api_key": Secret("123.abcdef")}
     if issubclass(kind, errors.PaginationError):
         fields |= {"resume": 3}
     return kind("it went wrong", **fields)

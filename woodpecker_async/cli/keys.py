@@ -145,7 +145,7 @@ async def _list(woodpecker: "WoodpeckerSession", wish: Wish, connection: Connect
         return process.INTERRUPTED
     if stopped is not None:
         raise stopped
-    _tell_failures(run.report, connection)
+    _tell_failures(run.report, connection, "listed", "--report FILE keeps them all")
     if source.drifted:
         connection.note(DRIFTED)
     connection.note(_summary(run.report, source.requests))
@@ -241,16 +241,16 @@ _LAYOUT: Final = output.Layout(
 )
 
 
-def _tell_failures(report: "Report", connection: Connection) -> None:
+def _tell_failures(report: "Report", connection: Connection, done: str, rest: str) -> None:
     failed = [company for company in sorted(report.failures) if company not in report.inactive]
     for company in failed[:_MOST_FAILURES]:
         kind, text = report.failures[company]
         output.complain(f"Company {company} failed: {kind}: {text}")
     if len(failed) > _MOST_FAILURES:
-        output.complain(f"... and {output.companies(len(failed) - _MOST_FAILURES)} more; --report FILE keeps them all.")
+        output.complain(f"... and {output.companies(len(failed) - _MOST_FAILURES)} more; {rest}.")
     if report.inactive:
         ids = ", ".join(map(str, sorted(report.inactive)))
-        connection.note(f"Inactive, and so not listed: {ids}")
+        connection.note(f"Inactive, and so not {done}: {ids}")
 
 
 def _summary(report: "Report", more_requests: int) -> str:
@@ -308,9 +308,6 @@ class Order:
 
 def _order_options(command: C) -> C:
     options = (
-        click.option(
-            "--company", "company_id", type=click.IntRange(min=1), metavar="ID", required=True, help="The company."
-        ),
         click.option("--label", metavar="TEXT", required=True, help="The key's label."),
         click.option("--reveal", is_flag=True, help="Print the key in full."),
         click.option(
@@ -318,7 +315,7 @@ def _order_options(command: C) -> C:
             "output_file",
             metavar="FILE",
             type=click.Path(path_type=Path),
-            help="Write the key in full to a new file (mode 0600).",
+            help="Write the key in full to a new file (mode 0600); see above for the keys of many companies.",
         ),
         click.option(
             "--settle",
@@ -336,6 +333,7 @@ def _order_options(command: C) -> C:
 
 
 @keys.command()
+@click.option("--company", "company_id", type=click.IntRange(min=1), metavar="ID", required=True, help="The company.")
 @_order_options
 @click.pass_obj
 def create(connection: Connection, /, **order: Any) -> int:
@@ -347,14 +345,31 @@ def create(connection: Connection, /, **order: Any) -> int:
 
 
 @keys.command()
+@click.option("--all", "everything", is_flag=True, help="All active companies of the agency.")
+@click.option(
+    "--company", "companies", type=click.IntRange(min=1), metavar="ID", multiple=True, help="A company; repeatable."
+)
 @_order_options
 @click.pass_obj
-def ensure(connection: Connection, /, **order: Any) -> int:
+def ensure(connection: Connection, /, *, everything: bool, companies: tuple[int, ...], **order: Any) -> int:
     """Have one API key of this label at a company: the one that is there, or a new one.
 
     Prints the key alone on stdout, masked unless --reveal asks for it in full.
+
+    For many companies (--all, or --company several times) --output is required: a file of JSON lines to which
+    each key is added in full, and flushed to the disk, before the next is made. Lines on stdout are then a
+    company's ID, a tab, and the key. Whatever ends the command, run it again: no key is made twice, and none
+    is lost.
     """
-    return _issue(connection, Order(reuse=True, **order))
+    if everything == bool(companies):
+        raise click.UsageError("say which companies: either --all, or --company ID as often as you like")
+    companies = tuple(dict.fromkeys(companies))
+    if len(companies) == 1:
+        return _issue(connection, Order(reuse=True, company_id=companies[0], **order))
+    if order["output_file"] is None:
+        raise click.UsageError("for the keys of many companies say where to write them: --output FILE")
+    many = ManyOrder(companies=companies, **order)
+    return connected(connection, lambda woodpecker: _ensure_many(woodpecker, many, connection))
 
 
 def _issue(connection: Connection, order: Order) -> int:
@@ -410,3 +425,63 @@ def _unknown(error: KeyOutcomeUnknownError) -> str:
         f"it is not known which key, if any, was made for label {error.label!r} at company {error.company_id} "
         f"({error.kind.replace('_', ' ')}); it may be one of these: {candidates or 'none seen so far'}."
     )
+
+
+# ---- ensure at many companies
+
+
+@dataclass(frozen=True, kw_only=True)
+class ManyOrder:
+    """Which keys `keys ensure` was asked for, where they are several.
+
+    Attributes:
+        companies: ids; empty for all active companies.
+        label: the label of each.
+        settle: see `ApiKeys.create`.
+        reveal: print them in full.
+        output_file: where to write them in full.
+    """
+
+    companies: tuple[int, ...]
+    label: str
+    settle: float
+    reveal: bool
+    output_file: Path
+
+
+async def _ensure_many(woodpecker: "WoodpeckerSession", order: ManyOrder, connection: Connection) -> int:
+    from asyncio import CancelledError  # noqa: PLC0415 - not for --help
+
+    from woodpecker_async import bulk  # noqa: PLC0415
+
+    run = bulk.ensure_api_keys(
+        woodpecker, order.companies or None, label=order.label, sink=order.output_file, settle=order.settle
+    )
+    # Lines come as companies finish, like JSON Lines: no bar between them on one terminal.
+    bar_wanted = connection.shows_progress("jsonl")
+    try:
+        with output.progress("Ensuring keys", "companies", wanted=bar_wanted) as bar:
+            bar.expect(len(order.companies) or None)
+            async with run:
+                async for outcome in run:
+                    for key in outcome.keys:
+                        output.write(f"{outcome.company_id}\t{output.shown(key.api_key, reveal=order.reveal)}\n")
+                    bar.advance()
+    except CancelledError:
+        after = output.companies(run.report.total)
+        output.complain(
+            f"Interrupted after {after}; the keys are in {order.output_file}. Run the same command again to go on."
+        )
+        return process.INTERRUPTED
+    _tell_failures(run.report, connection, "given a key", "run it again for the rest")
+    connection.note(f"{_made(run.report)}, written to {order.output_file}")
+    if connection.sandbox:
+        connection.note("The embedded sandbox ends here, and the keys with it; `sandbox serve` keeps one running.")
+    return process.SOME_FAILED if run.report.failed > len(run.report.inactive) else process.DONE
+
+
+def _made(report: "Report") -> str:
+    failed = report.failed - len(report.inactive)
+    parts = [output.companies(report.total), output.count(report.keys, "key"), f"{report.created} of them new"]
+    parts += [f"{failed} failed", f"{report.seconds:.2f} s"]
+    return ", ".join(parts)

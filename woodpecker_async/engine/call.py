@@ -266,10 +266,9 @@ class Engine:
             home.lanes.join(self, self.settings.limits)
         return home.lanes
 
-    async def writer(self, company_id: int) -> asyncio.Lock:
-        """The lock that lets one key creation at a time at a company."""
-        home = await self._at_home()
-        return self._lanes(home, await self._key()).writer(company_id)
+    async def lanes(self) -> Lanes:
+        """What all sessions with this key share on the running loop."""
+        return self._lanes(await self._at_home(), await self._key())
 
     # Repeating --------------------------------------------------------------------------------------------
 

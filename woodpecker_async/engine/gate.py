@@ -73,11 +73,11 @@ class Gate:
             turn.set_result(None)
 
     def _next(self) -> asyncio.Future[None] | None:
-        while self._interactive or self._bulk:
-            bulk_turn = self._bulk and (not self._interactive or self._since_bulk >= _BULK_TURN - 1)
-            queue = self._bulk if bulk_turn else self._interactive
-            self._since_bulk = 0 if bulk_turn else self._since_bulk + 1
-            turn = queue.popleft()
-            if not turn.done():
-                return turn
-        return None
+        for queue in (self._interactive, self._bulk):
+            while queue and queue[0].done():  # cancelled while it waited
+                queue.popleft()
+        if not self._interactive and not self._bulk:
+            return None
+        bulk_turn = self._bulk and (not self._interactive or self._since_bulk >= _BULK_TURN - 1)
+        self._since_bulk = 0 if bulk_turn else self._since_bulk + 1
+        return (self._bulk if bulk_turn else self._interactive).popleft()

@@ -12,10 +12,12 @@ and works on it.
 """
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
+from woodpecker_async.engine.clock import Clock
 from woodpecker_async.engine.gate import Gate
 from woodpecker_async.engine.window import AdaptiveWindow, RefusalWindow
 from woodpecker_async.options import Limits, Priority
@@ -26,9 +28,12 @@ _FIRST_GUESS = 0.5  # seconds a request takes, before any was seen
 class Lane:
     """The way to one account of the server."""
 
-    def __init__(self, window: AdaptiveWindow, total: Gate, refusals: RefusalWindow) -> None:
+    def __init__(
+        self, window: AdaptiveWindow, total: Gate, refusals: RefusalWindow, when_idle: Callable[[], None]
+    ) -> None:
         self.window = window
         self._gate = Gate(self._places)
+        self._when_idle = when_idle
         self._abandoned = 0
         self._total = total
         self._refusals = refusals
@@ -44,9 +49,9 @@ class Lane:
         """Nobody inside, nobody waiting, nothing abandoned."""
         return self._gate.idle and not self._abandoned
 
-    def lower(self, ceiling: int) -> None:
+    def bound(self, ceiling: int) -> None:
         """Another session of the account asks for less, or one that asked for less has gone."""
-        self.window.lower(ceiling)
+        self.window.bound(ceiling)
         self._gate.widened()
 
     async def enter(self, priority: Priority, *, again: bool = False) -> None:
@@ -87,11 +92,52 @@ class Lane:
     def _forget_abandoned(self) -> None:
         self._abandoned -= 1
         self._gate.widened()
+        if self.idle:
+            self._when_idle()
 
     def left(self) -> None:
         """The request is over: with an error that says nothing of the queue, or without an answer."""
         self._total.leave()
         self._gate.leave()
+
+
+class Writer:
+    """Lets one key creation at a time at a company, and knows when the server may still be at work on one.
+
+    A creation that was cancelled, or whose outcome stayed unknown, has left; what it sent has not. Who comes
+    next waits until that is settled, for a look before would not show it.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._lock = asyncio.Lock()
+        self._users = 0
+        self._settled_at = 0.0
+
+    @property
+    def idle(self) -> bool:
+        """Nobody here or coming, and nothing left behind."""
+        return not self._users and self._clock.now() >= self._settled_at
+
+    def sent(self, settle: float) -> None:
+        """A request is being sent; without further word it is settled after so many seconds."""
+        self._settled_at = self._clock.now() + settle
+
+    def settled(self) -> None:
+        """The server has finished with it."""
+        self._settled_at = 0.0
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Wait for one's turn."""
+        self._users += 1
+        try:
+            async with self._lock:
+                while (left := self._settled_at - self._clock.now()) > 0:
+                    await self._clock.sleep(left)
+                yield
+        finally:
+            self._users -= 1
 
 
 class Lanes:
@@ -103,7 +149,8 @@ class Lanes:
         self._by_company: dict[int | None, Lane] = {}
         self._refusals = RefusalWindow(self.limits.total)
         self._total = Gate(lambda: self._refusals.size)
-        self._writers: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
+        self._writers: dict[int, Writer] = {}
+        self.ensured: dict[tuple[int, str], str] = {}
 
     def join(self, member: object, limits: Limits) -> None:
         """A session comes, and with it its limits."""
@@ -125,9 +172,10 @@ class Lanes:
             total=min(limits.total for limits in everybody),
             queue_wait=min(limits.queue_wait for limits in everybody),
         )
-        self._refusals.lower(self.limits.total)
+        self._refusals.bound(self.limits.total)
+        self._total.widened()
         for lane in self._by_company.values():
-            lane.lower(min(lane.window.ceiling, self._ceiling))
+            lane.bound(self._ceiling)
 
     @property
     def _ceiling(self) -> int:
@@ -140,19 +188,24 @@ class Lanes:
         lane = self._by_company.get(key)
         if lane is None:
             window = AdaptiveWindow(self._ceiling, self.limits.queue_wait)
-            lane = self._by_company[key] = Lane(window, self._total, self._refusals)
+            lane = self._by_company[key] = Lane(window, self._total, self._refusals, partial(self._forget, key))
         try:
             yield lane
         finally:
-            if key is not None and lane.idle:
-                self._by_company.pop(key, None)
+            if lane.idle:
+                self._forget(key)
 
-    def writer(self, company_id: int) -> asyncio.Lock:
-        """The lock that lets one key creation at a time at a company."""
-        lock = self._writers.get(company_id)
-        if lock is None:
-            lock = self._writers[company_id] = asyncio.Lock()
-        return lock
+    def _forget(self, key: int | None) -> None:
+        if key is not None:
+            self._by_company.pop(key, None)
+
+    def writer(self, company_id: int, clock: Clock) -> Writer:
+        """Who lets one key creation at a time at a company."""
+        if company_id not in self._writers:
+            for other in [other for other, writer in self._writers.items() if writer.idle]:
+                del self._writers[other]
+            self._writers[company_id] = Writer(clock)
+        return self._writers[company_id]
 
 
 _SHARED: WeakKeyDictionary[asyncio.AbstractEventLoop, WeakValueDictionary[tuple[str, str], Lanes]] = WeakKeyDictionary()

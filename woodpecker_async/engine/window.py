@@ -59,12 +59,12 @@ class AdaptiveWindow:
     """A window that finds the server's limit by itself.
 
     Attributes:
-        ceiling: the most that may be under way.
+        limit: the most that may be under way, as far as the user says.
         queue_wait: seconds the server keeps a queued request.
         size: how many may be under way now.
     """
 
-    ceiling: int
+    limit: int
     queue_wait: float
     size: int = attrs.field()
     _slow_start: bool = True
@@ -74,10 +74,16 @@ class AdaptiveWindow:
     _latest: float = 0.0
     _was_full: bool = False
     _deaf_until: float = -math.inf
+    _was_refused: bool = False
 
     @size.default
     def _first(self) -> int:
-        return 1 if self.ceiling <= DOCUMENTED else _BOLD
+        return 1 if self.limit <= DOCUMENTED else _BOLD
+
+    @property
+    def ceiling(self) -> int:
+        """The most that may be under way, as far as is known."""
+        return min(self.limit, DOCUMENTED) if self._was_refused else self.limit
 
     def answered(self, operation: str, latency: float, now: float, *, full: bool) -> None:
         """A success came after `latency` seconds.
@@ -101,7 +107,7 @@ class AdaptiveWindow:
 
     def refused(self, now: float) -> None:
         """The server's queue was full."""
-        self.ceiling = min(self.ceiling, DOCUMENTED)
+        self._was_refused = True
         if now >= self._deaf_until:
             self._deaf_until = now + 2 * self._base
             self.size = max(1, min(self.size, self.ceiling) // 2)
@@ -109,10 +115,10 @@ class AdaptiveWindow:
             self._round.clear()
         self.size = min(self.size, self.ceiling)
 
-    def lower(self, ceiling: int) -> None:
-        """Another session of the account asks for less."""
-        self.ceiling = ceiling
-        self.size = min(self.size, ceiling)
+    def bound(self, limit: int) -> None:
+        """The limit is another now."""
+        self.limit = limit
+        self.size = min(self.size, self.ceiling)
 
     def _decide(self) -> None:
         # While the window doubles, the early answers of a round are those of a smaller window.
@@ -173,7 +179,7 @@ class RefusalWindow:
             self._deaf_until = now + 2 * self._typical
             self.size = max(1, self.size // 2)
 
-    def lower(self, ceiling: int) -> None:
-        """Another session of the account asks for less."""
+    def bound(self, ceiling: int) -> None:
+        """The most that may be under way is another now."""
+        self.size = ceiling if self.size == self.ceiling else min(self.size, ceiling)
         self.ceiling = ceiling
-        self.size = min(self.size, ceiling)

@@ -7,13 +7,14 @@ import attrs
 
 from woodpecker_async.engine.operation import Operation, get, post
 from woodpecker_async.errors import (
+    ApiError,
     ConfigError,
     KeyOutcomeUnknownError,
     OutcomeUnknownError,
     PaginationError,
     ResponseDecodeError,
 )
-from woodpecker_async.exactly_once import Creation, outcome_unknown, same_label
+from woodpecker_async.exactly_once import Creation, labelled_so, outcome_unknown, same_label
 from woodpecker_async.models.agency import (
     ApiKey,
     Company,
@@ -29,7 +30,7 @@ from woodpecker_async.models.paging import Listing
 from woodpecker_async.options import CallOptions, call_options
 from woodpecker_async.pagination import ListCall, Pager
 from woodpecker_async.resources import checks
-from woodpecker_async.resources.access import Access
+from woodpecker_async.resources.access import Access, Writer
 from woodpecker_async.secret import Secret
 
 _COMPANIES: Final = "/v2/agency/companies"
@@ -131,8 +132,9 @@ class ApiKeys:
 
         Document: "Create an API key for a company".
         """
-        creation = self._creation(company_id, label, settle, options)
-        async with await self._access.writer(company_id):
+        writer = await self._access.writer(checks.company_id(company_id))
+        creation = self._creation(company_id, label, settle, options, writer)
+        async with writer.turn():
             known = await creation.look(creation.deadline) if baseline else None
             return await creation.run(known)
 
@@ -141,7 +143,8 @@ class ApiKeys:
     ) -> IssuedKey:
         """The company's key of this label: the one that is there, or else a new one.
 
-        Labels are compared without regard to repeated blanks, because servers tidy them up.
+        Servers tidy labels up, so repeated blanks do not count, and where no label is the same, case does not
+        count either. A key that was made here before, in this process, is known whatever its label became.
 
         Args:
             company_id: the company.
@@ -156,15 +159,19 @@ class ApiKeys:
             KeyOutcomeUnknownError: several keys have this label, so none is *the* one (`kind` is
                 `"several_keys"`, nothing was sent); or as for `create`.
         """
-        creation = self._creation(company_id, label, settle, options)
-        async with await self._access.writer(company_id):
+        writer = await self._access.writer(checks.company_id(company_id))
+        creation = self._creation(company_id, label, settle, options, writer)
+        ensured = await self._access.ensured()
+        async with writer.turn():
             keys = await creation.look(creation.deadline)
-            labelled = [key.api_key for key in keys if same_label(label, key.label)]
+            labelled = labelled_so(keys, label, ensured.get((company_id, label)))
             if len(labelled) > 1:
                 raise creation.unknown(f"{len(labelled)} keys have it already; nothing was sent", None, labelled)
             if labelled:
                 return IssuedKey(company_id=company_id, label=label, api_key=labelled[0], created=False)
-            return await creation.run(keys)
+            issued = await creation.run(keys)
+            ensured[company_id, label] = issued.api_key.fingerprint
+            return issued
 
     async def create_once(self, company_id: int, label: str, *, options: CallOptions | None = None) -> IssuedKey:
         """Make a key with one POST and no look.
@@ -215,12 +222,15 @@ class ApiKeys:
         created = error.baseline is not None
         return IssuedKey(company_id=error.company_id, label=error.label, api_key=found, created=created)
 
-    def _creation(self, company_id: int, label: str, settle: float, options: CallOptions | None) -> Creation:
+    def _creation(
+        self, company_id: int, label: str, settle: float, options: CallOptions | None, writer: Writer | None = None
+    ) -> Creation:
         company_id, label = checks.company_id(company_id), checks.text(label, "a label")
         operation = _create(company_id, label)
         # Repeating is what the procedure itself decides on, and a look has to see every key, whatever is said.
         options = attrs.evolve(call_options(options), idempotent=None, skip_bad_items=False)
         access, policy = self._access, self._access.policy(options)
+        settle = checks.seconds(settle, "settle")
 
         async def look(seconds: float) -> list[ApiKey]:
             within = _within(options, seconds)
@@ -232,13 +242,24 @@ class ApiKeys:
             raise PaginationError(f"the keys of company {company_id} changed each time they were listed", resume=1)
 
         async def send(seconds: float) -> Secret | OutcomeUnknownError:
+            assert writer is not None
+            writer.sent(settle)
             try:
-                return (await access.run(operation, _within(options, seconds))).value.api_key
+                made: Secret | OutcomeUnknownError = (
+                    await access.run(operation, _within(options, seconds))
+                ).value.api_key
             except OutcomeUnknownError as error:
-                return error.with_traceback(None)
+                if not error.settled:
+                    return error.with_traceback(None)
+                made = error.with_traceback(None)
             except ResponseDecodeError as error:
                 # The server says it is made; so it can be looked for at once, and the list has it in full.
-                return error.as_unknown()
+                made = error.as_unknown()
+            except ApiError:
+                writer.settled()
+                raise
+            writer.settled()
+            return made
 
         def backoff(sent: int) -> float:
             return access.clock.random() * min(policy.longest_wait, policy.first_wait * 2.0 ** (sent - 1))
@@ -251,7 +272,7 @@ class ApiKeys:
             sleep=access.clock.sleep,
             now=access.clock.now,
             backoff=backoff,
-            settle=checks.seconds(settle, "settle"),
+            settle=settle,
             sendings=policy.attempts,
             deadline=policy.deadline,
         )

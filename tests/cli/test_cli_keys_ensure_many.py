@@ -1,0 +1,118 @@
+"""`keys ensure` at many companies: a file of keys that survives whatever ends the command."""
+
+import json
+import signal
+import stat
+
+import pytest
+
+from woodpecker_async.sandbox import Fault
+
+
+def on_server(box):
+    found = {
+        company: [key.secret for key in box.state.listed(company) if key.label == "crm"] for company in box.company_ids
+    }
+    return {company: secrets for company, secrets in found.items() if secrets}
+
+
+def in_file(path):
+    found = {}
+    for line in path.read_text().splitlines():
+        found.setdefault(json.loads(line)["company_id"], []).append(json.loads(line)["api_key"])
+    return found
+
+
+def test_all_active_companies(opened, tmp_path):
+    path = tmp_path / "keys.jsonl"
+    with opened(companies=8, inactive=2, service_time=0) as (box, cli):
+        args = ("keys", "ensure", "--all", "--label", "crm", "--output", path)
+        got = cli(*args)
+        assert got.code == 0
+        assert in_file(path) == on_server(box)
+        assert {len(secrets) for secrets in in_file(path).values()} == {1}
+        assert set(in_file(path)) == set(box.company_ids[:6])
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        shown = dict(line.split("\t") for line in got.out.splitlines())
+        assert shown == {str(id_): f"{key[:7]}****{key[-4:]}" for id_, [key] in in_file(path).items()}
+        assert got.err.startswith("6 companies, 6 keys, 6 of them new, 0 failed, ")
+        assert got.err.endswith(f" s, written to {path}\n")
+        before = path.read_bytes()
+        got = cli(*args, "--reveal", "--quiet")
+        assert (got.code, got.err, path.read_bytes()) == (0, "", before)
+        assert {int(id_): [key] for id_, key in (line.split("\t") for line in got.out.splitlines())} == on_server(box)
+
+
+def test_some_companies_and_a_failure(opened, tmp_path):
+    path = tmp_path / "keys.jsonl"
+    with opened(companies=4, service_time=0) as (box, cli):
+        first, second = box.company_ids[:2]
+        args = ("keys", "ensure", "--company", first, "--company", second, "--company", 999, "--company", first)
+        got = cli(*args, "--label", "crm", "--output", path)
+        assert got.code == 3
+        assert set(in_file(path)) == {first, second}
+        assert got.err.startswith("Company 999 failed: CompanyNotFoundError: 404")
+        assert "3 companies, 2 keys, 2 of them new, 1 failed, " in got.err
+
+
+def test_one_company_is_as_it_was(opened, tmp_path):
+    path = tmp_path / "key"
+    with opened(companies=1, service_time=0) as (box, cli):
+        company = box.company_ids[0]
+        got = cli("keys", "ensure", "--company", company, "--company", company, "--label", "crm", "--output", path)
+        assert (got.code, path.read_text()) == (0, on_server(box)[company][0] + "\n")
+        assert got.err.startswith("Made a new key 'crm'")
+
+
+@pytest.mark.parametrize(
+    ("args", "why"),
+    [
+        ((), "say which companies"),
+        (("--all", "--company", 3, "--output", "keys"), "say which companies"),
+        (("--all",), "--output FILE"),
+        (("--company", 3, "--company", 4), "--output FILE"),
+    ],
+)
+def test_usage(cli, box, args, why):
+    before = len(box.journal)
+    got = cli("keys", "ensure", "--label", "crm", *args)
+    assert (got.code, got.out, len(box.journal)) == (2, "", before)
+    assert why in got.err
+
+
+def test_a_file_that_others_can_read(cli, box, tmp_path):
+    path = tmp_path / "keys.jsonl"
+    path.touch()
+    path.chmod(0o644)
+    before = len(box.journal)
+    got = cli("keys", "ensure", "--all", "--label", "crm", "--output", path)
+    assert (got.code, got.out, len(box.journal)) == (2, "", before)
+    assert got.err.endswith(f"chmod 600 {path}\n")
+
+
+def test_with_the_embedded_sandbox(alone, tmp_path):
+    got = alone("keys", "ensure", "--all", "--label", "crm", "--output", tmp_path / "keys", "--sandbox")
+    assert (got.code, len(got.out.splitlines())) == (0, 23)
+    assert "The embedded sandbox ends here" in got.err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_in_the_middle(really_opened, until, tmp_path, number):
+    path = tmp_path / "keys.jsonl"
+    with really_opened(companies=30, service_time=0.03) as (box, cli):
+        args = ("keys", "ensure", "--all", "--label", "crm", "--output", path)
+        with cli.start(*args) as process:
+            until(lambda: len(on_server(box)) >= 8)
+            process.send_signal(number)
+            got = cli.ended(process)
+        assert got.code == 130
+        assert got.err.startswith("Interrupted after ")
+        assert got.err.endswith(f"the keys are in {path}. Run the same command again to go on.\n")
+        assert in_file(path) == on_server(box)
+        assert 8 <= len(on_server(box)) < 30
+        box.faults.add(Fault.commit_then(500, method="POST", times=2))
+        assert cli(*args).code == 0
+        assert in_file(path) == on_server(box)
+        assert {company: len(secrets) for company, secrets in in_file(path).items()} == dict.fromkeys(
+            box.company_ids, 1
+        )

@@ -1,0 +1,364 @@
+"""Keys are made exactly once, whatever the server does: thousands of creations under random faults.
+
+The ledger is kept by company and by job. After each job the server's own state is compared with what the
+callers were told: no more keys than were asked for, every key in somebody's hand or found through the error
+that said "unknown", and no secret handed out twice.
+"""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Awaitable, Callable
+
+import attrs
+import pytest
+
+from woodpecker_async import CallOptions, RetryPolicy, Timeouts, WoodpeckerSession, errors
+from woodpecker_async.exactly_once import outcome_unknown
+from woodpecker_async.models import IssuedKey
+from woodpecker_async.sandbox import Fault, Sandbox
+
+SETTLE = 0.4
+LATE = 0.15  # how long after the connection broke the server still commits: well below SETTLE
+ATTEMPT = 0.5
+
+PATIENT = RetryPolicy(attempts=6, first_wait=0.005, longest_wait=0.03)
+# Gives up soon, so that some outcomes stay unknown.
+HASTY = CallOptions(retry=RetryPolicy(attempts=2, first_wait=0.005, longest_wait=0.03))
+
+
+def the_faults() -> dict[str, Fault]:
+    """About half of all POSTs are struck, and one in twenty GETs."""
+    post = {"method": "POST", "times": None}
+    get = {"method": "GET", "times": None}
+    return {
+        "late commit": Fault.late_commit(LATE, probability=0.05, **post),
+        "late answer": Fault.wait(ATTEMPT + 0.1, at="after_commit", probability=0.005, **post),
+        "429": Fault.status(429, at="arrival", probability=0.06, **post),
+        "429 in the queue": Fault.status(429, probability=0.03, **post),
+        "500, nothing done": Fault.status(500, probability=0.08, **post),
+        "dropped, nothing done": Fault.close(probability=0.06, **post),
+        "502 page, nothing done": Fault.html(502, probability=0.04, **post),
+        "committed, 500": Fault.commit_then(500, probability=0.08, **post),
+        "committed, dropped": Fault.close(at="after_commit", probability=0.08, **post),
+        "committed, half a body": Fault.half_body(probability=0.05, **post),
+        "committed, 502 page": Fault.html(502, at="after_commit", probability=0.05, **post),
+        "committed, empty 504": Fault.commit_then(504, body=None, probability=0.03, **post),
+        "committed, null key": Fault.null_api_key(probability=0.03, **post),
+        "committed, half the JSON": Fault.truncated_json(probability=0.03, **post),
+        "look: 500": Fault.status(500, probability=0.02, **get),
+        "look: 429": Fault.status(429, at="arrival", probability=0.02, **get),
+        "look: dropped": Fault.close(probability=0.02, **get),
+        "look: half a body": Fault.half_body(probability=0.01, **get),
+    }
+
+
+@attrs.define
+class Ledger:
+    """What all callers were told, and what the server has."""
+
+    asked: int = 0
+    in_hand: list[str] = attrs.field(factory=list)
+    made: int = 0
+    unknown: Counter[str] = attrs.field(factory=Counter)
+    found: set[str] = attrs.field(factory=set)
+    refused: Counter[str] = attrs.field(factory=Counter)
+
+
+@attrs.define
+class Line:
+    """The creations at one company, one job after the other; within a job several may run at once."""
+
+    box: Sandbox
+    company_id: int
+    sessions: tuple[WoodpeckerSession, WoodpeckerSession]
+    chance: random.Random
+    ledger: Ledger
+    kinds: tuple[str, ...]
+    label: Callable[[int], str]
+    ensured: dict[str, str] = attrs.field(factory=dict)
+    number: int = 0
+
+    def on_server(self) -> set[str]:
+        return {key.secret for key in self.box.state.companies[self.company_id].keys}
+
+    async def run(self, creations: int) -> None:
+        until = self.number + creations
+        while self.number < until:
+            self.number += 1
+            await getattr(self, self.chance.choice(self.kinds))(self.label(self.number))
+
+    async def single(self, label: str) -> None:
+        await self.job(1, [self.sessions[0].agency.api_keys.create(self.company_id, label, settle=SETTLE)])
+
+    async def hasty(self, label: str) -> None:
+        keys = self.sessions[1].agency.api_keys
+        await self.job(1, [keys.create(self.company_id, label, settle=SETTLE, options=HASTY)])
+
+    async def blind(self, label: str) -> None:
+        keys = self.sessions[0].agency.api_keys
+        await self.job(1, [keys.create(self.company_id, label, baseline=False, settle=SETTLE)])
+
+    async def once(self, label: str) -> None:
+        async def call() -> IssuedKey:
+            try:
+                return await self.sessions[1].agency.api_keys.create_once(self.company_id, label)
+            except errors.ResponseDecodeError as error:
+                # This says that a key is made and was not handed over readably, but is not of the kind that
+                # `resolve` takes.
+                raise outcome_unknown(self.company_id, label, "unreadable", error.as_unknown()) from None
+
+        await self.job(1, [call()])
+
+    async def pair(self, label: str) -> None:
+        """Two callers, one label: each gets a key of its own."""
+        self.number += 1
+        calls = [session.agency.api_keys.create(self.company_id, label, settle=SETTLE) for session in self.sessions]
+        await self.job(2, calls)
+
+    async def herd(self, label: str) -> None:
+        """Four callers who want the one key of this label."""
+        calls = [session.agency.api_keys.ensure(self.company_id, label, settle=SETTLE) for session in self.sessions * 2]
+        told = await self.job(1, calls)
+        secrets = {key.api_key.reveal() for key in told}
+        assert len(secrets) <= 1
+        self.ensured |= dict.fromkeys((label,) if secrets else (), *secrets)
+
+    async def found_again(self, label: str) -> None:
+        """An ensure of a label that was made before makes nothing."""
+        if not self.ensured:
+            await self.herd(label)
+            return
+        known = self.chance.choice(sorted(self.ensured))
+        told = await self.job(0, [self.sessions[1].agency.api_keys.ensure(self.company_id, known, settle=SETTLE)])
+        assert [key.api_key.reveal() for key in told] == [self.ensured[known]] * len(told)
+        self.number -= 1
+
+    async def job(self, wanted: int, calls: list[Awaitable[IssuedKey]]) -> list[IssuedKey]:
+        before = self.on_server()
+        outcomes = await asyncio.gather(*calls, return_exceptions=True)
+        told = [outcome for outcome in outcomes if isinstance(outcome, IssuedKey)]
+        mine = [key.api_key.reveal() for key in told if key.created]
+        failed = [outcome for outcome in outcomes if not isinstance(outcome, IssuedKey)]
+        if failed:
+            await asyncio.sleep(ATTEMPT)  # whatever the server still does, it has done by then
+        said: set[str] = set()
+        for error in failed:
+            said |= await self.said_by(error)
+        new = self.on_server() - before
+        story = f"company {self.company_id}: {wanted} wanted, {len(new)} new, told {told}, failed {failed!r}"
+        assert len(new) <= wanted, f"duplicates; {story}"
+        assert len(set(mine)) == len(mine), f"one key for two callers; {story}"
+        assert set(mine) <= new, f"a key that is not there, or not new; {story}"
+        assert {key.api_key.reveal() for key in told} <= new | before, f"a key that is not there; {story}"
+        assert new <= set(mine) | said, f"a key is lost; {story}"
+        self.ledger.asked += wanted
+        self.ledger.made += len(new)
+        self.ledger.in_hand += mine
+        self.ledger.found |= (said & new) - set(mine)
+        return told
+
+    async def said_by(self, error: BaseException) -> set[str]:
+        """The keys that an error leads to, when it is resolved."""
+        if not isinstance(error, errors.KeyOutcomeUnknownError):
+            # From the look before anything was sent, or a clear refusal: nothing was made.
+            assert isinstance(error, errors.CallError), repr(error)
+            assert not isinstance(error, errors.OutcomeUnknownError), repr(error)
+            self.ledger.refused[type(error).__name__] += 1
+            return set()
+        self.ledger.unknown[error.kind] += 1
+        assert error.company_id == self.company_id
+        assert f"{error.label!r}" in str(error)
+        said = {key.reveal() for key in error.candidates}
+        try:
+            resolved = await self.sessions[0].agency.api_keys.resolve(error)
+        except errors.KeyOutcomeUnknownError as still:
+            return said | {key.reveal() for key in still.candidates}
+        return said if resolved is None else said | {resolved.api_key.reveal()}
+
+
+EVERYTHING = ("single",) * 6 + ("hasty",) * 3 + ("blind", "once", "pair", "herd", "found_again")
+
+
+async def creations(
+    box: Sandbox,
+    count: int,
+    *,
+    seed: int,
+    kinds: tuple[str, ...] = EVERYTHING,
+    label: Callable[[int], str] = "key {}".format,
+) -> Ledger:
+    """At all companies of the sandbox at once, `count` creations in all; judged as they go and at the end."""
+    ledger = Ledger()
+    known = {company_id: {key.secret for key in company.keys} for company_id, company in box.state.companies.items()}
+    timeouts = Timeouts(attempt=ATTEMPT)
+    async with (
+        box.session(retry=PATIENT, timeouts=timeouts) as one,
+        box.session(retry=PATIENT, timeouts=timeouts) as other,
+    ):
+        options = {"kinds": kinds, "label": label, "ledger": ledger, "box": box}
+        lines = [
+            Line(company_id=company_id, sessions=(one, other), chance=random.Random(seed * 1000 + index), **options)
+            for index, company_id in enumerate(box.company_ids)
+        ]
+        async with asyncio.TaskGroup() as group:
+            for line in lines:
+                group.create_task(line.run(-(-count // len(lines))))
+    new = [secret for line in lines for secret in line.on_server() - known[line.company_id]]
+    assert ledger.asked >= count
+    assert len(new) == len(ledger.in_hand) + len(ledger.found)  # none doubled
+    assert set(new) == set(ledger.in_hand) | ledger.found  # none lost
+    assert len(set(ledger.in_hand)) == len(ledger.in_hand)  # to each a key of its own
+    return ledger
+
+
+def told(ledger: Ledger, box: Sandbox, faults: dict[str, Fault]) -> str:
+    struck = {name: box.faults.hits(fault) for name, fault in faults.items()}
+    return (
+        f"asked {ledger.asked}, made {ledger.made}, in hand {len(ledger.in_hand)}, found {len(ledger.found)}, "
+        f"unknown {dict(ledger.unknown)}, refused {dict(ledger.refused)}, requests {box.stats.requests}, "
+        f"429 by the queue {box.stats.refused}, struck {struck}"
+    )
+
+
+async def proof(count: int, *, companies: int, seed: int, service_time: float = 0.0) -> None:
+    faults = the_faults()
+    async with Sandbox(companies=companies, keys_per_company=1, seed=seed, service_time=service_time) as box:
+        box.faults.add(*faults.values())
+        async with asyncio.timeout(110):
+            ledger = await creations(box, count, seed=seed)
+        print(told(ledger, box, faults))
+        if count >= 1000:
+            assert all(box.faults.hits(fault) for fault in faults.values()), "a fault never struck"
+            assert ledger.unknown
+            assert ledger.found
+
+
+@pytest.mark.parametrize("seed", [1])
+async def test_150_creations_under_random_faults(seed: int) -> None:
+    await proof(150, companies=15, seed=seed)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("seed", "service_time"), [(11, 0.0), (12, 0.0005)])
+async def test_2000_creations_under_random_faults(seed: int, service_time: float) -> None:
+    await proof(2000, companies=80, seed=seed, service_time=service_time)
+
+
+def tidied(label: str) -> str:
+    return " ".join(label.split())
+
+
+def cut(label: str) -> str:
+    """Many labels become one."""
+    return label.strip()[:10].rstrip().lower()
+
+
+@pytest.mark.parametrize("label_filter", [tidied, cut, str.lower], ids=["tidied", "cut", "lower case"])
+async def test_a_server_that_changes_labels_is_seen_through(label_filter: Callable[[str], str]) -> None:
+    """A creation is known by the difference of two lists, so that what became of its label does not matter."""
+    faults = the_faults()
+    # What nobody looked for before can only be known by its label.
+    kinds = ("single", "hasty", "pair") + (("herd", "found_again") if label_filter is tidied else ())
+    async with Sandbox(companies=8, keys_per_company=2, seed=5, service_time=0, label_filter=label_filter) as box:
+        box.faults.add(*faults.values())
+        async with asyncio.timeout(60):
+            await creations(box, 48, seed=5, kinds=kinds, label="Sales  CRM integration No {}".format)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [None, "timed out, then committed", *(name for name in the_faults() if not name.startswith("look"))],
+)
+async def test_concurrent_ensures_of_one_label_make_one_key(fault: str | None) -> None:
+    """Two sessions, eight callers at once, and the first POST goes wrong in each way there is."""
+    async with Sandbox(companies=1, keys_per_company=1, service_time=0) as box:
+        if fault is not None:
+            faults = the_faults()
+            faults["timed out, then committed"] = Fault.wait(ATTEMPT + 0.1, at="arrival", method="POST")
+            chosen = faults[fault]
+            box.faults.add(attrs.evolve(chosen, when=attrs.evolve(chosen.when, probability=1, times=1)))
+        (company_id,) = box.company_ids
+        options = CallOptions(attempt_timeout=ATTEMPT)
+        async with box.session(retry=PATIENT, options=options) as one, box.session(retry=PATIENT) as other:
+            ensured = await asyncio.gather(
+                *(
+                    session.agency.api_keys.ensure(company_id, "crm", settle=SETTLE, options=options)
+                    for session in (one, other) * 4
+                )
+            )
+        assert [key.created for key in ensured].count(True) == 1
+        assert {key.api_key.reveal() for key in ensured} == {
+            key.secret for key in box.state.companies[company_id].keys if key.label == "crm"
+        }
+        assert len(box.state.companies[company_id].keys) == 2
+
+
+async def test_unknown_is_said_and_the_key_is_found_later() -> None:
+    """The look fails too: the error has what is needed to find the key when the server is well again."""
+    async with Sandbox(companies=1, keys_per_company=1, service_time=0) as box:
+        (company_id,) = box.company_ids
+        broken = Fault.status(500, method="GET", times=None, skip=1)
+        box.faults.add(Fault.close(at="after_commit", method="POST"), broken)
+        async with box.session(retry=PATIENT) as woodpecker:
+            with pytest.raises(errors.KeyOutcomeUnknownError) as caught:
+                await woodpecker.agency.api_keys.create(company_id, "crm", settle=SETTLE)
+            assert caught.value.kind == "look_failed"
+            box.faults.clear()
+            found = await woodpecker.agency.api_keys.resolve(caught.value)
+        assert found is not None
+        assert found.created
+        (made,) = [key.secret for key in box.state.companies[company_id].keys if key.label == "crm"]
+        assert found.api_key.reveal() == made
+
+
+# What follows is asked for and does not hold yet --------------------------------------------------------------
+
+
+def keys_labelled(box: Sandbox, label: str) -> int:
+    return sum(key.label == label for key in box.state.companies[box.company_ids[0]].keys)
+
+
+async def test_a_slow_look_does_not_settle_what_it_did_not_see() -> None:
+    """The list is made at once and comes late; the commit is between the two, and well within `settle`."""
+    async with (
+        Sandbox(companies=1, keys_per_company=1, service_time=0) as box,
+        box.session(retry=PATIENT) as woodpecker,
+    ):
+        late, slow = Fault.late_commit(0.3, method="POST"), Fault.wait(0.6, at="after_commit", method="GET", skip=1)
+        box.faults.add(late, slow)
+        await woodpecker.agency.api_keys.create(box.company_ids[0], "crm", settle=0.5)
+        assert keys_labelled(box, "crm") == 1
+
+
+async def test_an_ensure_after_one_that_was_cancelled_makes_no_second_key() -> None:
+    async with (
+        Sandbox(companies=1, keys_per_company=1, service_time=0) as box,
+        box.session(retry=PATIENT) as woodpecker,
+    ):
+        box.faults.add(Fault.wait(0.3, at="arrival", method="POST"))
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1):
+                await woodpecker.agency.api_keys.ensure(box.company_ids[0], "crm", settle=1)
+        await woodpecker.agency.api_keys.ensure(box.company_ids[0], "crm", settle=1)
+        await asyncio.sleep(0.4)
+        assert keys_labelled(box, "crm") == 1
+
+
+async def test_an_ensure_beside_one_whose_look_failed_makes_no_second_key() -> None:
+    async with Sandbox(companies=1, keys_per_company=1, service_time=0) as box:
+        box.faults.add(Fault.late_commit(0.3, method="POST"), Fault.status(500, method="GET", skip=1))
+        async with box.session(retry=RetryPolicy(attempts=1)) as woodpecker:
+            calls = (woodpecker.agency.api_keys.ensure(box.company_ids[0], "crm", settle=1) for _ in range(2))
+            await asyncio.gather(*calls, return_exceptions=True)
+        await asyncio.sleep(0.4)
+        assert keys_labelled(box, "crm") == 1
+
+
+@pytest.mark.parametrize("label_filter", [cut, str.lower], ids=["cut", "lower case"])
+async def test_ensure_sees_through_a_server_that_changes_labels(label_filter: Callable[[str], str]) -> None:
+    async with Sandbox(companies=1, keys_per_company=0, service_time=0, label_filter=label_filter) as box:
+        async with box.session() as woodpecker:
+            for _ in range(3):
+                await woodpecker.agency.api_keys.ensure(box.company_ids[0], "Sales CRM integration")
+        assert keys_labelled(box, label_filter("Sales CRM integration")) == 1

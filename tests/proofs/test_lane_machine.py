@@ -1,0 +1,419 @@
+"""The lanes, driven as a state machine, with time in our hands.
+
+Visitors come, are served, refused, given up, fail and are cancelled wherever they wait; sessions come and go
+with other limits, which also switches between one lane for all and a lane for each company. Watched after
+each step: the bounds, the order, that nobody waits where there is room; and at the end, that no place is lost.
+"""
+
+import asyncio
+import itertools
+from typing import Any
+
+import attrs
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from woodpecker_async.engine.gate import Gate
+from woodpecker_async.engine.lanes import Lane, Lanes
+from woodpecker_async.options import Limits, Priority
+
+PRIORITIES: tuple[Priority, ...] = ("interactive", "bulk")
+
+
+class HandLoop(asyncio.SelectorEventLoop):
+    """An event loop whose clock is moved by hand. Never waited on: there is always something ready."""
+
+    now = 1000.0
+
+    def time(self) -> float:
+        return self.now
+
+
+class Member:
+    """A session, as far as the lanes are concerned."""
+
+
+@attrs.define(eq=False)
+class Visitor:
+    number: int
+    priority: Priority
+    again: bool
+    company: int
+    order: asyncio.Future[str]
+    lane: Lane | None = None
+    inside: bool = False
+    came: float = 0.0
+    entered: float = 0.0
+    task: "asyncio.Task[None] | None" = None
+    passed_by: int = 0
+    excused: int = 0
+
+
+class LaneMachine(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = HandLoop()
+        self.lanes = Lanes()
+        self.members: list[Member] = []
+        self.visitors: list[Visitor] = []
+        self.numbers = itertools.count()
+        self.abandoned: list[tuple[Lane, float]] = []
+        self.problems: list[str] = []
+        self.watch_the_total()
+
+    def watch_the_total(self) -> None:
+        """Note who has a place in a lane and has to wait for one in the total."""
+        self.waited_at_total: set[asyncio.Task[Any] | None] = set()
+        total = self.lanes._total
+        enter = total.enter
+
+        async def noted(priority: Priority, *, again: bool = False) -> None:
+            if total.inside >= self.lanes._refusals.size or total.waiting:
+                self.waited_at_total.add(asyncio.current_task())
+            await enter(priority, again=again)
+
+        total.enter = noted
+
+    # What a request does --------------------------------------------------------------------------------
+
+    async def visit(self, visitor: Visitor) -> None:
+        """As `Engine._attempt` does it."""
+        with self.lanes.lane(visitor.company) as lane:
+            visitor.lane = lane
+            visitor.came = self.loop.now
+            visitor.excused = self.dead_turns(lane)
+            await lane.enter(visitor.priority, again=visitor.again)
+            visitor.inside, visitor.entered = True, self.loop.now
+            self.judge_entry(visitor, lane)
+            how = "cancelled"
+            try:
+                how = await visitor.order
+            finally:
+                visitor.inside = False
+                self.leave(lane, how, visitor)
+
+    def leave(self, lane: Lane, how: str, visitor: Visitor) -> None:
+        now = self.loop.now
+        if how == "succeed":
+            lane.succeeded("GET /x", now - visitor.entered, now)
+        elif how == "refuse":
+            lane.refused(now)
+        elif how == "fail":
+            lane.left()
+        else:  # given up or cancelled: the server may work on
+            self.abandoned.append((lane, now + 15))
+            lane.abandoned(15)
+
+    # What must hold when somebody enters ------------------------------------------------------------------
+
+    def judge_entry(self, visitor: Visitor, lane: Lane) -> None:
+        inside = [other for other in self.visitors if other.inside]
+        here = [other for other in inside if other.lane is lane]
+        # A lane may be lowered, or its window shrink, while one that has a place in it waits for the total.
+        if visitor.task not in self.waited_at_total:
+            self.expect(len(here) + lane._abandoned <= lane.window.ceiling, "above the bound of the lane")
+            self.expect(len(here) <= lane.window.size, "above the window")
+        self.expect(lane.window.ceiling <= self.lanes._ceiling, "a ceiling above the limits")
+        self.expect(len(inside) <= self.lanes.limits.total, "above the total")
+        waiting = [other for other in self.visitors if other.lane is lane and not other.inside and self.alive(other)]
+        same = [other for other in waiting if other.priority == visitor.priority]
+        if not visitor.again:
+            self.expect(all(other.number > visitor.number for other in same), "somebody waited longer")
+        if visitor.priority == "interactive":
+            for other in waiting:
+                if other.priority == "bulk":
+                    other.passed_by += 1
+            # Only the one at the head of the bulk queue has a right to the turn.
+            if bulk := [other for other in waiting if other.priority == "bulk"]:
+                head = min(bulk, key=lambda other: other.number)
+                # With two gates in a row, the lane's and the total one, there may be seven before each.
+                gates = 1 if self.lanes.limits.total > lane.window.ceiling and self.single_lane else 2
+                allowed = 7 * gates * (1 + head.excused)
+                self.expect(head.passed_by <= allowed, f"bulk starves: passed by {head.passed_by}")
+        else:
+            for other in waiting:
+                if other.priority == "bulk":
+                    other.passed_by, other.excused = 0, self.dead_turns(lane)
+
+    def dead_turns(self, lane: Lane) -> int:
+        """How many cancelled bulk requests are still in the queues."""
+        queues = (lane._gate._bulk, self.lanes._total._bulk)
+        return CANCELLED_BULK_TAKES_A_TURN * sum(turn.done() for queue in queues for turn in queue)
+
+    @property
+    def single_lane(self) -> bool:
+        return self.lanes.limits.lanes != "company" and set(self.lanes._by_company) <= {None}
+
+    def expect(self, holds: bool, what: str) -> None:
+        if not holds:
+            self.problems.append(what)
+
+    @staticmethod
+    def alive(visitor: Visitor) -> bool:
+        return visitor.task is not None and not visitor.task.done() and not visitor.task.cancelling()
+
+    # Steps ----------------------------------------------------------------------------------------------
+
+    def step(self, turns: int = 6) -> None:
+        for _ in range(turns):
+            self.loop.run_until_complete(asyncio.sleep(0))
+        for visitor in [visitor for visitor in self.visitors if visitor.task.done()]:
+            self.visitors.remove(visitor)
+            if not visitor.task.cancelled():
+                visitor.task.result()
+        assert not self.problems, self.problems
+
+    def come(self, priority: Priority, company: int, again: bool) -> None:
+        visitor = Visitor(next(self.numbers), priority, again, company, self.loop.create_future())
+        visitor.task = self.loop.create_task(self.visit(visitor))
+        self.visitors.append(visitor)
+
+    def inside(self) -> list[Visitor]:
+        return [visitor for visitor in self.visitors if visitor.inside and self.alive(visitor)]
+
+    def waiting(self) -> list[Visitor]:
+        return [visitor for visitor in self.visitors if not visitor.inside and self.alive(visitor)]
+
+    @initialize(
+        limits=st.builds(
+            Limits,
+            max_in_flight=st.integers(1, 7),
+            lanes=st.sampled_from(["account", "company", "discover"]),
+            total=st.integers(1, 12),
+        )
+    )
+    def first_member(self, limits: Limits) -> None:
+        self.join(limits)
+
+    @rule(
+        limits=st.builds(
+            Limits,
+            max_in_flight=st.integers(1, 7),
+            lanes=st.sampled_from(["account", "company", "discover"]),
+            total=st.integers(1, 12),
+        )
+    )
+    def join(self, limits: Limits) -> None:
+        self.members.append(Member())
+        self.lanes.join(self.members[-1], limits)
+        self.step()
+
+    @precondition(lambda self: len(self.members) > 1)
+    @rule(which=st.integers(0, 9))
+    def part(self, which: int) -> None:
+        self.lanes.leave(self.members.pop(which % len(self.members)))
+        self.step()
+
+    @rule(
+        count=st.integers(1, 12),
+        priority=st.sampled_from(PRIORITIES),
+        company=st.integers(0, 2),
+        again=st.sampled_from([False] * 5 + [True]),
+    )
+    def enter(self, count: int, priority: Priority, company: int, again: bool) -> None:
+        for _ in range(count):
+            self.come(priority, company, again)
+        self.step()
+
+    @rule(
+        count=st.integers(1, 12),
+        how=st.sampled_from(["succeed"] * 4 + ["refuse", "fail", "abandon"]),
+        seconds=st.sampled_from([0.0, 0.01, 0.1, 1.0]),
+    )
+    def leave_in_order(self, count: int, how: str, seconds: float) -> None:
+        self.loop.now += seconds
+        for _ in range(count):
+            if inside := self.inside():
+                min(inside, key=lambda visitor: visitor.number).order.set_result(how)
+                self.step()
+
+    @rule(which=st.integers(0, 20), how=st.sampled_from(["succeed", "refuse", "fail", "abandon"]))
+    def leave_anyhow(self, which: int, how: str) -> None:
+        if inside := self.inside():
+            inside[which % len(inside)].order.set_result(how)
+            self.step()
+
+    @rule(which=st.integers(0, 20), turns=st.integers(0, 3))
+    def cancel_inside(self, which: int, turns: int) -> None:
+        if inside := self.inside():
+            self.cancel(inside[which % len(inside)], turns)
+
+    @rule(which=st.integers(0, 20), turns=st.integers(0, 3))
+    def cancel_waiting(self, which: int, turns: int) -> None:
+        if waiting := self.waiting():
+            self.cancel(waiting[which % len(waiting)], turns)
+
+    @rule(
+        which=st.integers(0, 20),
+        turns=st.integers(0, 4),
+        other=st.sampled_from(["succeed", "fail", "refuse", "abandon"]),
+    )
+    def cancel_while_a_place_is_given(self, which: int, turns: int, other: str) -> None:
+        """Somebody leaves, and a few turns of the loop later a waiting one is cancelled: just let in, or not."""
+        waiting, inside = self.waiting(), self.inside()
+        if waiting and inside:
+            inside[0].order.set_result(other)
+            self.step(turns)
+            if self.alive(victim := waiting[which % len(waiting)]):
+                self.cancel(victim, 0)
+
+    @rule(which=st.integers(0, 20))
+    def cancel_at_once(self, which: int) -> None:
+        """Cancelled before it has run at all, or within its first turns."""
+        self.come(PRIORITIES[which % 2], which % 3, again=False)
+        victim = self.visitors[-1]
+        self.step(which // 2 % 4)
+        if self.alive(victim):
+            self.cancel(victim, 0)
+
+    def cancel(self, visitor: Visitor, turns: int) -> None:
+        self.step(turns)
+        if not self.alive(visitor):
+            return
+        if visitor.priority == "bulk":
+            for other in self.waiting():
+                if other.priority == "bulk":
+                    other.excused += CANCELLED_BULK_TAKES_A_TURN
+        visitor.task.cancel()
+        self.step()
+
+    @rule(seconds=st.sampled_from([0.1, 1.0, 20.0]))
+    def wait(self, seconds: float) -> None:
+        self.loop.now += seconds
+        self.step()
+
+    # What must hold at any time ---------------------------------------------------------------------------
+
+    @invariant()
+    def windows_are_sane(self) -> None:
+        for lane in self.lanes._by_company.values():
+            assert 1 <= lane.window.size <= lane.window.ceiling <= self.lanes._ceiling
+            assert lane._abandoned >= 0
+        assert 1 <= self.lanes._refusals.size <= self.lanes.limits.total
+
+    @invariant()
+    def places_are_accounted_for(self) -> None:
+        inside = [visitor for visitor in self.visitors if visitor.inside]
+        assert self.lanes._total.inside == len(inside)
+        at_the_total = self.lanes._total.waiting
+        in_lanes = sum(lane._gate.inside for lane in {visitor.lane for visitor in self.visitors})
+        assert in_lanes == len(inside) + at_the_total
+
+    @invariant()
+    def nobody_waits_where_there_is_room(self) -> None:
+        for lane in {visitor.lane for visitor in self.visitors}:
+            assert not lane._gate.waiting or lane._gate.inside >= lane._places()
+        assert not self.lanes._total.waiting or self.lanes._total.inside >= self.lanes._refusals.size
+
+    def teardown(self) -> None:
+        """Everybody ends; then no place is lost, and as many as the window says enter at once."""
+        try:
+            if not self.problems:
+                self.end()
+        finally:
+            for visitor in self.visitors:
+                visitor.task.cancel()
+            for _ in range(10):
+                self.loop.run_until_complete(asyncio.sleep(0))
+            self.loop.close()
+
+    def end(self) -> None:
+        lanes = {visitor.lane for visitor in self.visitors} | set(self.lanes._by_company.values())
+        for _ in range(2000):
+            if not self.visitors:
+                break
+            self.loop.now += 0.01
+            for visitor in self.inside():
+                visitor.order.set_result("fail")
+            self.step()
+            if not self.inside():
+                self.loop.now += 20  # all places are taken by what was given up
+        assert not self.visitors, "somebody never got in"
+        self.loop.now += 20
+        self.step()
+        assert self.lanes._total.idle
+        assert all(lane.idle for lane in lanes)
+        for company in range(3):
+            for _ in range(80):
+                self.come("bulk", company, again=False)
+            self.step()
+            lane = self.visitors[0].lane
+            assert len(self.inside()) == min(lane.window.size, self.lanes._refusals.size)
+            for visitor in self.waiting():
+                visitor.task.cancel()
+            self.step()
+            for visitor in self.inside():
+                visitor.order.set_result("fail")
+            self.step()
+
+
+# A bulk request that was cancelled while it waited uses up a turn of bulk's; 0 once it does not.
+CANCELLED_BULK_TAKES_A_TURN = 1
+
+TestLanes = LaneMachine.TestCase
+TestLanes.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
+
+
+async def test_bulk_gets_in_within_eight_turns_through_a_lane() -> None:
+    lanes, member = Lanes(), Member()
+    lanes.join(member, Limits(max_in_flight=1))
+    order: list[str] = []
+
+    async def visit(priority: Priority) -> None:
+        with lanes.lane(None) as lane:
+            await lane.enter(priority)
+            order.append(priority)
+            await asyncio.sleep(0)
+            lane.left()
+
+    async with asyncio.TaskGroup() as group:
+        for priority in ["interactive"] * 70 + ["bulk"] * 10:
+            group.create_task(visit(priority))
+    assert order.index("bulk") <= 8
+    for start in range(1, 73, 8):
+        assert order[start : start + 8].count("bulk") == 1
+
+
+async def test_cancelled_bulk_requests_do_not_make_the_next_one_wait() -> None:
+    gate, order = Gate(lambda: 1), []
+    await gate.enter("interactive")
+
+    async def visit(priority: Priority) -> None:
+        await gate.enter(priority)
+        order.append(priority)
+        gate.leave()
+
+    bulk = [asyncio.create_task(visit("bulk")) for _ in range(4)]
+    interactive = [asyncio.create_task(visit("interactive")) for _ in range(60)]
+    await asyncio.sleep(0)
+    for task in bulk[:3]:
+        task.cancel()
+    await asyncio.sleep(0)
+    gate.leave()
+    await asyncio.gather(*bulk, *interactive, return_exceptions=True)
+    assert order.index("bulk") <= 8
+
+
+@pytest.mark.parametrize("mode", ["account", "discover"])
+async def test_when_the_session_with_the_smaller_limit_goes_the_lane_opens_again(mode: Any) -> None:
+    lanes, staying, passing = Lanes(), Member(), Member()
+    lanes.join(staying, Limits(lanes=mode))
+    with lanes.lane(None) as lane:
+        ceiling = lane.window.ceiling
+    lanes.join(passing, Limits(lanes=mode, max_in_flight=1, total=1))
+    assert lane.window.ceiling == 1
+    lanes.leave(passing)
+    assert lane.window.ceiling == ceiling
+
+
+async def test_a_companys_lane_is_forgotten_when_its_quarantine_is_over() -> None:
+    lanes, member = Lanes(), Member()
+    lanes.join(member, Limits(lanes="company"))
+    for company in range(10):
+        with lanes.lane(company) as lane:
+            await lane.enter("bulk")
+            lane.abandoned(0.001)
+    await asyncio.sleep(0.05)
+    assert not lanes._by_company
