@@ -312,7 +312,7 @@ async def test_unknown_is_said_and_the_key_is_found_later() -> None:
         assert found.api_key.reveal() == made
 
 
-# What follows is asked for and does not hold yet --------------------------------------------------------------
+# Found with the proofs above, each in its smallest form -----------------------------------------------------
 
 
 def keys_labelled(box: Sandbox, label: str) -> int:

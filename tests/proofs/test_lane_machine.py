@@ -48,7 +48,6 @@ class Visitor:
     entered: float = 0.0
     task: "asyncio.Task[None] | None" = None
     passed_by: int = 0
-    excused: int = 0
 
 
 class LaneMachine(RuleBasedStateMachine):
@@ -83,7 +82,6 @@ class LaneMachine(RuleBasedStateMachine):
         with self.lanes.lane(visitor.company) as lane:
             visitor.lane = lane
             visitor.came = self.loop.now
-            visitor.excused = self.dead_turns(lane)
             await lane.enter(visitor.priority, again=visitor.again)
             visitor.inside, visitor.entered = True, self.loop.now
             self.judge_entry(visitor, lane)
@@ -130,17 +128,12 @@ class LaneMachine(RuleBasedStateMachine):
                 head = min(bulk, key=lambda other: other.number)
                 # With two gates in a row, the lane's and the total one, there may be seven before each.
                 gates = 1 if self.lanes.limits.total > lane.window.ceiling and self.single_lane else 2
-                allowed = 7 * gates * (1 + head.excused)
+                allowed = 7 * gates
                 self.expect(head.passed_by <= allowed, f"bulk starves: passed by {head.passed_by}")
         else:
             for other in waiting:
                 if other.priority == "bulk":
-                    other.passed_by, other.excused = 0, self.dead_turns(lane)
-
-    def dead_turns(self, lane: Lane) -> int:
-        """How many cancelled bulk requests are still in the queues."""
-        queues = (lane._gate._bulk, self.lanes._total._bulk)
-        return CANCELLED_BULK_TAKES_A_TURN * sum(turn.done() for queue in queues for turn in queue)
+                    other.passed_by = 0
 
     @property
     def single_lane(self) -> bool:
@@ -272,10 +265,6 @@ class LaneMachine(RuleBasedStateMachine):
         self.step(turns)
         if not self.alive(visitor):
             return
-        if visitor.priority == "bulk":
-            for other in self.waiting():
-                if other.priority == "bulk":
-                    other.excused += CANCELLED_BULK_TAKES_A_TURN
         visitor.task.cancel()
         self.step()
 
@@ -348,9 +337,6 @@ class LaneMachine(RuleBasedStateMachine):
                 visitor.order.set_result("fail")
             self.step()
 
-
-# A bulk request that was cancelled while it waited uses up a turn of bulk's; 0 once it does not.
-CANCELLED_BULK_TAKES_A_TURN = 1
 
 TestLanes = LaneMachine.TestCase
 TestLanes.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)

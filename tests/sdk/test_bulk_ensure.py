@@ -382,7 +382,7 @@ async def test_cancelled_at_any_moment_what_was_made_is_in_the_file(path: Path, 
 async def test_the_grace_has_an_end_and_nothing_is_lost_by_it(path: Path, no_tasks_left: None) -> None:
     async with Sandbox(companies=4, service_time=0) as box, box.session() as woodpecker:
         box.faults.add(Fault.wait(30, at="after_commit", method="POST", company=box.company_ids[0]))
-        async with bulk.ensure_api_keys(woodpecker, label="crm", sink=path, grace=0.3) as run:
+        async with bulk.ensure_api_keys(woodpecker, label="crm", sink=path, grace=0.3, settle=0.5) as run:
             found = [await anext(run) for _ in range(3)]
             left = time.monotonic()
         assert 0.25 < time.monotonic() - left < 2

@@ -136,7 +136,9 @@ class ApiKeys:
         creation = self._creation(company_id, label, settle, options, writer)
         async with writer.turn():
             known = await creation.look(creation.deadline) if baseline else None
-            return await creation.run(known)
+            issued = await creation.run(known)
+            writer.settled()
+            return issued
 
     async def ensure(
         self, company_id: int, label: str, *, settle: float = 20.0, options: CallOptions | None = None
@@ -170,6 +172,7 @@ class ApiKeys:
             if labelled:
                 return IssuedKey(company_id=company_id, label=label, api_key=labelled[0], created=False)
             issued = await creation.run(keys)
+            writer.settled()
             ensured[company_id, label] = issued.api_key.fingerprint
             return issued
 
