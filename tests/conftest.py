@@ -2,13 +2,21 @@
 
 import asyncio
 import gc
+import os
 import threading
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from hypothesis import settings
 
 from woodpecker_async import WoodpeckerSession
 from woodpecker_async.sandbox import Sandbox
+
+
+# On a developer's machine each run tries other examples; a CI run can be repeated as it was.
+settings.register_profile("ci", derandomize=True)
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 
 
 @pytest.fixture(autouse=True)

@@ -86,7 +86,8 @@ def test_exactly_once_knows_only_what_it_is_handed() -> None:
 
 
 def test_bulk_uses_what_a_user_could() -> None:
-    assert not any(name.startswith(("engine", "resources")) for name in ours("bulk"))
+    for part in ("bulk", "bulk.run", "bulk.report", "bulk.sinks"):
+        assert not any(name.startswith(("engine", "resources")) for name in ours(part)), part
 
 
 def test_the_sandbox_takes_nothing_from_the_sdk() -> None:

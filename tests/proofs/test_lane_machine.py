@@ -403,3 +403,16 @@ async def test_a_companys_lane_is_forgotten_when_its_quarantine_is_over() -> Non
             lane.abandoned(0.001)
     await asyncio.sleep(0.05)
     assert not lanes._by_company
+
+
+def test_who_waits_for_the_total_is_not_overtaken_by_who_wakes_later() -> None:
+    """Found by the machine: between the two gates of a lane a place has been given and its task has yet to wake."""
+    machine = LaneMachine()
+    machine.first_member(limits=Limits(max_in_flight=4, lanes="company", total=4))
+    machine.enter(again=False, company=2, count=10, priority="interactive")
+    machine.enter(again=False, company=0, count=1, priority="interactive")
+    machine.leave_anyhow(how="succeed", which=0)
+    machine.leave_in_order(count=1, how="succeed", seconds=0.0)
+    machine.enter(again=False, company=1, count=1, priority="interactive")
+    machine.leave_anyhow(how="succeed", which=0)
+    machine.teardown()

@@ -25,6 +25,7 @@ class Gate:
         self._interactive: deque[asyncio.Future[None]] = deque()
         self._bulk: deque[asyncio.Future[None]] = deque()
         self._since_bulk = 0
+        self._arriving = 0  # have been given a place, and their tasks have yet to wake
         self.inside = 0
 
     @property
@@ -44,22 +45,27 @@ class Gate:
             priority: which of the two queues.
             again: go to the head of the queue: who has been inside before came first.
         """
-        if self.inside < self._limit() and not self._interactive and not self._bulk:
+        if self.inside < self._limit() and not self._interactive and not self._bulk and not self._arriving:
             self.inside += 1
             return
         queue = self._interactive if priority == "interactive" else self._bulk
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        turn: asyncio.Future[None] = loop.create_future()
         if again:
             queue.appendleft(turn)
         else:
             queue.append(turn)
-        self.widened()
+        if self.inside < self._limit():
+            # Others have been given their turn and have yet to wake: they go first, also to what comes next.
+            loop.call_soon(self.widened)
         try:
             await turn
         except asyncio.CancelledError:
             if not turn.cancelled():
+                self._arriving -= 1
                 self.leave()  # the place had been given just before
             raise  # else the turn stays in its queue, cancelled, and is passed over
+        self._arriving -= 1
 
     def leave(self) -> None:
         """Give the place back."""
@@ -70,6 +76,7 @@ class Gate:
         """Let in as many as there is room for now."""
         while self.inside < self._limit() and (turn := self._next()) is not None:
             self.inside += 1
+            self._arriving += 1
             turn.set_result(None)
 
     def _next(self) -> asyncio.Future[None] | None:

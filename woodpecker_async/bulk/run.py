@@ -1,0 +1,322 @@
+"""A run over many companies.
+
+A fixed set of workers belongs to the `async with` block. Each takes a ticket, then the next company, then
+works. Tickets come back when the caller takes an outcome, so a slow caller stops the workers, and an input
+that is an iterator is read only as far as needed. What goes wrong at one company is that company's outcome.
+What would go wrong at all of them (the key is not valid, or not of the agency; the server is gone) stops the
+run and is raised where the outcomes are read.
+
+Where keys are made, the work at a company ends when its key is with the sink, and only then there is an
+outcome and the worker goes on. So a kill at any moment leaves at most one key for each worker that is made and
+not stored, and the next run finds those by their label.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Coroutine,
+    Generator,
+    Iterable,
+    Iterator,
+)
+from types import TracebackType
+from typing import Any, Final, Self
+
+import attrs
+
+from woodpecker_async.bulk.report import Outcome, Report
+from woodpecker_async.errors import (
+    AuthenticationError,
+    ConfigError,
+    KeyNotStoredError,
+    PermissionDeniedError,
+    SessionClosedError,
+    TransportError,
+    WoodpeckerError,
+    WrongLoopError,
+)
+from woodpecker_async.models import ApiKey, Company
+
+Companies = Iterable[int | Company] | AsyncIterable[int | Company]
+
+# What one company's call raises and every other company's would.
+_FOR_ALL: Final = (AuthenticationError, PermissionDeniedError, SessionClosedError, WrongLoopError)
+
+
+@attrs.define
+class Effort:
+    """What one company has taken so far, also if it fails in the end."""
+
+    attempts: int = 0
+    drifted: bool = False
+    created: bool | None = None
+
+
+Work = Callable[[int, Effort], Awaitable[tuple[ApiKey, ...]]]
+
+
+class Run(AsyncIterator[Outcome]):
+    """A run over many companies. `async with` owns the workers; iterating gives the outcomes.
+
+    Attributes:
+        report: what came of it so far. An outcome is counted when the caller comes back for the next one, or
+            leaves the block without an error.
+    """
+
+    def __init__(
+        self,
+        work: Work,
+        companies: Companies,
+        listing: Effort,
+        *,
+        workers: int,
+        ordered: bool,
+        report: Report,
+        on_progress: Callable[[Report], object] | None,
+        opening: Callable[[], Awaitable[None]] | None = None,
+        grace: float = 0.0,
+    ) -> None:
+        self.report = report
+        self._work = work
+        self._listing = listing
+        self._input = _Input(companies, skip=frozenset(self.report.done))
+        self._count = workers
+        self._on_progress = on_progress
+        self._ordered = ordered
+        self._finished: deque[Outcome] = deque()
+        self._early: dict[int, Outcome] = {}
+        self._next_index = 0
+        self._opening = opening
+        self._grace = grace
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._steps: set[asyncio.Task[Outcome]] = set()
+        self._news = asyncio.Event()
+        self._tickets = asyncio.Semaphore(2 * workers)
+        self._stop: BaseException | None = None
+        self._streak: tuple[type[BaseException] | None, int] = (None, 0)
+        self._began: float | None = None
+        self._left = False
+        self._taken: Outcome | None = None
+        self._before = self.report.seconds
+
+    async def __aenter__(self) -> Self:
+        if self._began is not None:
+            raise ConfigError("a run is used once: make another one, with resume=run.report to go on")
+        self._began = time.monotonic()
+        self.report.stopped_by = None
+        if self._opening is not None:
+            await self._opening()
+        for number in range(self._count):
+            task = asyncio.create_task(self._worker(), name=f"woodpecker-bulk-{number}")
+            self._tasks.add(task)
+            task.add_done_callback(self._gone)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        tasks = tuple(self._tasks)
+        for task in tasks:
+            task.cancel()
+        try:
+            await asyncio.gather(*tasks, return_exceptions=True)
+            if self._steps:
+                await asyncio.wait(self._steps, timeout=self._grace)
+        finally:
+            for step in self._steps:
+                step.cancel()
+            await asyncio.gather(*self._steps, return_exceptions=True)
+            await self._input.aclose()
+            self._left = True
+        if kind is None:
+            self._count_taken()
+        self._clock()
+
+    def __aiter__(self) -> Self:
+        if self._began is None:
+            raise ConfigError("enter the run first: `async with run:`")
+        return self
+
+    async def __anext__(self) -> Outcome:
+        if self._left:
+            raise ConfigError("the run has been left: read its outcomes inside the `async with` block")
+        self._count_taken()
+        while not self._finished:
+            if not self._tasks:
+                if self._stop is not None:
+                    raise self._stop
+                raise StopAsyncIteration
+            self._news.clear()
+            await self._news.wait()
+        outcome = self._finished.popleft()
+        self._tickets.release()
+        self._taken = outcome
+        return outcome
+
+    def _count_taken(self) -> None:
+        """Count the outcome that the caller has had, now that it comes back for more or leaves in peace.
+
+        A caller that fails in the middle of one has not done with it: `resume` gives it again.
+        """
+        if self._taken is None:
+            return
+        self.report.add(self._taken)
+        self._taken = None
+        self._clock()
+        if self._on_progress is not None:
+            self._on_progress(self.report)
+
+    def _clock(self) -> None:
+        assert self._began is not None
+        self.report.seconds = self._before + time.monotonic() - self._began
+        self.report.requests += self._listing.attempts
+        self._listing.attempts = 0
+
+    def _gone(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._news.set()
+
+    async def _worker(self) -> None:
+        while self._stop is None:
+            await self._tickets.acquire()
+            try:
+                entry = await self._input.next()
+            except Exception as error:  # the input itself failed: there is no going on
+                self._halt(error)
+                return
+            if entry is None:
+                return
+            index, given = entry
+            try:
+                outcome = await self._step(self._one(index, given))
+            except Exception as error:
+                self._halt(error)
+                return
+            self._hand_over(outcome)
+
+    async def _step(self, one: Coroutine[Any, Any, Outcome]) -> Outcome:
+        """A company from beginning to end; if there is a grace, it is not cancelled with its worker."""
+        if not self._grace:
+            return await one
+        step = asyncio.create_task(one, name="woodpecker-bulk-step")
+        self._steps.add(step)
+        await asyncio.wait({step})  # which, other than `await step`, leaves it alone when cancelled
+        self._steps.discard(step)
+        return step.result()
+
+    async def _one(self, index: int, given: object) -> Outcome:
+        company, company_id = given if isinstance(given, Company) else None, _id_of(given)
+        began = time.monotonic()
+        keys: tuple[ApiKey, ...] = ()
+        error: WoodpeckerError | None = None
+        effort = Effort()
+        try:
+            keys = await self._work(company_id, effort)
+        except _FOR_ALL:
+            raise
+        except WoodpeckerError as failure:
+            error = failure
+            effort.attempts += len(getattr(failure, "attempts", ()))
+        self._watch(error)
+        return Outcome(
+            company_id=company_id,
+            company=company,
+            index=index,
+            keys=keys,
+            created=effort.created,
+            error=error,
+            drifted=effort.drifted,
+            attempts=effort.attempts,
+            seconds=time.monotonic() - began,
+        )
+
+    def _watch(self, error: WoodpeckerError | None) -> None:
+        """Stop when company after company fails for want of a server, or of a place for its key."""
+        kind, count = self._streak
+        if not isinstance(error, TransportError | KeyNotStoredError):
+            self._streak = (None, 0)
+            return
+        count = count + 1 if kind is type(error) else 1
+        self._streak = (type(error), count)
+        if count >= 3 * self._count:
+            raise error
+
+    def _halt(self, error: Exception) -> None:
+        if self._stop is None:
+            self._stop = error
+            self.report.stopped_by = type(error).__name__
+        for task in self._tasks:
+            if task is not asyncio.current_task():
+                task.cancel()
+        # What had finished out of order is handed over too: nothing that was done is lost.
+        self._finished.extend(self._early.pop(index) for index in sorted(self._early))
+
+    def _hand_over(self, outcome: Outcome) -> None:
+        if not self._ordered:
+            self._finished.append(outcome)
+        else:
+            # A ticket is taken before a company is, so the one that all wait for is always under way.
+            self._early[outcome.index] = outcome
+            while (ready := self._early.pop(self._next_index, None)) is not None:
+                self._finished.append(ready)
+                self._next_index += 1
+        self._news.set()
+
+
+class _Input:
+    """The companies, one at a time, to whichever worker asks next."""
+
+    def __init__(self, companies: Companies, skip: frozenset[int]) -> None:
+        self._skip = skip
+        self._index = 0
+        self._over = False
+        self._lock = asyncio.Lock()
+        self._sync: Iterator[Any] | None = None
+        self._async: AsyncIterator[Any] | None = None
+        if isinstance(companies, Collection):
+            for given in companies:  # all there already: look at each before anything is sent
+                _id_of(given)
+        if isinstance(companies, AsyncIterable):
+            self._async = aiter(companies)
+        elif isinstance(companies, Iterable) and not isinstance(companies, str | bytes):
+            self._sync = iter(companies)
+        else:
+            raise ConfigError(
+                f"companies is an iterable or async iterable of ids or Companies, not {type(companies).__name__}"
+            )
+
+    async def aclose(self) -> None:
+        """End the reading. A generator is closed, as leaving a loop over it would not do."""
+        if isinstance(self._async, AsyncGenerator):
+            await self._async.aclose()
+        elif isinstance(self._sync, Generator):
+            self._sync.close()
+
+    async def next(self) -> tuple[int, Any] | None:
+        async with self._lock:
+            while not self._over:
+                try:
+                    given = next(self._sync) if self._sync is not None else await anext(self._async)  # type: ignore[arg-type]
+                except (StopIteration, StopAsyncIteration):
+                    self._over = True
+                    return None
+                if _id_of(given) in self._skip:
+                    continue
+                index = self._index
+                self._index += 1
+                return index, given
+            return None
+
+
+def _id_of(given: object) -> int:
+    company_id = given.id if isinstance(given, Company) else given
+    if isinstance(company_id, bool) or not isinstance(company_id, int) or company_id < 1:
+        raise ConfigError(f"a company is given as a Company or by its id, a whole number from 1 on; not {given!r}")
+    return company_id
