@@ -12,7 +12,6 @@ from hypothesis import settings
 from woodpecker_async import WoodpeckerSession
 from woodpecker_async.sandbox import Sandbox
 
-
 # On a developer's machine each run tries other examples; a CI run can be repeated as it was.
 settings.register_profile("ci", derandomize=True)
 if os.environ.get("CI"):
