@@ -263,3 +263,18 @@ async def test_closing_the_session_in_the_middle_is_an_unknown_outcome(box: Sand
         await woodpecker.aclose()
         with pytest.raises(errors.KeyOutcomeUnknownError):
             await creation
+
+
+async def test_ensure_makes_one_key_also_when_asking_for_the_key_takes_its_time(box: Sandbox) -> None:
+    """Between being told of the company's turn and waiting for it, nobody may be let go."""
+
+    async def vault() -> str:
+        await asyncio.sleep(0.001)
+        return box.hq_key
+
+    async with WoodpeckerSession(vault, base_url=box.base_url, retry=QUICK) as woodpecker:
+        companies = box.company_ids[:6]
+        await asyncio.gather(
+            *(woodpecker.agency.api_keys.ensure(company_id, "crm") for _ in range(4) for company_id in companies)
+        )
+    assert [len(labelled(box, company_id, "crm")) for company_id in companies] == [1] * 6

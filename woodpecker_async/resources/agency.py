@@ -161,9 +161,11 @@ class ApiKeys:
             KeyOutcomeUnknownError: several keys have this label, so none is *the* one (`kind` is
                 `"several_keys"`, nothing was sent); or as for `create`.
         """
-        writer = await self._access.writer(checks.company_id(company_id))
-        creation = self._creation(company_id, label, settle, options, writer)
+        company_id = checks.company_id(company_id)
         ensured = await self._access.ensured()
+        # From here to the turn nothing is awaited: an idle writer may be let go, and another would take its place.
+        writer = await self._access.writer(company_id)
+        creation = self._creation(company_id, label, settle, options, writer)
         async with writer.turn():
             keys = await creation.look(creation.deadline)
             labelled = labelled_so(keys, label, ensured.get((company_id, label)))
