@@ -332,14 +332,7 @@ class Engine:
         return self._error(call, verdict)
 
     def _error(self, call: _Call, verdict: Verdict, write_kind: str | None = None) -> CallError:
-        return protocol.error_for(
-            verdict,
-            call.operation,
-            attempts=call.attempts,
-            call_id=call.call_id,
-            note=call.note,
-            write_kind=write_kind,
-        )
+        return protocol.error_for(verdict, self._context(call, verdict), note=call.note, write_kind=write_kind)
 
     def _reply(self, call: _Call, verdict: Verdict) -> Reply[Any]:
         operation = call.operation

@@ -5,7 +5,7 @@ Two services speak through this module. What differs between them is in their `D
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final, Literal
 from urllib.parse import quote
@@ -325,32 +325,16 @@ def _describe_foreign_body(answer: Answer) -> str:
 
 
 def error_for(
-    verdict: Verdict,
-    operation: Operation[Any],
-    *,
-    attempts: Iterable[errors.Attempt],
-    call_id: str,
-    note: str = "",
-    write_kind: str | None = None,
+    verdict: Verdict, context: dict[str, Any], *, note: str = "", write_kind: str | None = None
 ) -> errors.CallError:
     """The exception a failed call ends in.
 
     Args:
         verdict: the last attempt's.
-        operation: what was asked.
-        attempts: all attempts made.
-        call_id: our id of the call.
+        context: what every `CallError` says of its call.
         note: why no further attempt was made, if that needs saying.
         write_kind: for a write that may have been acted on, how its outcome got lost.
     """
-    context: dict[str, Any] = {
-        "method": operation.method,
-        "path": operation.path,
-        "company_id": operation.as_company if operation.as_company is not None else operation.company_id,
-        "call_id": call_id,
-        "request_id": verdict.request_id,
-        "attempts": attempts,
-    }
     message = _message(verdict) + (f"; {note}" if note else "")
     if write_kind is not None:
         return errors.OutcomeUnknownError(
@@ -363,7 +347,7 @@ def error_for(
     if not issubclass(verdict.error, errors.ApiError):
         return verdict.error(message, **context)
     assert verdict.status is not None
-    context |= {
+    context = context | {
         "status": verdict.status,
         "title": verdict.title,
         "detail": verdict.detail,
