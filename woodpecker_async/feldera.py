@@ -44,7 +44,8 @@ class FelderaKeys:
 
     def list(self, *, options: CallOptions | None = None) -> Pager[FelderaKey]:
         """All keys, in one answer; never with their secrets."""
-        call = ListCall[FelderaKey](operation=get(_KEYS, Listing[FelderaKey]), key=_id, paged=False)
+        operation = get(_KEYS, Listing[FelderaKey])
+        call = ListCall[FelderaKey](page=lambda _: operation, key=_id, paged=False)
         return Pager(self._caller, call, options)
 
     async def create(

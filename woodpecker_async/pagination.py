@@ -13,21 +13,21 @@ which are cancelled with the iterator). The iterators are classes, not async gen
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Hashable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Hashable, Sequence
 from typing import Any, Generic, TypeVar, overload
 
 import attrs
 
 from woodpecker_async.engine.operation import Caller, Operation, Reply
 from woodpecker_async.errors import CallError, ConfigError, PaginationError
-from woodpecker_async.models.paging import Listing
+from woodpecker_async.models.paging import Listing, PaginationData
 from woodpecker_async.options import CallOptions, call_options
 from woodpecker_async.secret import Secret
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
-Fetch = Callable[[int], Awaitable[Reply[Listing[T]]]]
+Fetch = Callable[[int], Coroutine[Any, Any, Reply[Listing[T]]]]
 
 _logger = logging.getLogger("woodpecker_async")
 
@@ -36,6 +36,8 @@ _GROWTH_FACTOR = 2
 _GROWTH_ROOM = 100
 # The cap where the server does not say how many pages there are.
 _UNCOUNTED = 1000
+# What an answer without `pagination_data` says.
+_UNSAID = PaginationData()
 
 
 @attrs.frozen(kw_only=True)
@@ -78,12 +80,12 @@ class ListCall(Generic[T]):
     """What a resource says of a list.
 
     Attributes:
-        operation: the operation that fetches one page.
+        page: the operation that fetches the page of this number.
         key: what an item is known by, to notice that it comes twice.
         paged: whether the endpoint has pages.
     """
 
-    operation: Operation[Listing[T]]
+    page: Callable[[int], Operation[Listing[T]]]
     key: Callable[[T], Hashable]
     paged: bool = True
 
@@ -115,7 +117,7 @@ class Pager(Generic[T]):
         return self._drifted
 
     def __await__(self) -> Generator[Any, None, Page[T]]:
-        return self._first().__await__()
+        return self.pages().__anext__().__await__()
 
     def __aiter__(self) -> AsyncIterator[T]:
         return _Items(self.pages())
@@ -158,21 +160,12 @@ class Pager(Generic[T]):
                 return collected[:limit]
         return collected
 
-    async def _first(self) -> Page[T]:
-        return await anext(self.pages())
-
     def _fetcher(self) -> Fetch[T]:
         # Bound to what it needs and not to an iterator: a prefetching task that referred to its iterator
         # would keep it alive after a `break`.
         caller, call, options = self._caller, self._call, self._options
 
-        async def fetch(number: int) -> Reply[Listing[T]]:
-            operation = call.operation
-            if call.paged:
-                operation = attrs.evolve(operation, params={**operation.params, "page": number})
-            return await caller.run(operation, options)
-
-        return fetch
+        return lambda number: caller.run(call.page(number), options)
 
 
 def _whole(name: str, value: object, least: int, most: int | None) -> None:
@@ -184,6 +177,14 @@ def _whole(name: str, value: object, least: int, most: int | None) -> None:
 class _Pages(AsyncIterator[Page[T]]):
     """One walk."""
 
+    _latest: Page[T] | None = None
+    _latest_reported: int | None = None
+    _first_items: tuple[T, ...] = ()
+    _seen: set[Hashable] | None = None
+    _count = 0
+    _barren = 0
+    _ended = False
+
     def __init__(self, pager: Pager[T], start: int, prefetch: int, max_pages: int | None) -> None:
         self._pager = pager
         self._fetch = pager._fetcher()
@@ -193,13 +194,6 @@ class _Pages(AsyncIterator[Page[T]]):
         self._prefetch = prefetch
         self._cap = max_pages
         self._ahead: deque[asyncio.Task[Reply[Listing[T]] | Exception]] = deque()
-        self._latest: Page[T] | None = None
-        self._latest_reported: int | None = None
-        self._first_items: tuple[T, ...] = ()
-        self._seen: set[Hashable] | None = None
-        self._count = 0
-        self._barren = 0
-        self._ended = False
         pager._drifted = False
 
     def __aiter__(self) -> "_Pages[T]":
@@ -210,7 +204,7 @@ class _Pages(AsyncIterator[Page[T]]):
             raise StopAsyncIteration
         number = self._next
         try:
-            reply = await self._get(number)
+            reply = await (self._prefetched() if self._ahead else self._fetch(number))
         except BaseException as error:
             # Not the end of the list: asked again, the walk goes on with this page.
             self._stop_prefetching()
@@ -223,13 +217,11 @@ class _Pages(AsyncIterator[Page[T]]):
         if not self._paged or _is_last(number, reply.value, page.items):
             self._end()
             self._notice_drift(page)
-        else:
+        elif self._prefetch:
             self._look_ahead(page)
         return page
 
-    async def _get(self, number: int) -> Reply[Listing[T]]:
-        if not self._ahead:
-            return await self._fetch(number)
+    async def _prefetched(self) -> Reply[Listing[T]]:
         result = await self._ahead.popleft()
         if isinstance(result, Exception):
             raise result
@@ -245,27 +237,26 @@ class _Pages(AsyncIterator[Page[T]]):
 
     def _admit(self, number: int, reply: Reply[Listing[T]]) -> Page[T]:
         """Make the page, drop what came before, and see that the walk gets on."""
-        listing, data = reply.value, reply.value.pagination_data
-        reported = data.current_page_number if data else None
-        total = data.total_pages if data else None
+        listing = reply.value
+        data = listing.pagination_data or _UNSAID
+        reported, announced = data.current_page_number, data.total_elements
         if self._latest_reported is not None and reported is not None and reported <= self._latest_reported:
             raise PaginationError(
                 f"asked for page {number}, the server sent page {reported} again: it does not turn pages",
                 resume=number,
             )
         self._latest_reported = reported
-        announced = data.total_elements if data else None
         if self._latest is not None and announced != self._latest.total_elements:
             self._pager._drifted = True
         items = self._without_known(listing.content)
-        self._guard(number, items, listing)
+        self._guard(number, items, listing, data.total_pages)
         self._count += len(items) + len(listing.undecodable)
         return Page(
             items=items,
             number=number,
-            total_pages=total,
+            total_pages=data.total_pages,
             total_elements=announced,
-            page_size=data.page_size if data else None,
+            page_size=data.page_size,
             undecodable=listing.undecodable,
             attempts=reply.attempts,
             raw=reply.raw,
@@ -287,9 +278,8 @@ class _Pages(AsyncIterator[Page[T]]):
             self._pager._drifted = True
         return tuple(fresh.values())
 
-    def _guard(self, number: int, items: tuple[T, ...], listing: Listing[T]) -> None:
+    def _guard(self, number: int, items: tuple[T, ...], listing: Listing[T], total: int | None) -> None:
         if self._cap is None:
-            total = listing.pagination_data.total_pages if listing.pagination_data else None
             self._cap = _UNCOUNTED if total is None else _GROWTH_FACTOR * total + _GROWTH_ROOM
         read = number - self._start + 1
         if read > self._cap:

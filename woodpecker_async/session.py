@@ -8,7 +8,7 @@ import asyncio
 import os
 import ssl
 import warnings
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
@@ -69,11 +69,11 @@ class _Access:
     def clock(self) -> Clock:
         return self.engine.settings.clock
 
-    async def run(self, operation: Operation[T], options: CallOptions | None = None) -> Reply[T]:
+    def run(self, operation: Operation[T], options: CallOptions | None = None) -> Coroutine[Any, Any, Reply[T]]:
         self._check()
         if operation.account_level and self.company_id is not None:
             operation = attrs.evolve(operation, as_company=self.company_id)
-        return await self.engine.run(operation, call_options(options).over(self.options))
+        return self.engine.run(operation, call_options(options).over(self.options))
 
     async def writer(self, company_id: int) -> Writer:
         self._check()

@@ -11,15 +11,19 @@ from hypothesis import strategies as st
 
 from tests.fakes import ScriptedCaller, listing
 from woodpecker_async import Page, Pager
-from woodpecker_async.engine.operation import get
+from woodpecker_async.engine.operation import Operation, get
 from woodpecker_async.errors import ConfigError, PaginationError
 from woodpecker_async.models.paging import Listing
 from woodpecker_async.pagination import ListCall
 
 
+def page(number: int) -> Operation[Listing[int]]:
+    return get("/x", Listing[int], params={"page": number})
+
+
 def pager(answer: Callable[[int], Listing[Any]], *, paged: bool = True) -> tuple[Pager[int], ScriptedCaller]:
     caller = ScriptedCaller(answer)
-    call = ListCall(operation=get("/x", Listing[int]), key=lambda item: item, paged=paged)
+    call = ListCall(page=page, key=lambda item: item, paged=paged)
     return Pager(caller, call), caller
 
 
@@ -223,7 +227,7 @@ class SlowCaller(ScriptedCaller):
 
 def slow(answer: Callable[[int], Listing[Any]]) -> tuple[Pager[int], SlowCaller]:
     caller = SlowCaller(answer)
-    return Pager(caller, ListCall(operation=get("/x", Listing[int]), key=lambda item: item)), caller
+    return Pager(caller, ListCall(page=page, key=lambda item: item)), caller
 
 
 async def test_prefetch_is_bounded_and_never_past_the_last_page() -> None:

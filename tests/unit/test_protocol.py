@@ -18,6 +18,7 @@ from woodpecker_async.engine.protocol import (
     Headers,
     NoAnswer,
     build_request,
+    common_headers,
     judge,
 )
 from woodpecker_async.errors import ConfigError
@@ -35,7 +36,7 @@ def problem(status: int, title: str, detail: str) -> bytes:
 
 def verdict(status: int, body: bytes = b"", operation: Operation = KEYS, **headers: str):
     answer = Answer(status=status, headers={k.replace("_", "-"): v for k, v in headers.items()}, body=body)
-    return judge(operation, answer, key=KEY, now=NOW)
+    return judge(operation, answer, key=KEY, now=lambda: NOW)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +89,7 @@ def test_only_the_servers_own_error_counts_as_settled() -> None:
     assert not verdict(502, b"").settled
     assert not verdict(504, problem(504, "Gateway Timeout", "x")).settled
     assert not verdict(500, b'{"message": "Endpoint request timed out"}').settled
-    assert not judge(KEYS, NoAnswer(kind="lost", reason="x"), key=KEY, now=NOW).settled
+    assert not judge(KEYS, NoAnswer(kind="lost", reason="x"), key=KEY, now=lambda: NOW).settled
 
 
 def test_a_success_is_not_mistaken_for_a_v1_error() -> None:
@@ -101,9 +102,9 @@ def test_a_success_is_not_mistaken_for_a_v1_error() -> None:
 def test_a_deletion_repeated_after_a_lost_answer_finds_nothing_and_is_done() -> None:
     deletion = Operation(method="DELETE", path="/x", template="/x", answer=None, repeatable=True)
     gone = Answer(status=404, headers={}, body=b"")
-    assert judge(deletion, gone, key=KEY, now=NOW, maybe_done_before=True).ok
-    assert not judge(deletion, gone, key=KEY, now=NOW).ok
-    assert not judge(KEYS, gone, key=KEY, now=NOW, maybe_done_before=True).ok
+    assert judge(deletion, gone, key=KEY, now=lambda: NOW, maybe_done_before=True).ok
+    assert not judge(deletion, gone, key=KEY, now=lambda: NOW).ok
+    assert not judge(KEYS, gone, key=KEY, now=lambda: NOW, maybe_done_before=True).ok
 
 
 def test_a_redirect_names_the_host_and_nothing_of_the_query() -> None:
@@ -195,12 +196,9 @@ def test_timestamps_are_aware_and_in_utc() -> None:
 def request_for(operation: Operation):
     return build_request(
         operation,
-        dialect=WOODPECKER,
         base_url="https://api.example/rest",
-        key=KEY,
+        common=common_headers(WOODPECKER, KEY, "ua", {"X-App": "a"}),
         body=None,
-        user_agent="ua",
-        extra_headers={"X-App": "a"},
     )
 
 

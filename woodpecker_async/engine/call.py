@@ -21,7 +21,7 @@ from woodpecker_async.engine.credentials import KeySource, asked
 from woodpecker_async.engine.lanes import Lane, Lanes, shared_lanes
 from woodpecker_async.engine.observe import Event, Observer
 from woodpecker_async.engine.operation import Operation, Reply
-from woodpecker_async.engine.protocol import Dialect, Verdict
+from woodpecker_async.engine.protocol import Dialect, Headers, Verdict
 from woodpecker_async.engine.retry import Repeats, may_repeat
 from woodpecker_async.engine.transport import Transport
 from woodpecker_async.errors import (
@@ -35,7 +35,7 @@ from woodpecker_async.errors import (
     SessionClosedError,
     WrongLoopError,
 )
-from woodpecker_async.options import CallOptions, Limits, RetryPolicy, Timeouts, call_options
+from woodpecker_async.options import CallOptions, Limits, Priority, RetryPolicy, Timeouts, call_options
 from woodpecker_async.secret import Secret
 
 T = TypeVar("T")
@@ -79,25 +79,40 @@ class _Home:
     lanes: Lanes | None = None
 
 
-@attrs.define
+@attrs.frozen
+class _Terms:
+    """What the options of a call, of its scope and of the session come to."""
+
+    options: CallOptions
+    retry: RetryPolicy
+    attempt_timeout: float
+    priority: Priority
+
+
+@attrs.define(eq=False)
 class _Call:
     """One logical call on its way."""
 
     operation: Operation[Any]
-    options: CallOptions
+    terms: _Terms
     home: _Home
-    call_id: str
-    body: bytes | None = attrs.field(repr=False)
-    retry: RetryPolicy
-    attempt_timeout: float
+    task: asyncio.Task[Any]
+    cancelled_before: int
+    number: int = attrs.field(factory=_call_numbers.__next__)
+    body: bytes | None = attrs.field(default=None, repr=False)
     deadline: float | None = None
     attempts: list[Attempt] = attrs.field(factory=list)
     sending: bool = False
+    cut_off: bool = False
     note: str = ""
 
     @property
+    def id(self) -> str:
+        return f"{self.home.process:x}-{self.number:x}"
+
+    @property
     def repeatable(self) -> bool:
-        return self.operation.repeatable or self.options.idempotent is True
+        return self.operation.repeatable or self.terms.options.idempotent is True
 
     @property
     def company_id(self) -> int | None:
@@ -117,7 +132,10 @@ class Engine:
         self.settings = settings
         self._observer = observer
         self._home: _Home | None = None
-        self._under_way: set[asyncio.Timeout] = set()
+        self._under_way: set[_Call] = set()
+        self._options = call_options(None)
+        self._terms = self._come_to(self._options)
+        self._common: tuple[Secret, Mapping[str, str], Headers] | None = None
         self._closed = False
 
     @property
@@ -138,26 +156,20 @@ class Engine:
             SessionClosedError: the session has been closed.
         """
         call = self._prepare(operation, call_options(options), await self._at_home())
-        alive = asyncio.timeout(None)
+        self._under_way.add(call)
         try:
-            async with alive:  # until `aclose` says otherwise
-                self._under_way.add(alive)
-                verdict = await self._until_final(call)
-        except TimeoutError:
-            if not alive.expired():
-                raise
-            raise self._cut_off(call) from None
+            verdict = await self._attempt(call)
+            if not verdict.ok and self._may_repeat(call, verdict):
+                verdict = await self._repeat(call, verdict)
+        except asyncio.CancelledError:
+            if call.cut_off and call.task.uncancel() <= call.cancelled_before:
+                raise self._cut_off(call) from None  # by `aclose`, and by nobody else
+            raise
         finally:
-            self._under_way.discard(alive)
+            self._under_way.discard(call)
         if not verdict.ok:
             raise self._failure(call, verdict)
         return self._reply(call, verdict)
-
-    async def _until_final(self, call: _Call) -> Verdict:
-        verdict = await self._attempt(call)
-        if not verdict.ok and self._may_repeat(call, verdict):
-            verdict = await self._repeat(call, verdict)
-        return verdict
 
     def policy(self, options: CallOptions) -> RetryPolicy:
         """The retry policy that these options and the session's come to."""
@@ -166,55 +178,63 @@ class Engine:
         return retry if merged.deadline is None else attrs.evolve(retry, deadline=merged.deadline)
 
     def _prepare(self, operation: Operation[Any], options: CallOptions, home: _Home) -> _Call:
-        settings = self.settings
-        merged = options.over(settings.options)
-        return _Call(
-            operation=operation,
+        task = asyncio.current_task()
+        assert task is not None
+        body = None if operation.body is None else codec.encode(operation.body)
+        return _Call(operation, self._terms_of(options), home, task, task.cancelling(), body=body)
+
+    def _terms_of(self, options: CallOptions) -> _Terms:
+        if options is not self._options:  # most calls come with the same ones as the call before
+            self._options, self._terms = options, self._come_to(options)
+        return self._terms
+
+    def _come_to(self, options: CallOptions) -> _Terms:
+        merged = options.over(self.settings.options)
+        return _Terms(
             options=merged,
-            home=home,
-            call_id=f"{os.getpid():x}-{next(_call_numbers):x}",
-            body=codec.encode(operation.body),
             retry=self.policy(options),
-            attempt_timeout=merged.attempt_timeout or settings.timeouts.attempt,
+            attempt_timeout=merged.attempt_timeout or self.settings.timeouts.attempt,
+            priority=merged.priority or "interactive",
         )
 
     # One attempt ------------------------------------------------------------------------------------------
 
     async def _attempt(self, call: _Call, waited: float = 0.0) -> Verdict:
-        key = await self._key()
+        listening = self._observer.listening
+        key = source if isinstance(source := self.settings.key, Secret) else await asked(source)
         with self._lanes(call.home, key).lane(call.company_id) as lane:
             await self._take_turn(call, lane)
             number = len(call.attempts) + 1
-            self._tell(call, "start", number, wait=waited)
+            if listening:
+                self._tell(call, "start", number, wait=waited)
             verdict = await self._send(call, lane, key)
         failure = "" if verdict.ok else verdict.kind
         call.attempts.append(Attempt(number, verdict.status, failure, waited, verdict.elapsed))
-        self._tell(call, "end", number, verdict=verdict)
+        if listening:
+            self._tell(call, "end", number, verdict=verdict)
         return verdict
 
     async def _take_turn(self, call: _Call, lane: Lane) -> None:
         """Wait for a place in the lane; the deadline begins with the first one."""
         clock, longest = self.settings.clock, self.settings.timeouts.lane
+        again = call.deadline is not None
         if call.deadline is not None:
             left = max(call.deadline - clock.now(), 0.0)
             longest = left if longest is None else min(longest, left)
-        priority, again = call.options.priority or "interactive", bool(call.attempts)
-        try:
-            if longest is None:
-                await lane.enter(priority, again=again)
-            else:
+        if longest is None:
+            await lane.enter(call.terms.priority, again=again)
+        else:
+            try:
                 async with asyncio.timeout(longest):
-                    await lane.enter(priority, again=again)
-        except TimeoutError:
-            raise self._no_turn(call, longest) from None
-        if self._closed:
-            lane.left()
-            raise self._closed_error()
+                    await lane.enter(call.terms.priority, again=again)
+            except TimeoutError:
+                raise self._no_turn(call, longest) from None
+        now = clock.now()
         if call.deadline is None:
-            call.deadline = clock.now() + call.retry.deadline
-        elif clock.now() >= call.deadline:
+            call.deadline = now + call.terms.retry.deadline
+        if self._closed or now >= call.deadline:
             lane.left()
-            raise self._no_turn(call, longest)
+            raise self._closed_error() if self._closed else self._no_turn(call, longest)
 
     def _no_turn(self, call: _Call, longest: float | None) -> LaneTimeoutError:
         return LaneTimeoutError(
@@ -228,21 +248,16 @@ class Engine:
         assert call.deadline is not None
         verdict: Verdict | None = None
         try:
+            common = self._common_headers(key, call.terms.options.headers)
             request = protocol.build_request(
-                call.operation,
-                dialect=settings.dialect,
-                base_url=settings.base_url,
-                key=key,
-                body=call.body,
-                user_agent=settings.user_agent,
-                extra_headers=call.options.headers,
+                call.operation, base_url=settings.base_url, common=common, body=call.body
             )
-            timeout = min(call.attempt_timeout, call.deadline - clock.now())
+            timeout = min(call.terms.attempt_timeout, call.deadline - clock.now())
             call.sending = True
             outcome = await call.home.transport.send(request, timeout)
             call.sending = False
             verdict = protocol.judge(
-                call.operation, outcome, key=key, now=clock.utcnow(), maybe_done_before=call.lost is not None
+                call.operation, outcome, key=key, now=clock.utcnow, maybe_done_before=call.lost is not None
             )
         finally:
             if verdict is None or verdict.kind == "timeout":
@@ -254,6 +269,13 @@ class Engine:
             else:
                 lane.left()
         return verdict
+
+    def _common_headers(self, key: Secret, extra: Mapping[str, str]) -> Headers:
+        if self._common is None or self._common[0] is not key or self._common[1] is not extra:
+            settings = self.settings
+            headers = protocol.common_headers(settings.dialect, key, settings.user_agent, extra)
+            self._common = (key, extra, headers)
+        return self._common[2]
 
     async def _key(self) -> Secret:
         source = self.settings.key
@@ -280,7 +302,7 @@ class Engine:
     async def _repeat(self, call: _Call, first: Verdict) -> Verdict:
         assert call.deadline is not None
         repeats = Repeats(
-            policy=call.retry,
+            policy=call.terms.retry,
             clock=self.settings.clock,
             deadline=call.deadline,
             repeatable=call.repeatable,
@@ -294,7 +316,8 @@ class Engine:
             return last
 
         def before_wait(verdict: Verdict, wait: float) -> None:
-            self._tell(call, "retry", len(call.attempts), verdict=verdict, wait=wait)
+            if self._observer.listening:
+                self._tell(call, "retry", len(call.attempts), verdict=verdict, wait=wait)
 
         try:
             verdict = await repeats.after(first, again, before_wait)
@@ -327,7 +350,7 @@ class Engine:
             return self._closed_error()
         if cut:
             return DeadlineExceededError(
-                f"no answer within the deadline of {call.retry.deadline:g} s", **self._context(call, verdict)
+                f"no answer within the deadline of {call.terms.retry.deadline:g} s", **self._context(call, verdict)
             )
         return self._error(call, verdict)
 
@@ -335,11 +358,15 @@ class Engine:
         return protocol.error_for(verdict, self._context(call, verdict), note=call.note, write_kind=write_kind)
 
     def _reply(self, call: _Call, verdict: Verdict) -> Reply[Any]:
-        operation = call.operation
+        operation, options = call.operation, call.terms.options
         value = None
         if operation.answer is not None:
-            strict, skip = call.options.strict is True, call.options.skip_bad_items is True
-            value = codec.decode(verdict.body, operation.answer, strict=strict, skip_bad_items=skip)
+            value = codec.decode(
+                verdict.body,
+                operation.answer,
+                strict=options.strict is True,
+                skip_bad_items=options.skip_bad_items is True,
+            )
         if isinstance(value, codec.Undecodable):
             shown = ", ".join(value.paths[:5]) + (", ..." if len(value.paths) > 5 else "")
             raise ResponseDecodeError(
@@ -348,7 +375,7 @@ class Engine:
                 status=verdict.status,
                 **self._context(call, verdict),
             )
-        raw = Secret(verdict.body.decode("utf-8", "replace")) if call.options.keep_raw and verdict.body else None
+        raw = Secret(verdict.body.decode("utf-8", "replace")) if options.keep_raw and verdict.body else None
         return Reply(value=value, raw=raw, attempts=len(call.attempts), request_id=verdict.request_id)
 
     def _context(self, call: _Call, verdict: Verdict | None = None) -> dict[str, Any]:
@@ -356,7 +383,7 @@ class Engine:
             "method": call.operation.method,
             "path": call.operation.path,
             "company_id": call.company_id,
-            "call_id": call.call_id,
+            "call_id": call.id,
             "request_id": verdict.request_id if verdict else None,
             "attempts": call.attempts,
         }
@@ -370,12 +397,10 @@ class Engine:
         verdict: Verdict | None = None,
         wait: float | None = None,
     ) -> None:
-        if not self._observer.listening:
-            return
         self._observer.tell(
             Event(
                 kind=kind,
-                call_id=call.call_id,
+                call_id=call.id,
                 method=call.operation.method,
                 path=call.operation.template,
                 company_id=call.company_id,
@@ -430,8 +455,9 @@ class Engine:
     async def aclose(self) -> None:
         """Close: calls under way end with an error, later ones are refused. May be called again."""
         self._closed = True
-        for alive in tuple(self._under_way):
-            alive.reschedule(0)  # in the past: at the next turn of the loop
+        for call in tuple(self._under_way):
+            if not call.cut_off:
+                call.cut_off = call.task.cancel()
         home, self._home = self._home, None
         if home is None:
             return

@@ -1,12 +1,16 @@
 """The API's protocol without any I/O: an operation becomes a request, an answer becomes a verdict.
 
 Two services speak through this module. What differs between them is in their `Dialect`.
+
+The values that are made anew for every attempt are plain rather than frozen classes, here and in `operation`:
+making a frozen one takes twice the time. Nobody changes them.
 """
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final, Literal
 from urllib.parse import quote
 
@@ -56,7 +60,7 @@ class Headers(dict[str, str]):
     __str__ = __repr__
 
 
-@attrs.frozen(kw_only=True)
+@attrs.define(kw_only=True)
 class Request:
     """One attempt's request, ready to send."""
 
@@ -67,7 +71,7 @@ class Request:
     is_write: bool = False
 
 
-@attrs.frozen(kw_only=True)
+@attrs.define(kw_only=True)
 class Answer:
     """What came back: status, headers (to be asked for by lower-case names), body."""
 
@@ -77,7 +81,7 @@ class Answer:
     elapsed: float = 0.0
 
 
-@attrs.frozen(kw_only=True)
+@attrs.define(kw_only=True)
 class NoAnswer:
     """Nothing, or nothing whole, came back.
 
@@ -94,7 +98,7 @@ class NoAnswer:
     elapsed: float = 0.0
 
 
-@attrs.frozen(kw_only=True)
+@attrs.define(kw_only=True)
 class Verdict:
     """What an attempt came to.
 
@@ -134,25 +138,22 @@ class Verdict:
         return self.kind == "ok"
 
 
-def build_request(
-    operation: Operation[Any],
-    *,
-    dialect: Dialect,
-    base_url: str,
-    key: Secret,
-    body: bytes | None,
-    user_agent: str,
-    extra_headers: Mapping[str, str],
-) -> Request:
+def common_headers(dialect: Dialect, key: Secret, user_agent: str, extra: Mapping[str, str]) -> Headers:
+    """What all requests with this key and these extra headers have in common."""
+    headers = Headers(extra)
+    headers["Accept"] = "application/json"
+    headers["User-Agent"] = user_agent
+    headers[dialect.credential_header] = dialect.credential_prefix + key.reveal()
+    return headers
+
+
+def build_request(operation: Operation[Any], *, base_url: str, common: Headers, body: bytes | None) -> Request:
     """The request of one attempt, with a header mapping of its own.
 
     `x-company-id` comes from the operation and from nowhere else, so that it cannot be lost between attempts
     or leak into another request.
     """
-    headers = Headers(extra_headers)
-    headers["Accept"] = "application/json"
-    headers["User-Agent"] = user_agent
-    headers[dialect.credential_header] = dialect.credential_prefix + key.reveal()
+    headers = Headers(common)
     if operation.as_company is not None:
         headers["x-company-id"] = str(operation.as_company)
     if body is not None:
@@ -164,7 +165,10 @@ def build_request(
 
 
 def _query(params: Mapping[str, Any]) -> str:
-    return "&".join(f"{quote(name)}={_query_value(value)}" for name, value in params.items() if value is not None)
+    return "&".join([f"{_quoted(name)}={_query_value(value)}" for name, value in params.items() if value is not None])
+
+
+_quoted = lru_cache(maxsize=256)(quote)  # the same few names in every request
 
 
 def _query_value(value: str | int | bool) -> str:
@@ -178,7 +182,7 @@ def judge(
     outcome: Answer | NoAnswer,
     *,
     key: Secret,
-    now: datetime,
+    now: Callable[[], datetime],
     maybe_done_before: bool = False,
 ) -> Verdict:
     """What the outcome of an attempt means.
@@ -187,7 +191,7 @@ def judge(
         operation: what was asked.
         outcome: what came back.
         key: the key it was asked with; a server that says it back is not quoted with it.
-        now: the wall clock, for a `Retry-After` that is a date.
+        now: tells the wall clock, for a `Retry-After` that is a date.
         maybe_done_before: an earlier attempt of the same call may have been acted on.
     """
     if isinstance(outcome, NoAnswer):
@@ -199,8 +203,9 @@ def judge(
             elapsed=outcome.elapsed,
         )
     status, headers = outcome.status, outcome.headers
-    spoken, mask = key.reveal(), key.masked
-    request_id = (headers.get("x-request-id") or headers.get("request-id") or "").replace(spoken, mask) or None
+    request_id = headers.get("x-request-id") or headers.get("request-id") or None
+    if request_id:
+        request_id = request_id.replace(key.reveal(), key.masked)
     if 200 <= status < 300 and not _hides_error(outcome.body):
         return Verdict(
             kind="ok",
@@ -213,7 +218,7 @@ def judge(
     if status == 404 and operation.method == "DELETE" and maybe_done_before:
         # The first answer was lost after the deletion happened.
         return Verdict(kind="ok", status=status, request_id=request_id, elapsed=outcome.elapsed, settled=True)
-    said = read_error(outcome.body.replace(spoken.encode(), mask.encode()))
+    said = read_error(outcome.body.replace(key.reveal().encode(), key.masked.encode()))
     kind, error = _classify(operation, status, said)
     detail, target = said.detail, ""
     if kind == "redirect":
@@ -230,7 +235,7 @@ def judge(
         code=said.code,
         details=said.details,
         timestamp=said.timestamp,
-        retry_after=parse_retry_after(headers.get("retry-after"), now),
+        retry_after=parse_retry_after(headers.get("retry-after"), now()),
         # A gateway's 502 to 504 says nothing of what the server behind it is still doing.
         settled=said.is_api and status <= 500,
         target=target,

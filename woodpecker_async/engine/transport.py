@@ -125,11 +125,11 @@ class Transport:
             request: what to send.
             timeout: seconds until the last byte must be there.
         """
-        flag = SimpleNamespace(sent=False)
+        flag = SimpleNamespace(sent=False) if request.is_write else None
         session = self._writes if request.is_write else self._reads
         started = time.monotonic()
         try:
-            async with session.request(
+            response = await session.request(
                 request.method,
                 URL(request.url, encoded=True),
                 headers=request.headers,
@@ -139,30 +139,28 @@ class Transport:
                 ssl=self._ssl,
                 timeout=self._timeout(timeout),
                 trace_request_ctx=flag,
-            ) as response:
-                try:
-                    body = await response.read()
-                except aiohttp.ClientPayloadError:
-                    if response.status < 300:
-                        raise
-                    body = b""  # an error is an error also when its body was cut
-                return Answer(
-                    status=response.status,
-                    headers=response.headers,
-                    body=body,
-                    elapsed=time.monotonic() - started,
-                )
+            )
+            try:
+                body = await response.read()  # to its end, which gives the connection back; or else closes it
+            except aiohttp.ClientPayloadError:
+                if response.status < 300:
+                    raise
+                body = b""  # an error is an error also when its body was cut
+            return Answer(
+                status=response.status,
+                headers=response.headers,
+                body=body,
+                elapsed=time.monotonic() - started,
+            )
         except asyncio.CancelledError as cancelled:
             # The frames below hold the headers: a cancellation goes on from here, without them.
             cancelled.__context__ = None
             raise cancelled.with_traceback(None) from None
         except Exception as error:  # the promise above: nothing of aiohttp's gets out
             failure = _no_answer(error, timeout=timeout, started=started)
-        if request.is_write and flag.sent and failure.kind == "not_sent":
-            return NoAnswer(kind="lost", reason=failure.reason, elapsed=failure.elapsed)
-        if request.is_write and not flag.sent:
-            return NoAnswer(kind="not_sent", reason=failure.reason, elapsed=failure.elapsed)
-        return failure
+        if flag is None or flag.sent == (failure.kind != "not_sent"):
+            return failure
+        return NoAnswer(kind="lost" if flag.sent else "not_sent", reason=failure.reason, elapsed=failure.elapsed)
 
     def _timeout(self, seconds: float) -> aiohttp.ClientTimeout:
         seconds = max(seconds, _SHORTEST)  # aiohttp takes zero and less for no timeout at all

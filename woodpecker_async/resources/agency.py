@@ -58,8 +58,11 @@ class Companies:
         """
         if active is not None and not isinstance(active, bool):
             raise ConfigError(f"active is True, False or None, not {active!r}")
-        operation = get(_COMPANIES, Listing[Company], params={"active": active})
-        return Pager(self._access, ListCall(operation=operation, key=lambda company: company.id), options)
+
+        def page(number: int) -> Operation[Listing[Company]]:
+            return get(_COMPANIES, Listing[Company], params={"active": active, "page": number})
+
+        return Pager(self._access, ListCall(page=page, key=lambda company: company.id), options)
 
     async def create(self, names: Iterable[str], *, options: CallOptions | None = None) -> tuple[Company, ...]:
         """Create companies, all or none. Each is billed, and gets an API key by itself.
@@ -100,8 +103,12 @@ class ApiKeys:
 
         Document: "Get a company's API keys".
         """
-        operation = get(_API_KEYS, Listing[ApiKey], company_id=checks.company_id(company_id))
-        return Pager(self._access, ListCall(operation=operation, key=lambda key: key.api_key), options)
+        checks.company_id(company_id)
+
+        def page(number: int) -> Operation[Listing[ApiKey]]:
+            return get(_API_KEYS, Listing[ApiKey], params={"page": number}, company_id=company_id)
+
+        return Pager(self._access, ListCall(page=page, key=lambda key: key.api_key), options)
 
     async def create(
         self,
@@ -334,7 +341,7 @@ class EmailAccounts:
         Document: "List of email accounts", `GET /v2/agency/companies/{company_id}/email_accounts`.
         """
         operation = get(_EMAIL_ACCOUNTS, Listing[EmailAccount], company_id=checks.company_id(company_id))
-        call = ListCall(operation=operation, key=lambda account: account.id, paged=False)
+        call = ListCall(page=lambda _: operation, key=lambda account: account.id, paged=False)
         return Pager(self._access, call, options)
 
 
