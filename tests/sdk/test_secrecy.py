@@ -24,7 +24,7 @@ CALLS: dict[str, Callable[[WoodpeckerSession, int], Awaitable[object]]] = {
     "companies.list": lambda w, c: w.agency.companies.list().collect(),
     "companies.create": lambda w, c: w.agency.companies.create(["Aviato"]),
     "api_keys.list": lambda w, c: w.agency.api_keys.list(c, options=CallOptions(keep_raw=True)).collect(),
-    "api_keys.page": lambda w, c: w.agency.api_keys.list(c, options=CallOptions(keep_raw=True))._first(),
+    "api_keys.page": lambda w, c: anext(w.agency.api_keys.list(c, options=CallOptions(keep_raw=True)).pages()),
     "api_keys.create": lambda w, c: w.agency.api_keys.create(c, "crm", settle=0),
     "api_keys.ensure": lambda w, c: w.agency.api_keys.ensure(c, "crm", settle=0),
     "api_keys.create_once": lambda w, c: w.agency.api_keys.create_once(c, "crm"),
