@@ -23,6 +23,7 @@ from woodpecker_async.engine.observe import Event, Observer
 from woodpecker_async.engine.operation import Operation, Reply
 from woodpecker_async.engine.protocol import Dialect, Headers, Verdict
 from woodpecker_async.engine.retry import Repeats, may_repeat
+from woodpecker_async.engine.shared import SlotsUnavailableError
 from woodpecker_async.engine.transport import Transport
 from woodpecker_async.errors import (
     Attempt,
@@ -33,6 +34,7 @@ from woodpecker_async.errors import (
     OutcomeUnknownError,
     ResponseDecodeError,
     SessionClosedError,
+    SharedLaneError,
     WrongLoopError,
 )
 from woodpecker_async.options import CallOptions, Limits, Priority, RetryPolicy, Timeouts, call_options
@@ -221,14 +223,16 @@ class Engine:
         if call.deadline is not None:
             left = max(call.deadline - clock.now(), 0.0)
             longest = left if longest is None else min(longest, left)
-        if longest is None:
-            await lane.enter(call.terms.priority, again=again)
-        else:
-            try:
+        try:
+            if longest is None:
+                await lane.enter(call.terms.priority, again=again)
+            else:
                 async with asyncio.timeout(longest):
                     await lane.enter(call.terms.priority, again=again)
-            except TimeoutError:
-                raise self._no_turn(call, longest) from None
+        except TimeoutError:
+            raise self._no_turn(call, longest) from None
+        except SlotsUnavailableError as error:
+            raise SharedLaneError(str(error), **self._context(call)) from None
         now = clock.now()
         if call.deadline is None:
             call.deadline = now + call.terms.retry.deadline
@@ -323,6 +327,9 @@ class Engine:
             verdict = await repeats.after(first, again, before_wait)
         except LaneTimeoutError:
             call.note = "the deadline passed while waiting for another turn"
+            return last
+        except SharedLaneError as error:
+            call.note = str(error.args[0])
             return last
         call.note = repeats.note
         return verdict
@@ -468,6 +475,8 @@ class Engine:
                 home.lanes.leave(self)
             await asyncio.sleep(0)  # what is under way ends as cut off, before its connection goes
             await home.transport.aclose()
+            if home.lanes is not None:
+                await home.lanes.aclose()
         # Else that loop is closed, and its connections with it; or it lives on, and closes them when it ends.
 
     @staticmethod
