@@ -82,7 +82,8 @@ class LaneMachine(RuleBasedStateMachine):
         with self.lanes.lane(visitor.company) as lane:
             visitor.lane = lane
             visitor.came = self.loop.now
-            await lane.enter(visitor.priority, again=visitor.again)
+            if not lane.enter_now():
+                await lane.enter(visitor.priority, again=visitor.again)
             visitor.inside, visitor.entered = True, self.loop.now
             self.judge_entry(visitor, lane)
             how = "cancelled"
@@ -293,7 +294,7 @@ class LaneMachine(RuleBasedStateMachine):
     @invariant()
     def nobody_waits_where_there_is_room(self) -> None:
         for lane in {visitor.lane for visitor in self.visitors}:
-            assert not lane._gate.waiting or lane._gate.inside >= lane._places()
+            assert not lane._gate.waiting or lane._gate.inside >= lane._gate.limit
         assert not self.lanes._total.waiting or self.lanes._total.inside >= self.lanes._refusals.size
 
     def teardown(self) -> None:
@@ -363,7 +364,7 @@ async def test_bulk_gets_in_within_eight_turns_through_a_lane() -> None:
 
 
 async def test_cancelled_bulk_requests_do_not_make_the_next_one_wait() -> None:
-    gate, order = Gate(lambda: 1), []
+    gate, order = Gate(1), []
     await gate.enter("interactive")
 
     async def visit(priority: Priority) -> None:

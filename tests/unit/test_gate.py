@@ -17,7 +17,7 @@ class GateMachine(RuleBasedStateMachine):
         super().__init__()
         self.loop = asyncio.new_event_loop()
         self.limit = 2
-        self.gate = Gate(lambda: self.limit)
+        self.gate = Gate(self.limit)
         self.queues: dict[str, list[asyncio.Task[None]]] = {"interactive": [], "bulk": []}
         self.inside: list[asyncio.Task[None]] = []
         self.since_bulk = 0
@@ -92,7 +92,7 @@ class GateMachine(RuleBasedStateMachine):
 
     @rule(limit=st.integers(1, 5))
     def change_limit(self, limit: int) -> None:
-        self.limit = limit
+        self.limit = self.gate.limit = limit
         self.gate.widened()
         self.admit()
         self.step()
@@ -120,7 +120,7 @@ TestGate.settings = settings(max_examples=60, stateful_step_count=40, deadline=N
 
 
 async def test_bulk_gets_one_in_eight() -> None:
-    gate = Gate(lambda: 1)
+    gate = Gate(1)
     await gate.enter("interactive")
     order: list[str] = []
 
@@ -143,7 +143,7 @@ async def test_bulk_gets_one_in_eight() -> None:
 
 
 async def test_first_come_first_served() -> None:
-    gate = Gate(lambda: 2)
+    gate = Gate(2)
     order: list[int] = []
 
     async def visit(number: int) -> None:
@@ -158,7 +158,7 @@ async def test_first_come_first_served() -> None:
 
 @pytest.mark.parametrize("moment", range(4))
 async def test_a_cancelled_visitor_never_keeps_a_place(moment: int) -> None:
-    gate = Gate(lambda: 1)
+    gate = Gate(1)
     await gate.enter("bulk")
     waiting = asyncio.create_task(gate.enter("bulk"))
     for _ in range(moment):

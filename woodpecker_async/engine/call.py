@@ -205,7 +205,9 @@ class Engine:
         listening = self._observer.listening
         key = source if isinstance(source := self.settings.key, Secret) else await asked(source)
         with self._lanes(call.home, key).lane(call.company_id) as lane:
-            await self._take_turn(call, lane)
+            if not lane.enter_now():
+                await self._take_turn(call, lane)
+            self._begin(call, lane)
             number = len(call.attempts) + 1
             if listening:
                 self._tell(call, "start", number, wait=waited)
@@ -217,7 +219,7 @@ class Engine:
         return verdict
 
     async def _take_turn(self, call: _Call, lane: Lane) -> None:
-        """Wait for a place in the lane; the deadline begins with the first one."""
+        """Wait for a place in the lane, as long as the deadline and `Timeouts.lane` allow."""
         clock, longest = self.settings.clock, self.settings.timeouts.lane
         again = call.deadline is not None
         if call.deadline is not None:
@@ -233,12 +235,15 @@ class Engine:
             raise self._no_turn(call, longest) from None
         except SlotsUnavailableError as error:
             raise SharedLaneError(str(error), **self._context(call)) from None
-        now = clock.now()
+
+    def _begin(self, call: _Call, lane: Lane) -> None:
+        """The turn has come; with the first one the deadline begins."""
+        now = self.settings.clock.now()
         if call.deadline is None:
             call.deadline = now + call.terms.retry.deadline
         if self._closed or now >= call.deadline:
             lane.left()
-            raise self._closed_error() if self._closed else self._no_turn(call, longest)
+            raise self._closed_error() if self._closed else self._no_turn(call, 0.0)
 
     def _no_turn(self, call: _Call, longest: float | None) -> LaneTimeoutError:
         return LaneTimeoutError(
@@ -261,7 +266,7 @@ class Engine:
             outcome = await call.home.transport.send(request, timeout)
             call.sending = False
             verdict = protocol.judge(
-                call.operation, outcome, key=key, now=clock.utcnow, maybe_done_before=call.lost is not None
+                call.operation, outcome, key=key, now=clock.utcnow, maybe_done_before=bool(call.attempts) and call.lost is not None
             )
         finally:
             if verdict is None or verdict.kind == "timeout":

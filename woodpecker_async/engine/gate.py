@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
 
 from woodpecker_async.options import Priority
 
@@ -10,18 +9,19 @@ _BULK_TURN = 8
 
 
 class Gate:
-    """Lets as many in at once as `limit()` says.
+    """Lets as many in at once as `limit` says.
 
     Within a priority they enter in the order they came; interactive ones go before bulk ones, but of eight
     that enter while both kinds wait, one is bulk. A place is given away at the moment it becomes free, to
     the first in the queue, so that nobody who comes later can slip in between.
 
-    Args:
-        limit: how many may be inside; may change at any time, see `widened`.
+    Attributes:
+        limit: how many may be inside; may be set at any time, see `widened`.
+        inside: how many are.
     """
 
-    def __init__(self, limit: Callable[[], int]) -> None:
-        self._limit = limit
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
         self._interactive: deque[asyncio.Future[None]] = deque()
         self._bulk: deque[asyncio.Future[None]] = deque()
         self._since_bulk = 0
@@ -36,7 +36,14 @@ class Gate:
     @property
     def idle(self) -> bool:
         """Nobody inside, nobody waiting."""
-        return not self.inside and not self.waiting
+        return not self.inside and not ((self._interactive or self._bulk) and self.waiting)
+
+    def enter_now(self) -> bool:
+        """Take a place, if there is one and nobody waits for it."""
+        if self.inside >= self.limit or self._interactive or self._bulk or self._arriving:
+            return False
+        self.inside += 1
+        return True
 
     async def enter(self, priority: Priority, *, again: bool = False) -> None:
         """Wait for a place and take it.
@@ -45,8 +52,7 @@ class Gate:
             priority: which of the two queues.
             again: go to the head of the queue: who has been inside before came first.
         """
-        if self.inside < self._limit() and not self._interactive and not self._bulk and not self._arriving:
-            self.inside += 1
+        if self.enter_now():
             return
         queue = self._interactive if priority == "interactive" else self._bulk
         loop = asyncio.get_running_loop()
@@ -55,7 +61,7 @@ class Gate:
             queue.appendleft(turn)
         else:
             queue.append(turn)
-        if self.inside < self._limit():
+        if self.inside < self.limit:
             # Others have been given their turn and have yet to wake: they go first, also to what comes next.
             loop.call_soon(self.widened)
         try:
@@ -70,11 +76,12 @@ class Gate:
     def leave(self) -> None:
         """Give the place back."""
         self.inside -= 1
-        self.widened()
+        if self._interactive or self._bulk:
+            self.widened()
 
     def widened(self) -> None:
         """Let in as many as there is room for now."""
-        while self.inside < self._limit() and (turn := self._next()) is not None:
+        while self.inside < self.limit and (turn := self._next()) is not None:
             self.inside += 1
             self._arriving += 1
             turn.set_result(None)

@@ -13,9 +13,10 @@ all of them share (see `shared`).
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from functools import partial
+from typing import Self
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from woodpecker_async.engine.clock import Clock
@@ -29,14 +30,14 @@ _FIRST_GUESS = 0.5  # seconds a request takes, before any was seen
 
 
 class Lane:
-    """The way to one account of the server."""
+    """The way to one account of the server. Be `with` it from before you enter until after you left."""
 
     def __init__(
-        self, window: AdaptiveWindow, total: Gate, refusals: RefusalWindow, when_idle: Callable[[], None]
+        self, window: AdaptiveWindow, total: Gate, refusals: RefusalWindow, forget: Callable[[], object] | None
     ) -> None:
         self.window = window
-        self._gate = Gate(self._places)
-        self._when_idle = when_idle
+        self._gate = Gate(window.size)
+        self._forget = forget
         self._abandoned = 0
         self._total = total
         self._refusals = refusals
@@ -44,10 +45,19 @@ class Lane:
         self._slots: Slots | None = None
         self._slots_taken = 0
 
-    def _places(self) -> int:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._forget is not None and self.idle:
+            self._forget()
+
+    def _adjust(self) -> None:
+        """The window is another now, or what is left behind is."""
         # What nobody waits for any more takes nothing from the window, which is about what we know of the
         # server, but from what the server has room for.
-        return min(self.window.size, self.window.ceiling - self._abandoned)
+        self._gate.limit = min(self.window.size, self.window.ceiling - self._abandoned)
+        self._total.limit = self._refusals.size
 
     @property
     def idle(self) -> bool:
@@ -57,6 +67,7 @@ class Lane:
     def bound(self, ceiling: int) -> None:
         """Another session of the account asks for less, or one that asked for less has gone."""
         self.window.bound(ceiling)
+        self._adjust()
         self._gate.widened()
 
     def share(self, slots: Slots | None) -> None:
@@ -64,6 +75,15 @@ class Lane:
         self._slots = slots
         self._slots_taken = 0  # what is under way had none of these
         self.window.shared(slots is not None)
+
+    def enter_now(self) -> bool:
+        """Take a turn, if that needs no waiting. Follow with exactly one of the calls below."""
+        if self._slots is not None or not self._gate.enter_now():
+            return False
+        if self._total.enter_now():
+            return True
+        self._gate.leave()
+        return False
 
     async def enter(self, priority: Priority, *, again: bool = False) -> None:
         """Wait for a turn and take it. Follow with exactly one of the calls below.
@@ -94,17 +114,19 @@ class Lane:
         self._typical += (latency - self._typical) / 8
         inside = self._gate.inside
         if self._slots is None:
-            self.window.answered(operation, latency, now, full=inside >= self._places())
+            self.window.answered(operation, latency, now, full=inside >= self._gate.limit)
         else:  # who waits for a place that processes share is not under way yet
             taken = self._slots_taken
-            self.window.answered(operation, latency, now, full=taken >= self._places(), crowded=inside > taken)
+            self.window.answered(operation, latency, now, full=taken >= self._gate.limit, crowded=inside > taken)
         self._refusals.answered(latency)
+        self._adjust()
         self.left()
 
     def refused(self, now: float) -> None:
         """The server refused the request: its queue was full."""
         self.window.refused(now)
         self._refusals.refused(now)
+        self._adjust()
         self.left()
 
     def abandoned(self, longest: float) -> None:
@@ -116,14 +138,15 @@ class Lane:
         # `_typical` includes the wait behind those that were under way at the same time.
         quarantine = min(2 * self._typical, longest)
         self._abandoned += 1
+        self._adjust()
         self._left(quarantine)
         asyncio.get_running_loop().call_later(quarantine, self._forget_abandoned)
 
     def _forget_abandoned(self) -> None:
         self._abandoned -= 1
+        self._adjust()
         self._gate.widened()
-        if self.idle:
-            self._when_idle()
+        self.__exit__()
 
     def left(self) -> None:
         """The request is over: with an error that says nothing of the queue, or without an answer."""
@@ -191,7 +214,7 @@ class Lanes:
         self._members: WeakKeyDictionary[object, Limits] = WeakKeyDictionary()
         self._by_company: dict[int | None, Lane] = {}
         self._refusals = RefusalWindow(self.limits.total)
-        self._total = Gate(lambda: self._refusals.size)
+        self._total = Gate(self._refusals.size)
         self._writers: dict[int, Writer] = {}
         self.ensured: dict[tuple[int, str], str] = {}
 
@@ -250,6 +273,7 @@ class Lanes:
             shared_outage=outage,
         )
         self._refusals.bound(self.limits.total)
+        self._total.limit = self._refusals.size
         self._total.widened()
         for lane in self._by_company.values():
             lane.bound(self._ceiling)
@@ -258,25 +282,17 @@ class Lanes:
     def _ceiling(self) -> int:
         return self.limits.total if self.limits.lanes == "discover" else self.limits.max_in_flight
 
-    @contextmanager
-    def lane(self, company_id: int | None) -> Iterator[Lane]:
+    def lane(self, company_id: int | None) -> Lane:
         """The lane for a request about this company; a company's own is forgotten when nobody uses it."""
         key = company_id if self.limits.lanes == "company" else None
         lane = self._by_company.get(key)
         if lane is None:
             window = AdaptiveWindow(self._ceiling, self.limits.queue_wait)
-            lane = self._by_company[key] = Lane(window, self._total, self._refusals, partial(self._forget, key))
+            forget = None if key is None else partial(self._by_company.pop, key, None)
+            lane = self._by_company[key] = Lane(window, self._total, self._refusals, forget)
             if self._backend is not None:
                 lane.share(self._backend.slots(str(key or "all")))
-        try:
-            yield lane
-        finally:
-            if lane.idle:
-                self._forget(key)
-
-    def _forget(self, key: int | None) -> None:
-        if key is not None:
-            self._by_company.pop(key, None)
+        return lane
 
     def writer(self, company_id: int, clock: Clock) -> Writer:
         """Who lets one key creation at a time at a company."""
