@@ -193,9 +193,8 @@ class Run(AsyncIterator[Outcome]):
                 return
             if entry is None:
                 return
-            index, given = entry
             try:
-                outcome = await self._step(self._one(index, given))
+                outcome = await self._step(self._one(*entry))
             except Exception as error:
                 self._halt(error)
                 return
@@ -211,8 +210,7 @@ class Run(AsyncIterator[Outcome]):
         self._steps.discard(step)
         return step.result()
 
-    async def _one(self, index: int, given: object) -> Outcome:
-        company, company_id = given if isinstance(given, Company) else None, _id_of(given)
+    async def _one(self, index: int, company_id: int, company: Company | None) -> Outcome:
         began = time.monotonic()
         keys: tuple[ApiKey, ...] = ()
         error: WoodpeckerError | None = None
@@ -299,7 +297,8 @@ class _Input:
         elif isinstance(self._sync, Generator):
             self._sync.close()
 
-    async def next(self) -> tuple[int, Any] | None:
+    async def next(self) -> tuple[int, int, Company | None] | None:
+        """Place in the input, id, and the company itself if that was given; `None` at the end."""
         async with self._lock:
             while not self._over:
                 try:
@@ -307,11 +306,12 @@ class _Input:
                 except (StopIteration, StopAsyncIteration):
                     self._over = True
                     return None
-                if _id_of(given) in self._skip:
+                company_id = _id_of(given)
+                if company_id in self._skip:
                     continue
                 index = self._index
                 self._index += 1
-                return index, given
+                return index, company_id, given if isinstance(given, Company) else None
             return None
 
 

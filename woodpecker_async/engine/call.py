@@ -137,6 +137,7 @@ class Engine:
         self._under_way: set[_Call] = set()
         self._options = call_options(None)
         self._terms = self._come_to(self._options)
+        self._prefix = urlsplit(settings.base_url).path
         self._common: tuple[Secret, Mapping[str, str], Headers] | None = None
         self._closed = False
 
@@ -258,9 +259,7 @@ class Engine:
         verdict: Verdict | None = None
         try:
             common = self._common_headers(key, call.terms.options.headers)
-            request = protocol.build_request(
-                call.operation, base_url=settings.base_url, common=common, body=call.body
-            )
+            request = protocol.build_request(call.operation, prefix=self._prefix, common=common, body=call.body)
             timeout = min(call.terms.attempt_timeout, call.deadline - clock.now())
             call.sending = True
             outcome = await call.home.transport.send(request, timeout)

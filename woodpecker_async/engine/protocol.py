@@ -62,10 +62,11 @@ class Headers(dict[str, str]):
 
 @attrs.define(kw_only=True)
 class Request:
-    """One attempt's request, ready to send."""
+    """One attempt's request, ready to send. Path and query are quoted, and go below the server's origin."""
 
     method: str
-    url: str
+    path: str
+    query: str
     headers: Headers
     body: bytes | None = attrs.field(default=None, repr=False)
     is_write: bool = False
@@ -147,21 +148,31 @@ def common_headers(dialect: Dialect, key: Secret, user_agent: str, extra: Mappin
     return headers
 
 
-def build_request(operation: Operation[Any], *, base_url: str, common: Headers, body: bytes | None) -> Request:
+def build_request(operation: Operation[Any], *, prefix: str, common: Headers, body: bytes | None) -> Request:
     """The request of one attempt, with a header mapping of its own.
 
     `x-company-id` comes from the operation and from nowhere else, so that it cannot be lost between attempts
     or leak into another request.
+
+    Args:
+        operation: what to ask for.
+        prefix: the path of the base URL.
+        common: see `common_headers`.
+        body: JSON.
     """
     headers = Headers(common)
     if operation.as_company is not None:
         headers["x-company-id"] = str(operation.as_company)
     if body is not None:
         headers["Content-Type"] = "application/json"
-    url = base_url + operation.path
-    if query := _query(operation.params):
-        url += "?" + query
-    return Request(method=operation.method, url=url, headers=headers, body=body, is_write=operation.is_write)
+    return Request(
+        method=operation.method,
+        path=prefix + operation.path,
+        query=_query(operation.params),
+        headers=headers,
+        body=body,
+        is_write=operation.is_write,
+    )
 
 
 def _query(params: Mapping[str, Any]) -> str:

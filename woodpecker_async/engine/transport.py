@@ -11,6 +11,7 @@ import asyncio
 import time
 import urllib.request
 from collections.abc import AsyncGenerator
+from functools import partial
 from ssl import SSLContext
 from types import SimpleNamespace
 from typing import Any, Final
@@ -74,6 +75,9 @@ class Transport:
         self._connect_timeout = connect_timeout
         self._ssl: SSLContext | bool = ssl_context if ssl_context is not None else True
         self._proxy = proxy or (_environment_proxy(origin) if trust_env else None)
+        # Built from its parts, for taking a URL to pieces costs twice as much.
+        parts = URL(origin)
+        self._url = partial(URL.build, scheme=parts.scheme, authority=parts.raw_authority)
         self._timeouts: dict[float, aiohttp.ClientTimeout] = {}
         if borrowed is None:
             # The lane bounds what is under way: the pool must never be a second, hidden queue.
@@ -131,7 +135,7 @@ class Transport:
         try:
             response = await session.request(
                 request.method,
-                URL(request.url, encoded=True),
+                self._url(path=request.path, query_string=request.query, encoded=True),
                 headers=request.headers,
                 data=request.body,
                 allow_redirects=False,
