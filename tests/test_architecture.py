@@ -11,7 +11,7 @@ import woodpecker_async
 
 ROOT = Path(woodpecker_async.__file__).parent
 LEAVES = {"errors", "secret", "options", "engine.clock"}
-PURE = {"engine.operation", "engine.envelopes", "engine.protocol", "engine.codec", "engine.window"}
+PURE = {"engine.operation", "engine.envelopes", "engine.protocol", "engine.codec", "engine.fast", "engine.window"}
 MEET_IN_CALL = {"engine.transport", "engine.retry", "engine.lanes", "engine.observe"}
 
 
@@ -68,6 +68,7 @@ def test_the_parts_of_a_call_meet_only_in_call(name: str) -> None:
         ("tenacity", {"engine.retry"}),
         ("redis", {"engine.shared.redis"}),
         ("cattrs", {"engine.codec"}),
+        ("msgspec", {"engine.fast"}),
         ("click", {"cli"}),
         ("rich", {"cli"}),
     ],

@@ -3,6 +3,7 @@
 import json
 import pickle
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from woodpecker_async import Secret
-from woodpecker_async.engine import codec
+from woodpecker_async.engine import codec, fast
 from woodpecker_async.engine.codec import Undecodable, decode, encode
 from woodpecker_async.errors import ConfigError
 from woodpecker_async.models import (
@@ -30,6 +31,16 @@ from woodpecker_async.models import (
 )
 
 SENTINEL = "999.sentinel-value"
+
+
+@pytest.fixture(params=["cattrs", "msgspec"], autouse=True, scope="module")
+def how(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Everything here holds with the short cut of msgspec and without it."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "cattrs":
+            patch.setattr(fast, "msgspec", None)
+            patch.setattr(fast, "_readers", {})
+        yield
 
 
 def page(*content: object, **data: object) -> bytes:

@@ -20,7 +20,7 @@ import cattrs
 from cattrs.cols import homogenous_tuple_structure_factory
 from cattrs.preconf.json import make_converter
 
-from woodpecker_async.engine import fast
+from woodpecker_async.engine.fast import reader
 from woodpecker_async.errors import ConfigError
 from woodpecker_async.models.account import MailboxType, Me
 from woodpecker_async.models.paging import Listing
@@ -49,8 +49,10 @@ def decode(body: bytes, into: type[T], *, strict: bool = False, skip_bad_items: 
     """
     if into is Any and not body.strip():
         return None  # type: ignore[return-value]
-    if not strict and (read := fast.reader(into)) is not None:
+    if not strict and (read := reader(into)) is not None:
         try:
+            if not body.isascii():
+                body.decode()
             return read(body)  # type: ignore[no-any-return]
         except Exception:  # noqa: S110 - whatever it does not accept is read again, and judged, below
             pass

@@ -29,7 +29,8 @@ _readers: dict[Any, _Read | None] = {}
 def reader(into: Any) -> _Read | None:
     """How to read a body as this type; `None` where there is no short cut.
 
-    What is returned raises anything at all for a body it does not accept.
+    What is returned raises anything at all for a body it does not accept, and wants one that is UTF-8: in what
+    it skips, msgspec does not look.
     """
     try:
         return _readers[into]

@@ -31,12 +31,14 @@ class Gate:
     @property
     def waiting(self) -> int:
         """How many wait to enter."""
+        if not self._interactive and not self._bulk:
+            return 0
         return sum(not turn.done() for queue in (self._interactive, self._bulk) for turn in queue)
 
     @property
     def idle(self) -> bool:
         """Nobody inside, nobody waiting."""
-        return not self.inside and not ((self._interactive or self._bulk) and self.waiting)
+        return not self.inside and not self.waiting
 
     def enter_now(self) -> bool:
         """Take a place, if there is one and nobody waits for it."""

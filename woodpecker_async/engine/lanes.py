@@ -113,7 +113,9 @@ class Lane:
         """A success is here: learn from it, and let the next in."""
         self._typical += (latency - self._typical) / 8
         inside = self._gate.inside
-        if self._slots is None:
+        if self._forget is not None and inside == 1 and not self._abandoned and not self._gate.waiting:
+            pass  # the lane ends here, and what it would learn with it
+        elif self._slots is None:
             self.window.answered(operation, latency, now, full=inside >= self._gate.limit)
         else:  # who waits for a place that processes share is not under way yet
             taken = self._slots_taken

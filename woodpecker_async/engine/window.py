@@ -59,7 +59,6 @@ class _Best:
         return min(self.now, self.before)
 
 
-@attrs.define
 class AdaptiveWindow:
     """A window that finds the server's limit by itself.
 
@@ -70,23 +69,21 @@ class AdaptiveWindow:
         floor: fewer than this may only be under way because of a refusal or of `queue_wait`.
     """
 
-    limit: int
-    queue_wait: float
-    size: int = attrs.field()
-    floor: int = 1
-    _slow_start: bool = True
-    _best: dict[str, _Best] = attrs.field(factory=dict)
-    _base: float = 0.1
-    _round: list[float] = attrs.field(factory=list)
-    _latest: float = 0.0
-    _was_full: bool = False
-    _was_crowded: bool = False
-    _deaf_until: float = -math.inf
-    _was_refused: bool = False
+    floor = 1
+    _slow_start = True
+    _base = 0.1
+    _latest = 0.0
+    _was_full = False
+    _was_crowded = False
+    _deaf_until = -math.inf
+    _was_refused = False
 
-    @size.default
-    def _first(self) -> int:
-        return 1 if self.limit <= DOCUMENTED else _BOLD
+    def __init__(self, limit: int, queue_wait: float) -> None:
+        self.limit = limit
+        self.queue_wait = queue_wait
+        self.size = 1 if limit <= DOCUMENTED else _BOLD
+        self._best: dict[str, _Best] = {}
+        self._round: list[float] = []
 
     @property
     def ceiling(self) -> int:

@@ -37,6 +37,9 @@ _COMPANIES: Final = "/v2/agency/companies"
 _API_KEYS: Final = "/v2/agency/companies/{company_id}/api_keys"
 _EMAIL_ACCOUNTS: Final = "/v2/agency/companies/{company_id}/email_accounts"
 
+_Companies = Listing[Company]
+_ApiKeys = Listing[ApiKey]
+
 # A list that changed while it was read may lack a key; then it is no ground to decide on.
 _LOOKS: Final = 3
 
@@ -59,8 +62,8 @@ class Companies:
         if active is not None and not isinstance(active, bool):
             raise ConfigError(f"active is True, False or None, not {active!r}")
 
-        def page(number: int) -> Operation[Listing[Company]]:
-            return get(_COMPANIES, Listing[Company], params={"active": active, "page": number})
+        def page(number: int) -> Operation[_Companies]:
+            return get(_COMPANIES, _Companies, params={"active": active, "page": number})
 
         return Pager(self._access, ListCall(page=page, key=lambda company: company.id), options)
 
@@ -105,8 +108,8 @@ class ApiKeys:
         """
         checks.company_id(company_id)
 
-        def page(number: int) -> Operation[Listing[ApiKey]]:
-            return get(_API_KEYS, Listing[ApiKey], params={"page": number}, company_id=company_id)
+        def page(number: int) -> Operation[_ApiKeys]:
+            return get(_API_KEYS, _ApiKeys, params={"page": number}, company_id=company_id)
 
         return Pager(self._access, ListCall(page=page, key=lambda key: key.api_key), options)
 

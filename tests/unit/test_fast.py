@@ -1,0 +1,145 @@
+"""The short cut of msgspec: it reads nothing that cattrs refuses, and nothing otherwise."""
+
+import json
+from typing import Any
+
+import attrs
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from woodpecker_async import Secret, models
+from woodpecker_async.engine import codec, fast
+from woodpecker_async.engine.codec import Undecodable, decode
+from woodpecker_async.models import ApiKey, Company, CreatedApiKey, EmailAccount, FelderaKey, Listing, Mailbox, Me, V1Company
+
+pytest.importorskip("msgspec", reason="msgspec is not installed: pip install 'woodpecker-async[fast]'")
+
+MODELS = [model for name in models.__all__ if attrs.has(model := getattr(models, name)) and model is not Listing]
+TYPES = [*MODELS, *(Listing[model] for model in MODELS)]  # type: ignore[valid-type]
+
+values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.sampled_from([0, 1, 1.0, -0.0, 10**25, "", "1", "true", "SMTP", "7b9a0f5c-1111-4222-8333-123456789abc"])
+    | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=6,
+)
+FIELDS = sorted({field.name for model in [*MODELS, Listing] for field in attrs.fields(model)})
+objects = st.recursive(
+    st.dictionaries(st.sampled_from(FIELDS), values, max_size=8),
+    lambda inner: st.dictionaries(st.sampled_from(FIELDS), values | inner | st.lists(inner, max_size=3), max_size=8),
+    max_leaves=4,
+)
+good_keys = st.fixed_dictionaries({"api_key": st.text(min_size=1)}, optional={"label": st.none() | st.text()})
+good_companies = st.fixed_dictionaries(
+    {"id": st.integers(), "name": st.text()},
+    optional={"owner": st.none() | st.text(), "active": st.none() | st.booleans(), "email_slots": st.integers()},
+)
+pages = st.fixed_dictionaries(
+    {"content": st.lists(good_keys | good_companies, max_size=3)},
+    optional={"pagination_data": st.none() | st.dictionaries(st.sampled_from(FIELDS), values), "more": values},
+)
+
+
+def by_cattrs(body: bytes, into: Any) -> Any:
+    """What `decode` says without the short cut."""
+    kept, fast._readers[into] = fast.reader(into), None
+    try:
+        return decode(body, into)
+    finally:
+        fast._readers[into] = kept
+
+
+def compare(body: bytes) -> None:
+    for into in TYPES:
+        read = fast.reader(into)
+        if read is None:
+            continue
+        try:
+            body.decode()
+            value = read(body)
+        except Exception:
+            continue  # `codec` decides
+        expected = by_cattrs(body, into)
+        assert value == expected, into
+        assert repr(value) == repr(expected), into  # 1, 1.0 and True are equal, and not the same
+
+
+@given(pages | objects | st.lists(good_keys | objects, max_size=3) | values, st.booleans())
+def test_what_msgspec_reads_cattrs_reads_alike(value: Any, ascii_only: bool) -> None:
+    compare(json.dumps(value, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass"))
+
+
+@given(pages, st.integers(0, 10_000), st.binary(max_size=3), st.integers(0, 3))
+@example({"content": [], "more": "x"}, 10_000, b"\n", 0)
+def test_a_damaged_body_is_read_alike(value: Any, at: int, junk: bytes, cut: int) -> None:
+    body = json.dumps(value).encode()
+    at %= len(body) + 1
+    compare(body[:at] + junk + body[at + cut :])
+
+
+@pytest.mark.parametrize("into", [Listing[ApiKey], CreatedApiKey])
+def test_a_body_that_is_not_utf_8_is_refused_also_for_what_nobody_reads(into: Any) -> None:
+    body = b'{"content": [], "api_key": "a", "more": "\xff"}'
+    assert isinstance(decode(body, into), Undecodable)
+    assert isinstance(decode(body.replace(b"\xff", "é".encode()), into), into.__origin__ if into is not CreatedApiKey else into)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"content": [{"api_key": "a", "api_key": 3}]}',
+        b'{"content": [{"api_key": 3, "api_key": "a"}]}',
+        b'{"content": [], "content": [{"api_key": "a"}]}',
+        b'{"content": [], "undecodable": ["x"]}',
+        b'{"content": [], "x": NaN}',
+        b'{"content": [], "x": 1E999}',
+        b'{"content": [], "x": "\\ud800"}',
+        b'{"message": "nothing found"}',
+        b'{"message": "nothing found", "content": []}',
+        b"[]",
+        b" []",
+        b'\xef\xbb\xbf{"content": []}',
+        '{"content": []}'.encode("utf-16"),
+        b'{"fields": {}}',
+        b'{"id": "7b9a0f5c111142228333123456789abc", "name": "x"}',
+        b'{"id": "{7b9a0f5c-1111-4222-8333-123456789abc}", "name": "x"}',
+    ],
+)
+def test_odd_bodies_are_read_alike(body: bytes) -> None:
+    compare(body)
+    for into in TYPES:
+        assert decode(body, into) == by_cattrs(body, into)
+
+
+@pytest.mark.parametrize("into", [Listing[ApiKey], Listing[Company], Listing[V1Company], CreatedApiKey, FelderaKey])
+def test_the_short_cut_is_there_for_what_comes_in_pages(into: Any) -> None:
+    assert fast.reader(into) is not None
+
+
+@pytest.mark.parametrize("into", [Any, Me, Listing[Mailbox], EmailAccount])
+def test_what_msgspec_cannot_read_has_none(into: Any) -> None:
+    assert fast.reader(into) is None
+
+
+def test_it_is_not_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fast, "msgspec", None)
+    monkeypatch.setattr(fast, "_readers", {})
+    body = b'{"content": [{"api_key": "1.a"}]}'
+    assert fast.reader(Listing[ApiKey]) is None
+    assert decode(body, Listing[ApiKey]) == Listing(content=(ApiKey(api_key=Secret("1.a")),))
+
+
+def test_strictness_and_reasons_are_those_of_cattrs() -> None:
+    body = b'{"content": [{"api_key": "1.a", "new": 1}]}'
+    assert isinstance(decode(body, Listing[ApiKey]), Listing)
+    strict = decode(body, Listing[ApiKey], strict=True)
+    assert isinstance(strict, Undecodable)
+    assert strict.paths == ("$.content[0]: unknown fields new",)
+    assert codec.decode(b'{"content": [{"api_key": 7}]}', Listing[ApiKey]) == Undecodable(
+        ("$.content[0].api_key: expected a text that is not empty, got an integer",)
+    )
