@@ -38,7 +38,7 @@ def run(name: str, size: Size) -> Chapter:
 
 def short(chapters: Sequence[Chapter]) -> str:
     """The sentences with figures, as a list."""
-    return "\n".join(f"- {chapter.short}" for chapter in chapters if chapter.short) + "\n"
+    return "".join(f"- {chapter.short}\n" for chapter in chapters if chapter.short)
 
 
 def results(chapters: Sequence[Chapter]) -> str:

@@ -13,7 +13,7 @@ from benchmarks import peers
 from benchmarks.measure import Chapter, Size, Spread, client, in_turn, table, target
 from benchmarks.server import Target, answering
 
-SIZES = {"tiny": (10, 50), "quick": (100, 1000), "full": (100, 1000, 10_000)}
+SIZES = {"tiny": (10, 20), "quick": (100, 1000), "full": (100, 1000, 10_000)}
 AT_MOST = 1.2  # times the peak at a tenth of the companies
 
 

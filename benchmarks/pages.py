@@ -28,7 +28,7 @@ _WARM = 20  # pages that come before those that are measured
 def fast_is_there() -> bool:
     """Whether the SDK reads JSON with the extra `fast`. Asked in a process of its own."""
     import_module("woodpecker_async.engine.codec")
-    return "msgspec" in sys.modules
+    return sys.modules.get("msgspec") is not None
 
 
 @attrs.frozen

@@ -10,7 +10,7 @@ from xml.sax.saxutils import escape
 
 import attrs
 
-TEXT: Final = "#768390"
+TEXT: Final = "#707c88"
 COLOURS: Final = {"ours": "#2a9d6f", "theirs": "#6b8fc4", "lost": "#d1605e"}
 
 _WIDTH, _NAMES, _LABELS = 820, 290, 220
