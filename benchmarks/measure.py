@@ -7,11 +7,12 @@ import gc
 import os
 import statistics
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from typing import Any, Literal, ParamSpec, Self, TypeVar
 
 import attrs
@@ -113,9 +114,18 @@ def client(without: Sequence[str] = ()) -> Iterator[Client]:
 
 def _settle(without: Sequence[str]) -> None:
     pin(CLIENT_CORE)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     for package in without:
         assert package not in sys.modules, f"{package} has been imported already"
         sys.modules[package] = None  # type: ignore[assignment]
+
+
+def _end_with_parent() -> None:
+    # A pool whose owner was killed would wait for work for ever.
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def in_turn(rounds: int, runs: Mapping[str, Callable[[], T]]) -> dict[str, list[T]]:

@@ -28,11 +28,13 @@ PROGRAMS = {
 
 
 def _python(*arguments: str) -> str:
-    # A set hash seed, so that no run has another luck with its dictionaries.
+    # A set hash seed, so that no run has another luck with its dictionaries; and compiled modules are kept, as
+    # they are wherever a package is installed.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     done = subprocess.run(
         [sys.executable, *arguments],
         cwd=ROOT,
-        env={**os.environ, "PYTHONHASHSEED": "0"},
+        env={**environment, "PYTHONHASHSEED": "0"},
         capture_output=True,
         text=True,
         check=True,
