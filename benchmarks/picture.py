@@ -13,7 +13,7 @@ import attrs
 TEXT: Final = "#707c88"
 COLOURS: Final = {"ours": "#2a9d6f", "theirs": "#6b8fc4", "lost": "#d1605e"}
 
-_WIDTH, _NAMES, _LABELS = 820, 290, 220
+_WIDTH, _NAMES, _LABELS = 820, 290, 260
 _TOP, _STEP, _BAR = 46, 32, 20
 _FONT = "font-family='system-ui, -apple-system, Segoe UI, Helvetica, Arial, sans-serif'"
 
