@@ -8,6 +8,8 @@ import argparse
 import importlib
 import importlib.util
 import re
+import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,9 +33,14 @@ def there(name: str) -> bool:
 
 
 def run(name: str, size: Size) -> Chapter:
-    """Run one benchmark."""
-    chapter: Chapter = importlib.import_module(f"benchmarks.{name}").chapter(size)
-    return chapter
+    """Run one benchmark. One that only prints is a program of its own, and has one size."""
+    module = importlib.import_module(f"benchmarks.{name}")
+    if hasattr(module, "chapter"):
+        chapter: Chapter = module.chapter(size)
+        return chapter
+    command = [sys.executable, "-m", module.__name__]
+    printed = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True, timeout=600).stdout
+    return Chapter(title=name.replace("_", " ").capitalize(), text=f"```text\n{printed.strip()}\n```")
 
 
 def short(chapters: Sequence[Chapter]) -> str:

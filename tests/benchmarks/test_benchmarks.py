@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from importlib import import_module
 
 import pytest
 
@@ -22,7 +23,9 @@ COMPARED = {
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if there(name)])
-def test_each_runs(name, capsys):
+def test_each_runs(name):
+    if not hasattr(import_module(f"benchmarks.{name}"), "chapter"):
+        pytest.skip(f"benchmarks.{name} is a program of its own, without a tiny form")
     chapter = run(name, "tiny")
     assert chapter.title
     tables = [block for block in chapter.text.split("\n\n") if block.startswith("|")]
@@ -104,6 +107,15 @@ def test_each_round_begins_with_another():
 def test_ratios_are_made_within_a_round():
     assert ratio([1.0, 20.0, 3.0], to=[1.0, 10.0, 1.0]) == Spread(1.0, 2.0, 3.0)
     assert str(Spread(1.0, 2.0, 3.0)) == "2.00 (1.00 to 3.00)"
+
+
+def test_one_that_only_prints_is_run_as_a_program(monkeypatch, tmp_path):
+    (tmp_path / "benchmarks").mkdir()
+    (tmp_path / "benchmarks" / "__init__.py").touch()
+    (tmp_path / "benchmarks" / "printing.py").write_text("if __name__ == '__main__':\n    print('a  1')\n")
+    monkeypatch.setattr("benchmarks.__main__.ROOT", tmp_path)
+    monkeypatch.setattr("benchmarks.__path__", [str(tmp_path / "benchmarks")])
+    assert run("printing", "full") == Chapter(title="Printing", text="```text\na  1\n```")
 
 
 def test_what_is_written_down(tmp_path):
