@@ -1,1 +1,1 @@
-"""Measurements, side by side in one run: `python -m benchmarks.lanes`."""
+"""Why not just write it with aiohttp? Measured: `python -m benchmarks`."""

@@ -1,7 +1,9 @@
-"""The sandbox in a process of its own, so that client and server do not share an interpreter."""
+"""Servers in a process of their own, so that client and server share neither an interpreter nor a core."""
 
 import asyncio
-from collections.abc import Iterator
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -9,53 +11,79 @@ from typing import Any
 
 import attrs
 
+from benchmarks.measure import SERVER_CORE, pin
+from benchmarks.raw import Connection as RawConnection
 from woodpecker_async.sandbox import Sandbox
 
 
 @attrs.frozen
-class Served:
-    """A sandbox elsewhere.
+class Target:
+    """What a client is told.
 
     Attributes:
-        base_url: its base URL.
-        key: its HQ key.
+        base_url: the base URL of the API.
+        key: an HQ key.
         company_ids: the companies.
     """
 
     base_url: str
     key: str = attrs.field(repr=False)
     company_ids: tuple[int, ...]
+
+
+@attrs.frozen
+class Served:
+    """A server elsewhere.
+
+    Attributes:
+        target: where it is.
+    """
+
+    target: Target
     _pipe: Connection
 
     def refused(self) -> int:
         """How many requests it has refused since this was last asked."""
-        self._pipe.send("refused")
-        return int(self._pipe.recv())
+        return int(self._ask("refused"))
 
+    def cpu(self) -> float:
+        """How many seconds of CPU its process has used so far."""
+        return float(self._ask("cpu"))
 
-def _serve(pipe: Connection, options: dict[str, Any]) -> None:
-    async def main() -> None:
-        async with Sandbox(**options) as box:
-            pipe.send((box.base_url, box.hq_key, box.company_ids))
-            told = 0
-            while await asyncio.to_thread(pipe.recv) == "refused":
-                pipe.send(box.stats.refused - told)
-                told = box.stats.refused
-
-    asyncio.run(main())
+    def _ask(self, question: str) -> Any:
+        self._pipe.send(question)
+        return self._pipe.recv()
 
 
 @contextmanager
 def serving(**options: Any) -> Iterator[Served]:
     """Run `Sandbox(**options)` in a child process."""
+    with _child(_sandbox, options) as served:
+        yield served
+
+
+@contextmanager
+def answering(*, keys: int = 50) -> Iterator[Served]:
+    """Run a server without a limit that answers as fast as can be, so that the client is what is measured.
+
+    It says again and again what the sandbox once said: a page of 50 companies, and pages of API keys.
+
+    Args:
+        keys: how many keys each company has, 50 on a page.
+    """
+    with _child(_canned, {"keys": keys}) as served:
+        yield served
+
+
+@contextmanager
+def _child(serve: Callable[[Connection, dict[str, Any]], None], options: dict[str, Any]) -> Iterator[Served]:
     context = get_context("spawn")
     here, there = context.Pipe()
-    child = context.Process(target=_serve, args=(there, options), daemon=True)
+    child = context.Process(target=serve, args=(there, options), daemon=True)
     child.start()
     there.close()  # so that a child that dies is an end of file here, and not a wait for ever
     try:
-        base_url, key, company_ids = here.recv()
-        yield Served(base_url, key, company_ids, here)
+        yield Served(here.recv(), here)
     finally:
         with suppress(OSError):
             here.send("end")
@@ -63,3 +91,72 @@ def serving(**options: Any) -> Iterator[Served]:
         if child.is_alive():
             child.kill()
             child.join()
+        child.close()
+        here.close()
+
+
+def _sandbox(pipe: Connection, options: dict[str, Any]) -> None:
+    async def main() -> None:
+        async with Sandbox(**options) as box:
+            pipe.send(Target(box.base_url, box.hq_key, box.company_ids))
+            told = 0
+
+            def refused() -> int:
+                nonlocal told
+                before, told = told, box.stats.refused
+                return told - before
+
+            await _tell(pipe, {"refused": refused, "cpu": time.process_time})
+
+    pin(SERVER_CORE)
+    asyncio.run(main())
+
+
+async def _tell(pipe: Connection, answers: Mapping[str, Callable[[], Any]]) -> None:
+    with suppress(EOFError):  # the parent has gone
+        while (question := await asyncio.to_thread(pipe.recv)) in answers:
+            pipe.send(answers[question]())
+
+
+class _Canned(asyncio.Protocol):
+    """Says what was recorded for the page asked for."""
+
+    _PAGE = re.compile(rb"[?&]page=(\d+)")
+
+    def __init__(self, companies: bytes, keys: list[bytes]) -> None:
+        self._companies = companies
+        self._keys = keys
+        self._received = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        while (end := self._received.find(b"\r\n\r\n")) >= 0:  # only GETs come here, and they have no body
+            line = self._received[: self._received.index(b"\r\n")]
+            self._received = self._received[end + 4 :]
+            page = self._PAGE.search(line)
+            number = int(page[1]) if page else 1
+            self._transport.write(self._keys[number - 1] if b"/api_keys" in line else self._companies)
+
+
+def _canned(pipe: Connection, options: dict[str, Any]) -> None:
+    async def main() -> None:
+        pages = max(1, -(-options["keys"] // 50))
+        async with Sandbox(companies=50, keys_per_company=options["keys"], service_time=0, queue=False) as box:
+            key, company_ids = box.hq_key, box.company_ids
+            connection = await RawConnection.open(box.base_url, key)
+            path = f"/v2/agency/companies/{company_ids[0]}/api_keys?page="
+            keys = [await connection.get(f"{path}{page}") for page in range(1, pages + 1)]
+            companies = await connection.get("/v2/agency/companies")
+            connection.close()
+        server = await asyncio.get_running_loop().create_server(lambda: _Canned(companies, keys), "127.0.0.1", 0)
+        async with server:
+            port = server.sockets[0].getsockname()[1]
+            pipe.send(Target(f"http://127.0.0.1:{port}/rest", key, company_ids))
+            await _tell(pipe, {"cpu": time.process_time})
+
+    pin(SERVER_CORE)
+    asyncio.run(main())

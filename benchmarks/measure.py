@@ -1,0 +1,162 @@
+"""How things are measured here: in turn, in processes of their own, and told as ratios within one round.
+
+Nothing in this module imports the SDK: a client process decides what can be imported before anything is.
+"""
+
+import gc
+import os
+import statistics
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing import get_context, parent_process
+from typing import Any, Literal, ParamSpec, Self, TypeVar
+
+import attrs
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+Size = Literal["tiny", "quick", "full"]  # seconds, for the tests; a minute; what is published
+
+SERVER_CORE, CLIENT_CORE = 0, 1
+
+
+@attrs.frozen
+class Spread:
+    """Smallest, median and largest of some figures."""
+
+    least: float
+    median: float
+    most: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Self:
+        """The spread of at least one value."""
+        return cls(min(values), statistics.median(values), max(values))
+
+    def __str__(self) -> str:
+        return f"{self.median:.2f} ({self.least:.2f} to {self.most:.2f})"
+
+
+@attrs.frozen
+class Spent:
+    """What a piece of work took in the process that did it.
+
+    Attributes:
+        seconds: of wall time.
+        cpu: seconds of this process's CPU.
+    """
+
+    seconds: float
+    cpu: float
+
+
+@attrs.frozen(kw_only=True)
+class Chapter:
+    """What a benchmark has to tell.
+
+    Attributes:
+        title: its heading.
+        text: Markdown: a paragraph for each table, and the tables.
+        short: one sentence with figures, for the README; or nothing.
+        pictures: SVG by the file's name.
+    """
+
+    title: str
+    text: str
+    short: str = ""
+    pictures: Mapping[str, str] = attrs.field(factory=dict)
+
+
+class Stopwatch:
+    """`with Stopwatch() as watch: ...`, then `watch.spent`."""
+
+    spent: Spent
+
+    def __enter__(self) -> Self:
+        gc.collect()
+        self._cpu, self._began = time.process_time(), time.perf_counter()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        seconds, cpu = time.perf_counter() - self._began, time.process_time() - self._cpu
+        self.spent = Spent(seconds, cpu)
+
+
+def pin(core: int) -> None:
+    """Keep this process on one core, where there are two and that can be said."""
+    if hasattr(os, "sched_setaffinity") and {SERVER_CORE, CLIENT_CORE} <= os.sched_getaffinity(0):
+        os.sched_setaffinity(0, {core})
+
+
+class Client:
+    """A process that runs clients, away from the server and with a memory of its own."""
+
+    def __init__(self, pool: ProcessPoolExecutor) -> None:
+        self._pool = pool
+
+    def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a function of a module there."""
+        return self._pool.submit(function, *args, **kwargs).result()
+
+
+@contextmanager
+def client(without: Sequence[str] = ()) -> Iterator[Client]:
+    """A client process in which the packages named cannot be imported."""
+    with ProcessPoolExecutor(1, get_context("spawn"), _settle, (tuple(without),)) as pool:
+        pool.submit(int).result()  # it is there before anything is measured
+        yield Client(pool)
+
+
+def _settle(without: Sequence[str]) -> None:
+    pin(CLIENT_CORE)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    for package in without:
+        assert package not in sys.modules, f"{package} has been imported already"
+        sys.modules[package] = None  # type: ignore[assignment]
+
+
+def _end_with_parent() -> None:
+    # A pool whose owner was killed would wait for work for ever.
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
+
+
+def in_turn(rounds: int, runs: Mapping[str, Callable[[], T]]) -> dict[str, list[T]]:
+    """Run all of them `rounds` times; each round begins with another one."""
+    results: dict[str, list[T]] = {name: [] for name in runs}
+    names = list(runs)
+    for number in range(rounds):
+        first = number % len(names)
+        for name in (*names[first:], *names[:first]):
+            gc.collect()
+            results[name].append(runs[name]())
+    return results
+
+
+def ratio(these: Sequence[float], to: Sequence[float]) -> Spread:
+    """The ratios of each round."""
+    return Spread.of([one / other for one, other in zip(these, to, strict=True)])
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """A Markdown table; the first column is text, the others are figures."""
+    lines = [head, ["---", *("---:" for _ in head[1:])], *rows]
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+
+
+def target(what: str, *, met: bool) -> str:
+    """A sentence that says whether a target was met."""
+    return f"Target met: {what}." if met else f"**Target missed**: {what}."
+
+
+def machine() -> str:
+    """What it was measured on."""
+    system = {"linux": "Linux", "darwin": "macOS"}.get(sys.platform, sys.platform)
+    return f"{os.cpu_count()} cores, Python {sys.version_info.major}.{sys.version_info.minor}, {system}"

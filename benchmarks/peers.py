@@ -1,0 +1,234 @@
+"""The clients that are compared: what an engineer would write without the SDK, and the SDK.
+
+Each is opened on a target and gives `fetch`: all API keys of one company, or with `None` the first page of
+companies. It says how many there were, or `None` if the server refused; hand-written, that company is lost.
+All follow the pages, for a client that does not is not done.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+import aiohttp
+import attrs
+
+from benchmarks import raw
+from benchmarks.measure import Spent, Stopwatch
+from benchmarks.server import Target
+from woodpecker_async import Limits, WoodpeckerSession, bulk
+from woodpecker_async.options import Lanes
+
+Fetch = Callable[[int | None], Awaitable[int | None]]
+Opened = Callable[[Target], AbstractAsyncContextManager[Fetch]]
+Get = Callable[[str], Awaitable[Any]]
+
+
+@attrs.frozen(kw_only=True)
+class Peer:
+    """A way to write it.
+
+    Attributes:
+        title: how tables name it.
+        open: opens it.
+        at_once: how many requests it has under way; `None` for as many as there are.
+        needs: a package that may be missing.
+        ours: whether it is the SDK.
+    """
+
+    title: str
+    open: Opened
+    at_once: int | None
+    needs: str | None = None
+    ours: bool = False
+
+    @property
+    def available(self) -> bool:
+        """Whether its package is installed."""
+        return self.needs is None or find_spec(self.needs) is not None
+
+
+async def drive(fetch: Fetch, ids: Iterable[int | None], at_once: int | None) -> int:
+    """Fetch for all of them with `gather` and a semaphore; how many were answered."""
+    if at_once is None:
+        return _answered(await asyncio.gather(*map(fetch, ids)))
+    gate = asyncio.Semaphore(at_once)
+
+    async def one(company_id: int | None) -> int | None:
+        async with gate:
+            return await fetch(company_id)
+
+    return _answered(await asyncio.gather(*map(one, ids)))
+
+
+def _answered(counts: Iterable[int | None]) -> int:
+    return sum(count is not None for count in counts)
+
+
+def _path(company_id: int | None) -> str:
+    return "/v2/agency/companies" if company_id is None else f"/v2/agency/companies/{company_id}/api_keys"
+
+
+async def _walk(get: Get, company_id: int | None) -> int | None:
+    """Page by page, by hand. `get` gives the parsed page, or `None` when it was refused."""
+    path = _path(company_id)
+    items: list[dict[str, Any]] = []
+    number = last = 1
+    while number <= last:
+        page = await get(path if number == 1 else f"{path}?page={number}")
+        if page is None:
+            return None
+        items += page["content"]
+        last = page["pagination_data"]["total_pages"]
+        number += 1
+    return len(items)
+
+
+@asynccontextmanager
+async def _aiohttp(target: Target) -> AsyncIterator[Fetch]:
+    headers, connector = {"x-api-key": target.key}, aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(headers=headers, connector=connector) as session:
+
+        async def get(path: str) -> Any:
+            async with session.get(target.base_url + path) as response:
+                return json.loads(await response.read()) if response.status == 200 else None
+
+        yield partial(_walk, get)
+
+
+@asynccontextmanager
+async def _httpx(target: Target) -> AsyncIterator[Fetch]:
+    httpx: Any = import_module("httpx")
+    async with httpx.AsyncClient(headers={"x-api-key": target.key}, timeout=60) as session:
+
+        async def get(path: str) -> Any:
+            response = await session.get(target.base_url + path)
+            return response.json() if response.status_code == 200 else None
+
+        yield partial(_walk, get)
+
+
+@asynccontextmanager
+async def _sample(target: Target) -> AsyncIterator[Fetch]:
+    """As in the API's documents: `requests.get`, a new connection each time."""
+    requests: Any = import_module("requests")
+
+    async def get(path: str) -> Any:
+        response = requests.get(target.base_url + path, headers={"x-api-key": target.key})
+        return response.json() if response.status_code == 200 else None
+
+    yield partial(_walk, get)
+
+
+@asynccontextmanager
+async def _requests(target: Target) -> AsyncIterator[Fetch]:
+    requests: Any = import_module("requests")
+    with requests.Session() as session:
+        session.headers["x-api-key"] = target.key
+
+        async def get(path: str) -> Any:
+            response = session.get(target.base_url + path)
+            return response.json() if response.status_code == 200 else None
+
+        yield partial(_walk, get)
+
+
+@asynccontextmanager
+async def _floor(target: Target) -> AsyncIterator[Fetch]:
+    idle: list[raw.Connection] = []
+
+    async def get(path: str) -> Any:
+        connection = idle.pop() if idle else await raw.Connection.open(target.base_url, target.key)
+        answer = await connection.get(path)
+        idle.append(connection)
+        head, _, body = answer.partition(b"\r\n\r\n")
+        return json.loads(body) if b" 200 " in head[:13] else None
+
+    try:
+        yield partial(_walk, get)
+    finally:
+        for connection in idle:
+            connection.close()
+
+
+@asynccontextmanager
+async def _sdk(target: Target, lanes: Lanes = "account") -> AsyncIterator[Fetch]:
+    async with WoodpeckerSession(target.key, base_url=target.base_url, limits=Limits(lanes=lanes)) as woodpecker:
+
+        async def fetch(company_id: int | None) -> int:
+            if company_id is None:
+                return len(await woodpecker.agency.companies.list())
+            return len(await woodpecker.agency.api_keys.list(company_id))
+
+        yield fetch
+
+
+@attrs.frozen
+class Done:
+    """A whole job.
+
+    Attributes:
+        answered: companies that were answered.
+        spent: what it took, connecting included.
+    """
+
+    answered: int
+    spent: Spent
+
+
+def by_hand(peer: Peer, to: Target, companies: Iterable[int] | None = None) -> Done:
+    """All companies, or those given, through `gather`, in an event loop of its own. The refused are lost."""
+
+    async def job() -> int:
+        async with peer.open(to) as fetch:
+            return await drive(fetch, to.company_ids if companies is None else companies, peer.at_once)
+
+    with Stopwatch() as watch:
+        answered = asyncio.run(job())
+    return Done(answered, watch.spent)
+
+
+def in_bulk(to: Target, companies: Iterable[int] | None = None, lanes: Lanes = "account") -> Done:
+    """The same through `bulk.list_api_keys`; no outcome is kept."""
+
+    async def job() -> int:
+        async with (
+            WoodpeckerSession(to.key, base_url=to.base_url, limits=Limits(lanes=lanes)) as woodpecker,
+            bulk.list_api_keys(woodpecker, to.company_ids if companies is None else companies) as run,
+        ):
+            answered = 0
+            async for outcome in run:
+                answered += outcome.ok
+            return answered
+
+    with Stopwatch() as watch:
+        answered = asyncio.run(job())
+    return Done(answered, watch.spent)
+
+
+FLOOR = Peer(title="raw asyncio connections, 7", open=_floor, at_once=7)
+SAMPLE = Peer(title="the API document's sample (requests)", open=_sample, at_once=1, needs="requests")
+REQUESTS = Peer(title="requests with a session", open=_requests, at_once=1, needs="requests")
+HTTPX = Peer(title="httpx, semaphore of 7", open=_httpx, at_once=7, needs="httpx")
+ONE_BY_ONE = Peer(title="aiohttp, one after another", open=_aiohttp, at_once=1)
+SEVEN = Peer(title="aiohttp, semaphore of 7", open=_aiohttp, at_once=7)
+FIFTY = Peer(title="aiohttp, semaphore of 50", open=_aiohttp, at_once=50)
+UNBOUND = Peer(title="aiohttp, no semaphore", open=_aiohttp, at_once=None)
+SDK = Peer(title="woodpecker-async", open=_sdk, at_once=7, ours=True)
+SDK_BY_COMPANY = Peer(title="woodpecker-async", open=partial(_sdk, lanes="company"), at_once=50, ours=True)
+SDK_DISCOVER = Peer(title="woodpecker-async", open=partial(_sdk, lanes="discover"), at_once=50, ours=True)
+
+
+def available(peers: Iterable[Peer]) -> list[Peer]:
+    """Those whose package is installed; for each of the others a line says what is missing."""
+    there = []
+    for peer in peers:
+        if peer.available:
+            there.append(peer)
+        else:
+            print(f"{peer.title} is left out: pip install '.[bench]'")
+    return there

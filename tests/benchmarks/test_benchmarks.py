@@ -1,0 +1,171 @@
+"""The benchmarks run: each in a tiny form, which takes seconds. What they measure is not looked at here."""
+
+import asyncio
+import sys
+from importlib import import_module
+
+import pytest
+
+from benchmarks import main_job, pages, peers
+from benchmarks.__main__ import NAMES, main, run, short, there, write
+from benchmarks.measure import Chapter, Spread, client, in_turn, ratio
+from benchmarks.server import answering, serving
+from tests.docs.pages import ROOT
+
+COMPARED = {
+    "floor": peers.FLOOR,
+    "sample": peers.SAMPLE,
+    "requests": peers.REQUESTS,
+    "httpx": peers.HTTPX,
+    "aiohttp": peers.SEVEN,
+    "sdk": peers.SDK,
+}
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if there(name)])
+def test_each_runs(name):
+    if not hasattr(import_module(f"benchmarks.{name}"), "chapter"):
+        pytest.skip(f"benchmarks.{name} is a program of its own, without a tiny form")
+    chapter = run(name, "tiny")
+    assert chapter.title
+    tables = [block for block in chapter.text.split("\n\n") if block.startswith("|")]
+    assert tables
+    for table in tables:
+        head, line, *rows = (row.split(" | ") for row in table.splitlines())
+        assert rows
+        assert {len(cells) for cells in (line, *rows)} == {len(head)}
+    for picture in chapter.pictures.values():
+        assert picture.startswith("<svg ")
+
+
+@pytest.fixture(scope="module")
+def canned():
+    with answering(keys=100) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def process():
+    with client() as process:
+        yield process
+
+
+@pytest.mark.parametrize("name", COMPARED)
+def test_every_client_does_the_same_work(name, canned, process):
+    peer = COMPARED[name]
+    if not peer.available:
+        pytest.skip(f"{peer.needs} is not installed: pip install '.[bench]'")
+    counts = process.run(_counts, peer, canned.target)
+    # The SDK is asked for pages, and gives the first; the others follow the pages.
+    assert counts == ([50, 50] if peer.ours else [100, 50])
+
+
+def _counts(peer, to):
+    async def counts():
+        async with peer.open(to) as fetch:
+            return [await fetch(7), await fetch(None)]
+
+    return asyncio.run(counts())
+
+
+def test_what_is_refused_is_lost_by_hand_and_not_with_the_sdk(process):
+    with serving(companies=20, keys_per_company=1, service_time=0.005) as served:
+        by_hand = process.run(peers.by_hand, peers.UNBOUND, served.target)
+        assert served.refused() == 20 - by_hand.answered > 0
+        assert process.run(peers.in_bulk, served.target).answered == 20
+        assert served.refused() == 0
+        assert served.cpu() > 0
+
+
+def test_a_client_process_without_a_package_has_the_plain_decoder():
+    with client(without=["msgspec"]) as process:
+        assert process.run(pages.fast_is_there) is False
+        assert process.run(_missing, "msgspec")
+    assert sys.modules.get("msgspec", True)  # here it is as it was
+
+
+def _missing(name):
+    try:
+        __import__(name)
+    except ImportError:
+        return True
+    return False
+
+
+def test_an_error_in_a_client_process_is_raised_here(process):
+    with pytest.raises(ZeroDivisionError):
+        process.run(divmod, 1, 0)
+
+
+def test_each_round_begins_with_another():
+    order = []
+    results = in_turn(3, {name: lambda name=name: order.append(name) or len(order) for name in "ab"})
+    assert "".join(order) == "abbaab"
+    assert results == {"a": [1, 4, 5], "b": [2, 3, 6]}
+
+
+def test_ratios_are_made_within_a_round():
+    assert ratio([1.0, 20.0, 3.0], to=[1.0, 10.0, 1.0]) == Spread(1.0, 2.0, 3.0)
+    assert str(Spread(1.0, 2.0, 3.0)) == "2.00 (1.00 to 3.00)"
+
+
+def test_one_that_only_prints_is_run_as_a_program(monkeypatch, tmp_path):
+    (tmp_path / "benchmarks").mkdir()
+    (tmp_path / "benchmarks" / "__init__.py").touch()
+    (tmp_path / "benchmarks" / "printing.py").write_text("if __name__ == '__main__':\n    print('a  1')\n")
+    monkeypatch.setattr("benchmarks.__main__.ROOT", tmp_path)
+    monkeypatch.setattr("benchmarks.__path__", [str(tmp_path / "benchmarks")])
+    assert run("printing", "full") == Chapter(title="Printing", text="```text\na  1\n```")
+
+
+def test_what_is_written_down(tmp_path):
+    (tmp_path / "benchmarks").mkdir()
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "README.md").write_text("before\n<!-- figures -->\n- old\n<!-- end of figures -->\nafter\n")
+    chapters = [
+        Chapter(title="One", text="first", short="It is 1.", pictures={"one.svg": "<svg></svg>"}),
+        Chapter(title="Two", text="second"),
+    ]
+    for _ in range(2):  # again is the same
+        write(chapters, tmp_path)
+        written = (tmp_path / "benchmarks" / "results.md").read_text()
+        assert written.endswith("- It is 1.\n\n## One\n\nfirst\n\n## Two\n\nsecond\n")
+        assert (tmp_path / "docs" / "images" / "one.svg").read_text() == "<svg></svg>"
+        readme = (tmp_path / "README.md").read_text()
+        assert readme == "before\n<!-- figures -->\n- It is 1.\n<!-- end of figures -->\nafter\n"
+
+
+def test_unknown_names_are_refused(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["nothing"])
+    assert ended.value.code == 2
+    assert "no benchmark nothing" in capsys.readouterr().err
+
+
+def test_a_benchmark_that_is_not_there_is_left_out(monkeypatch, capsys):
+    monkeypatch.setattr("benchmarks.__main__.NAMES", (*NAMES, "of_tomorrow"))
+    main(["of_tomorrow"])
+    assert "of_tomorrow: not part of this copy" in capsys.readouterr().out
+
+
+def test_the_readme_says_what_the_results_say():
+    figures = [line for line in (ROOT / "benchmarks" / "results.md").read_text().splitlines() if line.startswith("- ")]
+    readme = (ROOT / "README.md").read_text()
+    between = readme.partition("<!-- figures -->\n")[2].partition("<!-- end of figures -->")[0]
+    assert between.splitlines() == figures
+    assert short([Chapter(title="", text="", short=line.removeprefix("- ")) for line in figures]) == between
+
+
+def test_a_share_is_of_the_time_the_server_could_have_worked():
+    case = main_job.Case(companies=10, service=0.1, round_trip=0.0, rounds=1)
+
+    class Server:
+        def cpu(self):
+            return 0.0
+
+        def refused(self):
+            return 4
+
+    done = peers.Done(6, peers.Spent(2.0, 0.1))
+    measured = main_job._measure(lambda: done, Server(), case)
+    assert measured == main_job.Measured(seconds=2.0, refused=4, lost=4, share=pytest.approx(0.3), server_cpu=0.0)
