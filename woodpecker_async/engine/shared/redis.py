@@ -197,10 +197,10 @@ class RedisSlots:
         """Somebody waits for a place."""
         return any(not turn.done() for turn in self._waiting)
 
-    def refuse(self, error: Exception) -> None:
-        """Nobody who waits gets a place."""
+    def refuse(self, kind: type[Exception], message: str) -> None:
+        """Nobody who waits gets a place; each gets an error."""
         while (turn := self._next()) is not None:
-            turn.set_exception(error)
+            turn.set_exception(kind(message))
 
     def _next(self) -> asyncio.Future[None] | None:
         while self._waiting:
@@ -257,7 +257,7 @@ class RedisBackend:
     def changed(self, slots: RedisSlots) -> None:
         """There is something to say of these places."""
         if self._closed:
-            slots.refuse(SlotsUnavailableError("the session has been closed"))
+            slots.refuse(SlotsUnavailableError, "the session has been closed")
             return
         self._lanes[slots.key] = slots
         self._unsaid.add(slots)
@@ -389,7 +389,7 @@ class RedisBackend:
         await self._disconnect()
         if not self._ever_proved and (reason := _refusal(error)) is not None:
             for slots in list(self._lanes.values()):
-                slots.refuse(ConfigError(f"the Redis of Limits.shared, {self._where}, {reason}"))
+                slots.refuse(ConfigError, f"the Redis of Limits.shared, {self._where}, {reason}")
         elif not proved:
             self._trouble(_reason(error))
         for slots in list(self._lanes.values()):
@@ -429,7 +429,8 @@ class RedisBackend:
         if self._outage == "local":
             slots.grant_alone(_ALONE)
         elif self._outage == "fail" and self._settled_at is None:
-            slots.refuse(SlotsUnavailableError(f"the Redis of Limits.shared, {self._where}, is not there: {self._why}"))
+            message = f"the Redis of Limits.shared, {self._where}, is not there: {self._why}"
+            slots.refuse(SlotsUnavailableError, message)
 
 
 class _Connections:
