@@ -147,6 +147,19 @@ async def test_a_lost_message_is_made_good(redis_server: RedisServer) -> None:
     await elsewhere.aclose()
 
 
+async def test_a_place_given_back_over_a_cut_connection_is_free(redis_server: RedisServer) -> None:
+    """At once, and not when the lease of an hour has ended."""
+    here, elsewhere = backend(redis_server, 1, lease=3600), backend(redis_server, 1, lease=3600)
+    mine, theirs = here.slots("all"), elsewhere.slots("all")
+    await mine.take()
+    with Redis.from_url(redis_server.url) as redis:
+        redis.execute_command("CLIENT", "KILL", "TYPE", "normal")
+    mine.give_back()
+    assert await is_free(theirs, 5)
+    await here.aclose()
+    await elsewhere.aclose()
+
+
 async def test_connections_that_are_cut_are_made_again(redis_server: RedisServer, caplog) -> None:
     here, elsewhere = backend(redis_server, 1), backend(redis_server, 1)
     mine, theirs = here.slots("all"), elsewhere.slots("all")

@@ -392,12 +392,14 @@ class RedisBackend:
                 slots.refuse(ConfigError, f"the Redis of Limits.shared, {self._where}, {reason}")
         elif not proved:
             self._trouble(_reason(error))
+        if proved:
+            return 0.0
         for slots in list(self._lanes.values()):
-            if not slots.held and not slots.waiting:
+            if not slots.held and not slots.waiting:  # what is left to say, the end of the lease says as well
                 slots.told = False
                 self._unsaid.discard(slots)
                 del self._lanes[slots.key]
-        return 0.0 if proved else _RETRY * self._lease
+        return _RETRY * self._lease
 
     def _trouble(self, reason: str) -> None:
         self._why = reason
