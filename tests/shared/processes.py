@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -44,10 +43,6 @@ class Child:
         """SIGKILL."""
         self._process.kill()
         self._process.communicate(timeout=10)
-
-    def stop(self) -> None:
-        """SIGSTOP: it lives, and does nothing."""
-        self._process.send_signal(signal.SIGSTOP)
 
     def end(self) -> str:
         """End it; what it wrote to stderr."""

@@ -24,9 +24,7 @@ class Worker:
 
     def __init__(self, **options: Any) -> None:
         self._child = Child("tests.shared.worker", options)
-        assert self._child.read() == "ready"
         self.say, self.read, self.kill, self.end = self._child.say, self._child.read, self._child.kill, self._child.end
-        self.stop = self._child.stop
 
 
 @contextmanager
@@ -36,6 +34,8 @@ def workers(number: int, **options: Any) -> Iterator[list[Worker]]:
     try:
         for name in range(number):
             some.append(Worker(name=str(name), **options))
+        for worker in some:
+            assert worker.read() == "ready"
         yield some
     finally:
         for worker in some:

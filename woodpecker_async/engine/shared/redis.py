@@ -48,13 +48,13 @@ LEASE: Final = 5.0
 # Shares of a lease: how often a process speaks while it has something under way; how long Redis may take to
 # connect or to answer; how long between two tries to reach it.
 _TICK: Final = 0.2
-_PATIENCE: Final = 0.2
+_PATIENCE: Final = 0.4
 _RETRY: Final = 0.05
 # Without Redis, how long until each process goes on alone: what was under way is answered by then, mostly.
 _GRACE: Final = 0.2
 # With Redis back, how long until places are asked for again: all others have tried again by then, and said
 # what they have under way.
-_SETTLE: Final = 0.4
+_SETTLE: Final = 0.5
 # Places of a process that is alone.
 _ALONE: Final = 1
 
@@ -197,10 +197,10 @@ class RedisSlots:
         """Somebody waits for a place."""
         return any(not turn.done() for turn in self._waiting)
 
-    def refuse(self, error: Exception) -> None:
-        """Nobody who waits gets a place."""
+    def refuse(self, kind: type[Exception], message: str) -> None:
+        """Nobody who waits gets a place; each gets an error."""
         while (turn := self._next()) is not None:
-            turn.set_exception(error)
+            turn.set_exception(kind(message))
 
     def _next(self) -> asyncio.Future[None] | None:
         while self._waiting:
@@ -257,7 +257,7 @@ class RedisBackend:
     def changed(self, slots: RedisSlots) -> None:
         """There is something to say of these places."""
         if self._closed:
-            slots.refuse(SlotsUnavailableError("the session has been closed"))
+            slots.refuse(SlotsUnavailableError, "the session has been closed")
             return
         self._lanes[slots.key] = slots
         self._unsaid.add(slots)
@@ -389,15 +389,17 @@ class RedisBackend:
         await self._disconnect()
         if not self._ever_proved and (reason := _refusal(error)) is not None:
             for slots in list(self._lanes.values()):
-                slots.refuse(ConfigError(f"the Redis of Limits.shared, {self._where}, {reason}"))
+                slots.refuse(ConfigError, f"the Redis of Limits.shared, {self._where}, {reason}")
         elif not proved:
             self._trouble(_reason(error))
+        if proved:
+            return 0.0
         for slots in list(self._lanes.values()):
-            if not slots.held and not slots.waiting:
+            if not slots.held and not slots.waiting:  # what is left to say, the end of the lease says as well
                 slots.told = False
                 self._unsaid.discard(slots)
                 del self._lanes[slots.key]
-        return 0.0 if proved else _RETRY * self._lease
+        return _RETRY * self._lease
 
     def _trouble(self, reason: str) -> None:
         self._why = reason
@@ -429,7 +431,8 @@ class RedisBackend:
         if self._outage == "local":
             slots.grant_alone(_ALONE)
         elif self._outage == "fail" and self._settled_at is None:
-            slots.refuse(SlotsUnavailableError(f"the Redis of Limits.shared, {self._where}, is not there: {self._why}"))
+            message = f"the Redis of Limits.shared, {self._where}, is not there: {self._why}"
+            slots.refuse(SlotsUnavailableError, message)
 
 
 class _Connections:
