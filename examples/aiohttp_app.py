@@ -19,6 +19,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
 from typing import Any, Final
 
 from aiohttp import web
@@ -195,11 +196,11 @@ def work(listening: socket.socket) -> None:
 def supervise(listening: socket.socket, count: int) -> int:
     """Keep so many workers alive; one that cannot even start ends them all."""
     spawn = multiprocessing.get_context("spawn")
-    workers: list[multiprocessing.process.BaseProcess] = []
+    workers: list[BaseProcess] = []
     try:
         while True:
             while len(workers) < count:
-                worker = spawn.Process(target=work, args=(listening,))
+                worker: BaseProcess = spawn.Process(target=work, args=(listening,))
                 worker.start()
                 workers.append(worker)
             wait([worker.sentinel for worker in workers])
