@@ -13,6 +13,7 @@
     ├── PaginationError             the server's pages make no sense; `.resume` is the page to go on from
     └── CallError                   one call failed: method, path, company, attempts
         ├── LaneTimeoutError        no turn in the lane within `Timeouts.lane`; nothing was sent
+        ├── SharedLaneError         what the processes share cannot be reached; nothing was sent
         ├── DeadlineExceededError   `RetryPolicy.deadline` is over
         ├── TransportError          no answer
         │   ├── NotSentError        the request never left: DNS, connect, TLS, proxy
@@ -188,6 +189,20 @@ class CallError(WoodpeckerError):
 
 class LaneTimeoutError(CallError):
     """The call did not get its turn within `Timeouts.lane` seconds. Nothing was sent."""
+
+    retryable = True
+
+    @property
+    def maybe_sent(self) -> bool:
+        """Never: the wait is before the first attempt."""
+        return False
+
+
+class SharedLaneError(CallError):
+    """The lane is shared with other processes, and what they share it through cannot be reached. Nothing was sent.
+
+    See `Limits.shared` and `Limits.shared_outage`.
+    """
 
     retryable = True
 

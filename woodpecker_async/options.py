@@ -2,14 +2,18 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from importlib.util import find_spec
+from typing import Any, Literal, Self, cast
+from urllib.parse import urlsplit
 
 import attrs
 
-from woodpecker_async.errors import ConfigError
+from woodpecker_async.errors import ConfigError, SecretNotCarriedError
+from woodpecker_async.secret import Secret
 
 Priority = Literal["interactive", "bulk"]
 Lanes = Literal["account", "company", "discover"]
+SharedOutage = Literal["local", "wait", "fail"]
 
 # Each of these has one owner in the SDK; a second value from outside would win or lose by accident.
 _RESERVED_HEADERS = frozenset(
@@ -93,7 +97,50 @@ def _within_queue(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) 
         )
 
 
-@attrs.frozen(kw_only=True)
+def _kept(value: str | Secret | None) -> Literal["host"] | Secret | None:
+    if value == "host":
+        return "host"
+    return Secret(value) if isinstance(value, str) and value else cast("Secret | None", value)  # a URL, it seems
+
+
+def _shared_shown(value: str | Secret | None) -> str:
+    if not isinstance(value, Secret):
+        return repr(value)
+    try:
+        return repr(without_password(value.reveal()))
+    except (SecretNotCarriedError, ValueError):  # out of a pickle; or being made, of a text that is no URL
+        return repr(value)
+
+
+def without_password(url: str) -> str:
+    """A Redis URL to show: without the password, and without the query, which may hold one too."""
+    parts = urlsplit(url)
+    user, has_password, _ = parts.netloc.rpartition("@")[0].partition(":")
+    shown = (user + (":****" if has_password else "") + "@") if user or has_password else ""
+    return f"{parts.scheme}://{shown}{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def _wrong_with(url: Secret) -> str | None:
+    expected = 'Limits.shared is "host" or the URL of a Redis, such as "redis://localhost:6379/0"'
+    try:
+        parts = urlsplit(url.reveal())
+        parts.port  # noqa: B018 - raises, if it is no port
+    except ValueError:
+        return f"{expected}; this URL cannot be read: check host and port, and quote the password"
+    database = parts.path.strip("/")
+    if parts.scheme not in ("redis", "rediss", "unix"):
+        return f"{expected}; the schemes are redis://, rediss:// and unix://"
+    if parts.scheme == "unix":
+        whole = database and not parts.netloc.rpartition("@")[2]
+        return None if whole else "Limits.shared: unix:// goes before the whole path: unix:///run/redis.sock"
+    if not parts.hostname:
+        return f"{expected}; this URL names no host"
+    if database and not database.isdecimal():
+        return "Limits.shared: the path of the URL is the number of a database, as in redis://localhost:6379/0"
+    return None
+
+
+@attrs.frozen(kw_only=True, init=False)
 class Limits:
     """How many requests may be under way at once.
 
@@ -107,17 +154,74 @@ class Limits:
             past seven, up to `total`, and falls back for good on the first refusal.
         total: requests under way over all lanes of one key.
         queue_wait: seconds the server keeps a queued request.
+        shared: count what other processes have under way too. `None`: this process is alone. `"host"`: all
+            processes of this user on this machine, by lock files. `"redis://[user:password@]host:port/db"`
+            (also `rediss://` and `unix://`): all that use this Redis; kept as a `Secret`. All of them say the
+            same here.
+        shared_outage: what to do while that Redis cannot be reached: `"local"`: go on, one request at a time
+            in each lane of this process. `"wait"`: wait, `Timeouts.lane` at most. `"fail"`: calls raise
+            `SharedLaneError`.
+
+    Example:
+        >>> Limits(shared="redis://app:pa55@10.0.0.5:6379/0").shared
+        Secret('****')
     """
 
     max_in_flight: int = attrs.field(default=7, validator=_within_queue)
     lanes: Lanes = attrs.field(default="account")
     total: int = attrs.field(default=64, validator=_at_least_one)
     queue_wait: float = attrs.field(default=15.0, validator=_seconds)
+    shared: Literal["host"] | Secret | None = attrs.field(default=None, repr=_shared_shown)
+    shared_outage: SharedOutage = attrs.field(default="local")
+
+    def __init__(
+        self,
+        *,
+        max_in_flight: int = 7,
+        lanes: Lanes = "account",
+        total: int = 64,
+        queue_wait: float = 15.0,
+        shared: str | Secret | None = None,
+        shared_outage: SharedOutage = "local",
+    ) -> None:
+        # The name is bound to a Secret at once: this frame is part of a traceback.
+        kept = shared = _kept(shared)
+        self.__attrs_init__(
+            max_in_flight=max_in_flight,
+            lanes=lanes,
+            total=total,
+            queue_wait=queue_wait,
+            shared=kept,
+            shared_outage=shared_outage,
+        )
 
     @lanes.validator
     def _known(self, _attribute: "attrs.Attribute[Lanes]", value: str) -> None:
         if value not in ("account", "company", "discover"):
             raise ConfigError(f'Limits.lanes is "account", "company" or "discover", not {value!r}')
+
+    @shared.validator
+    def _usable(self, _attribute: "attrs.Attribute[Any]", value: object) -> None:
+        if isinstance(value, Secret):
+            if (wrong := _wrong_with(value)) is not None:
+                raise ConfigError(wrong)
+            if find_spec("redis") is None:
+                raise ConfigError(
+                    "Limits.shared names a Redis, and its client is not installed: "
+                    "pip install 'woodpecker-async[redis]'"
+                )
+        elif value == "host":
+            if find_spec("fcntl") is None:
+                raise ConfigError('Limits(shared="host") needs flock, which this system lacks: use the URL of a Redis')
+        elif value is not None:
+            raise ConfigError(f'Limits.shared is "host" or the URL of a Redis, not {value!r}')
+        if value is not None and self.lanes == "discover":
+            raise ConfigError('Limits.shared goes with lanes="account" or "company": "discover" is for one process')
+
+    @shared_outage.validator
+    def _one_of_three(self, _attribute: "attrs.Attribute[Any]", value: str) -> None:
+        if value not in ("local", "wait", "fail"):
+            raise ConfigError(f'Limits.shared_outage is "local", "wait" or "fail", not {value!r}')
 
 
 def _headers(value: Mapping[str, str] | None) -> Mapping[str, str]:

@@ -78,6 +78,7 @@ async def _sweep(redis_url: str, queue: str, order: "Sweep", format_: str, conne
 
     from woodpecker_async.workers.sweep import sweep as sweep_  # noqa: PLC0415
 
+    connection.note(f"Run {order.run}.")
     with output.progress("Sweeping", "companies", wanted=connection.shows_progress(format_)) as bar:
         watch = _Watch(bar, connection)
         try:

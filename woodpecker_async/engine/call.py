@@ -23,6 +23,7 @@ from woodpecker_async.engine.observe import Event, Observer
 from woodpecker_async.engine.operation import Operation, Reply
 from woodpecker_async.engine.protocol import Dialect, Verdict
 from woodpecker_async.engine.retry import Repeats, may_repeat
+from woodpecker_async.engine.shared import SlotsUnavailableError
 from woodpecker_async.engine.transport import Transport
 from woodpecker_async.errors import (
     Attempt,
@@ -33,6 +34,7 @@ from woodpecker_async.errors import (
     OutcomeUnknownError,
     ResponseDecodeError,
     SessionClosedError,
+    SharedLaneError,
     WrongLoopError,
 )
 from woodpecker_async.options import CallOptions, Limits, RetryPolicy, Timeouts, call_options
@@ -207,6 +209,8 @@ class Engine:
                     await lane.enter(priority, again=again)
         except TimeoutError:
             raise self._no_turn(call, longest) from None
+        except SlotsUnavailableError as error:
+            raise SharedLaneError(str(error), **self._context(call)) from None
         if self._closed:
             lane.left()
             raise self._closed_error()
@@ -300,6 +304,9 @@ class Engine:
             verdict = await repeats.after(first, again, before_wait)
         except LaneTimeoutError:
             call.note = "the deadline passed while waiting for another turn"
+            return last
+        except SharedLaneError as error:
+            call.note = str(error.args[0])
             return last
         call.note = repeats.note
         return verdict
@@ -442,6 +449,8 @@ class Engine:
                 home.lanes.leave(self)
             await asyncio.sleep(0)  # what is under way ends as cut off, before its connection goes
             await home.transport.aclose()
+            if home.lanes is not None:
+                await home.lanes.aclose()
         # Else that loop is closed, and its connections with it; or it lives on, and closes them when it ends.
 
     @staticmethod

@@ -8,7 +8,8 @@ A lane is a `Gate` (who goes next) whose limit is a window (how many may go; see
 found). All lanes together pass a second gate, `total`. A place is held from sending to the end of the answer,
 and never while user code runs or a repeat is waited for. A request that was cancelled or timed out after it
 was sent still takes one of the server's places for a while: the server does not know that nobody listens,
-and works on it.
+and works on it. Where other processes use the account too, a third turn is taken, for one of the places that
+all of them share (see `shared`).
 """
 
 import asyncio
@@ -19,8 +20,10 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from woodpecker_async.engine.clock import Clock
 from woodpecker_async.engine.gate import Gate
+from woodpecker_async.engine.shared import Backend, SharedBy, Slots, backend
 from woodpecker_async.engine.window import AdaptiveWindow, RefusalWindow
-from woodpecker_async.options import Limits, Priority
+from woodpecker_async.errors import ConfigError
+from woodpecker_async.options import Limits, Priority, SharedOutage
 
 _FIRST_GUESS = 0.5  # seconds a request takes, before any was seen
 
@@ -38,6 +41,8 @@ class Lane:
         self._total = total
         self._refusals = refusals
         self._typical = _FIRST_GUESS
+        self._slots: Slots | None = None
+        self._slots_taken = 0
 
     def _places(self) -> int:
         # What nobody waits for any more takes nothing from the window, which is about what we know of the
@@ -54,14 +59,34 @@ class Lane:
         self.window.bound(ceiling)
         self._gate.widened()
 
+    def share(self, slots: Slots | None) -> None:
+        """From now on, take a place of these as well."""
+        self._slots = slots
+        self._slots_taken = 0  # what is under way had none of these
+
     async def enter(self, priority: Priority, *, again: bool = False) -> None:
-        """Wait for a turn and take it. Follow with exactly one of the calls below."""
+        """Wait for a turn and take it. Follow with exactly one of the calls below.
+
+        Raises:
+            SlotsUnavailableError: the places that processes share cannot be had.
+        """
         await self._gate.enter(priority, again=again)
         try:
             await self._total.enter(priority, again=again)
         except asyncio.CancelledError:
             self._gate.leave()
             raise
+        if self._slots is not None:
+            await self._take_slot(self._slots)
+
+    async def _take_slot(self, slots: Slots) -> None:
+        try:
+            await slots.take()
+        except BaseException:
+            self._total.leave()
+            self._gate.leave()
+            raise
+        self._slots_taken += 1
 
     def succeeded(self, operation: str, latency: float, now: float) -> None:
         """A success is here: learn from it, and let the next in."""
@@ -86,7 +111,7 @@ class Lane:
         # `_typical` includes the wait behind those that were under way at the same time.
         quarantine = min(2 * self._typical, longest)
         self._abandoned += 1
-        self.left()
+        self._left(quarantine)
         asyncio.get_running_loop().call_later(quarantine, self._forget_abandoned)
 
     def _forget_abandoned(self) -> None:
@@ -97,8 +122,14 @@ class Lane:
 
     def left(self) -> None:
         """The request is over: with an error that says nothing of the queue, or without an answer."""
+        self._left(0.0)
+
+    def _left(self, quarantine: float) -> None:
         self._total.leave()
         self._gate.leave()
+        if self._slots is not None and self._slots_taken:
+            self._slots_taken -= 1
+            self._slots.give_back(quarantine)
 
 
 class Writer:
@@ -141,10 +172,17 @@ class Writer:
 
 
 class Lanes:
-    """All lanes of one key at one base URL on one event loop."""
+    """All lanes of one key at one base URL on one event loop.
 
-    def __init__(self) -> None:
+    Args:
+        account: names the key and the base URL, the same in all processes.
+    """
+
+    def __init__(self, account: str = "") -> None:
         self.limits = Limits()
+        self._account = account
+        self._backend: Backend | None = None
+        self._shared: tuple[SharedBy, SharedOutage] | None = None
         self._members: WeakKeyDictionary[object, Limits] = WeakKeyDictionary()
         self._by_company: dict[int | None, Lane] = {}
         self._refusals = RefusalWindow(self.limits.total)
@@ -153,7 +191,12 @@ class Lanes:
         self.ensured: dict[tuple[int, str], str] = {}
 
     def join(self, member: object, limits: Limits) -> None:
-        """A session comes, and with it its limits."""
+        """A session comes, and with it its limits.
+
+        Raises:
+            ConfigError: it wants to share with other processes in another way than those that are here.
+        """
+        self._share(limits)
         self._members[member] = limits
         self._agree()
 
@@ -162,13 +205,39 @@ class Lanes:
         self._members.pop(member, None)
         self._agree()
 
+    async def aclose(self) -> None:
+        """If no session is left, end what is shared with other processes."""
+        if self._members or self._backend is None:
+            return
+        ending, self._backend, self._shared = self._backend, None, None
+        for lane in self._by_company.values():
+            lane.share(None)
+        await ending.aclose()
+
+    def _share(self, limits: Limits) -> None:
+        # What one of them shares all do, until all are closed: the server counts them together.
+        if limits.shared is None:
+            return
+        wanted = (limits.shared, limits.shared_outage)
+        if self._shared is not None and wanted != self._shared:
+            raise ConfigError(
+                "another session with this key shares its lane in another way: Limits.shared and "
+                "Limits.shared_outage are the same for all sessions of a key, or not said"
+            )
+        if self._backend is None:
+            self._backend = backend(*wanted, self._account, lambda: self.limits.max_in_flight)
+            self._shared = wanted
+            for company_id, lane in self._by_company.items():
+                lane.share(self._backend.slots(str(company_id or "all")))
+
     def _agree(self) -> None:
         everybody = list(self._members.values())
         if not everybody:
             return
+        lanes = min((limits.lanes for limits in everybody), key=("account", "discover", "company").index)
         self.limits = Limits(
             max_in_flight=min(limits.max_in_flight for limits in everybody),
-            lanes=min((limits.lanes for limits in everybody), key=("account", "discover", "company").index),
+            lanes="account" if lanes == "discover" and self._shared is not None else lanes,
             total=min(limits.total for limits in everybody),
             queue_wait=min(limits.queue_wait for limits in everybody),
         )
@@ -189,6 +258,8 @@ class Lanes:
         if lane is None:
             window = AdaptiveWindow(self._ceiling, self.limits.queue_wait)
             lane = self._by_company[key] = Lane(window, self._total, self._refusals, partial(self._forget, key))
+            if self._backend is not None:
+                lane.share(self._backend.slots(str(key or "all")))
         try:
             yield lane
         finally:
@@ -216,5 +287,5 @@ def shared_lanes(loop: asyncio.AbstractEventLoop, base_url: str, fingerprint: st
     here = _SHARED.setdefault(loop, WeakValueDictionary())
     lanes = here.get((base_url, fingerprint))
     if lanes is None:
-        lanes = here[base_url, fingerprint] = Lanes()
+        lanes = here[base_url, fingerprint] = Lanes(f"{base_url} {fingerprint}")
     return lanes

@@ -1,0 +1,25 @@
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.shared.redis_server import RedisServer
+
+
+@pytest.fixture(autouse=True)
+def _own_lock_files(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Lock files where no other test looks; inherited by the processes that a test starts."""
+    with tempfile.TemporaryDirectory(prefix="wa") as directory:
+        monkeypatch.setenv("TMPDIR", directory)
+        monkeypatch.setattr(tempfile, "tempdir", None)
+        yield
+    tempfile.tempdir = None
+
+
+@pytest.fixture
+def redis_server() -> Iterator[RedisServer]:
+    with tempfile.TemporaryDirectory(prefix="wr") as directory:  # short: the path of a socket must be
+        server = RedisServer(Path(directory))
+        yield server
+        server.stop()

@@ -1,0 +1,160 @@
+"""Places that the processes of one user on one machine share: a lock file each.
+
+A place is taken by locking its file and given back by unlocking it. The kernel unlocks the files of a process
+that dies, however it dies. Nobody is told when a place becomes free, so who waits tries again every few
+milliseconds; one at a time does so for the whole of a lane, in the order they came.
+"""
+
+import asyncio
+import os
+import random
+import stat
+import struct
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+from weakref import WeakSet
+
+from woodpecker_async.engine.shared import SlotsUnavailableError
+from woodpecker_async.errors import ConfigError
+
+with suppress(ImportError):  # Windows, where `Limits` refuses "host"
+    import fcntl
+
+# Seconds between two tries. Longer and who tries less often gets less; random, so that nobody is always first.
+_TRY_AGAIN: Final = (0.001, 0.005)
+# A file says until when its place stays taken though nobody holds the lock; more than this ahead is left over
+# from before a restart of the machine, whose clock began anew.
+_LONGEST_REST: Final = 60.0
+_UNTIL: Final = struct.Struct("d")
+
+
+class HostBackend:
+    """The places of one account's lanes."""
+
+    def __init__(self, account: str, places: Callable[[], int]) -> None:
+        self._account = account
+        self._places = places
+        private_directory()  # or an error, now
+
+    def slots(self, lane: str) -> "HostSlots":
+        """The places of a lane."""
+        return HostSlots(f"{self._account}-{lane}", self._places)
+
+    async def aclose(self) -> None:
+        """Nothing is kept open."""
+
+
+class HostSlots:
+    """The places of one lane.
+
+    Args:
+        name: the same in all processes that share it, and fit for a file's name.
+        places: how many of them this process may use: always the first ones, so that a process that asks for
+            less is content with less.
+    """
+
+    def __init__(self, name: str, places: Callable[[], int]) -> None:
+        self._name = name
+        self._places = places
+        self._directory = private_directory()
+        self._held: list[int] = []
+        self._trying = asyncio.Lock()
+        _OPEN.add(self)
+
+    async def take(self) -> None:
+        """Wait for a place and take it."""
+        async with self._trying:
+            while not self._taken():  # noqa: ASYNC110 - nobody tells one process what another gives back
+                await asyncio.sleep(random.uniform(*_TRY_AGAIN))  # noqa: S311
+
+    def give_back(self, after: float = 0.0) -> None:
+        """Give back a place; with `after` it rests so many seconds, also when this process ends before."""
+        if not self._held:  # in a child, which inherited none
+            return
+        descriptor = self._held.pop()
+        if after > 0:
+            os.pwrite(descriptor, _UNTIL.pack(time.monotonic() + after), 0)
+        # A child that was forked meanwhile has this lock too: closing alone would leave it locked.
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+        os.close(descriptor)
+
+    def _taken(self) -> bool:
+        # From the last to the first: the first ones are all that a process with a smaller limit has.
+        for number in reversed(range(self._places())):
+            descriptor = self._open(number)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(descriptor)
+                continue
+            if self._rests(descriptor):
+                os.close(descriptor)
+                continue
+            self._held.append(descriptor)
+            return True
+        return False
+
+    def _open(self, number: int) -> int:
+        path = self._directory / f"{self._name}-{number}"
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        try:
+            try:
+                return os.open(path, flags, 0o600)
+            except FileNotFoundError:  # somebody tidied up
+                self._directory = private_directory()
+                return os.open(path, flags, 0o600)
+        except OSError as error:
+            raise SlotsUnavailableError(f"the lock file {path} cannot be opened: {error.strerror}") from None
+
+    @staticmethod
+    def _rests(descriptor: int) -> bool:
+        until = os.pread(descriptor, _UNTIL.size, 0)
+        return len(until) == _UNTIL.size and 0 < _UNTIL.unpack(until)[0] - time.monotonic() <= _LONGEST_REST
+
+    def leave_to_parent(self) -> None:
+        """After a fork: the places are the parent's, and must not stay taken when it dies."""
+        while self._held:
+            os.close(self._held.pop())
+
+    def __del__(self) -> None:
+        while self._held:  # the event loop ended in the middle of requests
+            self.give_back()
+
+
+_OPEN: Final[WeakSet[HostSlots]] = WeakSet()
+
+
+def _leave_all_to_parent() -> None:
+    for slots in _OPEN:
+        slots.leave_to_parent()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_all_to_parent)
+
+
+def private_directory() -> Path:
+    """The directory of the lock files, made if it is not there.
+
+    Always below the directory for temporary files: a user's run-time directory is there for a login and not for
+    a job, and processes that look in two places would not see each other.
+
+    Raises:
+        ConfigError: it is not ours alone.
+    """
+    path = Path(tempfile.gettempdir()) / f"woodpecker-async-{os.geteuid()}"
+    try:
+        path.mkdir(mode=0o700, exist_ok=True)
+        found = path.lstat()
+    except OSError as error:
+        raise ConfigError(f'Limits(shared="host") cannot make the directory {path}: {error.strerror}') from None
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
+        raise ConfigError(
+            f'Limits(shared="host") needs {path} as a directory that belongs to this user and is open to nobody '
+            "else (mode 700): move away what is there, or set TMPDIR"
+        )
+    return path
