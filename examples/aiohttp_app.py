@@ -52,7 +52,7 @@ EVENT_STREAM: Final = {"Content-Type": "text/event-stream", "Cache-Control": "no
 async def session_context(app: web.Application) -> AsyncIterator[None]:
     """One session for the life of each worker process; the processes of this machine share one lane."""
     async with WoodpeckerSession(
-        limits=Limits(max_in_flight=1),
+        limits=Limits(shared="host"),
         timeouts=Timeouts(lane=30),  # somebody waits for the answer
         retry=RetryPolicy(deadline=30),
         user_agent=f"keys-app/{os.getpid()}",  # so that the API's own log can tell the processes apart
@@ -140,7 +140,7 @@ def status_of(error: WoodpeckerError) -> int:
             return 409
         case ConfigError():
             return 422
-        case errors.RateLimitedError() | errors.LaneTimeoutError():
+        case errors.RateLimitedError() | errors.LaneTimeoutError() | errors.SharedLaneError():
             return 503
         case errors.DeadlineExceededError() | errors.AttemptTimeoutError():
             return 504

@@ -62,7 +62,7 @@ class Worker:
         self.context = self.runner.run(self._begin())
 
     async def _begin(self) -> Context:
-        session = WoodpeckerSession(limits=Limits(max_in_flight=3))
+        session = WoodpeckerSession(limits=Limits(shared="host"))
         return Context(
             session=await self.stack.enter_async_context(session),
             sinks={"vault": into_vault},

@@ -57,7 +57,7 @@ def into_vault(issued: IssuedKey) -> None:
 async def begin(state: TaskiqState) -> None:
     """One session for the life of a worker process; the processes of this machine share one lane."""
     state.stack = contextlib.AsyncExitStack()
-    session = WoodpeckerSession(limits=Limits(max_in_flight=3))
+    session = WoodpeckerSession(limits=Limits(shared="host"))
     state.context = Context(
         session=await state.stack.enter_async_context(session),
         sinks={"vault": into_vault},

@@ -56,7 +56,7 @@ def serving(
 ) -> Iterator[App]:
     """Run an example until the end of the block; then nothing of it is left."""
     port = port or free_port()
-    command = [sys.executable, "-X", "dev", "-W", "error", f"examples/{example}", "--port", str(port)]
+    command = [sys.executable, "-W", "error", f"examples/{example}", "--port", str(port)]
     with log.open("ab") as output:
         process = subprocess.Popen(
             [*command, "--workers", str(workers)],

@@ -109,7 +109,7 @@ class Night:
             REDIS_URL=self.redis.url,
             LONGEST_JOB="2",
             VAULT=str(self.vault),
-            PYTHONDEVMODE="1",
+            PYTHONWARNINGS="default::ResourceWarning",
             PYTHONPATH="examples",
         )
 
@@ -212,7 +212,7 @@ def night(recipe: Recipe, redis_server: RedisServer, tmp_path: Path) -> Iterator
 
 
 def test_it_runs_as_it_stands(recipe: Recipe, redis_server: RedisServer, tmp_path: Path):
-    command = [sys.executable, "-X", "dev", "-W", "error", ROOT / "examples" / recipe.example]
+    command = [sys.executable, "-W", "error", ROOT / "examples" / recipe.example]
     ran = subprocess.run(
         command,
         cwd=tmp_path,
@@ -230,7 +230,7 @@ def test_it_runs_as_it_stands(recipe: Recipe, redis_server: RedisServer, tmp_pat
 
 def test_without_a_redis_it_says_so(recipe: Recipe, tmp_path: Path):
     ran = subprocess.run(
-        [sys.executable, "-X", "dev", "-W", "error", ROOT / "examples" / recipe.example],
+        [sys.executable, "-W", "error", ROOT / "examples" / recipe.example],
         cwd=tmp_path,
         env=environment(REDIS_URL="redis://:a-password-of-its-own@127.0.0.1:1/0"),
         capture_output=True,

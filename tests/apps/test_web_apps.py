@@ -250,8 +250,6 @@ async def test_without_a_key_it_is_a_sandbox(example: str, tmp_path: Path):
 
         assert app.stop(signal.SIGINT) == 0
     assert "Traceback" not in app.log.read_text()
-    with serving(example, tmp_path / "again.txt", port=app.port) as again:
-        wait_until_it_answers(again)
 
 
 async def test_with_a_wrong_key(example: str, box: Sandbox, tmp_path: Path):
