@@ -107,18 +107,24 @@ async def all_api_keys(request: web.Request) -> web.StreamResponse:
     stream = web.StreamResponse(headers=EVENT_STREAM)
     await stream.prepare(request)
     async with bulk.list_api_keys(request.app[SESSION]) as run:
-        try:
-            async for outcome in run:
-                keys = [shown(key.label, key.api_key) for key in outcome.keys]
-                error = None if outcome.error is None else message_of(outcome.error)
-                await stream.write(event("company", company_id=outcome.company_id, keys=keys, error=error))
-        except WoodpeckerError as error:  # what fails for all of them; the status has been sent long ago
-            log.warning("%s", error)
-            await stream.write(event("stopped", error=message_of(error)))
-        else:
-            report = run.report
-            await stream.write(event("done", ok=report.ok, failed=report.failed, keys=report.keys))
+        with contextlib.suppress(ConnectionResetError):  # how a server that does not cancel learns of it
+            async for chunk in events_of(run):
+                await stream.write(chunk)
     return stream
+
+
+async def events_of(run: bulk.Run) -> AsyncIterator[bytes]:
+    """What a run has to tell, as it comes."""
+    try:
+        async for outcome in run:
+            keys = [shown(key.label, key.api_key) for key in outcome.keys]
+            error = None if outcome.error is None else message_of(outcome.error)
+            yield event("company", company_id=outcome.company_id, keys=keys, error=error)
+    except WoodpeckerError as error:  # what fails for all of them; the status has been sent long ago
+        log.warning("%s", error)
+        yield event("stopped", error=message_of(error))
+    else:
+        yield event("done", ok=run.report.ok, failed=run.report.failed, keys=run.report.keys)
 
 
 def event(name: str, **data: Any) -> bytes:
