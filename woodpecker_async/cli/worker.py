@@ -101,7 +101,7 @@ def worker(
         )
         return process.DONE
 
-    return connected(connection, work, Limits())
+    return connected(connection, work, Limits(shared=redis_url))
 
 
 def _named(sink: str) -> tuple[str, Path]:

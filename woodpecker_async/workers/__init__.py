@@ -5,10 +5,11 @@ JSON goes in and comes out, and doing a job once more does no harm. `saq` puts t
 """
 
 from woodpecker_async.workers.jobs import Context, chunks, found_keys, gather, perform
-from woodpecker_async.workers.ledger import Ledger, MemoryLedger
+from woodpecker_async.workers.ledger import Claims, Ledger, MemoryLedger
 from woodpecker_async.workers.payload import Job, Payload, Result, Sweep, new_run_id
 
 __all__ = [
+    "Claims",
     "Context",
     "Job",
     "Ledger",

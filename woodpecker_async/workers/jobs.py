@@ -5,7 +5,7 @@ done are skipped, after a kill in the middle too. A result holds counts, labels 
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import attrs
@@ -15,7 +15,7 @@ from woodpecker_async.errors import ConfigError
 from woodpecker_async.models import Company
 from woodpecker_async.options import CallOptions
 from woodpecker_async.session import WoodpeckerSession
-from woodpecker_async.workers.ledger import Ledger
+from woodpecker_async.workers.ledger import Claims, Ledger
 from woodpecker_async.workers.payload import Job, Payload, Result
 
 
@@ -32,6 +32,8 @@ class Context:
             its lane.
         sinks: by name, where made keys go: paths or functions, see `bulk.ensure_api_keys`.
         ledger: where results are kept; without one a job that is done again is done from its beginning.
+        claims: which companies other processes work on; without them two processes that ensure a key at the
+            same company at the same moment may make two.
         stopping: whether the worker is about to stop; a job then begins no other company, finishes those
             under way, and gives a result that is not whole.
         settle: seconds, see `ApiKeys.create`.
@@ -41,6 +43,7 @@ class Context:
     session: WoodpeckerSession
     sinks: Mapping[str, bulk.Sink] = attrs.field(factory=dict)
     ledger: Ledger | None = None
+    claims: Claims | None = None
     stopping: Callable[[], bool] = _never
     settle: float = 20.0
     grace: float = 5.0
@@ -141,8 +144,9 @@ async def _plan(job: Job, context: Context) -> Result:
 
 async def _chunk(job: Job, context: Context, known: Result | None) -> Result:
     found: dict[str, list[dict[str, str | None]]] = {} if known is None else known["found"]
-    companies = _Companies(job, context.stopping)
-    run = _run(job, companies, context, None if known is None else _report(known))
+    resume = None if known is None else _report(known)
+    companies = _Companies(job, context, done=frozenset() if resume is None else frozenset(resume.done))
+    run = _run(job, companies, context, resume)
 
     def result(*, whole: bool) -> Result:
         return {
@@ -153,38 +157,56 @@ async def _chunk(job: Job, context: Context, known: Result | None) -> Result:
             "found": {company: keys for company, keys in found.items() if int(company) in run.report.done},
         }
 
-    async with run:
-        async for outcome in run:
-            found[str(outcome.company_id)] = [
-                {"label": key.label, "fingerprint": key.api_key.fingerprint} for key in outcome.keys
-            ]
-            await _save(result(whole=False), job, context)
+    try:
+        async with run:
+            async for outcome in run:
+                await companies.give_back(outcome.company_id)
+                found[str(outcome.company_id)] = [
+                    {"label": key.label, "fingerprint": key.api_key.fingerprint} for key in outcome.keys
+                ]
+                await _save(result(whole=False), job, context)
+    finally:
+        await companies.give_back_all()
     return result(whole=not companies.cut)
 
 
-class _Companies(Iterator[int | Company]):
-    """The companies of a chunk, until the worker is about to stop.
+class _Companies(AsyncIterator[int | Company]):
+    """The companies of a chunk, each claimed where keys are made, until the worker is about to stop.
 
     Attributes:
         cut: whether it stopped before the last one.
     """
 
-    def __init__(self, job: Job, stopping: Callable[[], bool]) -> None:
+    def __init__(self, job: Job, context: Context, done: frozenset[int]) -> None:
         self.cut = False
-        self._job = job
-        self._left = iter(job.companies)
-        self._stopping = stopping
+        self._inactive = job.inactive
+        self._left = iter([company for company in job.companies if company not in done])
+        self._stopping = context.stopping
+        self._claims = context.claims if job.sweep.task == "ensure" else None
+        self._claimed: set[int] = set()
 
-    def __next__(self) -> int | Company:
-        company = next(self._left)
-        self.cut = self.cut or self._stopping()
-        if self.cut:
-            raise StopIteration
+    async def __anext__(self) -> int | Company:
+        company = next(self._left, None)
+        self.cut = self.cut or (company is not None and self._stopping())
+        if company is None or self.cut:
+            raise StopAsyncIteration
+        if self._claims is not None:
+            await self._claims.take(company)
+            self._claimed.add(company)
         # What is known to be inactive is said, so that its failure can be told from one that matters.
-        return Company(id=company, name="", active=False) if company in self._job.inactive else company
+        return Company(id=company, name="", active=False) if company in self._inactive else company
+
+    async def give_back(self, company: int) -> None:
+        if self._claims is not None and company in self._claimed:
+            self._claimed.discard(company)
+            await self._claims.give_back(company)
+
+    async def give_back_all(self) -> None:
+        for company in tuple(self._claimed):
+            await self.give_back(company)
 
 
-def _run(job: Job, companies: Iterator[int | Company], context: Context, resume: bulk.Report | None) -> bulk.Run:
+def _run(job: Job, companies: AsyncIterator[int | Company], context: Context, resume: bulk.Report | None) -> bulk.Run:
     if job.sweep.task == "list":
         return bulk.list_api_keys(context.session, companies, resume=resume)
     assert job.sweep.label is not None

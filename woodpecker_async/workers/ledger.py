@@ -1,4 +1,4 @@
-"""What came of the jobs so far, by job key: how a job that comes a second time knows what is done already."""
+"""What a job knows of others: what came of it when it was done before, and which companies are worked on now."""
 
 import copy
 from typing import Protocol
@@ -19,6 +19,22 @@ class Ledger(Protocol):
 
     async def save(self, key: str, result: Result) -> Result:
         """Keep a result, unless there is a whole one; give the one that counts."""
+        ...
+
+
+class Claims(Protocol):
+    """Which companies are worked on right now, by any worker.
+
+    Two that ensure a key at the same company at the same moment could make two. So a company is claimed before
+    it is looked at, and given back when there is an outcome.
+    """
+
+    async def take(self, company_id: int) -> None:
+        """Wait until nobody has it, and have it."""
+        ...
+
+    async def give_back(self, company_id: int) -> None:
+        """Let others have it."""
         ...
 
 

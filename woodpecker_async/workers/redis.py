@@ -1,15 +1,18 @@
 """Redis, as far as the workers need it: a client that fails clearly, and the ledger of a run."""
 
+import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator, Awaitable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from typing import Any, Final, TypeVar
 
 from redis.asyncio import Redis
+from redis.asyncio.lock import Lock
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
-from redis.exceptions import AuthenticationError, RedisError
+from redis.exceptions import AuthenticationError, LockError, RedisError
 
 from woodpecker_async.errors import ConfigError, QueueError
 from woodpecker_async.secret import Secret
@@ -20,7 +23,9 @@ T = TypeVar("T")
 # How long a run can be gone on with.
 KEPT: Final = timedelta(days=7)
 
-_TIMEOUT: Final = 10.0  # seconds; longer than a worker waits for its next job at a time
+_CLAIM_AGAIN: Final = 0.1  # seconds between two tries for a company that another worker has
+_NO_URL: Final = "this is no URL of a Redis: it looks like redis://[user:password@]host:port/database"
+_CONNECT: Final = 10.0  # seconds
 
 
 @asynccontextmanager
@@ -31,8 +36,7 @@ async def opened(url: str | Secret) -> "AsyncIterator[Redis]":
         ConfigError: it is no URL of a Redis.
         QueueError: it does not answer, or not to us.
     """
-    url = url if isinstance(url, Secret) else Secret(url)  # at once: this frame is part of a traceback
-    redis = _client(url)
+    redis = _client(as_secret(url))
     try:
         await told(redis, redis.info("server"))
         yield redis
@@ -41,18 +45,39 @@ async def opened(url: str | Secret) -> "AsyncIterator[Redis]":
         await redis.connection_pool.disconnect()
 
 
+def as_secret(url: str | Secret) -> Secret:
+    """The URL, which may hold a password, in a form that no traceback shows.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    if not url:
+        raise ConfigError(_NO_URL)
+    return url if isinstance(url, Secret) else Secret(url)
+
+
 def _client(url: Secret) -> Redis:
     try:
         return Redis.from_url(
             url.reveal(),
-            socket_timeout=_TIMEOUT,
-            socket_connect_timeout=_TIMEOUT,
+            # With a timeout the client sends through `asyncio.wait_for`, which before Python 3.12 loses a
+            # cancellation that comes as it ends. That the other side has vanished is noticed by keepalive.
+            socket_timeout=None,
+            socket_connect_timeout=_CONNECT,
+            socket_keepalive=True,
+            socket_keepalive_options=_keepalive(),
             retry=Retry(ExponentialBackoff(cap=0.5, base=0.05), 3),
         )
     except ValueError:
         pass
     # Out here, because what failed holds the URL with its password.
-    raise ConfigError("this is no URL of a Redis: it looks like redis://[user:password@]host:port/database")
+    raise ConfigError(_NO_URL)
+
+
+def _keepalive() -> dict[int, int]:
+    """After 15 seconds without a sign of life a connection is lost, where the system lets one say so."""
+    wishes = {"TCP_KEEPIDLE": 5, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 2}
+    return {getattr(socket, name): value for name, value in wishes.items() if hasattr(socket, name)}
 
 
 def place(redis: Redis) -> str:
@@ -141,3 +166,34 @@ class RedisLedger:
 
     def _name(self, key: str, what: str) -> str:
         return f"woodpecker:{self._queue}:{key.partition(':')[0]}:{what}"
+
+
+class RedisClaims:
+    """Claims on companies, each a lock in Redis that ends by itself unless `keep` goes on renewing it."""
+
+    def __init__(self, redis: Redis, lasting: float) -> None:
+        self._redis = redis
+        self._lasting = lasting
+        self._held: dict[int, Lock] = {}
+
+    async def take(self, company_id: int) -> None:
+        """See `Claims.take`."""
+        # No thread-local token: a lock is for one job, whichever of its tasks has it.
+        lock = Lock(
+            self._redis, f"woodpecker:claim:{company_id}", timeout=self._lasting, sleep=_CLAIM_AGAIN, thread_local=False
+        )
+        await lock.acquire()
+        self._held[company_id] = lock
+
+    async def give_back(self, company_id: int) -> None:
+        """See `Claims.give_back`."""
+        with suppress(LockError):  # it ended by itself
+            await self._held.pop(company_id).release()
+
+    async def keep(self, every: float) -> None:
+        """Renew what is claimed, for ever."""
+        while True:
+            await asyncio.sleep(every)
+            for lock in tuple(self._held.values()):
+                with suppress(RedisError):
+                    await lock.reacquire()

@@ -5,6 +5,7 @@ out twice, swept while it runs, or forgotten) costs time and nothing else.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from enum import Enum
@@ -23,15 +24,19 @@ from woodpecker_async.secret import Secret
 from woodpecker_async.session import WoodpeckerSession
 from woodpecker_async.workers.jobs import Context, perform
 from woodpecker_async.workers.payload import VERSION, Job, Payload
-from woodpecker_async.workers.redis import KEPT, RedisLedger, opened, place
+from woodpecker_async.workers.redis import KEPT, RedisClaims, RedisLedger, as_secret, opened, place
 
 QUEUE: Final = "woodpecker"
+
+# What fails is told in a line; without any logging set up, Python would print SAQ's tracebacks of it as well.
+logging.getLogger("saq").addHandler(logging.NullHandler())
 
 _FUNCTION: Final = "woodpecker"
 _ATTEMPTS: Final = 5
 _RETRY_DELAY: Final = 1.0
 _LONGEST_RETRY_DELAY: Final = 30.0
-_NEXT_JOB: Final = 5.0  # seconds; below the socket's timeout, so that a connection that died is noticed
+_CANCEL_AGAIN: Final = 1.0
+_NEXT_JOB: Final = 5.0  # seconds
 
 # With these no job of this worker's could be done.
 _OF_THIS_WORKER: Final = (AuthenticationError, PermissionDeniedError)
@@ -102,6 +107,7 @@ async def work(
     """
     if isinstance(concurrency, bool) or not isinstance(concurrency, int) or not 1 <= concurrency <= 64:
         raise ConfigError(f"concurrency is a whole number from 1 to 64, not {concurrency!r}")
+    redis_url = as_secret(redis_url)  # at once: this frame is part of tracebacks
     stop = asyncio.Event() if stop is None else stop
     for sink in (sinks or {}).values():
         if (opening := bulk.sinks.opening(bulk.sinks.checked(sink))) is not None:
@@ -109,25 +115,30 @@ async def work(
     async with opened(redis_url) as redis:
         # A key that is refused is said now, not when the first job comes.
         await session.agency.companies.list()
+        claims = RedisClaims(redis, lasting=pace.silence)
         context = Context(
             session=session,
             sinks=dict(sinks or {}),
             ledger=RedisLedger(redis, queue),
+            claims=claims,
             stopping=stop.is_set,
             grace=grace / 5,
         )
         jobs = _Jobs(context, stop, on_news, pace)
         worker = _Worker(_Queue(redis, queue, on_news), jobs, concurrency=concurrency, grace=grace, pace=pace)
         running = asyncio.create_task(worker.start(), name="woodpecker-worker")
-        stopped = asyncio.create_task(stop.wait(), name="woodpecker-worker-stop")
+        others = [
+            asyncio.create_task(stop.wait(), name="woodpecker-worker-stop"),
+            asyncio.create_task(claims.keep(pace.beat), name="woodpecker-worker-claims"),
+        ]
         on_news(f"Working on queue {queue} of Redis at {place(redis)}.")
         try:
-            await asyncio.wait({running, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({running, *others}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            stopped.cancel()
             stop.set()
             worker.event.set()
             await running
+            await _end(others)
             await worker.queue.disconnect()
     if jobs.refused is not None:
         raise jobs.refused
@@ -203,7 +214,19 @@ class _Worker(saq.Worker[Any]):
         end = loop.time() + self._soft
         while self._jobs.parked < {job.key for job in self.job_task_contexts} and loop.time() < end:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
+        tasks = tuple(self.tasks)
+        self.tasks.clear()
+        await _end(tasks)
         await super().stop()
+
+
+async def _end(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Cancel tasks until they are done: before Python 3.12, `asyncio.wait_for` can lose a cancellation."""
+    left = set(tasks)
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=_CANCEL_AGAIN)
 
 
 class _Jobs:
@@ -225,6 +248,7 @@ class _Jobs:
     async def perform(self, ctx: dict[str, Any], *, payload: Payload) -> None:
         """Do a job; what came of it is in the ledger."""
         job: saq.Job = ctx["job"]
+        job.retry_delay = _RETRY_DELAY
         beating = asyncio.create_task(self._beat(job), name="woodpecker-worker-beat")
         try:
             result = await perform(payload, self._context)
@@ -243,7 +267,7 @@ class _Jobs:
                 await self._park(job)
             self._on_news(_line(job.key, result))
         finally:
-            beating.cancel()
+            await _end([beating])
 
     async def _beat(self, job: saq.Job) -> None:
         while True:
@@ -254,6 +278,7 @@ class _Jobs:
     async def _park(self, job: saq.Job) -> None:
         """Wait until the worker's end cancels the job, by which SAQ puts it back; that is no failed attempt."""
         job.attempts -= 1
+        job.retry_delay = 0
         self.parked.add(job.key)
         await asyncio.Event().wait()
 

@@ -15,7 +15,7 @@ from woodpecker_async.errors import QueueError
 from woodpecker_async.secret import Secret
 from woodpecker_async.workers.jobs import chunks, found_keys, gather
 from woodpecker_async.workers.payload import Job, Payload, Result, Sweep
-from woodpecker_async.workers.redis import RedisLedger, opened, told
+from woodpecker_async.workers.redis import RedisLedger, as_secret, opened, told
 from woodpecker_async.workers.saq import QUEUE, Delivery, Pace, State
 
 # Seconds between two looks at the ledger, and at the queue, which is the larger one.
@@ -90,6 +90,7 @@ async def sweep(
             swept = await sweep("redis://localhost:6379", Sweep(task="ensure", label="crm", sink="vault"))
             print(swept.report.ok, swept.report.created)
     """
+    redis_url = as_secret(redis_url)  # at once: this frame is part of tracebacks
     async with opened(redis_url) as redis:
         sender = _Sender(RedisLedger(redis, queue), Delivery(redis, queue, pace), order, on_progress)
         return await told(redis, sender.run())
