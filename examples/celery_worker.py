@@ -25,7 +25,7 @@ from woodpecker_async import Limits, WoodpeckerError, WoodpeckerSession, bulk
 from woodpecker_async.models import IssuedKey
 from woodpecker_async.sandbox import Sandbox
 from woodpecker_async.workers import Context, Sweep, chunks, gather, perform
-from woodpecker_async.workers.redis import RedisLedger, opened
+from woodpecker_async.workers.redis import RedisClaims, RedisLedger, opened
 
 REDIS_URL = os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0")
 LONGEST_JOB = float(os.environ.get("LONGEST_JOB", "600"))  # seconds
@@ -62,12 +62,11 @@ class Worker:
         self.context = self.runner.run(self._begin())
 
     async def _begin(self) -> Context:
-        session = WoodpeckerSession(limits=Limits(shared="host"))
-        return Context(
-            session=await self.stack.enter_async_context(session),
-            sinks={"vault": into_vault},
-            ledger=RedisLedger(await self.stack.enter_async_context(opened(REDIS_URL)), "celery"),
-        )
+        session = await self.stack.enter_async_context(WoodpeckerSession(limits=Limits(shared="host")))
+        redis = await self.stack.enter_async_context(opened(REDIS_URL))
+        claims = RedisClaims(redis, lasting=6)
+        self.stack.callback(asyncio.create_task(claims.keep(every=2)).cancel)
+        return Context(session=session, sinks={"vault": into_vault}, ledger=RedisLedger(redis, "celery"), claims=claims)
 
     def close(self) -> None:
         """Close the session, and the loop after it."""

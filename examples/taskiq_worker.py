@@ -26,7 +26,7 @@ from woodpecker_async import Limits, WoodpeckerError, WoodpeckerSession, bulk
 from woodpecker_async.models import IssuedKey
 from woodpecker_async.sandbox import Sandbox
 from woodpecker_async.workers import Context, Payload, Result, Sweep, chunks, gather, perform
-from woodpecker_async.workers.redis import RedisLedger, opened
+from woodpecker_async.workers.redis import RedisClaims, RedisLedger, opened
 
 REDIS_URL = os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0")
 LONGEST_JOB = float(os.environ.get("LONGEST_JOB", "600"))  # seconds
@@ -57,11 +57,12 @@ def into_vault(issued: IssuedKey) -> None:
 async def begin(state: TaskiqState) -> None:
     """One session for the life of a worker process; the processes of this machine share one lane."""
     state.stack = contextlib.AsyncExitStack()
-    session = WoodpeckerSession(limits=Limits(shared="host"))
+    session = await state.stack.enter_async_context(WoodpeckerSession(limits=Limits(shared="host")))
+    redis = await state.stack.enter_async_context(opened(REDIS_URL))
+    claims = RedisClaims(redis, lasting=6)
+    state.stack.callback(asyncio.create_task(claims.keep(every=2)).cancel)
     state.context = Context(
-        session=await state.stack.enter_async_context(session),
-        sinks={"vault": into_vault},
-        ledger=RedisLedger(await state.stack.enter_async_context(opened(REDIS_URL)), "taskiq"),
+        session=session, sinks={"vault": into_vault}, ledger=RedisLedger(redis, "taskiq"), claims=claims
     )
 
 

@@ -10,13 +10,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import attrs
 import pytest
 import redis
 
 from tests.apps.serving import ROOT, environment
-from tests.redis_server import RedisServer, running_redis
+from tests.shared.redis_server import RedisServer
 from woodpecker_async.bulk import Report
 from woodpecker_async.sandbox import Fault, Sandbox
 
@@ -81,8 +82,12 @@ def needed(recipe: Recipe) -> Recipe:
 
 @pytest.fixture(scope="module")
 def redis_server() -> Iterator[RedisServer]:
-    with running_redis(password="a-password-of-its-own") as server:
-        yield server
+    with TemporaryDirectory(prefix="wr") as directory:  # short, for the path of its socket
+        server = RedisServer(Path(directory), password="a-password-of-its-own")
+        try:
+            yield server
+        finally:
+            server.stop()
 
 
 @attrs.frozen
