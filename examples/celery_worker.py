@@ -2,9 +2,9 @@
 
 python examples/celery_worker.py
 
-It starts a worker of two processes, sends the jobs of a sweep and prints the report. It needs a Redis, at REDIS_URL
-or on this machine. Without WOODPECKER_API_KEY it starts a sandbox and works on that. In production the worker runs
-by itself: `celery --app celery_worker worker --pool prefork`.
+It starts a worker of two processes, sends the jobs of a sweep and prints the report. It needs a Redis, at
+WOODPECKER_REDIS_URL or on this machine. Without WOODPECKER_API_KEY it starts a sandbox and works on that. In
+production the worker runs by itself: `celery --app celery_worker worker --pool prefork`.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ from woodpecker_async.sandbox import Sandbox
 from woodpecker_async.workers import Context, Sweep, chunks, gather, perform
 from woodpecker_async.workers.redis import RedisClaims, RedisLedger, opened
 
-REDIS_URL = os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0")
+REDIS_URL = os.environ.get("WOODPECKER_REDIS_URL", "redis://127.0.0.1:6379/0")
 LONGEST_JOB = float(os.environ.get("LONGEST_JOB", "600"))  # seconds
 
 app = Celery("celery_worker", broker=REDIS_URL, backend=REDIS_URL)

@@ -2,9 +2,9 @@
 
 python examples/taskiq_worker.py
 
-It starts two worker processes, sends the jobs of a sweep and prints the report. It needs a Redis, at REDIS_URL or
-on this machine. Without WOODPECKER_API_KEY it starts a sandbox and works on that. In production the workers run
-by themselves: `taskiq worker taskiq_worker:broker --max-async-tasks 2`.
+It starts two worker processes, sends the jobs of a sweep and prints the report. It needs a Redis, at
+WOODPECKER_REDIS_URL or on this machine. Without WOODPECKER_API_KEY it starts a sandbox and works on that. In
+production the workers run by themselves: `taskiq worker taskiq_worker:broker --max-async-tasks 2`.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ from woodpecker_async.sandbox import Sandbox
 from woodpecker_async.workers import Context, Payload, Result, Sweep, chunks, gather, perform
 from woodpecker_async.workers.redis import RedisClaims, RedisLedger, opened
 
-REDIS_URL = os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0")
+REDIS_URL = os.environ.get("WOODPECKER_REDIS_URL", "redis://127.0.0.1:6379/0")
 LONGEST_JOB = float(os.environ.get("LONGEST_JOB", "600"))  # seconds
 
 broker = RedisStreamBroker(

@@ -111,7 +111,7 @@ class Night:
         return environment(
             WOODPECKER_API_KEY=self.box.hq_key,
             WOODPECKER_BASE_URL=self.box.base_url,
-            REDIS_URL=self.redis.url,
+            WOODPECKER_REDIS_URL=self.redis.url,
             LONGEST_JOB="2",
             VAULT=str(self.vault),
             PYTHONWARNINGS="default::ResourceWarning",
@@ -221,7 +221,7 @@ def test_it_runs_as_it_stands(recipe: Recipe, redis_server: RedisServer, tmp_pat
     ran = subprocess.run(
         command,
         cwd=tmp_path,
-        env=environment(REDIS_URL=redis_server.url),
+        env=environment(WOODPECKER_REDIS_URL=redis_server.url),
         capture_output=True,
         text=True,
         timeout=60,
@@ -237,7 +237,7 @@ def test_without_a_redis_it_says_so(recipe: Recipe, tmp_path: Path):
     ran = subprocess.run(
         [sys.executable, "-W", "error", ROOT / "examples" / recipe.example],
         cwd=tmp_path,
-        env=environment(REDIS_URL="redis://:a-password-of-its-own@127.0.0.1:1/0"),
+        env=environment(WOODPECKER_REDIS_URL="redis://:a-password-of-its-own@127.0.0.1:1/0"),
         capture_output=True,
         text=True,
         timeout=60,
