@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -31,7 +32,9 @@ def test_it_runs(example: Path, tmp_path: Path):
         timeout=60,
         check=False,
     )
-    assert (ran.returncode, ran.stderr) == (0, "")
+    # What asyncio's debug mode says of a busy machine is no warning about the example.
+    told = re.sub(r"^Executing <.* took [\d.]+ seconds\n", "", ran.stderr, flags=re.MULTILINE)
+    assert (ran.returncode, told) == (0, "")
     assert ran.stdout.strip()
 
 
