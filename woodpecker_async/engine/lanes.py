@@ -116,7 +116,10 @@ class Lane:
         # `_typical` includes the wait behind those that were under way at the same time.
         quarantine = min(2 * self._typical, longest)
         self._abandoned += 1
-        self._left(quarantine)
+        if self._slots is not None:
+            self._give_back(self._slots, quarantine)
+        self._total.leave()
+        self._gate.leave()
         asyncio.get_running_loop().call_later(quarantine, self._forget_abandoned)
 
     def _forget_abandoned(self) -> None:
@@ -127,14 +130,15 @@ class Lane:
 
     def left(self) -> None:
         """The request is over: with an error that says nothing of the queue, or without an answer."""
-        self._left(0.0)
-
-    def _left(self, quarantine: float) -> None:
         self._total.leave()
         self._gate.leave()
-        if self._slots is not None and self._slots_taken:
+        if self._slots is not None:
+            self._give_back(self._slots, 0.0)
+
+    def _give_back(self, slots: Slots, after: float) -> None:
+        if self._slots_taken:
             self._slots_taken -= 1
-            self._slots.give_back(quarantine)
+            slots.give_back(after)
 
 
 class Writer:

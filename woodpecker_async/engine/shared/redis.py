@@ -48,13 +48,13 @@ LEASE: Final = 5.0
 # Shares of a lease: how often a process speaks while it has something under way; how long Redis may take to
 # connect or to answer; how long between two tries to reach it.
 _TICK: Final = 0.2
-_PATIENCE: Final = 0.2
+_PATIENCE: Final = 0.4
 _RETRY: Final = 0.05
 # Without Redis, how long until each process goes on alone: what was under way is answered by then, mostly.
 _GRACE: Final = 0.2
 # With Redis back, how long until places are asked for again: all others have tried again by then, and said
 # what they have under way.
-_SETTLE: Final = 0.4
+_SETTLE: Final = 0.5
 # Places of a process that is alone.
 _ALONE: Final = 1
 
