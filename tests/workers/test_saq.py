@@ -102,7 +102,7 @@ async def test_a_worker_is_killed(redis, start_worker, tmp_path, task) -> None:
         first.send(signal.SIGKILL)
         await first.ended()
         async with opened(redis.url) as client:
-            kept = await RedisLedger(client, "woodpecker").results("r")
+            kept = await RedisLedger(client, "woodpecker").results("r:ensure:plan" if task else "r:list:plan")
         before = asked(box)
         done_before = {company for result in kept.values() for company in result["report"]["done"]}
         assert 0 < len(done_before) < 40
@@ -229,6 +229,17 @@ async def test_going_on_tries_once_more_what_failed(redis) -> None:
         second = await swept(redis, run="r")
         assert (second.report.ok, second.report.failures, second.report.keys) == (10, {}, 30)
         assert asked(box) == {company: 2 if company == bad else 1 for company in box.company_ids}
+
+
+async def test_a_run_id_is_of_one_sweep(redis, box, tmp_path) -> None:
+    async with working(box, redis, sinks={"vault": tmp_path / "keys.jsonl"}):
+        await swept(redis, run="r")
+        with pytest.raises(ConfigError, match="run id 'r' was used for another sweep"):
+            await swept(redis, run="r", active=True)
+        seen = []
+        await sweep(redis.url, Sweep(run="r", **ENSURE), on_progress=seen.append)  # another task: no mix-up
+        assert seen[0].done == 0
+        assert (seen[-1].done, seen[-1].total) == (11, 11)
 
 
 async def test_several_runs_at_once_and_several_senders_of_one(redis) -> None:
