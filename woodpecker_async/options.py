@@ -104,15 +104,14 @@ def _kept(value: str | Secret | None) -> Literal["host"] | Secret | None:
 
 
 def _shared_shown(value: str | Secret | None) -> str:
-    if not isinstance(value, Secret):
-        return repr(value)
     try:
-        return repr(without_password(value.reveal()))
-    except (SecretNotCarriedError, ValueError):  # out of a pickle; or being made, of a text that is no URL
-        return repr(value)
+        usable = isinstance(value, Secret) and _wrong_with(value) is None
+    except SecretNotCarriedError:  # out of a pickle
+        usable = False
+    return repr(_without_password(value.reveal()) if usable and isinstance(value, Secret) else value)
 
 
-def without_password(url: str) -> str:
+def _without_password(url: str) -> str:
     """A Redis URL to show: without the password, and without the query, which may hold one too."""
     parts = urlsplit(url)
     user, has_password, _ = parts.netloc.rpartition("@")[0].partition(":")

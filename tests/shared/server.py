@@ -37,11 +37,11 @@ class Seen:
 
     @property
     def all_busy(self) -> tuple[float, float]:
-        """From the first answer of the last worker to come until the last answer of the first one to go."""
+        """From when each worker has found its pace (ten answers) until the first one has its last answer."""
         by_worker: dict[str, list[float]] = {}
         for worker, _, finished in self.requests:
             by_worker.setdefault(worker, []).append(finished)
-        return max(map(min, by_worker.values())), min(map(max, by_worker.values()))
+        return max(sorted(times)[9] for times in by_worker.values()), min(map(max, by_worker.values()))
 
     def shares(self, since: float, until: float) -> dict[str, float]:
         """The share of each worker in the answers of a time."""

@@ -147,3 +147,31 @@ def test_wide_open_until_refused_then_half_and_back_by_one() -> None:
     for moment in range(20):
         window.refused(20.0 + moment + chance.random())
     assert window.size == 1
+
+
+def test_among_others_a_window_keeps_half_of_the_places() -> None:
+    """However lucky it was in what it takes for the best latency."""
+    for luck in (0.005, 0.02):
+        window = AdaptiveWindow(7, 15.0)
+        window.shared(True)
+        window.answered("list", luck, 0.0, full=True)
+        for moment in range(200):
+            window.answered("list", 0.035, float(moment), full=False, crowded=True)
+        assert window.size == 4
+
+
+def test_among_others_the_queues_limit_and_refusals_still_count() -> None:
+    window = AdaptiveWindow(7, 15.0)
+    window.shared(True)
+    for moment in range(200):
+        window.answered("list", 12.0, float(moment), full=True, crowded=True)
+    assert window.size == 1
+    window = AdaptiveWindow(7, 15.0)
+    window.shared(True)
+    window.answered("list", 0.005, 0.0, full=True)
+    for moment in range(1, 20):
+        window.refused(100.0 * moment)
+    assert window.size == 1
+    for moment in range(200):
+        window.answered("list", 0.035, 3000.0 + moment, full=True, crowded=True)
+    assert window.size == 2  # somebody else uses the account: what half of the places is, nobody knows

@@ -63,6 +63,7 @@ class Lane:
         """From now on, take a place of these as well."""
         self._slots = slots
         self._slots_taken = 0  # what is under way had none of these
+        self.window.shared(slots is not None)
 
     async def enter(self, priority: Priority, *, again: bool = False) -> None:
         """Wait for a turn and take it. Follow with exactly one of the calls below.
@@ -91,8 +92,12 @@ class Lane:
     def succeeded(self, operation: str, latency: float, now: float) -> None:
         """A success is here: learn from it, and let the next in."""
         self._typical += (latency - self._typical) / 8
-        full = self._gate.inside >= self._places()
-        self.window.answered(operation, latency, now, full=full)
+        inside = self._gate.inside
+        if self._slots is None:
+            self.window.answered(operation, latency, now, full=inside >= self._places())
+        else:  # who waits for a place that processes share is not under way yet
+            taken = self._slots_taken
+            self.window.answered(operation, latency, now, full=taken >= self._places(), crowded=inside > taken)
         self._refusals.answered(latency)
         self.left()
 
@@ -111,7 +116,10 @@ class Lane:
         # `_typical` includes the wait behind those that were under way at the same time.
         quarantine = min(2 * self._typical, longest)
         self._abandoned += 1
-        self._left(quarantine)
+        if self._slots is not None:
+            self._give_back(self._slots, quarantine)
+        self._total.leave()
+        self._gate.leave()
         asyncio.get_running_loop().call_later(quarantine, self._forget_abandoned)
 
     def _forget_abandoned(self) -> None:
@@ -122,14 +130,15 @@ class Lane:
 
     def left(self) -> None:
         """The request is over: with an error that says nothing of the queue, or without an answer."""
-        self._left(0.0)
-
-    def _left(self, quarantine: float) -> None:
         self._total.leave()
         self._gate.leave()
-        if self._slots is not None and self._slots_taken:
+        if self._slots is not None:
+            self._give_back(self._slots, 0.0)
+
+    def _give_back(self, slots: Slots, after: float) -> None:
+        if self._slots_taken:
             self._slots_taken -= 1
-            self._slots.give_back(quarantine)
+            slots.give_back(after)
 
 
 class Writer:
@@ -182,7 +191,7 @@ class Lanes:
         self.limits = Limits()
         self._account = account
         self._backend: Backend | None = None
-        self._shared: tuple[SharedBy, SharedOutage] | None = None
+        self._shared: tuple[SharedBy, SharedOutage] | None = None  # what the backend was made of
         self._members: WeakKeyDictionary[object, Limits] = WeakKeyDictionary()
         self._by_company: dict[int | None, Lane] = {}
         self._refusals = RefusalWindow(self.limits.total)
@@ -234,12 +243,15 @@ class Lanes:
         everybody = list(self._members.values())
         if not everybody:
             return
+        by, outage = self._shared or (None, "local")
         lanes = min((limits.lanes for limits in everybody), key=("account", "discover", "company").index)
         self.limits = Limits(
             max_in_flight=min(limits.max_in_flight for limits in everybody),
-            lanes="account" if lanes == "discover" and self._shared is not None else lanes,
+            lanes="account" if lanes == "discover" and by is not None else lanes,
             total=min(limits.total for limits in everybody),
             queue_wait=min(limits.queue_wait for limits in everybody),
+            shared=by,
+            shared_outage=outage,
         )
         self._refusals.bound(self.limits.total)
         self._total.widened()

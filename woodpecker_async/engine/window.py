@@ -15,6 +15,11 @@ Two things bound it. The longest wait must stay clear of `queue_wait`, after whi
 the window never grows to where the latency seen now, scaled up, would come near it. And a refusal halves the
 window, at most once in two of the best latencies, because all that were under way are refused together.
 
+Where processes share the server, the latency is that of the load of all, and the best latency of each is a
+matter of luck: who never met an idle server believes that less is waiting, and takes more. There the window
+does not go below half of the places because somebody waits, and goes back to that when places are scarce: two
+such windows fill the server, and who is next is decided where the places are given out (see `shared`), evenly.
+
 With a ceiling above seven (`lanes="discover"`) the same window finds out whether the server has room for
 more than the documented one-plus-six, in larger steps. The first refusal is the answer: no, and the ceiling
 is seven for good. Requests that were refused were not processed, so the trial costs nothing but their repeats.
@@ -62,17 +67,20 @@ class AdaptiveWindow:
         limit: the most that may be under way, as far as the user says.
         queue_wait: seconds the server keeps a queued request.
         size: how many may be under way now.
+        floor: fewer than this may only be under way because of a refusal or of `queue_wait`.
     """
 
     limit: int
     queue_wait: float
     size: int = attrs.field()
+    floor: int = 1
     _slow_start: bool = True
     _best: dict[str, _Best] = attrs.field(factory=dict)
     _base: float = 0.1
     _round: list[float] = attrs.field(factory=list)
     _latest: float = 0.0
     _was_full: bool = False
+    _was_crowded: bool = False
     _deaf_until: float = -math.inf
     _was_refused: bool = False
 
@@ -85,7 +93,7 @@ class AdaptiveWindow:
         """The most that may be under way, as far as is known."""
         return min(self.limit, DOCUMENTED) if self._was_refused else self.limit
 
-    def answered(self, operation: str, latency: float, now: float, *, full: bool) -> None:
+    def answered(self, operation: str, latency: float, now: float, *, full: bool, crowded: bool = False) -> None:
         """A success came after `latency` seconds.
 
         Args:
@@ -93,6 +101,7 @@ class AdaptiveWindow:
             latency: seconds from sending to the last byte.
             now: monotonic seconds.
             full: whether the window was full: otherwise the latency says nothing about its size.
+            crowded: whether there was room in the window for more than got a place among other processes.
         """
         latency = max(latency, 1e-6)
         best = self._best.setdefault(operation, _Best(now, latency)).meet(latency, now)
@@ -100,10 +109,11 @@ class AdaptiveWindow:
         self._base = best
         self._latest = latency
         self._was_full |= full
+        self._was_crowded |= crowded
         if len(self._round) >= self.size:
             self._decide()
             self._round.clear()
-            self._was_full = False
+            self._was_full = self._was_crowded = False
 
     def refused(self, now: float) -> None:
         """The server's queue was full."""
@@ -111,6 +121,7 @@ class AdaptiveWindow:
         if now >= self._deaf_until:
             self._deaf_until = now + 2 * self._base
             self.size = max(1, min(self.size, self.ceiling) // 2)
+            self.floor = max(1, self.floor // 2)
             self._slow_start = False
             self._round.clear()
         self.size = min(self.size, self.ceiling)
@@ -120,17 +131,22 @@ class AdaptiveWindow:
         self.limit = limit
         self.size = min(self.size, self.ceiling)
 
+    def shared(self, shared: bool) -> None:
+        """Other processes have windows like this one, and the same places."""
+        self.floor = (self.limit + 1) // 2 if shared else 1
+
     def _decide(self) -> None:
         # While the window doubles, the early answers of a round are those of a smaller window.
         telling = self._round[len(self._round) // 2 :] if self._slow_start else self._round
         waiting = self.size * (1 - 1 / min(telling))
         clear = _CLEAR * self.queue_wait
-        if waiting > max(_SHRINK_ABOVE, 2 * _NOISE * self.size) or self._latest > clear:
+        too_many = self._was_crowded or waiting > max(_SHRINK_ABOVE, 2 * _NOISE * self.size)
+        if self._latest > clear or (too_many and self.size > self.floor):
             self._slow_start = False
             self.size = max(1, self.size - 1)
-        elif waiting >= max(_GROW_BELOW, _NOISE * self.size):
+        elif self.size >= self.floor and waiting >= max(_GROW_BELOW, _NOISE * self.size):
             self._slow_start = False
-        elif self._was_full:
+        elif self._was_full or self.size < self.floor:
             self._grow(clear)
 
     def _grow(self, clear: float) -> None:

@@ -24,8 +24,9 @@ from woodpecker_async.errors import ConfigError
 with suppress(ImportError):  # Windows, where `Limits` refuses "host"
     import fcntl
 
-# Seconds between two tries. Longer and who tries less often gets less; random, so that nobody is always first.
-_TRY_AGAIN: Final = (0.001, 0.005)
+# Seconds between two tries, at most: for who has no place yet, and more for each that one has, so that who has
+# less is more likely to be next. Half of it is left to chance, so that nobody is always first.
+_TRY_AGAIN: Final = 0.00125
 # A file says until when its place stays taken though nobody holds the lock; more than this ahead is left over
 # from before a restart of the machine, whose clock began anew.
 _LONGEST_REST: Final = 60.0
@@ -45,7 +46,7 @@ class HostBackend:
         return HostSlots(f"{self._account}-{lane}", self._places)
 
     async def aclose(self) -> None:
-        """Nothing is kept open."""
+        """Each lane's files are closed with it."""
 
 
 class HostSlots:
@@ -61,6 +62,7 @@ class HostSlots:
         self._name = name
         self._places = places
         self._directory = private_directory()
+        self._files: dict[int, int] = {}  # descriptors, by the number of the place; open since they were first tried
         self._held: list[int] = []
         self._trying = asyncio.Lock()
         _OPEN.add(self)
@@ -69,33 +71,37 @@ class HostSlots:
         """Wait for a place and take it."""
         async with self._trying:
             while not self._taken():  # noqa: ASYNC110 - nobody tells one process what another gives back
-                await asyncio.sleep(random.uniform(*_TRY_AGAIN))  # noqa: S311
+                await asyncio.sleep(random.uniform(0.5, 1) * _TRY_AGAIN * (1 + len(self._held)))  # noqa: S311
 
     def give_back(self, after: float = 0.0) -> None:
         """Give back a place; with `after` it rests so many seconds, also when this process ends before."""
         if not self._held:  # in a child, which inherited none
             return
-        descriptor = self._held.pop()
+        file = self._files[self._held.pop()]
         if after > 0:
-            os.pwrite(descriptor, _UNTIL.pack(time.monotonic() + after), 0)
-        # A child that was forked meanwhile has this lock too: closing alone would leave it locked.
-        fcntl.flock(descriptor, fcntl.LOCK_UN)
-        os.close(descriptor)
+            os.pwrite(file, _UNTIL.pack(time.monotonic() + after), 0)
+        # Not by closing: a child that was forked meanwhile has this lock too.
+        fcntl.flock(file, fcntl.LOCK_UN)
 
     def _taken(self) -> bool:
         # From the last to the first: the first ones are all that a process with a smaller limit has.
         for number in reversed(range(self._places())):
-            descriptor = self._open(number)
+            if number in self._held:
+                continue
+            file = self._files.get(number)
+            if file is None:
+                file = self._files[number] = self._open(number)
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                os.close(descriptor)
                 continue
-            if self._rests(descriptor):
-                os.close(descriptor)
-                continue
-            self._held.append(descriptor)
-            return True
+            if not os.fstat(file).st_nlink:  # somebody tidied up: the others have another file
+                os.close(self._files.pop(number))
+            elif self._rests(file):
+                fcntl.flock(file, fcntl.LOCK_UN)
+            else:
+                self._held.append(number)
+                return True
         return False
 
     def _open(self, number: int) -> int:
@@ -104,25 +110,27 @@ class HostSlots:
         try:
             try:
                 return os.open(path, flags, 0o600)
-            except FileNotFoundError:  # somebody tidied up
+            except FileNotFoundError:
                 self._directory = private_directory()
                 return os.open(path, flags, 0o600)
         except OSError as error:
             raise SlotsUnavailableError(f"the lock file {path} cannot be opened: {error.strerror}") from None
 
     @staticmethod
-    def _rests(descriptor: int) -> bool:
-        until = os.pread(descriptor, _UNTIL.size, 0)
+    def _rests(file: int) -> bool:
+        until = os.pread(file, _UNTIL.size, 0)
         return len(until) == _UNTIL.size and 0 < _UNTIL.unpack(until)[0] - time.monotonic() <= _LONGEST_REST
 
     def leave_to_parent(self) -> None:
         """After a fork: the places are the parent's, and must not stay taken when it dies."""
-        while self._held:
-            os.close(self._held.pop())
+        self._held.clear()
+        while self._files:
+            os.close(self._files.popitem()[1])
 
     def __del__(self) -> None:
         while self._held:  # the event loop ended in the middle of requests
             self.give_back()
+        self.leave_to_parent()
 
 
 _OPEN: Final[WeakSet[HostSlots]] = WeakSet()

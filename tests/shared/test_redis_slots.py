@@ -1,0 +1,343 @@
+"""Places in a Redis: as many as there are, in order, whatever happens to those who have them."""
+
+import asyncio
+import os
+import random
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from tests.shared.redis_server import PASSWORD, RedisServer
+from woodpecker_async.engine.shared import SlotsUnavailableError
+from woodpecker_async.engine.shared.redis import RedisBackend, RedisSlots
+from woodpecker_async.errors import ConfigError
+from woodpecker_async.secret import Secret
+
+LEASE = 0.6
+
+
+def backend(server: RedisServer, places: int = 2, lease: float = LEASE, outage="local") -> RedisBackend:
+    """As another process would have it."""
+    return RedisBackend(Secret(server.url), outage, "a", lambda: places, lease)
+
+
+async def is_free(of: RedisSlots, seconds: float = 0.1) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            await of.take()
+    except TimeoutError:
+        return False
+    of.give_back()
+    return True
+
+
+def keys(server: RedisServer) -> list[str]:
+    with Redis.from_url(server.url, decode_responses=True) as redis:
+        return redis.keys("*")
+
+
+async def test_never_more_than_there_are_places(redis_server: RedisServer, no_tasks_left: None) -> None:
+    """Five processes, three places, three hundred visits, cancelled at random, longer than the lease at times."""
+    chance = random.Random(11)
+    processes = [backend(redis_server, 3) for _ in range(5)]
+    lanes = [process.slots("all") for process in processes]
+    inside = peak = 0
+
+    async def visit(of: RedisSlots, seconds: float) -> None:
+        nonlocal inside, peak
+        await of.take()
+        inside += 1
+        peak = max(peak, inside)
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            inside -= 1
+            of.give_back()
+
+    seconds = [2 * LEASE if number % 100 == 50 else chance.random() * 0.01 for number in range(300)]
+    visits = [asyncio.create_task(visit(chance.choice(lanes), wait)) for wait in seconds]
+    while not all(visit.done() for visit in visits):
+        await asyncio.sleep(0.004)
+        if visits.index(victim := chance.choice(visits)) % 100 != 50:
+            victim.cancel()
+    assert peak == 3
+    for of in lanes:  # no place was lost
+        for _ in range(3):
+            await asyncio.wait_for(of.take(), 5)
+        for _ in range(3):
+            of.give_back()
+    for process in processes:
+        await process.aclose()
+    assert not await anything_left(redis_server)
+
+
+async def anything_left(server: RedisServer) -> list[str]:
+    for _ in range(200):
+        if not (left := await asyncio.to_thread(keys, server)):
+            break
+        await asyncio.sleep(0.02)  # what is unused expires
+    return left
+
+
+async def test_first_come_first_served_among_processes(redis_server: RedisServer) -> None:
+    processes = [backend(redis_server, 1) for _ in range(4)]
+    lanes = [process.slots("all") for process in processes]
+    for of in lanes:
+        assert await is_free(of, 5)  # connected
+    await lanes[0].take()
+    order: list[int] = []
+
+    async def visit(number: int) -> None:
+        await lanes[number % 4].take()
+        order.append(number)
+        lanes[number % 4].give_back()
+
+    visits = []
+    for number in range(20):
+        visits.append(asyncio.create_task(visit(number)))
+        await asyncio.to_thread(waiting, redis_server, number + 1)  # one after another, as the Redis sees them
+    lanes[0].give_back()
+    await asyncio.gather(*visits)
+    assert order == list(range(20))
+    for process in processes:
+        await process.aclose()
+
+
+async def test_a_place_is_kept_for_longer_than_a_lease(redis_server: RedisServer) -> None:
+    here, elsewhere = backend(redis_server, 1), backend(redis_server, 1)
+    mine, theirs = here.slots("all"), elsewhere.slots("all")
+    await mine.take()
+    assert not await is_free(theirs, 4 * LEASE)
+    mine.give_back()
+    assert await is_free(theirs, 5)
+    await here.aclose()
+    await elsewhere.aclose()
+
+
+async def test_the_next_is_woken_by_a_message(redis_server: RedisServer) -> None:
+    """With a lease of an hour nobody would tick in the time of a test."""
+    here, elsewhere = backend(redis_server, 1, lease=3600), backend(redis_server, 1, lease=3600)
+    mine, theirs = here.slots("all"), elsewhere.slots("all")
+    for _ in range(50):
+        await mine.take()
+        waiting = asyncio.create_task(theirs.take())
+        await asyncio.sleep(0.01)
+        mine.give_back()
+        await asyncio.wait_for(waiting, 5)
+        theirs.give_back()
+    await here.aclose()
+    await elsewhere.aclose()
+
+
+async def test_a_lost_message_is_made_good(redis_server: RedisServer) -> None:
+    here, elsewhere = backend(redis_server, 1), backend(redis_server, 1)
+    mine, theirs = here.slots("all"), elsewhere.slots("all")
+    await mine.take()
+    assert await is_free(theirs, 0.1) is False
+    with Redis.from_url(redis_server.url) as redis:
+        waiting = asyncio.create_task(theirs.take())
+        await asyncio.sleep(0.05)
+        redis.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+        mine.give_back()
+        await asyncio.wait_for(waiting, 5)
+    theirs.give_back()
+    await here.aclose()
+    await elsewhere.aclose()
+
+
+async def test_connections_that_are_cut_are_made_again(redis_server: RedisServer, caplog) -> None:
+    here, elsewhere = backend(redis_server, 1), backend(redis_server, 1)
+    mine, theirs = here.slots("all"), elsewhere.slots("all")
+    with Redis.from_url(redis_server.url) as redis:
+        for _ in range(10):
+            await mine.take()
+            redis.execute_command("CLIENT", "KILL", "TYPE", "normal")
+            redis.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+            assert not await is_free(theirs, 0.03)
+            mine.give_back()
+            assert await is_free(theirs, 5)
+    assert caplog.records == []  # the Redis was there all the time, and knew us
+    await here.aclose()
+    await elsewhere.aclose()
+
+
+def waiting(server: RedisServer, number: int) -> None:
+    """Wait until so many tickets wait there."""
+    with Redis.from_url(server.url, decode_responses=True) as redis:
+        for _ in range(500):
+            said = redis.hgetall("woodpecker-async:1:{a-all}")
+            if sum(len(words.split()) - 4 for name, words in said.items() if name) == number:
+                return
+            time.sleep(0.005)
+    raise AssertionError("they do not wait")
+
+
+def known(server: RedisServer, processes: int) -> None:
+    """Wait until the Redis knows of so many."""
+    with Redis.from_url(server.url) as redis:
+        for _ in range(500):
+            if redis.hlen("woodpecker-async:1:{a-all}") == processes + 1:  # and the ticket
+                return
+            time.sleep(0.01)
+    raise AssertionError("they are not known")
+
+
+async def test_the_smallest_number_of_places_holds(redis_server: RedisServer) -> None:
+    large, small = backend(redis_server, 7), backend(redis_server, 2)
+    many, few = large.slots("all"), small.slots("all")
+    for _ in range(2):
+        await many.take()
+    waiting = asyncio.create_task(few.take())
+    await asyncio.to_thread(known, redis_server, 2)
+    assert not await is_free(many)
+    many.give_back()
+    await asyncio.wait_for(waiting, 5)
+    few.give_back()
+    many.give_back()
+    await small.aclose()
+    for _ in range(7):
+        await asyncio.wait_for(many.take(), 5)
+    await large.aclose()
+
+
+async def test_lanes_do_not_disturb_each_other(redis_server: RedisServer) -> None:
+    here = backend(redis_server, 1)
+    first, second = here.slots("1"), here.slots("2")
+    await first.take()
+    assert await is_free(second, 5)
+    first.give_back()
+    await here.aclose()
+
+
+async def test_a_place_may_rest_after_it_was_given_back(redis_server: RedisServer) -> None:
+    here = backend(redis_server, 1)
+    mine = here.slots("all")
+    await mine.take()
+    mine.give_back(after=0.3)
+    assert not await is_free(mine, 0.2)
+    assert await is_free(mine, 5)
+    await here.aclose()
+
+
+async def test_what_is_held_at_the_end_ends_with_its_lease(redis_server: RedisServer) -> None:
+    here, elsewhere = backend(redis_server, 1), backend(redis_server, 1)
+    mine, theirs = here.slots("all"), elsewhere.slots("all")
+    await mine.take()
+    mine.give_back(after=60)
+    await here.aclose()
+    assert not await is_free(theirs, LEASE / 2)
+    assert await is_free(theirs, LEASE + 1)
+    await elsewhere.aclose()
+
+
+async def test_nothing_secret_is_kept_there(redis_server: RedisServer) -> None:
+    here = backend(redis_server)
+    mine = here.slots("all")
+    await mine.take()
+    assert keys(redis_server) == ["woodpecker-async:1:{a-all}"]
+    mine.give_back()
+    await here.aclose()
+    assert not await anything_left(redis_server)
+
+
+async def test_a_redis_that_hangs_is_not_waited_for(redis_server: RedisServer, caplog) -> None:
+    here = backend(redis_server, 7)
+    mine = here.slots("all")
+    assert await is_free(mine, 5)
+    os.kill(redis_server._process.pid, signal.SIGSTOP)
+    try:
+        async with asyncio.timeout(10):
+            await mine.take()  # the one that a process has by itself
+        assert not await is_free(mine, 0.3)
+    finally:
+        os.kill(redis_server._process.pid, signal.SIGCONT)
+    async with asyncio.timeout(10):
+        for _ in range(6):
+            await mine.take()
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "no answer in time" in caplog.text
+    for _ in range(7):
+        mine.give_back()
+    await here.aclose()
+
+
+async def test_whoever_waits_in_an_outage_may_wait(redis_server: RedisServer) -> None:
+    here = backend(redis_server, outage="wait")
+    mine = here.slots("all")
+    redis_server.stop()
+    assert not await is_free(mine, 3 * LEASE)
+    waiting = asyncio.create_task(mine.take())
+    redis_server.start()
+    await asyncio.wait_for(waiting, 10)
+    mine.give_back()
+    await here.aclose()
+
+
+@contextmanager
+def guarded(directory: Path) -> Iterator[RedisServer]:
+    server = RedisServer(directory, password=PASSWORD)
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+async def test_a_password_is_used_and_not_told(tmp_path: Path, caplog, no_tasks_left: None) -> None:
+    with guarded(tmp_path) as server:
+        right = backend(server)
+        assert await is_free(right.slots("all"), 5)
+        await right.aclose()
+        for url in (server.url.replace(PASSWORD, "wrong-" + PASSWORD), server.url.replace(f":{PASSWORD}@", "")):
+            wrong = RedisBackend(Secret(url), "local", "a", lambda: 2, LEASE)
+            waiting = wrong.slots("all")
+            for _ in range(2):
+                with pytest.raises(
+                    ConfigError, match=f"127.0.0.1:{server.port}, refuses the user or the password"
+                ) as e:
+                    await asyncio.wait_for(waiting.take(), 5)
+                assert PASSWORD not in str(e.value)
+                assert e.value.__cause__ is None
+                assert e.value.__context__ is None
+            await wrong.aclose()
+        server.stop()
+        late = backend(server, outage="fail")
+        with pytest.raises(SlotsUnavailableError, match=f"127.0.0.1:{server.port}, is not there: no connection") as e:
+            await asyncio.wait_for(late.slots("all").take(), 5)
+        assert PASSWORD not in str(e.value)
+        await late.aclose()
+    assert PASSWORD not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("rest", "message"),
+    [("/99", "check the number of the database"), ("/0?nonsense=1", "after the question mark")],
+)
+async def test_what_the_url_says_may_be_refused(redis_server: RedisServer, rest: str, message: str) -> None:
+    url = redis_server.url.removesuffix("/0") + rest
+    wrong = RedisBackend(Secret(url), "local", "a", lambda: 2, LEASE)
+    with pytest.raises(ConfigError, match=message):
+        await asyncio.wait_for(wrong.slots("all").take(), 5)
+    await wrong.aclose()
+
+
+async def test_over_a_unix_socket(redis_server: RedisServer) -> None:
+    here = RedisBackend(Secret(redis_server.socket_url), "local", "a", lambda: 2, LEASE)
+    assert await is_free(here.slots("all"), 5)
+    await here.aclose()
+
+
+async def test_a_clock_that_is_wrong_does_not_matter(redis_server: RedisServer, monkeypatch) -> None:
+    here, elsewhere = backend(redis_server, 1), backend(redis_server, 1)
+    mine, theirs = here.slots("all"), elsewhere.slots("all")
+    await mine.take()
+    monkeypatch.setattr(time, "time", lambda: 0.0)
+    assert not await is_free(theirs, 2 * LEASE)
+    mine.give_back()
+    assert await is_free(theirs, 5)
+    await here.aclose()
+    await elsewhere.aclose()
