@@ -102,7 +102,7 @@ async def test_a_worker_is_killed(redis, start_worker, tmp_path, task) -> None:
         first.send(signal.SIGKILL)
         await first.ended()
         async with opened(redis.url) as client:
-            kept = await RedisLedger(client, "woodpecker").results("r")
+            kept = await RedisLedger(client, "woodpecker").results("r:ensure:plan" if task else "r:list:plan")
         before = asked(box)
         done_before = {company for result in kept.values() for company in result["report"]["done"]}
         assert 0 < len(done_before) < 40
@@ -133,6 +133,17 @@ async def test_a_worker_that_freezes_comes_back_too_late(redis, start_worker) ->
         await until(lambda: "20 companies done" in frozen.said)
         assert (result.report.ok, result.report.keys, result.failed_jobs) == (20, 60, {})
         assert await swept(redis, run="r") == result
+
+
+async def test_all_workers_together_keep_the_limit(redis, start_worker) -> None:
+    async with Sandbox(companies=60, keys_per_company=1, service_time=0.01) as box:
+        workers = [start_worker(box, concurrency=2, shared=True) for _ in range(3)]
+        await asyncio.gather(*[worker.ready() for worker in workers])
+        result = await swept(redis, chunk_size=4)
+        assert (result.report.ok, result.report.keys) == (60, 60)
+        assert all("companies done" in worker.said for worker in workers)
+        assert set(asked(box).values()) == {1}
+        assert box.stats.refused == 0
 
 
 async def test_two_runs_ensure_the_same_at_the_same_time(redis, start_worker, tmp_path) -> None:
@@ -177,7 +188,7 @@ async def test_sigterm_ends_within_grace_whatever_the_server_does(redis, start_w
         worker = start_worker(box, sinks={"vault": str(path)}, grace=0.5)
         await worker.ready()
         run = asyncio.create_task(swept(redis, run="r", **ENSURE))
-        await until(lambda: sum(map(len, made(box).values())) == 1)
+        await until(lambda: any(made(box).values()))
         worker.send(signal.SIGTERM)
         assert await worker.ended() == 0
         box.faults.clear()
@@ -229,6 +240,17 @@ async def test_going_on_tries_once_more_what_failed(redis) -> None:
         second = await swept(redis, run="r")
         assert (second.report.ok, second.report.failures, second.report.keys) == (10, {}, 30)
         assert asked(box) == {company: 2 if company == bad else 1 for company in box.company_ids}
+
+
+async def test_a_run_id_is_of_one_sweep(redis, box, tmp_path) -> None:
+    async with working(box, redis, sinks={"vault": tmp_path / "keys.jsonl"}):
+        await swept(redis, run="r")
+        with pytest.raises(ConfigError, match="run id 'r' was used for another sweep"):
+            await swept(redis, run="r", active=True)
+        seen = []
+        await sweep(redis.url, Sweep(run="r", **ENSURE), on_progress=seen.append)  # another task: no mix-up
+        assert seen[0].done == 0
+        assert (seen[-1].done, seen[-1].total) == (11, 11)
 
 
 async def test_several_runs_at_once_and_several_senders_of_one(redis) -> None:

@@ -19,8 +19,9 @@ PACE = Pace(beat=0.2, silence=1, sweep=1)
 async def main(settings: dict) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    limits = Limits(shared=settings["redis"] if settings.get("shared") else None)
     async with WoodpeckerSession(
-        settings["api_key"], base_url=settings["base_url"], limits=Limits(**settings.get("limits", {}))
+        settings["api_key"], base_url=settings["base_url"], limits=limits
     ) as session:
         await work(
             session,

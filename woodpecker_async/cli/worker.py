@@ -85,6 +85,10 @@ def worker(
     check_installed()
     named = dict(map(_named, sinks))
     from woodpecker_async import Limits  # noqa: PLC0415 - not for --help
+    from woodpecker_async.workers.redis import check, hidden  # noqa: PLC0415
+
+    check(hidden(redis_url))
+    limits = Limits(shared=redis_url)
 
     async def work(woodpecker: "WoodpeckerSession") -> int:
         from woodpecker_async.workers import saq  # noqa: PLC0415
@@ -101,7 +105,7 @@ def worker(
         )
         return process.DONE
 
-    return connected(connection, work, Limits(shared=redis_url))
+    return connected(connection, work, limits)
 
 
 def _named(sink: str) -> tuple[str, Path]:

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any, Final, TypeVar
 
 from redis.asyncio import Redis
+from redis.asyncio.connection import parse_url
 from redis.asyncio.lock import Lock
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
@@ -24,7 +25,6 @@ T = TypeVar("T")
 KEPT: Final = timedelta(days=7)
 
 _CLAIM_AGAIN: Final = 0.1  # seconds between two tries for a company that another worker has
-_NO_URL: Final = "this is no URL of a Redis: it looks like redis://[user:password@]host:port/database"
 _CONNECT: Final = 10.0  # seconds
 
 
@@ -36,7 +36,9 @@ async def opened(url: str | Secret) -> "AsyncIterator[Redis]":
         ConfigError: it is no URL of a Redis.
         QueueError: it does not answer, or not to us.
     """
-    redis = _client(as_secret(url))
+    url = hidden(url)
+    check(url)
+    redis = _client(url)
     try:
         await told(redis, redis.info("server"))
         yield redis
@@ -45,33 +47,37 @@ async def opened(url: str | Secret) -> "AsyncIterator[Redis]":
         await redis.connection_pool.disconnect()
 
 
-def as_secret(url: str | Secret) -> Secret:
-    """The URL, which may hold a password, in a form that no traceback shows.
+def hidden(url: str | Secret) -> Secret:
+    """A URL, which may hold a password, in a form that no traceback shows."""
+    return url if isinstance(url, Secret) else Secret(url or "nothing")
+
+
+def check(url: Secret) -> None:
+    """See that it is the URL of a Redis.
 
     Raises:
-        ConfigError: there is none.
+        ConfigError: it is not.
     """
-    if not url:
-        raise ConfigError(_NO_URL)
-    return url if isinstance(url, Secret) else Secret(url)
+    try:
+        parse_url(url.reveal())
+        return
+    except ValueError:
+        pass
+    # Out here, because the frames of what failed hold the URL.
+    raise ConfigError("this is no URL of a Redis: it looks like redis://[user:password@]host:port/database")
 
 
 def _client(url: Secret) -> Redis:
-    try:
-        return Redis.from_url(
-            url.reveal(),
-            # With a timeout the client sends through `asyncio.wait_for`, which before Python 3.12 loses a
-            # cancellation that comes as it ends. That the other side has vanished is noticed by keepalive.
-            socket_timeout=None,
-            socket_connect_timeout=_CONNECT,
-            socket_keepalive=True,
-            socket_keepalive_options=_keepalive(),
-            retry=Retry(ExponentialBackoff(cap=0.5, base=0.05), 3),
-        )
-    except ValueError:
-        pass
-    # Out here, because what failed holds the URL with its password.
-    raise ConfigError(_NO_URL)
+    return Redis.from_url(
+        url.reveal(),
+        # With a timeout the client sends through `asyncio.wait_for`, which before Python 3.12 loses a
+        # cancellation that comes as it ends. That the other side has vanished is noticed by keepalive.
+        socket_timeout=None,
+        socket_connect_timeout=_CONNECT,
+        socket_keepalive=True,
+        socket_keepalive_options=_keepalive(),
+        retry=Retry(ExponentialBackoff(cap=0.5, base=0.05), 3),
+    )
 
 
 def _keepalive() -> dict[int, int]:
@@ -143,17 +149,17 @@ class RedisLedger:
             pipe.hdel(self._whole(key), key)
             await pipe.execute()
 
-    async def results(self, run: str) -> dict[str, Result]:
-        """By job key, all that came of a run so far."""
+    async def results(self, key: str) -> dict[str, Result]:
+        """By job key, all that came so far of the sweep that this job is of."""
         async with self._redis.pipeline() as pipe:
-            whole, partial = await pipe.hgetall(self._whole(run)).hgetall(self._partial(run)).execute()
-        return {key.decode(): json.loads(text) for key, text in {**partial, **whole}.items()}
+            whole, partial = await pipe.hgetall(self._whole(key)).hgetall(self._partial(key)).execute()
+        return {name.decode(): json.loads(text) for name, text in {**partial, **whole}.items()}
 
-    async def progress(self, run: str) -> tuple[set[str], int]:
-        """The keys of the jobs that are whole, and how many companies have an outcome."""
+    async def progress(self, key: str) -> tuple[set[str], int]:
+        """Of the sweep that this job is of, the keys of the jobs that are whole, and how many companies are done."""
         async with self._redis.pipeline() as pipe:
-            whole, counts = await pipe.hkeys(self._whole(run)).hvals(self._count(run)).execute()
-        return {key.decode() for key in whole}, sum(map(int, counts))
+            whole, counts = await pipe.hkeys(self._whole(key)).hvals(self._count(key)).execute()
+        return {name.decode() for name in whole}, sum(map(int, counts))
 
     def _whole(self, key: str) -> str:
         return self._name(key, "whole")
@@ -165,7 +171,7 @@ class RedisLedger:
         return self._name(key, "count")
 
     def _name(self, key: str, what: str) -> str:
-        return f"woodpecker:{self._queue}:{key.partition(':')[0]}:{what}"
+        return f"woodpecker:{self._queue}:{key.rpartition(':')[0]}:{what}"
 
 
 class RedisClaims:

@@ -24,7 +24,7 @@ from woodpecker_async.secret import Secret
 from woodpecker_async.session import WoodpeckerSession
 from woodpecker_async.workers.jobs import Context, perform
 from woodpecker_async.workers.payload import VERSION, Job, Payload
-from woodpecker_async.workers.redis import KEPT, RedisClaims, RedisLedger, as_secret, opened, place
+from woodpecker_async.workers.redis import KEPT, RedisClaims, RedisLedger, hidden, opened, place
 
 QUEUE: Final = "woodpecker"
 
@@ -107,7 +107,7 @@ async def work(
     """
     if isinstance(concurrency, bool) or not isinstance(concurrency, int) or not 1 <= concurrency <= 64:
         raise ConfigError(f"concurrency is a whole number from 1 to 64, not {concurrency!r}")
-    redis_url = as_secret(redis_url)  # at once: this frame is part of tracebacks
+    redis_url = hidden(redis_url)  # at once: this frame is part of tracebacks
     stop = asyncio.Event() if stop is None else stop
     for sink in (sinks or {}).values():
         if (opening := bulk.sinks.opening(bulk.sinks.checked(sink))) is not None:

@@ -11,11 +11,11 @@ from typing import Final
 import attrs
 
 from woodpecker_async import bulk
-from woodpecker_async.errors import QueueError
+from woodpecker_async.errors import ConfigError, QueueError
 from woodpecker_async.secret import Secret
 from woodpecker_async.workers.jobs import chunks, found_keys, gather
 from woodpecker_async.workers.payload import Job, Payload, Result, Sweep
-from woodpecker_async.workers.redis import RedisLedger, as_secret, opened, told
+from woodpecker_async.workers.redis import RedisLedger, hidden, opened, told
 from woodpecker_async.workers.saq import QUEUE, Delivery, Pace, State
 
 # Seconds between two looks at the ledger, and at the queue, which is the larger one.
@@ -81,7 +81,7 @@ async def sweep(
         pace: how soon the jobs of a worker that died are taken up again.
 
     Raises:
-        ConfigError: the URL is none.
+        ConfigError: the URL is none, or the run id is of another sweep.
         QueueError: Redis cannot be reached, or the plan could not be made.
 
     Example:
@@ -90,7 +90,7 @@ async def sweep(
             swept = await sweep("redis://localhost:6379", Sweep(task="ensure", label="crm", sink="vault"))
             print(swept.report.ok, swept.report.created)
     """
-    redis_url = as_secret(redis_url)  # at once: this frame is part of tracebacks
+    redis_url = hidden(redis_url)  # at once: this frame is part of tracebacks
     async with opened(redis_url) as redis:
         sender = _Sender(RedisLedger(redis, queue), Delivery(redis, queue, pace), order, on_progress)
         return await told(redis, sender.run())
@@ -103,15 +103,19 @@ class _Sender:
         self._ledger = ledger
         self._delivery = delivery
         self._order = order
+        self._plan_key = _key(order.plan())
         self._on_progress = on_progress
         self._total: int | None = None
         self._failed: dict[str, str] = {}
 
     async def run(self) -> Swept:
         plan = self._order.plan()
+        known = await self._ledger.load(self._plan_key)
+        if known is not None and known["job"] != plan:
+            raise ConfigError(f"run id {self._order.run!r} was used for another sweep: use another")
         await self._see_through([plan])
-        results = await self._ledger.results(self._order.run)
-        planned = results.get(_key(plan))
+        results = await self._ledger.results(self._plan_key)
+        planned = results.get(self._plan_key)
         if planned is None:
             raise QueueError(f"the plan could not be made: {'; '.join(self._failed.values())}")
         self._total = len(planned["companies"])
@@ -120,8 +124,8 @@ class _Sender:
             if result["whole"] and _may_do_better(result):
                 await self._ledger.reopen(_key(result["job"]), result)
         await self._see_through(payloads)
-        kept = await self._ledger.results(self._order.run)
-        ours = [kept[key] for key in (_key(plan), *map(_key, payloads)) if key in kept]
+        kept = await self._ledger.results(self._plan_key)
+        ours = [kept[key] for key in (self._plan_key, *map(_key, payloads)) if key in kept]
         return Swept(report=gather(ours), found=found_keys(ours), failed_jobs=self._failed)
 
     async def _see_through(self, payloads: Iterable[Payload]) -> None:
@@ -136,7 +140,7 @@ class _Sender:
     async def _watch(self, left: dict[str, Payload]) -> None:
         unsent, nowhere_since, next_look, workers = set(left), dict[str, float](), 0.0, 0
         while True:
-            whole, done = await self._ledger.progress(self._order.run)
+            whole, done = await self._ledger.progress(self._plan_key)
             for key in whole & left.keys():
                 del left[key]
             if time.monotonic() >= next_look:
