@@ -38,7 +38,7 @@ app.conf.update(
     worker_prefetch_multiplier=1,  # a worker takes what it does now
     broker_transport_options={"visibility_timeout": LONGEST_JOB},  # a job that takes longer is begun again elsewhere
     result_expires=86_400,
-    worker_cancel_long_running_tasks_on_connection_loss=True,
+    worker_cancel_long_running_tasks_on_connection_loss=True,  # Redis hands them out again, whatever becomes of them
     broker_connection_retry_on_startup=True,
 )
 
