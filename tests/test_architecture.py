@@ -66,11 +66,12 @@ def test_the_parts_of_a_call_meet_only_in_call(name: str) -> None:
     [
         ("aiohttp", {"engine.transport", "session", "feldera"}),  # the latter two for a type and its check
         ("tenacity", {"engine.retry"}),
-        ("redis", {"engine.shared.redis"}),
+        ("redis", {"engine.shared.redis", "workers.redis", "workers.saq"}),
         ("cattrs", {"engine.codec"}),
         ("msgspec", {"engine.fast"}),
         ("click", {"cli"}),
         ("rich", {"cli"}),
+        ("saq", {"workers.saq"}),
     ],
 )
 def test_each_library_has_one_home(library: str, homes: set[str]) -> None:
@@ -103,6 +104,12 @@ def test_nobody_imports_the_edges() -> None:
     for name in OURS:
         if not name.startswith(edges):
             assert not any(used.startswith(edges) for used in ours(name)), name
+
+
+def test_jobs_know_no_queue() -> None:
+    for part in ("workers", "workers.payload", "workers.jobs", "workers.ledger"):
+        assert not any(name.startswith("engine") for name in ours(part)), part
+        assert not imports(FILES[part]) & {"workers.saq", "saq", "redis", "taskiq", "celery"}, part
 
 
 def test_public_names_are_sorted_and_there() -> None:

@@ -9,6 +9,7 @@
     ├── WrongLoopError              the session belongs to another event loop that is still alive
     ├── SecretNotCarriedError       reveal() of a Secret that came out of a pickle
     ├── KeyNotStoredError           the sink of `bulk.ensure_api_keys` failed; the key is on the server
+    ├── QueueError                  the queue of the workers cannot be reached, or a job in it failed for good
     ├── PaginationError             the server's pages make no sense; `.resume` is the page to go on from
     └── CallError                   one call failed: method, path, company, attempts
         ├── LaneTimeoutError        no turn in the lane within `Timeouts.lane`; nothing was sent
@@ -110,6 +111,10 @@ class KeyNotStoredError(WoodpeckerError):
         super().__init__(message)
         self.company_id = company_id
         self.api_key = api_key
+
+
+class QueueError(WoodpeckerError):
+    """The queue of the workers cannot be reached, or a job in it failed for good; see `woodpecker_async.workers`."""
 
 
 class PaginationError(WoodpeckerError):

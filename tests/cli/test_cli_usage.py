@@ -142,6 +142,8 @@ os.environ.update(_WOODPECKER_ASYNC_COMPLETE="bash_complete", COMP_WORDS="woodpe
         ("", ["--version"], f"woodpecker-async {woodpecker_async.__version__}\n"),
         ("", ["keys", "--help"], "ensure"),
         ("", ["keys", "list", "--help"], "--reveal"),
+        ("", ["worker", "--help"], "--sink"),
+        ("", ["keys", "sweep", "--help"], "--ensure"),
         ("", ["sandbox", "serve", "--help"], "--state-file"),
         (COMPLETION, [], "plain,list"),
     ],
@@ -150,7 +152,7 @@ def test_help_version_and_completion_are_light(code, args, printed):
     out, _, modules, result = imported_by(code, *args)
     assert printed in out
     assert result == "0"
-    assert not modules & {"aiohttp", "cattrs", "rich", "tenacity", "asyncio"}
+    assert not modules & {"aiohttp", "cattrs", "rich", "tenacity", "asyncio", "saq", "redis"}
 
 
 @pytest.mark.parametrize("missing", ["click", "rich"])

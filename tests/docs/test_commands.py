@@ -15,7 +15,7 @@ import subprocess
 import sys
 import termios
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -47,8 +47,35 @@ def _commands(page: Path) -> Iterator[tuple[str, list[str]]]:
 _WITH_COMMANDS = [page for page in PAGES if any(True for _ in _commands(page))]
 
 
+@pytest.fixture
+def background() -> Iterator[Callable[[str, str], str]]:
+    """Starts a command that goes on until the end of the page; gives its output up to a line that says so."""
+    with contextlib.ExitStack() as stack:
+
+        def start(command: str, ready: str) -> str:
+            process = stack.enter_context(
+                subprocess.Popen(shlex.split(command), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            )
+            stack.callback(process.terminate)
+            assert process.stdout is not None
+            output = ""
+            for line in process.stdout:
+                output += line
+                if ready in line:
+                    break
+            return output
+
+        yield start
+
+
 @pytest.mark.parametrize("page", _WITH_COMMANDS, ids=identify)
-def test_commands(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+def test_commands(
+    page: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    background: Callable[[str, str], str],
+):
     with sandbox() as box:
         monkeypatch.chdir(tmp_path)
         monkeypatch.setenv("HOME", str(tmp_path))
@@ -65,17 +92,19 @@ def test_commands(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, c
             if command == "echo $?":
                 assert shown == [str(code)], f"{command} in {identify(page)}: it is {code}"
                 continue
-            code, output = _run(command, capsys)
+            code, output = _run(command, capsys, background)
             assert code == 0 or after == "echo $?", f"{command}\nexited with {code}:\n{output}"
             assert missing(shown, output) == [], f"{command}\nprinted:\n{output}"
 
 
-def _run(command: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+def _run(command: str, capsys: pytest.CaptureFixture[str], background: Callable[[str, str], str]) -> tuple[int, str]:
     parts = command.split(" && ")
     if any(part.startswith(_INSTALLERS) for part in parts):
         return 0, ""  # not run here; what they name is looked at below
     if command.startswith(_OURS + "sandbox serve"):
         return _serve(command)
+    if command.startswith(_OURS + "worker"):
+        return 0, background(command, "Working on queue")
     if re.search(r"[|<>&;$~]", command):
         ran = subprocess.run(
             ["bash", "-c", command],
@@ -127,7 +156,17 @@ def test_commands_in_the_text_exist(page: Path, capsys: pytest.CaptureFixture[st
 
 def test_options_in_the_text_exist(capsys: pytest.CaptureFixture[str]):
     help_ = ""
-    for command in ("keys list", "keys create", "keys ensure", "companies list", "me", "sandbox serve", ""):
+    for command in (
+        "keys list",
+        "keys create",
+        "keys ensure",
+        "companies list",
+        "me",
+        "worker",
+        "keys sweep",
+        "sandbox serve",
+        "",
+    ):
         assert run_command([*command.split(), "--help"]) == 0
         help_ += capsys.readouterr().out
     for page in PAGES:

@@ -410,6 +410,38 @@ async def test_a_second_cancel_ends_the_grace(path: Path, no_tasks_left: None) -
         assert time.monotonic() - began < 2
 
 
+async def test_cancelled_again_and_again_it_is_left_all_the_same(no_tasks_left: None) -> None:
+    """Web frameworks cancel in this way: at every turn of the loop, until the task is gone."""
+    closed = []
+
+    async def companies():
+        try:
+            for company_id in box.company_ids:
+                yield company_id
+        finally:
+            closed.append(True)
+
+    async with Sandbox(companies=12, service_time=0.02) as box, box.session() as session:
+        run = bulk.ensure_api_keys(session, companies(), label="crm", sink=lambda issued: None)
+
+        async def caller() -> None:
+            async with run:
+                async for _ in run:
+                    pass
+
+        task = asyncio.create_task(caller())
+        while not box.journal:
+            await asyncio.sleep(0)
+        while not task.done():
+            task.cancel()
+            await asyncio.sleep(0)
+        assert task.cancelled()
+        assert closed
+        assert run.report.seconds > 0
+        with pytest.raises(errors.ConfigError, match="has been left"):
+            await anext(run)
+
+
 # ---- SIGKILL
 
 CHILD = """

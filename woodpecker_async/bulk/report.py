@@ -146,6 +146,41 @@ class Report:
                 raise
             raise ConfigError(f"this is not a saved report ({type(error).__name__})") from None
 
+    def merge(self, other: "Report") -> None:
+        """Count what came of other companies, at the same task.
+
+        Of a company that failed in one report and succeeded in the other, the success counts. `seconds` add
+        up: they are then the time spent on the work, not the time that passed.
+
+        Raises:
+            ConfigError: the other report is of another task, or a company is done in both, so that its keys
+                would count twice.
+
+        Example:
+            ::
+
+                report.merge(Report.from_json(saved_by_another_process))
+        """
+        if not isinstance(other, Report):
+            raise ConfigError(f"a report is merged with a Report, not {type(other).__name__}")
+        if other.task != self.task:
+            raise ConfigError(f"the reports are of different tasks: {self.task!r} and {other.task!r}")
+        if both := self.done & other.done:
+            raise ConfigError(f"company {min(both)} is done in both reports: its keys would count twice")
+        self.done |= other.done
+        self.drifted |= other.drifted
+        self.failures = {
+            company: failure
+            for company, failure in {**self.failures, **other.failures}.items()
+            if company not in self.done
+        }
+        self.inactive = (self.inactive | other.inactive) & self.failures.keys()
+        self.keys += other.keys
+        self.created += other.created
+        self.requests += other.requests
+        self.seconds += other.seconds
+        self.stopped_by = self.stopped_by or other.stopped_by
+
     def add(self, outcome: Outcome) -> None:
         """Count an outcome; the company's earlier failure, if there was one, is forgotten."""
         self.requests += outcome.attempts

@@ -122,6 +122,20 @@ class Run(AsyncIterator[Outcome]):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._left = True
+        try:
+            await self._end()
+        finally:
+            if kind is None:
+                self._count_taken()
+            self._clock()
+
+    async def _end(self) -> None:
+        """End the workers, let companies under way finish within the grace, close the input.
+
+        A second cancellation ends the grace; it may come at every `await`, for some frameworks cancel again and
+        again until one is gone.
+        """
         tasks = tuple(self._tasks)
         for task in tasks:
             task.cancel()
@@ -132,12 +146,10 @@ class Run(AsyncIterator[Outcome]):
         finally:
             for step in self._steps:
                 step.cancel()
-            await asyncio.gather(*self._steps, return_exceptions=True)
-            await self._input.aclose()
-            self._left = True
-        if kind is None:
-            self._count_taken()
-        self._clock()
+            try:
+                await asyncio.gather(*self._steps, return_exceptions=True)
+            finally:
+                await self._input.aclose()
 
     def __aiter__(self) -> Self:
         if self._began is None:

@@ -14,7 +14,7 @@ from woodpecker_async.cli import output, process
 from woodpecker_async.secret import Secret
 
 if TYPE_CHECKING:
-    from woodpecker_async import WoodpeckerSession
+    from woodpecker_async import Limits, WoodpeckerSession
 
 C = TypeVar("C", bound=Callable[..., Any])
 
@@ -94,7 +94,18 @@ def connection_options(command: C) -> C:
     return command
 
 
-def connected(connection: Connection, work: "Callable[[WoodpeckerSession], Awaitable[int]]") -> int:
+def display_options(command: C) -> C:
+    """Give a command that needs no session those of the options that say what is shown."""
+    for option in reversed(_OPTIONS[-2:]):
+        command = option(command)
+    return command
+
+
+def connected(
+    connection: Connection,
+    work: "Callable[[WoodpeckerSession], Awaitable[int]]",
+    limits: "Limits | None" = None,
+) -> int:
     """Open a session, do the work, and give its exit code.
 
     Raises:
@@ -104,7 +115,7 @@ def connected(connection: Connection, work: "Callable[[WoodpeckerSession], Await
     key = _key(connection)
 
     async def main() -> int:
-        async with _session(connection, key) as woodpecker:
+        async with _session(connection, key, limits) as woodpecker:
             return await work(woodpecker)
 
     return process.run(main)
@@ -158,17 +169,22 @@ def _secret(text: str, source: str) -> Secret:
 
 
 @asynccontextmanager
-async def _session(connection: Connection, key: Secret | None) -> "AsyncIterator[WoodpeckerSession]":
-    from woodpecker_async import CallOptions, WoodpeckerSession  # noqa: PLC0415 - not for --help
+async def _session(
+    connection: Connection, key: Secret | None, limits: "Limits | None"
+) -> "AsyncIterator[WoodpeckerSession]":
+    from woodpecker_async import CallOptions, Limits, WoodpeckerSession  # noqa: PLC0415 - not for --help
 
-    options = CallOptions(deadline=connection.deadline)
+    settings: dict[str, Any] = {
+        "options": CallOptions(deadline=connection.deadline),
+        "limits": Limits() if limits is None else limits,
+    }
     if not connection.sandbox:
-        async with WoodpeckerSession(key, base_url=connection.base_url, options=options) as woodpecker:
+        async with WoodpeckerSession(key, base_url=connection.base_url, **settings) as woodpecker:
             yield woodpecker
         return
     from woodpecker_async.sandbox import Sandbox  # noqa: PLC0415 - it brings a server
 
     async with Sandbox(**_SANDBOX) as box:
         connection.note("Sandbox: made-up companies on an embedded server; nothing leaves this machine.")
-        async with box.session(options=options) as woodpecker:
+        async with box.session(**settings) as woodpecker:
             yield woodpecker

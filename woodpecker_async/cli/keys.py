@@ -11,7 +11,9 @@ import click
 from woodpecker_async.cli import output, process
 from woodpecker_async.cli.companies import DRIFTED
 from woodpecker_async.cli.connection import Connection, connected, connection_options
+from woodpecker_async.cli.failures import tell_failures
 from woodpecker_async.cli.output import Column, Record
+from woodpecker_async.cli.sweep import sweep
 from woodpecker_async.errors import KeyOutcomeUnknownError
 
 if TYPE_CHECKING:
@@ -21,9 +23,6 @@ if TYPE_CHECKING:
 
 C = TypeVar("C", bound=Callable[..., Any])
 
-# More are not read in a terminal; the report and the JSON formats have them all.
-_MOST_FAILURES: Final = 20
-
 
 @click.group()
 def keys() -> None:
@@ -31,6 +30,9 @@ def keys() -> None:
 
     Keys are shown masked unless --reveal asks for them in full.
     """
+
+
+keys.add_command(sweep)
 
 
 # ---- list
@@ -145,7 +147,7 @@ async def _list(woodpecker: "WoodpeckerSession", wish: Wish, connection: Connect
         return process.INTERRUPTED
     if stopped is not None:
         raise stopped
-    _tell_failures(run.report, connection, "listed", "--report FILE keeps them all")
+    tell_failures(run.report, connection, "listed", "--report FILE keeps them all")
     if source.drifted:
         connection.note(DRIFTED)
     connection.note(_summary(run.report, source.requests))
@@ -239,18 +241,6 @@ _LAYOUT: Final = output.Layout(
     table_rows=_table_rows,
     csv_rows=_csv_rows,
 )
-
-
-def _tell_failures(report: "Report", connection: Connection, done: str, rest: str) -> None:
-    failed = [company for company in sorted(report.failures) if company not in report.inactive]
-    for company in failed[:_MOST_FAILURES]:
-        kind, text = report.failures[company]
-        output.complain(f"Company {company} failed: {kind}: {text}")
-    if len(failed) > _MOST_FAILURES:
-        output.complain(f"... and {output.companies(len(failed) - _MOST_FAILURES)} more; {rest}.")
-    if report.inactive:
-        ids = ", ".join(map(str, sorted(report.inactive)))
-        connection.note(f"Inactive, and so not {done}: {ids}")
 
 
 def _summary(report: "Report", more_requests: int) -> str:
@@ -473,7 +463,7 @@ async def _ensure_many(woodpecker: "WoodpeckerSession", order: ManyOrder, connec
             f"Interrupted after {after}; the keys are in {order.output_file}. Run the same command again to go on."
         )
         return process.INTERRUPTED
-    _tell_failures(run.report, connection, "given a key", "run it again for the rest")
+    tell_failures(run.report, connection, "given a key", "run it again for the rest")
     connection.note(f"{_made(run.report)}, written to {order.output_file}")
     if connection.sandbox:
         connection.note("The embedded sandbox ends here, and the keys with it; `sandbox serve` keeps one running.")

@@ -15,7 +15,7 @@ from woodpecker_async.errors import ConfigError, WoodpeckerError
 
 PROGRAM: Final = "woodpecker-async"
 
-_COMMANDS: Final = ("keys", "companies", "me", "sandbox")
+_COMMANDS: Final = ("keys", "companies", "me", "worker", "sandbox")
 
 
 class LazyGroup(click.Group):

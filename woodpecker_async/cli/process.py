@@ -5,11 +5,14 @@ import tempfile
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final, TextIO
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 import click
 
 from woodpecker_async.cli import output
+
+if TYPE_CHECKING:
+    import asyncio
 
 DONE: Final = 0
 FAILED: Final = 1
@@ -50,6 +53,25 @@ def run(main: Callable[[], Coroutine[Any, Any, int]]) -> int:
     except (KeyboardInterrupt, asyncio.CancelledError):
         output.complain("Interrupted.")
         return INTERRUPTED
+
+
+def stop_event() -> "asyncio.Event":
+    """What Ctrl-C and SIGTERM set, for a command that comes to a good end; a second one cancels it, as ever."""
+    import asyncio  # noqa: PLC0415 - not for --help
+    import signal  # noqa: PLC0415
+
+    loop, task, stop = asyncio.get_running_loop(), asyncio.current_task(), asyncio.Event()
+    assert task is not None
+
+    def asked() -> None:
+        if stop.is_set():
+            task.cancel()
+        stop.set()
+
+    with suppress(NotImplementedError):  # Windows
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, asked)
+    return stop
 
 
 def read_private(path: Path) -> str:

@@ -1,0 +1,91 @@
+"""An example application as its user starts it: processes of its own, on a free port, with warnings as errors."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import attrs
+
+ROOT = Path(__file__).parents[2]
+
+
+@attrs.frozen
+class App:
+    """A running application.
+
+    Attributes:
+        port: where it serves, on 127.0.0.1.
+        process: its parent process, which leads a session of its own.
+        log: where stdout and stderr go.
+    """
+
+    port: int
+    process: "subprocess.Popen[bytes]"
+    log: Path
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def stop(self, with_signal: int = signal.SIGTERM) -> int:
+        """Ask it to end, and give its exit code."""
+        self.process.send_signal(with_signal)
+        return self.process.wait(timeout=30)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return int(listening.getsockname()[1])
+
+
+def environment(**more: str) -> dict[str, str]:
+    """The environment without anything that could lead to a real account, and with more."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("WOODPECKER_")}
+    return kept | {"PYTHONUNBUFFERED": "1"} | more
+
+
+@contextlib.contextmanager
+def serving(
+    example: str, log: Path, *, workers: int = 1, port: int | None = None, env: Mapping[str, str] | None = None
+) -> Iterator[App]:
+    """Run an example until the end of the block; then nothing of it is left."""
+    port = port or free_port()
+    command = [sys.executable, "-W", "error", f"examples/{example}", "--port", str(port)]
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [*command, "--workers", str(workers)],
+            cwd=ROOT,
+            env=environment(**env or {}),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        yield App(port, process, log)
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=15)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def wait_until_it_answers(app: App) -> None:
+    """Wait until a worker accepts, at most half a minute."""
+    for _ in range(600):
+        assert app.process.poll() is None, app.log.read_text()
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", app.port), timeout=30) as connection:
+            connection.sendall(b"GET /nothing HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")
+            if connection.recv(12) == b"HTTP/1.1 404":
+                return
+        time.sleep(0.05)
+    raise AssertionError(app.log.read_text())

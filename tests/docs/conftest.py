@@ -1,0 +1,24 @@
+"""A Redis for the pages that speak of one."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from tests.shared.redis_server import RedisServer
+
+
+@pytest.fixture(autouse=True)
+def _redis_for_the_page(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    name = "WOODPECKER_REDIS_URL"
+    monkeypatch.delenv(name, raising=False)
+    page = request.node.callspec.params.get("page") if hasattr(request.node, "callspec") else None
+    if request.node.originalname not in ("test_python", "test_commands") or name not in page.read_text():
+        yield
+        return
+    with TemporaryDirectory(prefix="wr") as directory:
+        server = RedisServer(Path(directory))
+        monkeypatch.setenv(name, server.url)
+        yield
+        server.stop()

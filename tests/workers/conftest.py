@@ -1,0 +1,89 @@
+"""A Redis of the test's own, and worker processes that can be killed."""
+
+import asyncio
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from tests.shared.redis_server import RedisServer
+from woodpecker_async.sandbox import Sandbox
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def _no_redis_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WOODPECKER_REDIS_URL", raising=False)
+
+
+@contextmanager
+def running_redis(password: str | None = None) -> Iterator[RedisServer]:
+    with TemporaryDirectory(prefix="wr") as directory:
+        server = RedisServer(Path(directory), password=password)
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
+@pytest.fixture
+def redis() -> Iterator[RedisServer]:
+    with running_redis() as server:
+        yield server
+
+
+class WorkerProcess:
+    """A worker that can be waited for, stopped and killed."""
+
+    def __init__(self, settings: dict, log: Path) -> None:
+        self._log = log
+        command = [sys.executable, "-W", "error", "-m", "tests.workers.worker_process", json.dumps(settings)]
+        with log.open("w") as stderr:
+            self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=stderr)
+
+    @property
+    def said(self) -> str:
+        return self._log.read_text()
+
+    def send(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    async def ready(self) -> None:
+        await until(lambda: "Working on queue" in self.said or self.process.poll() is not None)
+        assert self.process.poll() is None, self.said
+
+    async def ended(self) -> int:
+        await until(lambda: self.process.poll() is not None)
+        return self.process.returncode
+
+
+@pytest.fixture
+def start_worker(redis: RedisServer, tmp_path: Path) -> Iterator[Callable[..., WorkerProcess]]:
+    """Starts worker processes; those that are left at the end are killed."""
+    started: list[WorkerProcess] = []
+    with ExitStack() as stack:
+
+        def start(box: Sandbox, **settings: object) -> WorkerProcess:
+            known = {"redis": redis.url, "base_url": box.base_url, "api_key": box.hq_key}
+            worker = WorkerProcess({**known, **settings}, tmp_path / f"worker-{len(started)}.log")
+            started.append(worker)
+            stack.callback(worker.process.wait, 10)
+            stack.callback(worker.process.kill)
+            return worker
+
+        yield start
+
+
+async def until(condition: Callable[[], object], seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come to pass"
+        await asyncio.sleep(0.01)

@@ -1,0 +1,152 @@
+"""`woodpecker-async keys sweep`: all companies, by the workers of a queue."""
+
+import json
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from woodpecker_async.cli import output, process
+from woodpecker_async.cli.connection import Connection, display_options
+from woodpecker_async.cli.failures import tell_failures
+from woodpecker_async.cli.worker import check_installed, queue_options
+
+if TYPE_CHECKING:
+    from woodpecker_async.workers import Sweep
+    from woodpecker_async.workers.sweep import Progress, Swept
+
+# Seconds without a worker after which it is said that there is none.
+_PATIENCE: Final = 3.0
+
+
+@click.command()
+@click.option("--all", "everything", is_flag=True, help="All companies of the agency; with --ensure the active ones.")
+@click.option("--active/--inactive", default=None, help="Only the active companies, or only the others.")
+@click.option("--ensure", "label", metavar="LABEL", help="See to it that each company has one key of this label.")
+@click.option("--sink", metavar="NAME", help="For --ensure: where workers put the keys; see `worker --sink`.")
+@click.option("--run", "run_id", metavar="ID", help="Go on with this run; what is done is not done again.")
+@click.option("--chunk", type=click.IntRange(1, 1000), default=25, show_default=True, help="Companies in one job.")
+@queue_options
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="How to print it.",
+)
+@display_options
+@click.pass_obj
+def sweep(
+    connection: Connection,
+    everything: bool,
+    active: bool | None,
+    label: str | None,
+    sink: str | None,
+    run_id: str | None,
+    chunk: int,
+    redis_url: str,
+    queue: str,
+    format_: str,
+) -> int:
+    """List the keys of all companies, or make some, by the workers of a queue.
+
+    Needs no API key: the workers have it. Prints one report of what all of them did; keys only as labels and
+    fingerprints, and those in the JSON only.
+    """
+    if not everything:
+        raise click.UsageError("say which companies: --all")
+    if (label is None) != (sink is None):
+        raise click.UsageError("--ensure LABEL and --sink NAME go together: without a sink the keys would be lost")
+    check_installed()
+    from woodpecker_async.workers import Sweep, new_run_id  # noqa: PLC0415 - not for --help
+
+    order = Sweep(
+        run=new_run_id() if run_id is None else run_id,
+        task="list" if label is None else "ensure",
+        label=label,
+        sink=sink,
+        active=True if active is None and label is not None else active,
+        chunk_size=chunk,
+    )
+    return process.run(lambda: _sweep(redis_url, queue, order, format_, connection))
+
+
+async def _sweep(redis_url: str, queue: str, order: "Sweep", format_: str, connection: Connection) -> int:
+    from asyncio import CancelledError  # noqa: PLC0415 - not for --help
+
+    from woodpecker_async.workers.sweep import sweep as sweep_  # noqa: PLC0415
+
+    connection.note(f"Run {order.run}.")
+    with output.progress("Sweeping", "companies", wanted=connection.shows_progress(format_)) as bar:
+        watch = _Watch(bar, connection)
+        try:
+            swept = await sweep_(redis_url, order, queue=queue, on_progress=watch.progress)
+        except CancelledError:
+            output.complain(
+                f"Interrupted after {watch.so_far}; what is left was taken back. To go on, add: --run {order.run}"
+            )
+            return process.INTERRUPTED
+    _print(swept, order, format_)
+    tell_failures(swept.report, connection, "done", "--format json has them all")
+    connection.note(_summary(swept.report, time.monotonic() - watch.began))
+    if swept.failed_jobs:
+        for why, count in Counter(swept.failed_jobs.values()).most_common():
+            output.complain(f"Error: {output.count(count, 'job')} failed: {why}")
+        output.complain(f"To go on, add: --run {order.run}")
+        return process.FAILED
+    if swept.report.failed > len(swept.report.inactive):
+        connection.note(f"To try those that failed once more, add: --run {order.run}")
+        return process.SOME_FAILED
+    return process.DONE
+
+
+class _Watch:
+    """Shows how far it is."""
+
+    def __init__(self, bar: output.Bar, connection: Connection) -> None:
+        self.began = time.monotonic()
+        self._bar = bar
+        self._connection = connection
+        self._done = 0
+        self._total: int | None = None
+        self._alone_since: float | None = self.began
+
+    def progress(self, progress: "Progress") -> None:
+        self._bar.expect(progress.total)
+        self._bar.advance(progress.done - self._done)
+        self._done, self._total = progress.done, progress.total
+        if progress.workers:
+            self._alone_since = None
+        elif self._alone_since is not None and time.monotonic() - self._alone_since > _PATIENCE:
+            self._connection.note("No worker is there yet; the jobs wait for one: woodpecker-async worker")
+            self._alone_since = None
+
+    @property
+    def so_far(self) -> str:
+        return output.companies(self._done) if self._total is None else f"{self._done} of {self._total} companies"
+
+
+def _print(swept: "Swept", order: "Sweep", format_: str) -> None:
+    report = swept.report
+    record: dict[str, Any] = {"run": order.run}
+    if format_ == "json":
+        record |= json.loads(report.to_json())
+        record["companies"] = {str(company): keys for company, keys in swept.found.items()}
+    else:
+        record |= {
+            "task": report.task,
+            "companies": report.total,
+            "failed": report.failed - len(report.inactive),
+            "inactive": len(report.inactive),
+            "keys": report.keys,
+            "new keys": report.created,
+            "requests": report.requests,
+        }
+    output.print_one(format_, record)
+
+
+def _summary(report: Any, seconds: float) -> str:
+    failed = report.failed - len(report.inactive)
+    return f"{output.companies(report.total)}, {output.count(report.keys, 'key')}, {failed} failed, {seconds:.2f} s"

@@ -1,0 +1,115 @@
+"""`woodpecker-async worker`: a process that does the jobs of sweeps."""
+
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import click
+
+from woodpecker_async.cli import process
+from woodpecker_async.cli.connection import Connection, connected, connection_options
+
+if TYPE_CHECKING:
+    from woodpecker_async import WoodpeckerSession
+
+C = TypeVar("C", bound=Callable[..., Any])
+
+_OPTIONS: Final = (
+    click.option(
+        "--redis",
+        "redis_url",
+        metavar="URL",
+        envvar="WOODPECKER_REDIS_URL",
+        required=True,
+        show_envvar=True,
+        help="redis://host:port/database. One with a password belongs in the environment, where others cannot see it.",
+    ),
+    click.option(
+        "--queue",
+        metavar="NAME",
+        default="woodpecker",
+        show_default=True,
+        help="The queue; for several on one Redis.",
+    ),
+)
+
+
+def queue_options(command: C) -> C:
+    """Give a command the options that say which queue."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def check_installed() -> None:
+    """See that what the queue needs is there.
+
+    Raises:
+        click.ClickException: it is not.
+    """
+    if find_spec("saq") is None or find_spec("redis") is None:
+        raise click.ClickException("workers need saq and redis: pip install 'woodpecker-async[workers]'")
+
+
+@click.command()
+@queue_options
+@click.option(
+    "--sink",
+    "sinks",
+    metavar="NAME=FILE",
+    multiple=True,
+    help="Where the keys of `keys sweep --sink NAME` go: a file of JSON lines (mode 0600); repeatable.",
+)
+@click.option(
+    "--concurrency", type=click.IntRange(1, 64), default=2, show_default=True, help="Jobs at a time, of 25 companies."
+)
+@click.option(
+    "--grace",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0),
+    default=8.0,
+    show_default=True,
+    help="When it is to end, how long to wait for the companies under way.",
+)
+@connection_options
+@click.pass_obj
+def worker(
+    connection: Connection, redis_url: str, queue: str, sinks: tuple[str, ...], concurrency: int, grace: float
+) -> int:
+    """Do the jobs of `keys sweep`, until Ctrl-C or SIGTERM.
+
+    Then the companies under way are finished, and what is left goes back to the queue. Start as many workers
+    as you like, on as many machines: together they keep the account's limit.
+    """
+    check_installed()
+    named = dict(map(_named, sinks))
+    from woodpecker_async import Limits  # noqa: PLC0415 - not for --help
+    from woodpecker_async.workers.redis import check, hidden  # noqa: PLC0415
+
+    check(hidden(redis_url))
+    limits = Limits(shared=redis_url)
+
+    async def work(woodpecker: "WoodpeckerSession") -> int:
+        from woodpecker_async.workers import saq  # noqa: PLC0415
+
+        await saq.work(
+            woodpecker,
+            redis_url,
+            queue=queue,
+            sinks=named,
+            concurrency=concurrency,
+            grace=grace,
+            stop=process.stop_event(),
+            on_news=connection.note,
+        )
+        return process.DONE
+
+    return connected(connection, work, limits)
+
+
+def _named(sink: str) -> tuple[str, Path]:
+    name, equals, path = sink.partition("=")
+    if not (name and equals and path):
+        raise process.Refused(f"--sink is NAME=FILE, not {sink!r}")
+    return name, Path(path)

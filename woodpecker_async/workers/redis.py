@@ -1,0 +1,205 @@
+"""Redis, as far as the workers need it: a client that fails clearly, and the ledger of a run."""
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+from typing import Any, Final, TypeVar
+
+from redis.asyncio import Redis
+from redis.asyncio.connection import parse_url
+from redis.asyncio.lock import Lock
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialBackoff
+from redis.exceptions import AuthenticationError, LockError, RedisError
+
+from woodpecker_async.errors import ConfigError, QueueError
+from woodpecker_async.secret import Secret
+from woodpecker_async.workers.payload import Result
+
+T = TypeVar("T")
+
+# How long a run can be gone on with.
+KEPT: Final = timedelta(days=7)
+
+_CLAIM_AGAIN: Final = 0.1  # seconds between two tries for a company that another worker has
+_CONNECT: Final = 10.0  # seconds
+
+
+@asynccontextmanager
+async def opened(url: str | Secret) -> "AsyncIterator[Redis]":
+    """A client of the Redis at a URL, which has answered.
+
+    Raises:
+        ConfigError: it is no URL of a Redis.
+        QueueError: it does not answer, or not to us.
+    """
+    url = hidden(url)
+    check(url)
+    redis = _client(url)
+    try:
+        await told(redis, redis.info("server"))
+        yield redis
+    finally:
+        await redis.aclose()
+        await redis.connection_pool.disconnect()
+
+
+def hidden(url: str | Secret) -> Secret:
+    """A URL, which may hold a password, in a form that no traceback shows."""
+    return url if isinstance(url, Secret) else Secret(url or "nothing")
+
+
+def check(url: Secret) -> None:
+    """See that it is the URL of a Redis.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    try:
+        parse_url(url.reveal())
+        return
+    except ValueError:
+        pass
+    # Out here, because the frames of what failed hold the URL.
+    raise ConfigError("this is no URL of a Redis: it looks like redis://[user:password@]host:port/database")
+
+
+def _client(url: Secret) -> Redis:
+    return Redis.from_url(
+        url.reveal(),
+        # With a timeout the client sends through `asyncio.wait_for`, which before Python 3.12 loses a
+        # cancellation that comes as it ends. That the other side has vanished is noticed by keepalive.
+        socket_timeout=None,
+        socket_connect_timeout=_CONNECT,
+        socket_keepalive=True,
+        socket_keepalive_options=_keepalive(),
+        retry=Retry(ExponentialBackoff(cap=0.5, base=0.05), 3),
+    )
+
+
+def _keepalive() -> dict[int, int]:
+    """After 15 seconds without a sign of life a connection is lost, where the system lets one say so."""
+    wishes = {"TCP_KEEPIDLE": 5, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 2}
+    return {getattr(socket, name): value for name, value in wishes.items() if hasattr(socket, name)}
+
+
+def place(redis: Redis) -> str:
+    """Where it is, in words; without the password."""
+    at: dict[str, Any] = redis.connection_pool.connection_kwargs
+    return at.get("path") or f"{at.get('host', 'localhost')}:{at.get('port', 6379)}"
+
+
+async def told(redis: Redis, work: Awaitable[T]) -> T:
+    """Do what needs Redis, and say what it failed at as an error of ours.
+
+    Raises:
+        QueueError: it did.
+    """
+    try:
+        return await work
+    except RedisError as error:
+        failure = _words(error)
+    # Out here, and without a cause: the frames of what failed hold the password.
+    raise QueueError(f"Redis at {place(redis)}: {failure}")
+
+
+def _words(error: RedisError) -> str:
+    if isinstance(error, AuthenticationError) or "NOAUTH" in str(error):
+        return "it wants another user or password than the URL has (it may come from WOODPECKER_REDIS_URL)"
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+class RedisLedger:
+    """The ledger of all runs on a queue. Each run is kept for `KEPT` after the last thing that came of it."""
+
+    def __init__(self, redis: Redis, queue: str) -> None:
+        self._redis: Any = redis  # its types say of each answer that it might not be awaitable
+        self._queue = queue
+
+    async def load(self, key: str) -> Result | None:
+        """See `Ledger.load`."""
+        async with self._redis.pipeline() as pipe:
+            kept = await pipe.hget(self._whole(key), key).hget(self._partial(key), key).execute()
+        return next((json.loads(text) for text in kept if text is not None), None)
+
+    async def save(self, key: str, result: Result) -> Result:
+        """See `Ledger.save`."""
+        text = json.dumps(result, separators=(",", ":"))
+        async with self._redis.pipeline() as pipe:
+            if result["whole"]:
+                pipe.hsetnx(self._whole(key), key, text)
+                pipe.hdel(self._partial(key), key)
+            else:
+                pipe.hset(self._partial(key), key, text)
+            pipe.hset(self._count(key), key, len(result["report"]["done"]) + len(result["report"]["failures"]))
+            for name in (self._whole(key), self._partial(key), self._count(key)):
+                pipe.expire(name, KEPT)
+            first, *_ = await pipe.execute()
+        if result["whole"] and not first:  # another was quicker
+            return await self.load(key) or result
+        return result
+
+    async def reopen(self, key: str, result: Result) -> None:
+        """Let a job be done again that is whole: what failed in it is then tried once more."""
+        async with self._redis.pipeline() as pipe:
+            pipe.hset(self._partial(key), key, json.dumps({**result, "whole": False}))
+            pipe.hdel(self._whole(key), key)
+            await pipe.execute()
+
+    async def results(self, key: str) -> dict[str, Result]:
+        """By job key, all that came so far of the sweep that this job is of."""
+        async with self._redis.pipeline() as pipe:
+            whole, partial = await pipe.hgetall(self._whole(key)).hgetall(self._partial(key)).execute()
+        return {name.decode(): json.loads(text) for name, text in {**partial, **whole}.items()}
+
+    async def progress(self, key: str) -> tuple[set[str], int]:
+        """Of the sweep that this job is of, the keys of the jobs that are whole, and how many companies are done."""
+        async with self._redis.pipeline() as pipe:
+            whole, counts = await pipe.hkeys(self._whole(key)).hvals(self._count(key)).execute()
+        return {name.decode() for name in whole}, sum(map(int, counts))
+
+    def _whole(self, key: str) -> str:
+        return self._name(key, "whole")
+
+    def _partial(self, key: str) -> str:
+        return self._name(key, "partial")
+
+    def _count(self, key: str) -> str:
+        return self._name(key, "count")
+
+    def _name(self, key: str, what: str) -> str:
+        return f"woodpecker:{self._queue}:{key.rpartition(':')[0]}:{what}"
+
+
+class RedisClaims:
+    """Claims on companies, each a lock in Redis that ends by itself unless `keep` goes on renewing it."""
+
+    def __init__(self, redis: Redis, lasting: float) -> None:
+        self._redis = redis
+        self._lasting = lasting
+        self._held: dict[int, Lock] = {}
+
+    async def take(self, company_id: int) -> None:
+        """See `Claims.take`."""
+        # No thread-local token: a lock is for one job, whichever of its tasks has it.
+        lock = Lock(
+            self._redis, f"woodpecker:claim:{company_id}", timeout=self._lasting, sleep=_CLAIM_AGAIN, thread_local=False
+        )
+        await lock.acquire()
+        self._held[company_id] = lock
+
+    async def give_back(self, company_id: int) -> None:
+        """See `Claims.give_back`."""
+        with suppress(LockError):  # it ended by itself
+            await self._held.pop(company_id).release()
+
+    async def keep(self, every: float) -> None:
+        """Renew what is claimed, for ever."""
+        while True:
+            await asyncio.sleep(every)
+            for lock in tuple(self._held.values()):
+                with suppress(RedisError):
+                    await lock.reacquire()

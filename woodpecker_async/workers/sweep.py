@@ -1,0 +1,174 @@
+"""The sender's side: plan a run, put its jobs on a queue, and see them through.
+
+It needs a Redis and no API key. What it knows of the run is in the ledger, so another one can go on with it.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from typing import Final
+
+import attrs
+
+from woodpecker_async import bulk
+from woodpecker_async.errors import ConfigError, QueueError
+from woodpecker_async.secret import Secret
+from woodpecker_async.workers.jobs import chunks, found_keys, gather
+from woodpecker_async.workers.payload import Job, Payload, Result, Sweep
+from woodpecker_async.workers.redis import RedisLedger, hidden, opened, told
+from woodpecker_async.workers.saq import QUEUE, Delivery, Pace, State
+
+# Seconds between two looks at the ledger, and at the queue, which is the larger one.
+_GLANCE: Final = 0.1
+_LOOK: Final = 1.0
+
+# Seconds for which the queue may not know a job: one that has just become whole is known to the ledger only.
+_NOWHERE: Final = 10.0
+
+
+@attrs.frozen(kw_only=True)
+class Progress:
+    """How far a run is.
+
+    Attributes:
+        done: companies with an outcome.
+        total: companies; `None` until they are known.
+        workers: workers that are there.
+    """
+
+    done: int
+    total: int | None
+    workers: int
+
+
+@attrs.frozen(kw_only=True)
+class Swept:
+    """What came of a run.
+
+    Attributes:
+        report: one report of all jobs.
+        found: by company id, the label and the fingerprint of each key.
+        failed_jobs: by job key, why it failed for good; its companies have no outcome, or not all of them.
+    """
+
+    report: bulk.Report
+    found: dict[int, list[dict[str, str | None]]]
+    failed_jobs: dict[str, str]
+
+
+def _nothing(_: Progress) -> None:
+    pass
+
+
+async def sweep(
+    redis_url: str | Secret,
+    order: Sweep,
+    *,
+    queue: str = QUEUE,
+    on_progress: Callable[[Progress], object] = _nothing,
+    pace: Pace = Pace(),  # noqa: B008 - it is frozen
+) -> Swept:
+    """Let the workers of a queue do a sweep, and wait for it.
+
+    With the id of an earlier run it goes on with that: what is done stays, what failed is tried once more.
+    Cancelling it takes back the jobs that are not done.
+
+    Args:
+        redis_url: `redis://[user:password@]host:port/database`.
+        order: what to do.
+        queue: its name.
+        on_progress: a plain function that is told how far it is, several times a second.
+        pace: how soon the jobs of a worker that died are taken up again.
+
+    Raises:
+        ConfigError: the URL is none, or the run id is of another sweep.
+        QueueError: Redis cannot be reached, or the plan could not be made.
+
+    Example:
+        ::
+
+            swept = await sweep("redis://localhost:6379", Sweep(task="ensure", label="crm", sink="vault"))
+            print(swept.report.ok, swept.report.created)
+    """
+    redis_url = hidden(redis_url)  # at once: this frame is part of tracebacks
+    async with opened(redis_url) as redis:
+        sender = _Sender(RedisLedger(redis, queue), Delivery(redis, queue, pace), order, on_progress)
+        return await told(redis, sender.run())
+
+
+class _Sender:
+    def __init__(
+        self, ledger: RedisLedger, delivery: Delivery, order: Sweep, on_progress: Callable[[Progress], object]
+    ) -> None:
+        self._ledger = ledger
+        self._delivery = delivery
+        self._order = order
+        self._plan_key = _key(order.plan())
+        self._on_progress = on_progress
+        self._total: int | None = None
+        self._failed: dict[str, str] = {}
+
+    async def run(self) -> Swept:
+        plan = self._order.plan()
+        known = await self._ledger.load(self._plan_key)
+        if known is not None and known["job"] != plan:
+            raise ConfigError(f"run id {self._order.run!r} was used for another sweep: use another")
+        await self._see_through([plan])
+        results = await self._ledger.results(self._plan_key)
+        planned = results.get(self._plan_key)
+        if planned is None:
+            raise QueueError(f"the plan could not be made: {'; '.join(self._failed.values())}")
+        self._total = len(planned["companies"])
+        payloads = list(chunks(planned))
+        for result in results.values():
+            if result["whole"] and _may_do_better(result):
+                await self._ledger.reopen(_key(result["job"]), result)
+        await self._see_through(payloads)
+        kept = await self._ledger.results(self._plan_key)
+        ours = [kept[key] for key in (self._plan_key, *map(_key, payloads)) if key in kept]
+        return Swept(report=gather(ours), found=found_keys(ours), failed_jobs=self._failed)
+
+    async def _see_through(self, payloads: Iterable[Payload]) -> None:
+        """Come back when each job is whole or has failed for good."""
+        left = {_key(payload): payload for payload in payloads}
+        try:
+            await self._watch(left)
+        except asyncio.CancelledError:
+            await self._delivery.withdraw(left)
+            raise
+
+    async def _watch(self, left: dict[str, Payload]) -> None:
+        unsent, nowhere_since, next_look, workers = set(left), dict[str, float](), 0.0, 0
+        while True:
+            whole, done = await self._ledger.progress(self._plan_key)
+            for key in whole & left.keys():
+                del left[key]
+            if time.monotonic() >= next_look:
+                workers = await self._delivery.workers()
+                # What was withdrawn a moment ago is not taken yet.
+                unsent = {key for key in unsent & left.keys() if not await self._delivery.put(left[key])}
+                for key, (state, why) in (await self._delivery.look(left)).items():
+                    if state is State.UNDER_WAY:
+                        unsent.discard(key)
+                        nowhere_since.pop(key, None)
+                    elif key in unsent:
+                        continue
+                    elif state is State.FAILED:
+                        self._failed[key] = why
+                        del left[key]
+                    elif time.monotonic() - nowhere_since.setdefault(key, time.monotonic()) > _NOWHERE:
+                        unsent.add(key)
+                next_look = time.monotonic() + _LOOK
+            self._on_progress(Progress(done=done, total=self._total, workers=workers))
+            if not left:
+                return
+            await asyncio.sleep(_GLANCE)
+
+
+def _key(payload: Payload) -> str:
+    return Job.from_payload(payload).key
+
+
+def _may_do_better(result: Result) -> bool:
+    """Whether companies failed, and not for being inactive."""
+    return len(result["report"]["failures"]) > len(result["report"]["inactive"])
