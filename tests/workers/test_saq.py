@@ -311,6 +311,14 @@ async def test_a_key_that_is_refused_ends_the_worker_and_not_the_job(redis) -> N
         assert [(result.report.ok, result.failed_jobs) for result in results] == [(5, {}), (5, {})]
 
 
+async def test_a_server_that_does_not_answer_yet_is_waited_for(redis) -> None:
+    async with Sandbox(companies=5, service_time=0) as box:
+        box.faults.add(Fault.status(409, path="/v2/agency/companies"))
+        async with working(box, redis) as said:
+            assert (await swept(redis)).report.ok == 5
+        assert said[0].startswith("The server does not answer yet: CompanyInactiveError")
+
+
 async def test_what_fails_for_a_while_is_tried_again(redis) -> None:
     async with Sandbox(companies=5, service_time=0) as box:
         async with working(box, redis) as said:

@@ -20,9 +20,7 @@ async def main(settings: dict) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     limits = Limits(shared=settings["redis"] if settings.get("shared") else None)
-    async with WoodpeckerSession(
-        settings["api_key"], base_url=settings["base_url"], limits=limits
-    ) as session:
+    async with WoodpeckerSession(settings["api_key"], base_url=settings["base_url"], limits=limits) as session:
         await work(
             session,
             settings["redis"],

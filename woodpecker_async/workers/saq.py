@@ -19,7 +19,8 @@ from saq.job import UNSUCCESSFUL_TERMINAL_STATUSES
 from saq.queue.redis import RedisQueue
 
 from woodpecker_async import bulk
-from woodpecker_async.errors import AuthenticationError, ConfigError, PermissionDeniedError, WoodpeckerError
+from woodpecker_async.errors import AuthenticationError, CallError, ConfigError, PermissionDeniedError, WoodpeckerError
+from woodpecker_async.options import CallOptions
 from woodpecker_async.secret import Secret
 from woodpecker_async.session import WoodpeckerSession
 from woodpecker_async.workers.jobs import Context, perform
@@ -36,6 +37,7 @@ _ATTEMPTS: Final = 5
 _RETRY_DELAY: Final = 1.0
 _LONGEST_RETRY_DELAY: Final = 30.0
 _CANCEL_AGAIN: Final = 1.0
+_FIRST_LOOK: Final = CallOptions(deadline=10)
 _NEXT_JOB: Final = 5.0  # seconds
 
 # With these no job of this worker's could be done.
@@ -113,8 +115,12 @@ async def work(
         if (opening := bulk.sinks.opening(bulk.sinks.checked(sink))) is not None:
             await opening()
     async with opened(redis_url) as redis:
-        # A key that is refused is said now, not when the first job comes.
-        await session.agency.companies.list()
+        try:  # a key that is refused is said now, not when the first job comes
+            await session.agency.companies.list(options=_FIRST_LOOK)
+        except _OF_THIS_WORKER:
+            raise
+        except CallError as error:
+            on_news(f"The server does not answer yet: {type(error).__name__}: {error}")
         claims = RedisClaims(redis, lasting=pace.silence)
         context = Context(
             session=session,
@@ -216,17 +222,18 @@ class _Worker(saq.Worker[Any]):
             await asyncio.sleep(0.02)
         tasks = tuple(self.tasks)
         self.tasks.clear()
-        await _end(tasks)
+        # What ends here puts its job back first, for which it has the deadline.
+        await _end(tasks, again=self._cancellation_hard_deadline_s + _CANCEL_AGAIN)
         await super().stop()
 
 
-async def _end(tasks: Iterable[asyncio.Task[Any]]) -> None:
+async def _end(tasks: Iterable[asyncio.Task[Any]], again: float = _CANCEL_AGAIN) -> None:
     """Cancel tasks until they are done: before Python 3.12, `asyncio.wait_for` can lose a cancellation."""
     left = set(tasks)
     while left:
         for task in left:
             task.cancel()
-        _, left = await asyncio.wait(left, timeout=_CANCEL_AGAIN)
+        _, left = await asyncio.wait(left, timeout=again)
 
 
 class _Jobs:
