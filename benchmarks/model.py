@@ -78,6 +78,7 @@ def run(
     accounts: int = 1,
     queue_wait: float = 15.0,
     jitter: float = 0.0,
+    uneven: bool = False,
     seed: int = 0,
     interactive_at: int | None = None,
 ) -> Result:
@@ -91,12 +92,15 @@ def run(
         accounts: over how many servers of the same kind they are spread, one after another.
         queue_wait: seconds a request may be queued.
         jitter: share by which each service time is off, evenly up and down.
+        uneven: service times are exponential instead: mostly short, and now and then very long.
         seed: of the jitter.
         interactive_at: after so many answers one more request comes and goes first.
     """
     chance = random.Random(seed)
 
     def work() -> float:
+        if uneven:
+            return chance.expovariate(1 / service)
         return service * (1 + jitter * (2 * chance.random() - 1))
 
     model = _Run(

@@ -29,6 +29,16 @@ def test_it_reaches_what_a_fixed_window_of_seven_does_and_nothing_is_refused(ser
         assert fixed.seconds / result.seconds >= 0.95 - jitter / 10
 
 
+@pytest.mark.parametrize("round_trip", ROUND_TRIPS)
+@pytest.mark.parametrize("service", SERVICES[:-1])
+@pytest.mark.parametrize("seed", range(3))
+def test_uneven_service_times_leave_the_server_little_idle(service: float, round_trip: float, seed: int) -> None:
+    how = {"requests": 1000, "service": service, "round_trip": round_trip, "uneven": True, "seed": seed}
+    result = ours(**how)
+    assert result.refused == 0
+    assert run(Fixed(7), **how).seconds / result.seconds >= 0.93
+
+
 def test_a_fixed_window_of_seven_would_run_into_the_queues_limit() -> None:
     """What the adaptive one is for: at three seconds a request the last of seven waits 18 s."""
     assert run(Fixed(7), requests=100, service=3.0, round_trip=0.02).refused > 0

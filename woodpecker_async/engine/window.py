@@ -7,9 +7,12 @@ server adds to it. With a window of `size` requests, about
 
     waiting = size × (1 − best latency ever ÷ best latency of the round)
 
-of them wait. Once a round (as many answers as the window had places) the window grows while fewer than one
-waits, doubling at first and then by one, and shrinks by one when more than two wait. In between it rests. The
-best latency is kept for each operation apart, for a long list takes longer than a short one.
+of them wait. Once a round (as many answers as the window had places) the window grows while fewer than one and a
+half do, doubling at first and then by one, and shrinks by one when more than two and a half do. In between it
+rests. So one or two wait, and the server goes on also when one request was done sooner than expected; with one
+at most, a server whose service times are very uneven (exponential) would have idled for up to 9 % of the time,
+so it is 5 %, and with more an interactive call would wait for more than three others. The best latency is kept
+for each operation apart, for a long list takes longer than a short one.
 
 Two things bound it. The longest wait must stay clear of `queue_wait`, after which the server drops a request:
 the window never grows to where the latency seen now, scaled up, would come near it. And a refusal halves the
@@ -32,8 +35,8 @@ import attrs
 
 DOCUMENTED: Final = 7  # one at work, six queued
 
-_GROW_BELOW: Final = 1.0
-_SHRINK_ABOVE: Final = 2.0
+_GROW_BELOW: Final = 1.5
+_SHRINK_ABOVE: Final = 2.5
 # Of `queue_wait`, what the latency may come to.
 _CLEAR: Final = 0.6
 # With many under way, small disturbances of the latency look like several that wait.
