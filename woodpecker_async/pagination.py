@@ -75,7 +75,7 @@ class Page(Sequence[T_co]):
         return len(self.items)
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False)
 class ListCall(Generic[T]):
     """What a resource says of a list.
 

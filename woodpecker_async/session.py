@@ -56,7 +56,7 @@ class _End:
         self.reached = False
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False)
 class _Access:
     """The engine, as one scope may use it: its options, its company, its end."""
 

@@ -11,7 +11,17 @@ from hypothesis import strategies as st
 from woodpecker_async import Secret, models
 from woodpecker_async.engine import codec, fast
 from woodpecker_async.engine.codec import Undecodable, decode
-from woodpecker_async.models import ApiKey, Company, CreatedApiKey, EmailAccount, FelderaKey, Listing, Mailbox, Me, V1Company
+from woodpecker_async.models import (
+    ApiKey,
+    Company,
+    CreatedApiKey,
+    EmailAccount,
+    FelderaKey,
+    Listing,
+    Mailbox,
+    Me,
+    V1Company,
+)
 
 pytest.importorskip("msgspec", reason="msgspec is not installed: pip install 'woodpecker-async[fast]'")
 
@@ -86,7 +96,9 @@ def test_a_damaged_body_is_read_alike(value: Any, at: int, junk: bytes, cut: int
 def test_a_body_that_is_not_utf_8_is_refused_also_for_what_nobody_reads(into: Any) -> None:
     body = b'{"content": [], "api_key": "a", "more": "\xff"}'
     assert isinstance(decode(body, into), Undecodable)
-    assert isinstance(decode(body.replace(b"\xff", "é".encode()), into), into.__origin__ if into is not CreatedApiKey else into)
+    assert isinstance(
+        decode(body.replace(b"\xff", "é".encode()), into), into.__origin__ if into is not CreatedApiKey else into
+    )
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ _UNKNOWN_KINDS: Final[Mapping[str, str]] = {
 }
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False)
 class Settings:
     """What a session was made with."""
 
@@ -71,7 +71,7 @@ class Settings:
     clock: Clock
 
 
-@attrs.define
+@attrs.define(eq=False)
 class _Home:
     """What belongs to one event loop in one process."""
 
@@ -81,7 +81,7 @@ class _Home:
     lanes: Lanes | None = None
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
 class _Terms:
     """What the options of a call, of its scope and of the session come to."""
 
@@ -265,7 +265,11 @@ class Engine:
             outcome = await call.home.transport.send(request, timeout)
             call.sending = False
             verdict = protocol.judge(
-                call.operation, outcome, key=key, now=clock.utcnow, maybe_done_before=bool(call.attempts) and call.lost is not None
+                call.operation,
+                outcome,
+                key=key,
+                now=clock.utcnow,
+                maybe_done_before=bool(call.attempts) and call.lost is not None,
             )
         finally:
             if verdict is None or verdict.kind == "timeout":

@@ -10,7 +10,7 @@ decided.
 import json
 import operator
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import cache, partial
 from types import GenericAlias, NoneType
 from typing import Any, TypeVar, get_args
 from uuid import UUID
@@ -62,7 +62,7 @@ def decode(body: bytes, into: type[T], *, strict: bool = False, skip_bad_items: 
         return Undecodable((_not_json(body),))
     if into is Any:
         return value  # type: ignore[no-any-return]
-    converter = _STRICT_CONVERTER if strict else _CONVERTER
+    converter = _strict_converter() if strict else _CONVERTER
     try:
         return converter.structure(value, into)
     except Exception as error:  # whatever a hook raises, its text may hold a value
@@ -288,4 +288,8 @@ def _make(*, forbid_unknown: bool) -> cattrs.Converter:
 
 
 _CONVERTER = _make(forbid_unknown=False)
-_STRICT_CONVERTER = _make(forbid_unknown=True)
+
+
+@cache
+def _strict_converter() -> cattrs.Converter:
+    return _make(forbid_unknown=True)

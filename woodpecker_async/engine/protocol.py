@@ -24,7 +24,7 @@ from woodpecker_async.secret import Secret
 Kind = Literal["ok", "not_sent", "lost", "timeout", "refused", "server", "client", "redirect"]
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False)
 class Dialect:
     """How one service is spoken to.
 
@@ -60,7 +60,7 @@ class Headers(dict[str, str]):
     __str__ = __repr__
 
 
-@attrs.define(kw_only=True)
+@attrs.define(kw_only=True, eq=False)
 class Request:
     """One attempt's request, ready to send. Path and query are quoted, and go below the server's origin."""
 
@@ -72,7 +72,7 @@ class Request:
     is_write: bool = False
 
 
-@attrs.define(kw_only=True)
+@attrs.define(kw_only=True, eq=False)
 class Answer:
     """What came back: status, headers (to be asked for by lower-case names), body."""
 
@@ -82,7 +82,7 @@ class Answer:
     elapsed: float = 0.0
 
 
-@attrs.define(kw_only=True)
+@attrs.define(kw_only=True, eq=False)
 class NoAnswer:
     """Nothing, or nothing whole, came back.
 
@@ -99,7 +99,7 @@ class NoAnswer:
     elapsed: float = 0.0
 
 
-@attrs.define(kw_only=True)
+@attrs.define(kw_only=True, eq=False)
 class Verdict:
     """What an attempt came to.
 

@@ -23,7 +23,9 @@ class Mailboxes:
         Document: "Authentication", section "Example requests", `GET /v2/mailboxes`.
         """
         operation = get("/v2/mailboxes", Listing[Mailbox], account_level=True)
-        return Pager(self._caller, ListCall(page=lambda _: operation, key=lambda mailbox: mailbox.id, paged=False), options)
+        return Pager(
+            self._caller, ListCall(page=lambda _: operation, key=lambda mailbox: mailbox.id, paged=False), options
+        )
 
 
 async def me(caller: Caller, options: CallOptions | None) -> Me:

@@ -34,7 +34,9 @@ class AgencyV1:
         Document: "AGENCY/COMPANIES", `GET /v1/agency/companies`.
         """
         operation = get(_COMPANIES, Listing[V1Company])
-        return Pager(self._caller, ListCall(page=lambda _: operation, key=lambda company: company.id, paged=False), options)
+        return Pager(
+            self._caller, ListCall(page=lambda _: operation, key=lambda company: company.id, paged=False), options
+        )
 
     async def create_api_key(
         self, company_id: int, name: str, *, options: CallOptions | None = None
