@@ -249,6 +249,7 @@ def test_without_a_redis_it_says_so(recipe: Recipe, tmp_path: Path):
     assert "a-password-of-its-own" not in ran.stderr
 
 
+@pytest.mark.long
 def test_a_worker_that_is_killed_in_mid_job(night: Night):
     """taskiq: the worker with all its processes. Celery: a process, whose job goes back to the queue at once."""
     night.box.faults.add(Fault.wait(0.05, times=None))

@@ -22,7 +22,12 @@ COMPARED = {
 }
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if there(name)])
+LONG = ("main_job", "pages")  # many processes
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.long] * (name in LONG)) for name in NAMES if there(name)]
+)
 def test_each_runs(name):
     if not hasattr(import_module(f"benchmarks.{name}"), "chapter"):
         pytest.skip(f"benchmarks.{name} is a program of its own, without a tiny form")

@@ -1,6 +1,7 @@
 """Places in a Redis: as many as there are, in order, whatever happens to those who have them."""
 
 import asyncio
+import logging
 import os
 import random
 import signal
@@ -24,6 +25,11 @@ LEASE = 1.5  # long enough that a busy machine does not look like a dead process
 def backend(server: RedisServer, places: int = 2, lease: float = LEASE, outage="local") -> RedisBackend:
     """As another process would have it."""
     return RedisBackend(Secret(server.url), outage, "a", lambda: places, lease)
+
+
+def ours(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
+    """What the SDK said: on a busy machine asyncio has something to say too."""
+    return [record for record in caplog.records if record.name == "woodpecker_async"]
 
 
 async def is_free(of: RedisSlots, seconds: float = 0.1) -> bool:
@@ -171,7 +177,7 @@ async def test_connections_that_are_cut_are_made_again(redis_server: RedisServer
             assert not await is_free(theirs, 0.03)
             mine.give_back()
             assert await is_free(theirs, 5)
-    assert caplog.records == []  # the Redis was there all the time, and knew us
+    assert ours(caplog) == []  # the Redis was there all the time, and knew us
     await here.aclose()
     await elsewhere.aclose()
 
@@ -269,7 +275,7 @@ async def test_a_redis_that_hangs_is_not_waited_for(redis_server: RedisServer, c
     async with asyncio.timeout(10):
         for _ in range(6):
             await mine.take()
-    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert [record.levelname for record in ours(caplog)] == ["WARNING"]
     assert "no answer in time" in caplog.text
     for _ in range(7):
         mine.give_back()

@@ -79,8 +79,9 @@ async def main(
         assert lanes is shared_lanes(asyncio.get_running_loop(), base_url, woodpecker._engine.settings.key.fingerprint)  # type: ignore[union-attr]
         if order == "hold":
             with lanes.lane(None) as lane:
+                lane.window.size = lane.window.limit
+                lane.bound(lane.window.limit)
                 for _ in range(calls):
-                    lane.window.size = lane.window.limit
                     await lane.enter("interactive")
                 print('"held"', flush=True)
                 await asyncio.to_thread(sys.stdin.readline)

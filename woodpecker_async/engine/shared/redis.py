@@ -508,8 +508,9 @@ class _Connections:
 
 async def _ended(task: "asyncio.Task[None]") -> None:
     """Cancel it, and wait until it has ended; how does not matter."""
-    task.cancel()
-    await asyncio.wait((task,))
+    while not task.done():  # redis-py can swallow a cancellation on Python 3.11: it sends within `wait_for`
+        task.cancel()
+        await asyncio.wait((task,), timeout=0.1)
     if not task.cancelled():
         task.exception()
 
