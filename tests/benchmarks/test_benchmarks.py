@@ -22,7 +22,7 @@ COMPARED = {
 }
 
 
-LONG = ("main_job", "pages")  # many processes
+LONG = ("growth", "main_job", "pages")  # many processes
 
 
 @pytest.mark.parametrize(

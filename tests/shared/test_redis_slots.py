@@ -347,6 +347,7 @@ async def test_over_a_unix_socket(redis_server: RedisServer) -> None:
     await here.aclose()
 
 
+@pytest.mark.long
 async def test_a_clock_that_is_wrong_does_not_matter(redis_server: RedisServer, monkeypatch) -> None:
     here, elsewhere = backend(redis_server, 1), backend(redis_server, 1)
     mine, theirs = here.slots("all"), elsewhere.slots("all")

@@ -91,7 +91,7 @@ async def test_a_sweep_over_two_workers(redis, tmp_path) -> None:
         assert box.stats.refused == 0
 
 
-@pytest.mark.parametrize("task", [{}, ENSURE], ids=["list", "ensure"])
+@pytest.mark.parametrize("task", [pytest.param({}, marks=pytest.mark.long), ENSURE], ids=["list", "ensure"])
 async def test_a_worker_is_killed(redis, start_worker, tmp_path, task) -> None:
     path = tmp_path / "keys.jsonl"
     async with Sandbox(companies=40, keys_per_company=1, service_time=0.02) as box:
@@ -120,6 +120,7 @@ async def test_a_worker_is_killed(redis, start_worker, tmp_path, task) -> None:
             assert len(stored(path)) == 40
 
 
+@pytest.mark.long
 async def test_a_worker_that_freezes_comes_back_too_late(redis, start_worker) -> None:
     async with Sandbox(companies=20, service_time=0.02) as box:
         frozen = start_worker(box)
@@ -319,6 +320,7 @@ async def test_a_server_that_does_not_answer_yet_is_waited_for(redis) -> None:
         assert said[0].startswith("The server does not answer yet: CompanyInactiveError")
 
 
+@pytest.mark.long
 async def test_what_fails_for_a_while_is_tried_again(redis) -> None:
     async with Sandbox(companies=5, service_time=0) as box:
         async with working(box, redis) as said:
@@ -329,6 +331,7 @@ async def test_what_fails_for_a_while_is_tried_again(redis) -> None:
         assert sum("plan failed: CompanyInactiveError" in line for line in said) == 2
 
 
+@pytest.mark.long
 async def test_redis_goes_away_and_comes_back_empty(redis) -> None:
     async with Sandbox(companies=30, service_time=0.01) as box, working(box, redis) as said:
         run = asyncio.create_task(swept(redis, run="r", chunk_size=5))
@@ -342,6 +345,7 @@ async def test_redis_goes_away_and_comes_back_empty(redis) -> None:
         await until(lambda: "Redis is back." in said)
 
 
+@pytest.mark.long
 async def test_jobs_that_the_queue_forgot_are_sent_again(redis, monkeypatch) -> None:
     monkeypatch.setattr("woodpecker_async.workers.sweep._NOWHERE", 0.5)
     async with Sandbox(companies=10) as box:
