@@ -24,8 +24,10 @@ does not go below half of the places because somebody waits, and goes back to th
 such windows fill the server, and who is next is decided where the places are given out (see `shared`), evenly.
 
 With a ceiling above seven (`lanes="discover"`) the same window finds out whether the server has room for
-more than the documented one-plus-six, in larger steps. The first refusal is the answer: no, and the ceiling
-is seven for good. Requests that were refused were not processed, so the trial costs nothing but their repeats.
+more than the documented one-plus-six, in larger steps: four times as many while it doubles, half as many more
+afterwards. Above seven it takes a longer queue to stop it, for a burst of its own requests slows this very
+process down, and looks like one. The first refusal is the answer: no, and the ceiling is seven for good.
+Requests that were refused were not processed, so the trial costs nothing but their repeats.
 """
 
 import math
@@ -39,8 +41,8 @@ _GROW_BELOW: Final = 1.5
 _SHRINK_ABOVE: Final = 2.5
 # Of `queue_wait`, what the latency may come to.
 _CLEAR: Final = 0.6
-# With many under way, small disturbances of the latency look like several that wait.
-_NOISE: Final = 1 / 8
+# With more under way than the documented limit, small disturbances of the latency look like several that wait.
+_NOISE: Final = 1 / 4
 # Where it is the question whether there is room for more than seven: the first size, and the factor of growth.
 _BOLD: Final = 4
 # Seconds after which the best latency ever is forgotten, if it has not been met again: routes change.
@@ -139,19 +141,21 @@ class AdaptiveWindow:
         # While the window doubles, the early answers of a round are those of a smaller window.
         telling = self._round[len(self._round) // 2 :] if self._slow_start else self._round
         waiting = self.size * (1 - 1 / min(telling))
+        noise = _NOISE * self.size if self.size > DOCUMENTED else 0.0
         clear = _CLEAR * self.queue_wait
-        too_many = self._was_crowded or waiting > max(_SHRINK_ABOVE, 2 * _NOISE * self.size)
+        too_many = self._was_crowded or waiting > max(_SHRINK_ABOVE, 2 * noise)
         if self._latest > clear or (too_many and self.size > self.floor):
             self._slow_start = False
             self.size = max(1, self.size - 1)
-        elif self.size >= self.floor and waiting >= max(_GROW_BELOW, _NOISE * self.size):
+        elif self.size >= self.floor and waiting >= max(_GROW_BELOW, noise):
             self._slow_start = False
         elif self._was_full or self.size < self.floor:
             self._grow(clear)
 
     def _grow(self, clear: float) -> None:
-        factor = 2 if self.ceiling <= DOCUMENTED else _BOLD
-        for wanted in (factor * self.size, self.size + 1) if self._slow_start else (self.size + 1,):
+        bold = self.ceiling > DOCUMENTED
+        factor, more = (_BOLD, max(1, self.size // 2)) if bold else (2, 1)
+        for wanted in (factor * self.size, self.size + more) if self._slow_start else (self.size + more,):
             wanted = min(wanted, self.ceiling)
             if self._latest * wanted / self.size <= clear:
                 self.size = wanted
