@@ -57,7 +57,7 @@ def _one(companies: int) -> Case:
 CASES = {
     "tiny": ([_own(20, 0.005)], 1),
     "quick": ([_own(300, 0.005), _one(100)], 2),
-    "full": ([_own(300, 0.005), _own(300, 0.02), _one(150)], 5),
+    "full": ([_own(300, 0.005), _own(300, 0.02), _one(150)], 9),
 }
 
 

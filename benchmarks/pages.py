@@ -5,12 +5,10 @@ and all take turns.
 """
 
 import asyncio
-import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from importlib import import_module
 from typing import ParamSpec
 
 import attrs
@@ -18,6 +16,8 @@ import attrs
 from benchmarks import peers, picture
 from benchmarks.measure import Chapter, Client, Size, Spread, Stopwatch, client, in_turn, ratio, table, target
 from benchmarks.server import Target, answering
+from woodpecker_async.engine.fast import reader
+from woodpecker_async.models import CreatedApiKey
 
 P = ParamSpec("P")
 
@@ -30,8 +30,7 @@ _WARM = 20  # pages that come before those that are measured
 
 def fast_is_there() -> bool:
     """Whether the SDK reads JSON with the extra `fast`. Asked in a process of its own."""
-    import_module("woodpecker_async.engine.codec")
-    return sys.modules.get("msgspec") is not None
+    return reader(CreatedApiKey) is not None
 
 
 @attrs.frozen

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import sys
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -38,7 +39,7 @@ def how(request: pytest.FixtureRequest) -> Iterator[None]:
     """Everything here holds with the short cut of msgspec and without it."""
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "cattrs":
-            patch.setattr(fast, "msgspec", None)
+            patch.setitem(sys.modules, "msgspec", None)
             patch.setattr(fast, "_readers", {})
         yield
 

@@ -1,6 +1,7 @@
 """The short cut of msgspec: it reads nothing that cattrs refuses, and nothing otherwise."""
 
 import json
+import sys
 from typing import Any
 
 import attrs
@@ -139,7 +140,7 @@ def test_what_msgspec_cannot_read_has_none(into: Any) -> None:
 
 
 def test_it_is_not_needed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fast, "msgspec", None)
+    monkeypatch.setitem(sys.modules, "msgspec", None)
     monkeypatch.setattr(fast, "_readers", {})
     body = b'{"content": [{"api_key": "1.a"}]}'
     assert fast.reader(Listing[ApiKey]) is None

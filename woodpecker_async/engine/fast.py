@@ -12,11 +12,6 @@ from woodpecker_async.models.account import Me
 from woodpecker_async.models.paging import Listing, PaginationData
 from woodpecker_async.secret import Secret
 
-try:
-    import msgspec
-except ImportError:
-    msgspec = None  # type: ignore[assignment]
-
 # Read whole, as the fields of one mapping: msgspec would look for that mapping in the answer.
 _OTHERWISE = frozenset({Me})
 
@@ -40,17 +35,21 @@ def reader(into: Any) -> _Read | None:
 
 
 def _make(into: Any) -> _Read | None:
-    if msgspec is None or into is Any or into in _OTHERWISE:
+    if into is Any or into in _OTHERWISE:
+        return None
+    try:
+        import msgspec  # noqa: PLC0415 - not needed before there is something to read
+    except ImportError:
         return None
     try:
         if getattr(into, "__origin__", None) is Listing:
-            return _listing_reader(*get_args(into))
+            return _listing_reader(msgspec, *get_args(into))
         return msgspec.json.Decoder(into, dec_hook=_hook).decode
     except TypeError:  # a field of a kind that msgspec does not know, such as a text or an enumeration's value
         return None
 
 
-def _listing_reader(item: Any) -> _Read:
+def _listing_reader(msgspec: Any, item: Any) -> _Read:
     items = tuple.__class_getitem__((item, ...))
     envelope = msgspec.defstruct("Envelope", [("content", items), ("pagination_data", PaginationData | None, None)])
     read_whole = msgspec.json.Decoder(envelope, dec_hook=_hook).decode
