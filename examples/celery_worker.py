@@ -36,7 +36,10 @@ app.conf.update(
     task_acks_late=True,  # a job is off the queue when it is done, not when it is begun
     task_reject_on_worker_lost=True,  # nor when the process that did it dies
     worker_prefetch_multiplier=1,  # a worker takes what it does now
-    broker_transport_options={"visibility_timeout": LONGEST_JOB},  # a job that takes longer is begun again elsewhere
+    broker_transport_options={
+        "visibility_timeout": LONGEST_JOB,  # a job that takes longer is begun again elsewhere
+        "unacked_restore_throttle": 1,  # what a dead worker had is looked for every 10 s, not every 100
+    },
     result_expires=86_400,
     worker_cancel_long_running_tasks_on_connection_loss=True,  # Redis hands them out again, whatever becomes of them
     broker_connection_retry_on_startup=True,
