@@ -197,7 +197,9 @@ async def test_a_file_that_is_gone_or_laid_open_in_the_middle_is_noticed(path: P
             run = bulk.ensure_api_keys(woodpecker, label="crm", sink=path, ordered=True, concurrency=2)
             async with run:
                 found.append(await anext(run))
-                await asyncio.sleep(0.05)  # until the workers wait for us
+                async with asyncio.timeout(10):
+                    while len(path.read_text().splitlines()) < 5:  # then the workers wait for us
+                        await asyncio.sleep(0.01)
                 harm()
                 found += [outcome async for outcome in run]
             assert found[0].ok
