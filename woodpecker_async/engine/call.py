@@ -204,7 +204,7 @@ class Engine:
 
     async def _attempt(self, call: _Call, waited: float = 0.0) -> Verdict:
         listening = self._observer.listening
-        key = source if isinstance(source := self.settings.key, Secret) else await asked(source)
+        key = await self._key()
         with self._lanes(call.home, key).lane(call.company_id) as lane:
             if not lane.enter_now():
                 await self._take_turn(call, lane)
@@ -269,7 +269,7 @@ class Engine:
                 outcome,
                 key=key,
                 now=clock.utcnow,
-                maybe_done_before=bool(call.attempts) and call.lost is not None,
+                maybe_done_before=call.lost is not None,
             )
         finally:
             if verdict is None or verdict.kind == "timeout":
