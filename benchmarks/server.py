@@ -58,7 +58,7 @@ class Served:
 @contextmanager
 def serving(**options: Any) -> Iterator[Served]:
     """Run `Sandbox(**options)` in a child process."""
-    with _child(_sandbox, options) as served:
+    with child_server(_sandbox, options) as served:
         yield served
 
 
@@ -71,12 +71,18 @@ def answering(*, keys: int = 50) -> Iterator[Served]:
     Args:
         keys: how many keys each company has, 50 on a page.
     """
-    with _child(_canned, {"keys": keys}) as served:
+    with child_server(_canned, {"keys": keys}) as served:
         yield served
 
 
 @contextmanager
-def _child(serve: Callable[[Connection, dict[str, Any]], None], options: dict[str, Any]) -> Iterator[Served]:
+def child_server(serve: Callable[[Connection, dict[str, Any]], None], options: dict[str, Any]) -> Iterator[Served]:
+    """Run a server in a child process.
+
+    Args:
+        serve: sends its `Target` through the pipe, and serves until it is sent a word it has no answer to.
+        options: what it is given besides.
+    """
     context = get_context("spawn")
     here, there = context.Pipe()
     child = context.Process(target=serve, args=(there, options), daemon=True)

@@ -10,14 +10,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import attrs
 import pytest
 import redis
 
 from tests.apps.serving import ROOT, environment
-from tests.shared.redis_server import RedisServer
+from tests.shared.redis_server import RedisServer, running_redis
 from woodpecker_async.bulk import Report
 from woodpecker_async.sandbox import Fault, Sandbox
 
@@ -82,12 +81,8 @@ def needed(recipe: Recipe) -> Recipe:
 
 @pytest.fixture(scope="module")
 def redis_server() -> Iterator[RedisServer]:
-    with TemporaryDirectory(prefix="wr") as directory:  # short, for the path of its socket
-        server = RedisServer(Path(directory), password="a-password-of-its-own")
-        try:
-            yield server
-        finally:
-            server.stop()
+    with running_redis("a-password-of-its-own") as server:
+        yield server
 
 
 @attrs.frozen

@@ -5,30 +5,18 @@ import json
 import re
 import signal
 from collections import Counter
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
 from tests.cli.conftest import Inside, Real
 from tests.cli.test_cli_usage import imported_by
-from tests.shared.redis_server import RedisServer
+from tests.shared.redis_server import running_redis
 from woodpecker_async.sandbox import Sandbox
-
-
-@contextlib.contextmanager
-def redis_running(password=None):
-    with TemporaryDirectory(prefix="wr") as directory:
-        server = RedisServer(Path(directory), password=password)
-        try:
-            yield server
-        finally:
-            server.stop()
 
 
 @pytest.fixture
 def redis():
-    with redis_running() as server:
+    with running_redis() as server:
         yield server
 
 
@@ -173,7 +161,7 @@ def test_a_worker_whose_key_is_refused(place):
 
 @pytest.mark.parametrize("command", [("worker",), ("keys", "sweep", "--all")])
 def test_redis_does_not_answer_or_not_to_us(cli, command):
-    with redis_running("right") as redis:
+    with running_redis("right") as redis:
         for userinfo in ("", ":pa55word@", "me:pa55word@"):
             got = cli(*command, "--redis", f"redis://{userinfo}127.0.0.1:{redis.port}", "-q")
             assert (got.code, got.out, len(got.err.splitlines())) == (1, "", 1)

@@ -1,12 +1,10 @@
 """A Redis for the pages that speak of one."""
 
 from collections.abc import Iterator
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
-from tests.shared.redis_server import RedisServer
+from tests.shared.redis_server import running_redis
 
 
 @pytest.fixture(autouse=True)
@@ -17,8 +15,6 @@ def _redis_for_the_page(request: pytest.FixtureRequest, monkeypatch: pytest.Monk
     if request.node.originalname not in ("test_python", "test_commands") or name not in page.read_text():
         yield
         return
-    with TemporaryDirectory(prefix="wr") as directory:
-        server = RedisServer(Path(directory))
+    with running_redis() as server:
         monkeypatch.setenv(name, server.url)
         yield
-        server.stop()

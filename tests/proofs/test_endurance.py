@@ -9,9 +9,7 @@ import gc
 import random
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from multiprocessing import get_context
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from resource import getpagesize
@@ -19,6 +17,7 @@ from resource import getpagesize
 import attrs
 import pytest
 
+from benchmarks.server import Target, child_server
 from woodpecker_async import CallOptions, Limits, RetryPolicy, WoodpeckerSession, bulk, errors
 from woodpecker_async.engine.observe import Event
 from woodpecker_async.sandbox import Fault, Sandbox
@@ -26,7 +25,7 @@ from woodpecker_async.sandbox import Fault, Sandbox
 QUICK = RetryPolicy(attempts=4, first_wait=0.001, longest_wait=0.004)
 
 
-def _serve(pipe: Connection) -> None:
+def _serve(pipe: Connection, _: object) -> None:
     async def main() -> None:
         options = {"service_time": 0, "queue": False, "page_size": 20, "journal_limit": 100}
         async with Sandbox(companies=60, keys_per_company=25, inactive=5, **options) as box:
@@ -40,37 +39,10 @@ def _serve(pipe: Connection) -> None:
                 Fault.truncated_json(method="GET", times=None, probability=0.003),
                 Fault.wait(0.05, times=None, probability=0.002),
             )
-            pipe.send((box.base_url, box.hq_key, box.company_ids))
+            pipe.send(Target(box.base_url, box.hq_key, box.company_ids))
             await asyncio.to_thread(pipe.recv)
 
     asyncio.run(main())
-
-
-@attrs.frozen
-class Elsewhere:
-    base_url: str
-    key: str
-    company_ids: tuple[int, ...]
-
-
-@contextmanager
-def sandbox_elsewhere() -> Iterator[Elsewhere]:
-    context = get_context("spawn")
-    here, there = context.Pipe()
-    child = context.Process(target=_serve, args=(there,), daemon=True)
-    child.start()
-    there.close()
-    try:
-        yield Elsewhere(*here.recv())
-    finally:
-        with suppress(OSError):
-            here.send("end")
-        child.join(10)
-        if child.is_alive():
-            child.kill()
-            child.join()
-        child.close()
-        here.close()
 
 
 @attrs.frozen
@@ -97,7 +69,7 @@ class Footprint:
 class Life:
     """One long-lived session and what is done with it, and short-lived ones beside it."""
 
-    def __init__(self, server: Elsewhere, session: WoodpeckerSession, chance: random.Random) -> None:
+    def __init__(self, server: Target, session: WoodpeckerSession, chance: random.Random) -> None:
         self.server, self.session, self.chance = server, session, chance
         self.requests = 0
         self.done: Counter[str] = Counter()
@@ -174,11 +146,11 @@ class Life:
             await asyncio.gather(*calls, return_exceptions=True)
 
 
-def new_session(server: Elsewhere, **options: object) -> WoodpeckerSession:
+def new_session(server: Target, **options: object) -> WoodpeckerSession:
     return WoodpeckerSession(server.key, **{"base_url": server.base_url, "retry": QUICK, **options})
 
 
-async def live(server: Elsewhere, *, warm: int, requests: int) -> tuple[list[Footprint], str]:
+async def live(server: Target, *, warm: int, requests: int) -> tuple[list[Footprint], str]:
     """The footprints before the session, warm, at the end, and when the session is closed."""
     lives: list[Life] = []
 
@@ -202,7 +174,8 @@ async def live(server: Elsewhere, *, warm: int, requests: int) -> tuple[list[Foo
 
 
 def proof(*, warm: int, requests: int, megabytes: float, objects: int) -> None:
-    with sandbox_elsewhere() as server:
+    with child_server(_serve, {}) as served:
+        server = served.target
         footprints, told = asyncio.run(live(server, warm=warm, requests=requests), debug=False)
     before, warmed, ended, closed = footprints
     print(told, *footprints, sep="\n")

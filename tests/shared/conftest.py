@@ -1,10 +1,9 @@
 import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.shared.redis_server import RedisServer
+from tests.shared.redis_server import RedisServer, running_redis
 
 
 @pytest.fixture(autouse=True)
@@ -19,7 +18,5 @@ def _own_lock_files(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def redis_server() -> Iterator[RedisServer]:
-    with tempfile.TemporaryDirectory(prefix="wr") as directory:  # short: the path of a socket must be
-        server = RedisServer(Path(directory))
+    with running_redis() as server:
         yield server
-        server.stop()

@@ -4,7 +4,10 @@ import shutil
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -60,3 +63,14 @@ class RedisServer:
             self._process.kill()
             self._process.wait(10)
             self._process = None
+
+
+@contextmanager
+def running_redis(password: str | None = None) -> Iterator[RedisServer]:
+    """A Redis in a directory of its own, stopped at the end."""
+    with TemporaryDirectory(prefix="wr") as directory:  # short: the path of a socket must be
+        server = RedisServer(Path(directory), password=password)
+        try:
+            yield server
+        finally:
+            server.stop()

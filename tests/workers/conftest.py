@@ -7,13 +7,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
-from tests.shared.redis_server import RedisServer
+from tests.shared.redis_server import RedisServer, running_redis
 from woodpecker_async.sandbox import Sandbox
 
 ROOT = Path(__file__).parents[2]
@@ -22,16 +21,6 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(autouse=True)
 def _no_redis_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WOODPECKER_REDIS_URL", raising=False)
-
-
-@contextmanager
-def running_redis(password: str | None = None) -> Iterator[RedisServer]:
-    with TemporaryDirectory(prefix="wr") as directory:
-        server = RedisServer(Path(directory), password=password)
-        try:
-            yield server
-        finally:
-            server.stop()
 
 
 @pytest.fixture

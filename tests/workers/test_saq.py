@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
-from tests.workers.conftest import running_redis, until
+from tests.shared.redis_server import running_redis
+from tests.workers.conftest import until
 from tests.workers.worker_process import PACE
 from woodpecker_async import ConfigError, WoodpeckerSession, errors
 from woodpecker_async.sandbox import Fault, Sandbox
