@@ -194,8 +194,8 @@ def _cases(cases: list[Case], by: Client) -> tuple[str, str]:
         "Other sizes, service times and round trips (in this order in the first column), against the best that "
         "can be written by hand where the limit is known. "
         + " ".join(said)
-        + f" The server's own work (its process used at most {server_cpu:.0%} of a core) and the millisecond to "
-        "which it sleeps are not in the service time, so no client reaches 100 %.\n\n"
+        + f" The server's own work (its process used at most {server_cpu:.0%} of a core) is not in the service "
+        "time, so no client reaches 100 %.\n\n"
         + table(
             ["Case", "semaphore of 7, s", "woodpecker-async, s", "speed to semaphore of 7",
              "share used, semaphore of 7", "share used, woodpecker-async", "refused"],

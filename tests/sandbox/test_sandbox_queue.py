@@ -1,6 +1,7 @@
 """The limit of an account."""
 
 import asyncio
+import selectors
 from collections import Counter
 from itertools import pairwise
 
@@ -157,3 +158,45 @@ async def test_a_turn_is_not_lost_when_a_waiter_is_cancelled():
     waiter.cancel()
     await asyncio.gather(waiter, return_exceptions=True)
     assert (queue.length, queue.working) == (0, False)
+
+
+class LateLoop(asyncio.SelectorEventLoop):
+    """In virtual time, and it oversleeps by 0.7 ms whenever it sleeps."""
+
+    def __init__(self):
+        self.now = 0.0
+        super().__init__(_LateSelector(self))
+
+    def time(self):
+        return self.now
+
+
+class _LateSelector(selectors.DefaultSelector):
+    def __init__(self, loop):
+        super().__init__()
+        self._loop = loop
+
+    def select(self, timeout=None):
+        if timeout:
+            self._loop.now += timeout + 0.0007
+        return super().select(0)
+
+
+def test_what_the_event_loop_oversleeps_takes_nothing_from_what_the_server_can_do():
+    async def main():
+        queue = AccountQueue(places=100, patience=10)
+
+        async def request():
+            async with queue.turn():
+                await queue.work(0.005)
+
+        await asyncio.gather(*(request() for _ in range(100)))
+        worked = asyncio.get_running_loop().time()
+        await asyncio.sleep(1)
+        await request()  # nobody was before it: it takes its time
+        return worked, asyncio.get_running_loop().time() - worked - 1.0007
+
+    with asyncio.Runner(loop_factory=LateLoop) as runner:
+        many, one = runner.run(main())
+    assert many == pytest.approx(0.5, abs=0.001)
+    assert one == pytest.approx(0.0057)

@@ -44,7 +44,8 @@ class Sandbox:
         seed: what all names, ids and secrets follow from, and the chance of faults.
         host: the address to listen on.
         port: the port; 0 for a free one.
-        service_time: seconds for which a request has its account to itself.
+        service_time: seconds for which a request has its account to itself. What the event loop oversleeps is made
+            up for by the next one in the queue, so that this is what the server can do.
         round_trip: seconds of travel, half before the queue and half after.
         queue: whether an account works on one request at a time and lets only a few wait.
         queued: how many may wait; any more get 429 at once.

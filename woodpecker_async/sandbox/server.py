@@ -132,7 +132,8 @@ class Server:
         try:
             async with queue.turn():
                 record.started = time.monotonic()
-                await _pause(self.service_time)
+                if self.service_time:
+                    await queue.work(self.service_time)
                 _, answer = await self._strike("before_commit", info, hang_up)
                 if answer is not None:
                     return answer
