@@ -11,7 +11,15 @@ import woodpecker_async
 
 ROOT = Path(woodpecker_async.__file__).parent
 LEAVES = {"errors", "secret", "options", "engine.clock"}
-PURE = {"engine.operation", "engine.envelopes", "engine.protocol", "engine.codec", "engine.fast", "engine.window"}
+PURE = {
+    "engine.operation",
+    "engine.envelopes",
+    "engine.protocol",
+    "engine.codec",
+    "engine.columns",
+    "engine.fast",
+    "engine.window",
+}
 MEET_IN_CALL = {"engine.transport", "engine.retry", "engine.lanes", "engine.observe"}
 
 

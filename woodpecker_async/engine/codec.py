@@ -10,6 +10,7 @@ decided.
 import json
 import operator
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import cache, partial
 from types import GenericAlias, NoneType
 from typing import Any, TypeVar, get_args
@@ -20,6 +21,7 @@ import cattrs
 from cattrs.cols import homogenous_tuple_structure_factory
 from cattrs.preconf.json import make_converter
 
+from woodpecker_async.engine.columns import column_reader
 from woodpecker_async.engine.fast import reader
 from woodpecker_async.errors import ConfigError
 from woodpecker_async.models.account import MailboxType, Me
@@ -218,10 +220,14 @@ def _strict_containers(converter: cattrs.Converter, *, forbid_unknown: bool) -> 
 
     def tuple_factory(into: Any) -> Callable[[Any, Any], Any]:
         structure_items = homogenous_tuple_structure_factory(into, converter)
+        read_columns = None if forbid_unknown else column_reader(get_args(into)[0])
 
         def structure(value: Any, _: Any) -> Any:
             if type(value) is not list:
                 raise _WrongTypeError("an array", value)
+            if read_columns is not None:
+                with suppress(Exception):  # then it is read again, and judged, below
+                    return read_columns(value)
             return structure_items(value, into)
 
         return structure

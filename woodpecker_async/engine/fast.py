@@ -65,6 +65,6 @@ def _listing_reader(msgspec: Any, item: Any) -> _Read:
 
 
 def _hook(into: type, value: Any) -> Any:
-    if into is Secret and type(value) is str and value:
+    if into is Secret:
         return Secret(value)
     raise NotImplementedError

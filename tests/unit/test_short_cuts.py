@@ -1,10 +1,12 @@
-"""The short cut of msgspec: it reads nothing that cattrs refuses, and nothing otherwise."""
+"""The short cuts, msgspec and columns: they read nothing that cattrs refuses, and nothing otherwise."""
 
 import json
 import sys
+from functools import cache
 from typing import Any
 
 import attrs
+import cattrs
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 from woodpecker_async import Secret, models
 from woodpecker_async.engine import codec, fast
 from woodpecker_async.engine.codec import Undecodable, decode
+from woodpecker_async.engine.columns import column_reader
 from woodpecker_async.models import (
     ApiKey,
     Company,
@@ -56,28 +59,37 @@ pages = st.fixed_dictionaries(
 )
 
 
-def by_cattrs(body: bytes, into: Any) -> Any:
-    """What `decode` says without the short cut."""
-    kept, fast._readers[into] = fast.reader(into), None
-    try:
+@cache
+def cattrs_alone() -> cattrs.Converter:
+    """A converter that knows no columns."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(codec, "column_reader", lambda model: None)
+        converter = codec._make(forbid_unknown=False)
+        for into in TYPES:
+            converter.get_structure_hook(into)
+    return converter
+
+
+def by_columns(body: bytes, into: Any) -> Any:
+    """What `decode` says without msgspec."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(fast._readers, into, None)
         return decode(body, into)
-    finally:
-        fast._readers[into] = kept
+
+
+def by_cattrs(body: bytes, into: Any) -> Any:
+    """What `decode` says without any short cut."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(codec, "_CONVERTER", cattrs_alone())
+        return by_columns(body, into)
 
 
 def compare(body: bytes) -> None:
     for into in TYPES:
-        read = fast.reader(into)
-        if read is None:
-            continue
-        try:
-            body.decode()
-            value = read(body)
-        except Exception:
-            continue  # `codec` decides
         expected = by_cattrs(body, into)
-        assert value == expected, into
-        assert repr(value) == repr(expected), into  # 1, 1.0 and True are equal, and not the same
+        for value in (decode(body, into), by_columns(body, into)):
+            assert value == expected, into
+            assert repr(value) == repr(expected), into  # 1, 1.0 and True are equal, and not the same
 
 
 @given(pages | objects | st.lists(good_keys | objects, max_size=3) | values, st.booleans())
@@ -125,8 +137,6 @@ def test_a_body_that_is_not_utf_8_is_refused_also_for_what_nobody_reads(into: An
 )
 def test_odd_bodies_are_read_alike(body: bytes) -> None:
     compare(body)
-    for into in TYPES:
-        assert decode(body, into) == by_cattrs(body, into)
 
 
 @pytest.mark.parametrize("into", [Listing[ApiKey], Listing[Company], Listing[V1Company], CreatedApiKey, FelderaKey])
@@ -156,3 +166,58 @@ def test_strictness_and_reasons_are_those_of_cattrs() -> None:
     assert codec.decode(b'{"content": [{"api_key": 7}]}', Listing[ApiKey]) == Undecodable(
         ("$.content[0].api_key: expected a text that is not empty, got an integer",)
     )
+
+
+@pytest.mark.parametrize("model", [ApiKey, Company, CreatedApiKey])
+def test_columns_are_read_of_what_comes_in_pages(model: Any) -> None:
+    assert column_reader(model) is not None
+
+
+@pytest.mark.parametrize("model", [Any, int, Me, Mailbox, EmailAccount, FelderaKey])
+def test_columns_are_not_read_of_what_takes_more_than_a_look(model: Any) -> None:
+    assert column_reader(model) is None
+
+
+def test_a_field_that_has_rules_of_its_own_is_not_read_in_a_column() -> None:
+    @attrs.frozen
+    class Nullable:
+        name: str | None  # null, but not missing
+
+    @attrs.frozen
+    class Named:
+        name: str | None = "somebody"
+
+    @attrs.frozen
+    class Checked:
+        name: str = attrs.field(validator=attrs.validators.max_len(3))
+
+    @attrs.frozen
+    class Converted:
+        name: str = attrs.field(converter=str.upper)
+
+    @attrs.frozen
+    class Finished:
+        name: str
+
+        def __attrs_post_init__(self) -> None:
+            raise AssertionError
+
+    @attrs.frozen(slots=False)
+    class Open:
+        name: str
+
+    for model in (Nullable, Named, Checked, Converted, Finished, Open):
+        assert column_reader(model) is None, model
+
+
+def test_columns_read_what_the_class_itself_would_make() -> None:
+    read = column_reader(Company)
+    assert read is not None
+    (company, other) = read([{"id": 1, "name": "a", "active": False, "new": 1}, {"id": 2, "name": "b", "owner": None}])
+    assert (company, other) == (Company(id=1, name="a", active=False), Company(id=2, name="b"))
+    assert hash(company) == hash(Company(id=1, name="a", active=False))
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        company.id = 3
+    for row in ({"id": True, "name": "a"}, {"id": 1}, {"id": 1, "name": None}, [], None, "x"):
+        with pytest.raises((TypeError, AttributeError)):
+            read([row])
