@@ -4,8 +4,9 @@ Every name here is loaded when it is first used, so that a program which only as
 does not pay for the HTTP stack.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from woodpecker_async._lazy import on_demand
 
 if TYPE_CHECKING:
     from woodpecker_async import bulk, errors, models
@@ -48,28 +49,23 @@ __all__ = [
     "models",
 ]
 
-_MODULES = frozenset({"bulk", "errors", "models"})
-_HOMES = {
-    "CallOptions": "options",
-    "Limits": "options",
-    "Page": "pagination",
-    "Pager": "pagination",
-    "RetryPolicy": "options",
-    "Secret": "secret",
-    "Timeouts": "options",
-    "WoodpeckerSession": "session",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    if name in _MODULES:
-        return import_module(f"{__name__}.{name}")
-    value = getattr(import_module(f"{__name__}.{_HOMES.get(name, 'errors')}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = on_demand(
+    __name__,
+    bulk=("bulk",),
+    errors=(
+        "ApiError",
+        "AuthenticationError",
+        "CallError",
+        "ConfigError",
+        "KeyOutcomeUnknownError",
+        "OutcomeUnknownError",
+        "TransportError",
+        "WoodpeckerError",
+        "errors",
+    ),
+    models=("models",),
+    options=("CallOptions", "Limits", "RetryPolicy", "Timeouts"),
+    pagination=("Page", "Pager"),
+    secret=("Secret",),
+    session=("WoodpeckerSession",),
+)

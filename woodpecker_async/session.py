@@ -9,9 +9,9 @@ import os
 import ssl
 import warnings
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
-from functools import partial
+from functools import cached_property, partial
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 import aiohttp
 import attrs
@@ -34,8 +34,10 @@ from woodpecker_async.resources.agency import (
     CompanyEmailAccounts,
     agency,
 )
-from woodpecker_async.resources.agency_v1 import AgencyV1
 from woodpecker_async.secret import Secret
+
+if TYPE_CHECKING:
+    from woodpecker_async.resources.agency_v1 import AgencyV1
 
 T = TypeVar("T")
 
@@ -217,7 +219,6 @@ class WoodpeckerSession(Session):
     """
 
     agency: Agency
-    agency_v1: AgencyV1
     account: "Account"
 
     def __init__(
@@ -256,8 +257,14 @@ class WoodpeckerSession(Session):
             clock=clock,
         )
         self.agency = agency(self._access)
-        self.agency_v1 = AgencyV1(self._access)
         self.account = Account(self._access)
+
+    @cached_property
+    def agency_v1(self) -> "AgencyV1":
+        """The legacy calls."""
+        from woodpecker_async.resources.agency_v1 import AgencyV1  # noqa: PLC0415 - few programs need them
+
+        return AgencyV1(self._access)
 
     def company(self, company_id: int, *, options: CallOptions | None = None) -> "CompanyClient":
         """The view of one client company: `x-company-id` on every account-level call made through it.

@@ -19,7 +19,6 @@ from uuid import UUID
 import attrs
 import cattrs
 from cattrs.cols import homogenous_tuple_structure_factory
-from cattrs.preconf.json import make_converter
 
 from woodpecker_async.engine.columns import column_reader
 from woodpecker_async.engine.fast import reader
@@ -276,7 +275,7 @@ def _listing_hook(converter: cattrs.Converter, *, forbid_unknown: bool) -> None:
 
 
 def _make(*, forbid_unknown: bool) -> cattrs.Converter:
-    converter = make_converter()
+    converter = cattrs.Converter()
     # Simple types first: classes built later pick these up.
     for kind, name in ((str, "a text"), (int, "an integer"), (bool, "a boolean")):
         converter.register_structure_hook(kind, _exactly(kind, name))

@@ -1,32 +1,40 @@
-"""Frozen attrs classes: what is sent, and what comes back."""
+"""Frozen attrs classes: what is sent, and what comes back.
 
-from woodpecker_async.models.account import Mailbox, MailboxDetails, MailboxType, Me
-from woodpecker_async.models.agency import (
-    ApiKey,
-    Company,
-    CreateApiKey,
-    CreateCompanies,
-    CreatedApiKey,
-    CreatedCompanies,
-    EmailAccount,
-    EmailAccountDetails,
-    IssuedKey,
-    NewCompany,
-)
-from woodpecker_async.models.agency_v1 import (
-    V1ApiKey,
-    V1Company,
-    V1CreateApiKey,
-    V1CreateCompany,
-    V1CreatedApiKey,
-)
-from woodpecker_async.models.feldera import (
-    CreatedFelderaKey,
-    CreateFelderaKey,
-    CreateFelderaKeyWithRole,
-    FelderaKey,
-)
-from woodpecker_async.models.paging import Listing, PaginationData
+Each is loaded when it is first used: making such a class takes half a millisecond, and few programs need all of them.
+"""
+
+from typing import TYPE_CHECKING
+
+from woodpecker_async._lazy import on_demand
+
+if TYPE_CHECKING:
+    from woodpecker_async.models.account import Mailbox, MailboxDetails, MailboxType, Me
+    from woodpecker_async.models.agency import (
+        ApiKey,
+        Company,
+        CreateApiKey,
+        CreateCompanies,
+        CreatedApiKey,
+        CreatedCompanies,
+        EmailAccount,
+        EmailAccountDetails,
+        IssuedKey,
+        NewCompany,
+    )
+    from woodpecker_async.models.agency_v1 import (
+        V1ApiKey,
+        V1Company,
+        V1CreateApiKey,
+        V1CreateCompany,
+        V1CreatedApiKey,
+    )
+    from woodpecker_async.models.feldera import (
+        CreatedFelderaKey,
+        CreateFelderaKey,
+        CreateFelderaKeyWithRole,
+        FelderaKey,
+    )
+    from woodpecker_async.models.paging import Listing, PaginationData
 
 __all__ = [
     "ApiKey",
@@ -55,3 +63,42 @@ __all__ = [
     "V1CreateCompany",
     "V1CreatedApiKey",
 ]
+
+__getattr__, __dir__ = on_demand(
+    __name__,
+    account=(
+        "Mailbox",
+        "MailboxDetails",
+        "MailboxType",
+        "Me",
+    ),
+    agency=(
+        "ApiKey",
+        "Company",
+        "CreateApiKey",
+        "CreateCompanies",
+        "CreatedApiKey",
+        "CreatedCompanies",
+        "EmailAccount",
+        "EmailAccountDetails",
+        "IssuedKey",
+        "NewCompany",
+    ),
+    agency_v1=(
+        "V1ApiKey",
+        "V1Company",
+        "V1CreateApiKey",
+        "V1CreateCompany",
+        "V1CreatedApiKey",
+    ),
+    feldera=(
+        "CreateFelderaKey",
+        "CreateFelderaKeyWithRole",
+        "CreatedFelderaKey",
+        "FelderaKey",
+    ),
+    paging=(
+        "Listing",
+        "PaginationData",
+    ),
+)
