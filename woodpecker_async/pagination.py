@@ -18,6 +18,7 @@ from typing import Any, Generic, TypeVar, overload
 
 import attrs
 
+from woodpecker_async._shown import shown
 from woodpecker_async.engine.operation import Caller, Operation, Reply
 from woodpecker_async.errors import CallError, ConfigError, PaginationError
 from woodpecker_async.models.paging import Listing, PaginationData
@@ -55,6 +56,8 @@ class Page(Sequence[T_co]):
         raw: the answer's body as it came, if `CallOptions(keep_raw=True)` asked for it.
     """
 
+    __repr__ = shown
+
     items: tuple[T_co, ...]
     number: int
     total_pages: int | None = None
@@ -75,7 +78,7 @@ class Page(Sequence[T_co]):
         return len(self.items)
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class ListCall(Generic[T]):
     """What a resource says of a list.
 

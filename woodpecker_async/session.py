@@ -58,7 +58,7 @@ class _End:
         self.reached = False
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class _Access:
     """The engine, as one scope may use it: its options, its company, its end."""
 

@@ -58,13 +58,15 @@ pages = st.fixed_dictionaries(
     optional={"pagination_data": st.none() | st.dictionaries(st.sampled_from(FIELDS), values), "more": values},
 )
 
+make_converter = codec._converter.__wrapped__
+
 
 @cache
-def cattrs_alone() -> cattrs.Converter:
+def cattrs_alone(*, forbid_unknown: bool) -> cattrs.Converter:
     """A converter that knows no columns."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(codec, "column_reader", lambda model: None)
-        converter = codec._make(forbid_unknown=False)
+        converter = make_converter(forbid_unknown=forbid_unknown)
         for into in TYPES:
             converter.get_structure_hook(into)
     return converter
@@ -80,7 +82,7 @@ def by_columns(body: bytes, into: Any) -> Any:
 def by_cattrs(body: bytes, into: Any) -> Any:
     """What `decode` says without any short cut."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(codec, "_CONVERTER", cattrs_alone())
+        patch.setattr(codec, "_converter", cattrs_alone)
         return by_columns(body, into)
 
 

@@ -52,7 +52,7 @@ _UNKNOWN_KINDS: Final[Mapping[str, str]] = {
 }
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Settings:
     """What a session was made with."""
 
@@ -65,13 +65,13 @@ class Settings:
     timeouts: Timeouts
     limits: Limits
     http_session: Any
-    proxy: str | None = attrs.field(repr=False)
+    proxy: str | None
     trust_env: bool
     ssl_context: SSLContext | None
     clock: Clock
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Home:
     """What belongs to one event loop in one process."""
 
@@ -81,7 +81,7 @@ class _Home:
     lanes: Lanes | None = None
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class _Terms:
     """What the options of a call, of its scope and of the session come to."""
 
@@ -91,7 +91,7 @@ class _Terms:
     priority: Priority
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Call:
     """One logical call on its way."""
 
@@ -101,7 +101,7 @@ class _Call:
     task: asyncio.Task[Any]
     cancelled_before: int
     number: int = attrs.field(factory=_call_numbers.__next__)
-    body: bytes | None = attrs.field(default=None, repr=False)
+    body: bytes | None = None
     deadline: float | None = None
     attempts: list[Attempt] = attrs.field(factory=list)
     sending: bool = False

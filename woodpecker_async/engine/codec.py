@@ -63,7 +63,7 @@ def decode(body: bytes, into: type[T], *, strict: bool = False, skip_bad_items: 
         return Undecodable((_not_json(body),))
     if into is Any:
         return value  # type: ignore[no-any-return]
-    converter = _strict_converter() if strict else _CONVERTER
+    converter = _converter(forbid_unknown=strict)
     try:
         return converter.structure(value, into)
     except Exception as error:  # whatever a hook raises, its text may hold a value
@@ -108,7 +108,7 @@ def encode(body: Any) -> bytes | None:
     if body is None:
         return None
     try:
-        plain = _CONVERTER.unstructure(body)
+        plain = _converter(forbid_unknown=False).unstructure(body)
         return json.dumps(plain, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
     except (TypeError, ValueError, RecursionError) as error:
         problem = type(error).__name__
@@ -274,7 +274,8 @@ def _listing_hook(converter: cattrs.Converter, *, forbid_unknown: bool) -> None:
     converter.register_structure_hook_factory(is_listing, factory)
 
 
-def _make(*, forbid_unknown: bool) -> cattrs.Converter:
+@cache
+def _converter(*, forbid_unknown: bool) -> cattrs.Converter:
     converter = cattrs.Converter()
     # Simple types first: classes built later pick these up.
     for kind, name in ((str, "a text"), (int, "an integer"), (bool, "a boolean")):
@@ -290,11 +291,3 @@ def _make(*, forbid_unknown: bool) -> cattrs.Converter:
     converter.register_unstructure_hook(Secret, _refuse_secret)
     _listing_hook(converter, forbid_unknown=forbid_unknown)
     return converter
-
-
-_CONVERTER = _make(forbid_unknown=False)
-
-
-@cache
-def _strict_converter() -> cattrs.Converter:
-    return _make(forbid_unknown=True)

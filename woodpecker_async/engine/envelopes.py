@@ -13,14 +13,14 @@ import attrs
 _LONGEST_DETAIL: Final = 300
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Said:
     """What an error body says, whichever of the API's envelopes it came in."""
 
     title: str = ""
     detail: str = ""
     code: str | None = None
-    details: Any = attrs.field(default=None, repr=False)
+    details: Any = None
     timestamp: datetime | None = None
     is_api: bool = False
 

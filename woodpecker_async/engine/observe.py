@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import attrs
 
+from woodpecker_async._shown import shown
 from woodpecker_async.errors import ConfigError
 
 logger = logging.getLogger("woodpecker_async")
@@ -34,6 +35,8 @@ class Event:
         wait: seconds waited before this attempt (`start`), or until the next one (`retry`).
         request_id: the server's id of the answer, if it sends one.
     """
+
+    __repr__ = shown
 
     kind: Literal["start", "end", "retry"]
     call_id: str

@@ -57,7 +57,7 @@ def foreign_path(path: str) -> str:
     return "/" + "/".join(quote(segment, safe=_SEGMENT_SAFE) for segment in segments)
 
 
-@attrs.define(kw_only=True, eq=False)
+@attrs.define(kw_only=True, eq=False, repr=False)
 class Operation(Generic[T]):
     """One operation of the API.
 
@@ -153,7 +153,7 @@ def foreign(method: str, path: str, params: Mapping[str, QueryValue] | None, bod
     )
 
 
-@attrs.define(kw_only=True, eq=False)
+@attrs.define(kw_only=True, eq=False, repr=False)
 class Reply(Generic[T_co]):
     """What a call brings back.
 

@@ -24,7 +24,7 @@ from woodpecker_async.secret import Secret
 Kind = Literal["ok", "not_sent", "lost", "timeout", "refused", "server", "client", "redirect"]
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Dialect:
     """How one service is spoken to.
 
@@ -60,7 +60,7 @@ class Headers(dict[str, str]):
     __str__ = __repr__
 
 
-@attrs.define(kw_only=True, eq=False)
+@attrs.define(kw_only=True, eq=False, repr=False)
 class Request:
     """One attempt's request, ready to send. Path and query are quoted, and go below the server's origin."""
 
@@ -68,21 +68,21 @@ class Request:
     path: str
     query: str
     headers: Headers
-    body: bytes | None = attrs.field(default=None, repr=False)
+    body: bytes | None = None
     is_write: bool = False
 
 
-@attrs.define(kw_only=True, eq=False)
+@attrs.define(kw_only=True, eq=False, repr=False)
 class Answer:
     """What came back: status, headers (to be asked for by lower-case names), body."""
 
     status: int
-    headers: Mapping[str, str] = attrs.field(repr=False)
-    body: bytes = attrs.field(repr=False)
+    headers: Mapping[str, str]
+    body: bytes
     elapsed: float = 0.0
 
 
-@attrs.define(kw_only=True, eq=False)
+@attrs.define(kw_only=True, eq=False, repr=False)
 class NoAnswer:
     """Nothing, or nothing whole, came back.
 
@@ -99,7 +99,7 @@ class NoAnswer:
     elapsed: float = 0.0
 
 
-@attrs.define(kw_only=True, eq=False)
+@attrs.define(kw_only=True, eq=False, repr=False)
 class Verdict:
     """What an attempt came to.
 
@@ -119,12 +119,12 @@ class Verdict:
 
     kind: Kind
     status: int | None = None
-    body: bytes = attrs.field(default=b"", repr=False)
+    body: bytes = b""
     error: type[errors.CallError] = errors.ApiError
     title: str = ""
     detail: str = ""
     code: str | None = None
-    details: Any = attrs.field(default=None, repr=False)
+    details: Any = None
     timestamp: datetime | None = None
     retry_after: float | None = None
     settled: bool = False

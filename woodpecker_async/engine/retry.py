@@ -35,7 +35,7 @@ def may_repeat(verdict: Verdict, *, repeatable: bool, transient: frozenset[int])
             return False
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Repeats:
     """The repeats of one call.
 

@@ -49,7 +49,7 @@ _BOLD: Final = 4
 _MEMORY: Final = 600.0
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Best:
     """The best latency of this stretch of time and of the one before."""
 
@@ -163,7 +163,7 @@ class AdaptiveWindow:
             self._slow_start = False
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class RefusalWindow:
     """A window that is wide open until the server refuses: half at a refusal, one more after each good round.
 

@@ -6,6 +6,8 @@ from typing import Any
 
 import attrs
 
+from woodpecker_async._shown import shown
+
 
 class MailboxType(StrEnum):
     """The two halves of a connected mailbox."""
@@ -41,6 +43,8 @@ class Me(Mapping[str, Any]):
 class MailboxDetails:
     """What is known of a mailbox; a healthy one has no `error`. An IMAP one has fewer of these."""
 
+    __repr__ = shown
+
     email: str | None = None
     provider: str | None = None
     login: str | None = None
@@ -62,6 +66,8 @@ class Mailbox:
         type: `"SMTP"` or `"IMAP"`; a value unknown to this version stays a text.
         details: the rest.
     """
+
+    __repr__ = shown
 
     id: int
     type: MailboxType | str

@@ -2,6 +2,7 @@
 
 import attrs
 
+from woodpecker_async._shown import shown
 from woodpecker_async.models.account import MailboxType
 from woodpecker_async.secret import Secret
 
@@ -22,6 +23,8 @@ class Company:
         linkedin_slots: LinkedIn slots.
     """
 
+    __repr__ = shown
+
     id: int
     name: str
     owner: str | None = None
@@ -35,6 +38,8 @@ class Company:
 class NewCompany:
     """One entry of the request that creates companies."""
 
+    __repr__ = shown
+
     name: str
 
 
@@ -42,12 +47,16 @@ class NewCompany:
 class CreateCompanies:
     """Request body: the companies to create, 1 to 10, all or none."""
 
+    __repr__ = shown
+
     companies: tuple[NewCompany, ...]
 
 
 @attrs.frozen(kw_only=True)
 class CreatedCompanies:
     """Answer: the companies created."""
+
+    __repr__ = shown
 
     companies: tuple[Company, ...]
 
@@ -63,6 +72,8 @@ class ApiKey:
         label: what it was named when it was made; may be `None`.
     """
 
+    __repr__ = shown
+
     api_key: Secret
     label: str | None = None
 
@@ -71,12 +82,16 @@ class ApiKey:
 class CreateApiKey:
     """Request body (document "Create an API key for a company")."""
 
+    __repr__ = shown
+
     label: str
 
 
 @attrs.frozen(kw_only=True)
 class CreatedApiKey:
     """Answer: the key, and nothing else."""
+
+    __repr__ = shown
 
     api_key: Secret
 
@@ -92,6 +107,8 @@ class IssuedKey:
         created: `False` when `ensure` found it already there.
     """
 
+    __repr__ = shown
+
     company_id: int
     label: str
     api_key: Secret
@@ -104,6 +121,8 @@ class EmailAccountDetails:
 
     An IMAP account has fewer of these than an SMTP one.
     """
+
+    __repr__ = shown
 
     email: str | None = None
     provider: str | None = None
@@ -122,6 +141,8 @@ class EmailAccount:
         type: `"SMTP"` or `"IMAP"`; a value unknown to this version stays a text.
         details: the rest.
     """
+
+    __repr__ = shown
 
     id: int
     type: MailboxType | str

@@ -4,6 +4,8 @@ from typing import Generic, TypeVar
 
 import attrs
 
+from woodpecker_async._shown import shown
+
 T = TypeVar("T")
 
 
@@ -20,6 +22,8 @@ class PaginationData:
         page_size: how many items a page holds at most.
     """
 
+    __repr__ = shown
+
     total_elements: int | None = None
     total_pages: int | None = None
     current_page_number: int | None = None
@@ -35,6 +39,8 @@ class Listing(Generic[T]):
         pagination_data: where in the whole they stand.
         undecodable: what was wrong with each item left out, if `CallOptions(skip_bad_items=True)` asked for that.
     """
+
+    __repr__ = shown
 
     content: tuple[T, ...]
     pagination_data: PaginationData | None = None

@@ -360,7 +360,7 @@ class CompanyEmailAccounts:
         return self._accounts.list(self._company_id, options=options)
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Agency:
     """`woodpecker.agency`."""
 

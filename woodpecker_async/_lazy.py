@@ -1,0 +1,25 @@
+"""Names of a package that are loaded when they are first used."""
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+
+def on_demand(package: str, **homes: tuple[str, ...]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """A package's `__getattr__` and `__dir__`.
+
+    Args:
+        package: its name.
+        homes: for each module of the package the names to be taken from it; its own name stands for the module.
+    """
+    names = vars(import_module(package))
+    home_of = {name: home for home, lives_there in homes.items() for name in lives_there}
+
+    def load(name: str) -> Any:
+        if name not in home_of:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        home = import_module(f"{package}.{home_of[name]}")
+        value = names[name] = home if name == home_of[name] else getattr(home, name)
+        return value
+
+    return load, lambda: sorted({*names, *home_of})
