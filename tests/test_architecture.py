@@ -74,7 +74,7 @@ def test_the_parts_of_a_call_meet_only_in_call(name: str) -> None:
     [
         ("aiohttp", {"engine.transport", "session", "feldera"}),  # the latter two for a type and its check
         ("tenacity", {"engine.retry"}),
-        ("redis", {"engine.shared.redis", "workers.redis", "workers.saq"}),
+        ("redis", {"engine.shared.redis_client", "workers.redis", "workers.saq"}),
         ("cattrs", {"engine.codec"}),
         ("msgspec", {"engine.fast"}),
         ("click", {"cli"}),

@@ -1,4 +1,4 @@
-"""Places that processes on several machines share, kept in a Redis: the only module that knows redis-py.
+"""Places that processes on several machines share, kept in a Redis.
 
 Each process says how many places of a lane it has been granted so far, how many it has asked for and how many
 it has given back: counts since it began, never steps. The one script writes them down, forgets processes that
@@ -14,29 +14,12 @@ import os
 import secrets
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from contextlib import suppress
-from hashlib import sha1
-from typing import Any, Final
-from urllib.parse import urlsplit
+from typing import Final
 from weakref import WeakSet
 
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import (
-    AuthenticationError,
-    AuthenticationWrongNumberOfArgsError,
-    BusyLoadingError,
-    NoPermissionError,
-    NoScriptError,
-    ReadOnlyError,
-    RedisError,
-    ResponseError,
-)
-from redis.exceptions import TimeoutError as RedisTimeoutError
-
-from woodpecker_async.engine.shared import SlotsUnavailableError
+from woodpecker_async.engine.shared import SlotsUnavailableError, redis_client
 from woodpecker_async.errors import ConfigError
 from woodpecker_async.options import SharedOutage
 from woodpecker_async.secret import Secret
@@ -57,72 +40,6 @@ _GRACE: Final = 0.2
 _SETTLE: Final = 0.5
 # Places of a process that is alone.
 _ALONE: Final = 1
-
-_PREFIX: Final = "woodpecker-async:1"
-
-# A lane is a hash: to each process, by its name, "expires places granted returned ticket ticket ...", and to
-# "" the last ticket drawn.
-_SCRIPT: Final = """
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local me, lease = ARGV[1], tonumber(ARGV[2])
-local answers = {}
-for n, key in ipairs(KEYS) do
-  local places, granted, asked, returned =
-    tonumber(ARGV[4 * n - 1]), tonumber(ARGV[4 * n]), tonumber(ARGV[4 * n + 1]), tonumber(ARGV[4 * n + 2])
-  local all, stored = {}, redis.call('HGETALL', key)
-  for i = 1, #stored, 2 do
-    local name, said = stored[i], {}
-    if name ~= '' then
-      for number in string.gmatch(stored[i + 1], '%d+') do said[#said + 1] = tonumber(number) end
-      if said[1] > now or name == me then
-        all[name] = {places = said[2], granted = said[3], returned = said[4], tickets = {unpack(said, 5)}}
-        all[name].expires = said[1]
-      else
-        redis.call('HDEL', key, name)
-      end
-    end
-  end
-  local known = all[me] and 1 or 0
-  local mine = all[me] or {granted = granted, returned = returned, tickets = {}}
-  all[me] = mine
-  mine.expires, mine.places = now + lease, places
-  mine.granted, mine.returned = math.max(mine.granted, granted), math.max(mine.returned, returned)
-  while #mine.tickets < asked - mine.granted do
-    mine.tickets[#mine.tickets + 1] = redis.call('HINCRBY', key, '', 1)
-  end
-  while #mine.tickets > 0 and #mine.tickets > asked - mine.granted do table.remove(mine.tickets) end
-  local held, room = 0, places
-  for _, process in pairs(all) do
-    held = held + process.granted - process.returned
-    room = math.min(room, process.places)
-  end
-  local changed = {[me] = true}
-  while held < room do
-    local first
-    for name, process in pairs(all) do
-      if process.tickets[1] and (not first or process.tickets[1] < all[first].tickets[1]) then first = name end
-    end
-    if not first then break end
-    table.remove(all[first].tickets, 1)
-    all[first].granted, held, changed[first] = all[first].granted + 1, held + 1, true
-  end
-  for name in pairs(changed) do
-    local process = all[name]
-    if process.granted == process.returned and #process.tickets == 0 then
-      redis.call('HDEL', key, name)
-    else
-      redis.call('HSET', key, name, table.concat({process.expires, process.places, process.granted,
-        process.returned, unpack(process.tickets)}, ' '))
-    end
-    if name ~= me then redis.call('PUBLISH', ARGV[#ARGV] .. name, process.granted .. ' ' .. key) end
-  end
-  redis.call('PEXPIRE', key, 2 * lease)
-  answers[n] = {mine.granted, known}
-end
-return answers
-"""
-_DIGEST: Final = sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()  # what Redis calls the script by
 
 
 class RedisSlots:
@@ -232,14 +149,14 @@ class RedisBackend:
         self._account = account
         self._places = places
         self._lease = LEASE if lease is None else lease
-        self._where = _where(url)
+        self._where = redis_client.where(url)
         self._name = secrets.token_hex(8)
         self._lanes: dict[str, RedisSlots] = {}  # those that have something under way or to say
         self._unsaid: set[RedisSlots] = set()
         self._something = asyncio.Event()
         self._speaker: asyncio.Task[None] | None = None
         self._listener: asyncio.Task[None] | None = None
-        self._connections: _Connections | None = None
+        self._connections: redis_client.Connections | None = None
         self._proved = False  # these connections have served
         self._ever_proved = False
         self._tick_at = 0.0
@@ -252,7 +169,7 @@ class RedisBackend:
 
     def slots(self, lane: str) -> RedisSlots:
         """The places of a lane."""
-        return RedisSlots(f"{_PREFIX}:{{{self._account}-{lane}}}", self)
+        return RedisSlots(redis_client.lane_key(self._account, lane), self)
 
     def changed(self, slots: RedisSlots) -> None:
         """There is something to say of these places."""
@@ -316,7 +233,9 @@ class RedisBackend:
             listener, self._listener = self._listener, None
             listener.result()
         if self._connections is None:
-            self._connections = await _Connections.opened(self._url, self._channel, _PATIENCE * self._lease)
+            self._connections = await redis_client.Connections.opened(
+                self._url, name=self._name, lease=self._lease, patience=_PATIENCE * self._lease
+            )
         now = time.monotonic()
         if self._settled_at is not None and now >= self._settled_at:
             self._recovered()
@@ -330,7 +249,7 @@ class RedisBackend:
         humble = not self._proved or self._settled_at is not None
         said = [(slots.granted, slots.granted if humble else slots.asked, slots.returned) for slots in telling]
         answers = await self._connections.say(
-            [slots.key for slots in telling], self._name, self._lease, [(self._places(), *counts) for counts in said]
+            [slots.key for slots in telling], [(self._places(), *counts) for counts in said]
         )
         forgotten = False
         for slots, (_, asked, returned), (granted, known) in zip(telling, said, answers, strict=True):
@@ -356,7 +275,7 @@ class RedisBackend:
                 self._unsaid.add(slots)
                 self._something.set()
 
-    async def _listen(self, connections: "_Connections") -> None:
+    async def _listen(self, connections: redis_client.Connections) -> None:
         try:
             while True:
                 for granted, key in await connections.heard(_TICK * self._lease):
@@ -364,10 +283,6 @@ class RedisBackend:
                         slots.grant(granted)
         finally:
             self._something.set()
-
-    @property
-    def _channel(self) -> str:
-        return f"{_PREFIX}:{self._name}"
 
     async def _deafen(self) -> None:
         if self._listener is not None:
@@ -387,11 +302,11 @@ class RedisBackend:
         proved, self._proved = self._proved, False
         self._settled_at = None
         await self._disconnect()
-        if not self._ever_proved and (reason := _refusal(error)) is not None:
+        if not self._ever_proved and (reason := redis_client.refusal(error)) is not None:
             for slots in list(self._lanes.values()):
                 slots.refuse(ConfigError, f"the Redis of Limits.shared, {self._where}, {reason}")
         elif not proved:
-            self._trouble(_reason(error))
+            self._trouble(redis_client.reason(error))
         if proved:
             return 0.0
         for slots in list(self._lanes.values()):
@@ -435,77 +350,6 @@ class RedisBackend:
             slots.refuse(SlotsUnavailableError, message)
 
 
-class _Connections:
-    """One connection to speak and one to listen."""
-
-    def __init__(self, redis: Any, channel: str) -> None:
-        self._redis = redis
-        self._channel = channel
-        self._ears = redis.pubsub()
-        self._life = self._live()
-
-    @classmethod
-    async def opened(cls, url: Secret, channel: str, patience: float) -> "_Connections":
-        """Connect, and have the channel listened to."""
-        # Versions of redis-py differ in what they do if these are not said.
-        redis = Redis.from_url(
-            url.reveal(),
-            decode_responses=True,
-            protocol=2,
-            socket_timeout=patience,
-            socket_connect_timeout=patience,
-            health_check_interval=0,
-            retry=Retry(NoBackoff(), 0),
-        )
-        self = cls(redis, channel)
-        await anext(self._life)
-        try:
-            async with asyncio.timeout(patience):
-                await self._ears.subscribe(channel)
-                while await self._ears.get_message(timeout=patience) is None:
-                    pass
-        except BaseException:
-            await self.aclose()
-            raise
-        return self
-
-    async def _live(self) -> AsyncGenerator[None, None]:
-        # An event loop ends the async generators that were begun on it before it closes, so these connections
-        # never outlive their loop, whether or not anybody thought of `aclose`.
-        try:
-            yield
-        finally:
-            with suppress(RedisError, OSError, TimeoutError):
-                await self._ears.aclose()
-            with suppress(RedisError, OSError, TimeoutError):
-                await self._redis.aclose(close_connection_pool=True)
-
-    async def aclose(self) -> None:
-        """Close them."""
-        await self._life.aclose()
-
-    async def say(
-        self, keys: list[str], name: str, lease: float, counts: list[tuple[int, int, int, int]]
-    ) -> list[tuple[int, int]]:
-        """Run the script: for each lane, the places granted so far, and whether we were known there."""
-        numbers = (count for of_lane in counts for count in of_lane)
-        said = (len(keys), *keys, name, int(lease * 1000), *numbers, f"{_PREFIX}:")
-        answers: list[tuple[int, int]]
-        try:
-            answers = await self._redis.execute_command("EVALSHA", _DIGEST, *said)
-        except NoScriptError:
-            answers = await self._redis.execute_command("EVAL", _SCRIPT, *said)
-        return answers
-
-    async def heard(self, seconds: float) -> list[tuple[int, str]]:
-        """What comes within so many seconds: the places granted so far, and of which lane."""
-        message = await self._ears.get_message(ignore_subscribe_messages=True, timeout=seconds)
-        if message is None:
-            return []
-        granted, _, key = message["data"].partition(" ")
-        return [(int(granted), key)]
-
-
 async def _ended(task: "asyncio.Task[None]") -> None:
     """Cancel it, and wait until it has ended; how does not matter."""
     while not task.done():  # redis-py can swallow a cancellation on Python 3.11: it sends within `wait_for`
@@ -513,44 +357,6 @@ async def _ended(task: "asyncio.Task[None]") -> None:
         await asyncio.wait((task,), timeout=0.1)
     if not task.cancelled():
         task.exception()
-
-
-def _where(url: Secret) -> str:
-    parts = urlsplit(url.reveal())
-    return parts.path if parts.scheme == "unix" else f"{parts.hostname}:{parts.port or 6379}"
-
-
-def _refusal(error: Exception) -> str | None:
-    """Why it will never do, whoever waits. Not in the words of the server: they may repeat what was said."""
-    match error:
-        case AuthenticationError() | AuthenticationWrongNumberOfArgsError():
-            return "refuses the user or the password in the URL, or wants one"
-        case NoPermissionError():
-            return (
-                f"does not let this user do what is needed: EVAL and EVALSHA on the keys {_PREFIX}:*, "
-                f"SUBSCRIBE and PUBLISH on the channels {_PREFIX}:*"
-            )
-        case BusyLoadingError() | ReadOnlyError():
-            return None
-        case ResponseError():
-            return (
-                f"refuses with {str(error).partition(' ')[0][:20]}: check the number of the database, and its version"
-            )
-        case ValueError() | TypeError():
-            return "cannot be reached with what the URL says after the question mark"
-    return None
-
-
-def _reason(error: Exception) -> str:
-    match error:
-        case RedisTimeoutError() | TimeoutError():
-            return "no answer in time"
-        case AuthenticationError() | ResponseError():
-            return f"it refuses ({type(error).__name__})"
-    cause = error.__cause__ or error.__context__ or error
-    if isinstance(cause, OSError) and cause.strerror:
-        return f"no connection: {cause.strerror}"
-    return f"no connection ({type(error).__name__})"
 
 
 # Connections inherited over a fork belong to the parent. Collecting them would disturb it, so they are kept.

@@ -1,0 +1,221 @@
+"""How a Redis is spoken with: the connections, the one script, and the words for a Redis that does not do.
+
+The engine's only use of redis-py. What is said, when, and why it may be said twice, is in `redis`.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import suppress
+from hashlib import sha1
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import (
+    AuthenticationError,
+    AuthenticationWrongNumberOfArgsError,
+    BusyLoadingError,
+    NoPermissionError,
+    NoScriptError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+)
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from woodpecker_async.secret import Secret
+
+_PREFIX: Final = "woodpecker-async:1"
+
+# A lane is a hash: to each process, by its name, "expires places granted returned ticket ticket ...", and to
+# "" the last ticket drawn.
+_SCRIPT: Final = """
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local me, lease = ARGV[1], tonumber(ARGV[2])
+local answers = {}
+for n, key in ipairs(KEYS) do
+  local places, granted, asked, returned =
+    tonumber(ARGV[4 * n - 1]), tonumber(ARGV[4 * n]), tonumber(ARGV[4 * n + 1]), tonumber(ARGV[4 * n + 2])
+  local all, stored = {}, redis.call('HGETALL', key)
+  for i = 1, #stored, 2 do
+    local name, said = stored[i], {}
+    if name ~= '' then
+      for number in string.gmatch(stored[i + 1], '%d+') do said[#said + 1] = tonumber(number) end
+      if said[1] > now or name == me then
+        all[name] = {places = said[2], granted = said[3], returned = said[4], tickets = {unpack(said, 5)}}
+        all[name].expires = said[1]
+      else
+        redis.call('HDEL', key, name)
+      end
+    end
+  end
+  local known = all[me] and 1 or 0
+  local mine = all[me] or {granted = granted, returned = returned, tickets = {}}
+  all[me] = mine
+  mine.expires, mine.places = now + lease, places
+  mine.granted, mine.returned = math.max(mine.granted, granted), math.max(mine.returned, returned)
+  while #mine.tickets < asked - mine.granted do
+    mine.tickets[#mine.tickets + 1] = redis.call('HINCRBY', key, '', 1)
+  end
+  while #mine.tickets > 0 and #mine.tickets > asked - mine.granted do table.remove(mine.tickets) end
+  local held, room = 0, places
+  for _, process in pairs(all) do
+    held = held + process.granted - process.returned
+    room = math.min(room, process.places)
+  end
+  local changed = {[me] = true}
+  while held < room do
+    local first
+    for name, process in pairs(all) do
+      if process.tickets[1] and (not first or process.tickets[1] < all[first].tickets[1]) then first = name end
+    end
+    if not first then break end
+    table.remove(all[first].tickets, 1)
+    all[first].granted, held, changed[first] = all[first].granted + 1, held + 1, true
+  end
+  for name in pairs(changed) do
+    local process = all[name]
+    if process.granted == process.returned and #process.tickets == 0 then
+      redis.call('HDEL', key, name)
+    else
+      redis.call('HSET', key, name, table.concat({process.expires, process.places, process.granted,
+        process.returned, unpack(process.tickets)}, ' '))
+    end
+    if name ~= me then redis.call('PUBLISH', ARGV[#ARGV] .. name, process.granted .. ' ' .. key) end
+  end
+  redis.call('PEXPIRE', key, 2 * lease)
+  answers[n] = {mine.granted, known}
+end
+return answers
+"""
+_DIGEST: Final = sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()  # what Redis calls the script by
+
+
+def lane_key(account: str, lane: str) -> str:
+    """Where the lane of an account is kept."""
+    return f"{_PREFIX}:{{{account}-{lane}}}"
+
+
+class Connections:
+    """One connection to speak and one to listen, of one process."""
+
+    def __init__(self, redis: Any, name: str, lease: float) -> None:
+        self._redis = redis
+        self._name = name
+        self._lease = lease
+        self._ears = redis.pubsub()
+        self._life = self._live()
+
+    @classmethod
+    async def opened(cls, url: Secret, *, name: str, lease: float, patience: float) -> "Connections":
+        """Connect, and listen to what is said to this process.
+
+        Args:
+            url: of the Redis.
+            name: of this process.
+            lease: seconds after which the Redis forgets a process that says nothing.
+            patience: seconds that it may take to connect, or to answer.
+        """
+        # Versions of redis-py differ in what they do if these are not said.
+        redis = Redis.from_url(
+            url.reveal(),
+            decode_responses=True,
+            protocol=2,
+            socket_timeout=patience,
+            socket_connect_timeout=patience,
+            health_check_interval=0,
+            retry=Retry(NoBackoff(), 0),
+        )
+        self = cls(redis, name, lease)
+        await anext(self._life)
+        try:
+            async with asyncio.timeout(patience):
+                await self._ears.subscribe(f"{_PREFIX}:{name}")
+                while await self._ears.get_message(timeout=patience) is None:
+                    pass
+        except BaseException:
+            await self.aclose()
+            raise
+        return self
+
+    async def _live(self) -> AsyncGenerator[None, None]:
+        # An event loop ends the async generators that were begun on it before it closes, so these connections
+        # never outlive their loop, whether or not anybody thought of `aclose`.
+        try:
+            yield
+        finally:
+            with suppress(RedisError, OSError, TimeoutError):
+                await self._ears.aclose()
+            with suppress(RedisError, OSError, TimeoutError):
+                await self._redis.aclose(close_connection_pool=True)
+
+    async def aclose(self) -> None:
+        """Close them."""
+        await self._life.aclose()
+
+    async def say(self, keys: list[str], counts: list[tuple[int, int, int, int]]) -> list[tuple[int, int]]:
+        """Run the script: for each lane, the places granted so far, and whether we were known there.
+
+        Args:
+            keys: of the lanes.
+            counts: for each lane its places, and how many were granted to us, asked for and given back so far.
+        """
+        numbers = (count for of_lane in counts for count in of_lane)
+        said = (len(keys), *keys, self._name, int(self._lease * 1000), *numbers, f"{_PREFIX}:")
+        answers: list[tuple[int, int]]
+        try:
+            answers = await self._redis.execute_command("EVALSHA", _DIGEST, *said)
+        except NoScriptError:
+            answers = await self._redis.execute_command("EVAL", _SCRIPT, *said)
+        return answers
+
+    async def heard(self, seconds: float) -> list[tuple[int, str]]:
+        """What comes within so many seconds: the places granted so far, and of which lane."""
+        message = await self._ears.get_message(ignore_subscribe_messages=True, timeout=seconds)
+        if message is None:
+            return []
+        granted, _, key = message["data"].partition(" ")
+        return [(int(granted), key)]
+
+
+def where(url: Secret) -> str:
+    """Where it is, as it may be shown."""
+    parts = urlsplit(url.reveal())
+    return parts.path if parts.scheme == "unix" else f"{parts.hostname}:{parts.port or 6379}"
+
+
+def refusal(error: Exception) -> str | None:
+    """Why it will never do, whoever waits. Not in the words of the server: they may repeat what was said."""
+    match error:
+        case AuthenticationError() | AuthenticationWrongNumberOfArgsError():
+            return "refuses the user or the password in the URL, or wants one"
+        case NoPermissionError():
+            return (
+                f"does not let this user do what is needed: EVAL and EVALSHA on the keys {_PREFIX}:*, "
+                f"SUBSCRIBE and PUBLISH on the channels {_PREFIX}:*"
+            )
+        case BusyLoadingError() | ReadOnlyError():
+            return None
+        case ResponseError():
+            return (
+                f"refuses with {str(error).partition(' ')[0][:20]}: check the number of the database, and its version"
+            )
+        case ValueError() | TypeError():
+            return "cannot be reached with what the URL says after the question mark"
+    return None
+
+
+def reason(error: Exception) -> str:
+    """Why it does not do now."""
+    match error:
+        case RedisTimeoutError() | TimeoutError():
+            return "no answer in time"
+        case AuthenticationError() | ResponseError():
+            return f"it refuses ({type(error).__name__})"
+    cause = error.__cause__ or error.__context__ or error
+    if isinstance(cause, OSError) and cause.strerror:
+        return f"no connection: {cause.strerror}"
+    return f"no connection ({type(error).__name__})"
