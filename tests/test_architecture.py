@@ -87,6 +87,11 @@ def test_each_library_has_one_home(library: str, homes: set[str]) -> None:
     assert {name if not name.startswith("cli") else "cli" for name in users} <= homes
 
 
+def test_who_speaks_with_redis_and_who_does_without_meet_in_the_backend_only() -> None:
+    assert ours("engine.shared.redis_client") <= {"secret"}
+    assert ours("engine.shared.outage") <= {"options"}
+
+
 def test_resources_and_pagination_see_the_engine_through_a_protocol() -> None:
     for name in ("pagination", *[name for name in OURS if name.startswith("resources.")]):
         assert not ours(name) & (MEET_IN_CALL | {"engine.call", "engine.codec", "engine.protocol"})

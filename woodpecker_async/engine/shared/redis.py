@@ -9,7 +9,6 @@ makes one at least every fifth of a lease while it has or wants a place. All tim
 """
 
 import asyncio
-import logging
 import os
 import secrets
 import time
@@ -20,11 +19,10 @@ from typing import Final
 from weakref import WeakSet
 
 from woodpecker_async.engine.shared import SlotsUnavailableError, redis_client
+from woodpecker_async.engine.shared.outage import Outage
 from woodpecker_async.errors import ConfigError
 from woodpecker_async.options import SharedOutage
 from woodpecker_async.secret import Secret
-
-_log = logging.getLogger("woodpecker_async")
 
 # Seconds after which a process that says nothing is taken for dead.
 LEASE: Final = 5.0
@@ -33,13 +31,6 @@ LEASE: Final = 5.0
 _TICK: Final = 0.2
 _PATIENCE: Final = 0.4
 _RETRY: Final = 0.05
-# Without Redis, how long until each process goes on alone: what was under way is answered by then, mostly.
-_GRACE: Final = 0.2
-# With Redis back, how long until places are asked for again: all others have tried again by then, and said
-# what they have under way.
-_SETTLE: Final = 0.5
-# Places of a process that is alone.
-_ALONE: Final = 1
 
 
 class RedisSlots:
@@ -145,11 +136,11 @@ class RedisBackend:
         self, url: Secret, outage: SharedOutage, account: str, places: Callable[[], int], lease: float | None = None
     ) -> None:
         self._url = url
-        self._outage = outage
         self._account = account
         self._places = places
         self._lease = LEASE if lease is None else lease
         self._where = redis_client.where(url)
+        self._outage = Outage(outage, self._where, self._lease)
         self._name = secrets.token_hex(8)
         self._lanes: dict[str, RedisSlots] = {}  # those that have something under way or to say
         self._unsaid: set[RedisSlots] = set()
@@ -160,10 +151,6 @@ class RedisBackend:
         self._proved = False  # these connections have served
         self._ever_proved = False
         self._tick_at = 0.0
-        # In an outage: since when each process goes on alone, and, once Redis is back, until when.
-        self._alone_from: asyncio.TimerHandle | None = None
-        self._settled_at: float | None = None
-        self._why = ""
         self._closed = False
         _OPEN.add(self)
 
@@ -188,11 +175,10 @@ class RedisBackend:
         self._closed = True
         self._something.set()
         if (speaker := self._speaker) is not None:
-            if self._alone_from is None:
+            if not self._outage.begun:
                 await asyncio.wait((speaker,), timeout=_PATIENCE * self._lease)
             await _ended(speaker)
-        if self._alone_from is not None:
-            self._alone_from.cancel()
+        self._outage.cancel()
         await self._disconnect()
 
     # Speaking and listening -------------------------------------------------------------------------------
@@ -224,8 +210,7 @@ class RedisBackend:
                     await self._something.wait()
 
     def _until_next(self) -> float:
-        until = self._tick_at if self._settled_at is None else min(self._tick_at, self._settled_at)
-        return max(until - time.monotonic(), 0.0)
+        return max(min(self._tick_at, self._outage.over_at) - time.monotonic(), 0.0)
 
     async def _exchange(self) -> None:
         """Tell Redis where we stand, and hear where it does."""
@@ -237,8 +222,9 @@ class RedisBackend:
                 self._url, name=self._name, lease=self._lease, patience=_PATIENCE * self._lease
             )
         now = time.monotonic()
-        if self._settled_at is not None and now >= self._settled_at:
-            self._recovered()
+        if now >= self._outage.over_at:
+            self._outage.end()
+            self._unsaid.update(self._lanes.values())
         all_of_it = not self._proved or now >= self._tick_at
         telling = list(self._lanes.values() if all_of_it else self._unsaid)
         if all_of_it:
@@ -246,7 +232,7 @@ class RedisBackend:
         self._unsaid.clear()
         # Who has just connected says first what it has: if Redis has forgotten that, the others may have to be
         # heard as well before anybody is granted more.
-        humble = not self._proved or self._settled_at is not None
+        humble = not self._proved or self._outage.settling
         said = [(slots.granted, slots.granted if humble else slots.asked, slots.returned) for slots in telling]
         answers = await self._connections.say(
             [slots.key for slots in telling], [(self._places(), *counts) for counts in said]
@@ -267,9 +253,8 @@ class RedisBackend:
     def _prove(self, *, forgotten: bool) -> None:
         self._proved = self._ever_proved = True
         if forgotten:
-            self._trouble("it has forgotten the places that were taken: was it restarted?")
-        if self._alone_from is not None:
-            self._settled_at = time.monotonic() + _SETTLE * self._lease
+            self._outage.begin("it has forgotten the places that were taken: was it restarted?", self._serve_all_alone)
+        self._outage.settle()
         for slots in self._lanes.values():
             if slots.waiting:  # now the rest may be said
                 self._unsaid.add(slots)
@@ -300,13 +285,13 @@ class RedisBackend:
     async def _failed(self, error: Exception) -> float:
         """Seconds until it is worth while to try again."""
         proved, self._proved = self._proved, False
-        self._settled_at = None
+        self._outage.unsettle()
         await self._disconnect()
         if not self._ever_proved and (reason := redis_client.refusal(error)) is not None:
             for slots in list(self._lanes.values()):
                 slots.refuse(ConfigError, f"the Redis of Limits.shared, {self._where}, {reason}")
         elif not proved:
-            self._trouble(redis_client.reason(error))
+            self._outage.begin(redis_client.reason(error), self._serve_all_alone)
         if proved:
             return 0.0
         for slots in list(self._lanes.values()):
@@ -316,38 +301,14 @@ class RedisBackend:
                 del self._lanes[slots.key]
         return _RETRY * self._lease
 
-    def _trouble(self, reason: str) -> None:
-        self._why = reason
-        if self._alone_from is not None:
-            return
-        grace = _GRACE * self._lease
-        self._alone_from = asyncio.get_running_loop().call_later(grace, self._serve_all_alone)
-        meanwhile = {
-            "local": f"from {grace:g} s on, this process sends one request at a time by itself",
-            "wait": "calls wait",
-            "fail": f"from {grace:g} s on, calls fail",
-        }[self._outage]
-        _log.warning("shared lane: Redis at %s: %s; until it is back, %s", self._where, reason, meanwhile)
-
-    def _recovered(self) -> None:
-        assert self._alone_from is not None
-        self._alone_from.cancel()
-        self._alone_from = self._settled_at = None
-        self._unsaid.update(self._lanes.values())
-        _log.info("shared lane: Redis at %s is back", self._where)
-
     def _serve_all_alone(self) -> None:
         for slots in list(self._lanes.values()):
             self._serve_alone(slots)
 
     def _serve_alone(self, slots: RedisSlots) -> None:
-        if self._alone_from is None or asyncio.get_running_loop().time() < self._alone_from.when():
-            return
-        if self._outage == "local":
-            slots.grant_alone(_ALONE)
-        elif self._outage == "fail" and self._settled_at is None:
-            message = f"the Redis of Limits.shared, {self._where}, is not there: {self._why}"
-            slots.refuse(SlotsUnavailableError, message)
+        slots.grant_alone(self._outage.places)
+        if (refusal := self._outage.refusal) is not None:
+            slots.refuse(SlotsUnavailableError, refusal)
 
 
 async def _ended(task: "asyncio.Task[None]") -> None:
