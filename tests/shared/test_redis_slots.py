@@ -6,14 +6,11 @@ import os
 import random
 import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 from redis import Redis
 
-from tests.shared.redis_server import PASSWORD, RedisServer
+from tests.shared.redis_server import PASSWORD, RedisServer, running_redis
 from woodpecker_async.engine.shared import SlotsUnavailableError
 from woodpecker_async.engine.shared.redis import RedisBackend, RedisSlots
 from woodpecker_async.errors import ConfigError
@@ -294,17 +291,8 @@ async def test_whoever_waits_in_an_outage_may_wait(redis_server: RedisServer) ->
     await here.aclose()
 
 
-@contextmanager
-def guarded(directory: Path) -> Iterator[RedisServer]:
-    server = RedisServer(directory, password=PASSWORD)
-    try:
-        yield server
-    finally:
-        server.stop()
-
-
-async def test_a_password_is_used_and_not_told(tmp_path: Path, caplog, no_tasks_left: None) -> None:
-    with guarded(tmp_path) as server:
+async def test_a_password_is_used_and_not_told(caplog, no_tasks_left: None) -> None:
+    with running_redis(PASSWORD) as server:
         right = backend(server)
         assert await is_free(right.slots("all"), 5)
         await right.aclose()
