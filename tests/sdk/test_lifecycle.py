@@ -21,19 +21,6 @@ def descriptors_open() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
-def test_a_session_is_made_without_a_loop_and_works_in_several() -> None:
-    with Sandbox(companies=2) as box:
-        woodpecker = box.session()
-
-        async def use() -> int:
-            return len(await asyncio.gather(*(woodpecker.agency.companies.list().collect() for _ in range(20))))
-
-        assert asyncio.run(use()) == 20
-        assert asyncio.run(use()) == 20  # the first run's connections died with its loop
-        asyncio.run(woodpecker.aclose())
-    gc.collect()
-
-
 def test_many_loops_leave_nothing_behind() -> None:
     with Sandbox(companies=1, service_time=0) as box:
 
