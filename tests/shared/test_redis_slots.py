@@ -227,6 +227,32 @@ async def test_lanes_do_not_disturb_each_other(redis_server: RedisServer) -> Non
     await here.aclose()
 
 
+async def test_a_lane_made_anew_goes_on_with_its_counts(redis_server: RedisServer) -> None:
+    """As a company's is, when a call follows another at once."""
+    here, elsewhere = backend(redis_server, 1, lease=3600), backend(redis_server, 1, lease=3600)
+    theirs = elsewhere.slots("all")
+    inside = peak = 0
+
+    async def visit(of: RedisSlots) -> None:
+        nonlocal inside, peak
+        await asyncio.wait_for(of.take(), 5)
+        inside += 1
+        peak = max(peak, inside)
+        await asyncio.sleep(0.001)
+        inside -= 1
+        of.give_back()
+
+    async def visits() -> None:
+        for _ in range(50):
+            await visit(here.slots("all"))
+
+    others = [asyncio.create_task(visit(theirs)) for _ in range(50)]
+    await asyncio.gather(visits(), *others)
+    assert peak == 1
+    await here.aclose()
+    await elsewhere.aclose()
+
+
 async def test_a_place_may_rest_after_it_was_given_back(redis_server: RedisServer) -> None:
     here = backend(redis_server, 1)
     mine = here.slots("all")

@@ -156,7 +156,9 @@ class RedisBackend:
 
     def slots(self, lane: str) -> RedisSlots:
         """The places of a lane."""
-        return RedisSlots(redis_client.lane_key(self._account, lane), self)
+        key = redis_client.lane_key(self._account, lane)
+        # The counts are one process's: a lane that is made anew goes on with those that are not all said yet.
+        return self._lanes.get(key) or RedisSlots(key, self)
 
     def changed(self, slots: RedisSlots) -> None:
         """There is something to say of these places."""
