@@ -78,7 +78,7 @@ class Page(Sequence[T_co]):
         return len(self.items)
 
 
-@attrs.frozen(kw_only=True, eq=False, repr=False)
+@attrs.define(kw_only=True, eq=False, repr=False)
 class ListCall(Generic[T]):
     """What a resource says of a list.
 

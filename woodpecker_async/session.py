@@ -32,7 +32,6 @@ from woodpecker_async.resources.agency import (
     Agency,
     CompanyApiKeys,
     CompanyEmailAccounts,
-    agency,
 )
 from woodpecker_async.secret import Secret
 
@@ -256,7 +255,7 @@ class WoodpeckerSession(Session):
             options=options,
             clock=clock,
         )
-        self.agency = agency(self._access)
+        self.agency = Agency(self._access)
         self.account = Account(self._access)
 
     @cached_property
@@ -356,7 +355,7 @@ class CompanyClient:
         assert access.company_id is not None
         self._access = access
         self._handed_out: list[tuple[object, CompanyClient]] = []
-        family = agency(access)
+        family = Agency(access)
         self.id: Final = access.company_id
         self.mailboxes: Final = account.Mailboxes(access)
         self.api_keys: Final = CompanyApiKeys(family.api_keys, self.id)

@@ -4,8 +4,6 @@ import inspect
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import attrs
-
 from woodpecker_async.errors import ConfigError
 from woodpecker_async.secret import Secret
 
@@ -26,11 +24,11 @@ async def _ask(source: Callable[[], Any]) -> Any:
     return await key if inspect.isawaitable(key) else key
 
 
-@attrs.frozen
 class NotAKey:
     """What was given in place of a key."""
 
-    problem: str
+    def __init__(self, problem: str) -> None:
+        self.problem = problem
 
 
 def wrapped(key: object) -> Any:

@@ -13,7 +13,7 @@ import attrs
 _LONGEST_DETAIL: Final = 300
 
 
-@attrs.frozen(kw_only=True, eq=False, repr=False)
+@attrs.define(kw_only=True, eq=False, repr=False)
 class Said:
     """What an error body says, whichever of the API's envelopes it came in."""
 

@@ -33,8 +33,6 @@ Requests that were refused were not processed, so the trial costs nothing but th
 import math
 from typing import Final
 
-import attrs
-
 DOCUMENTED: Final = 7  # one at work, six queued
 
 _GROW_BELOW: Final = 1.5
@@ -49,13 +47,13 @@ _BOLD: Final = 4
 _MEMORY: Final = 600.0
 
 
-@attrs.define(eq=False, repr=False)
 class _Best:
     """The best latency of this stretch of time and of the one before."""
 
-    since: float
-    now: float
-    before: float = math.inf
+    def __init__(self, since: float, now: float) -> None:
+        self.since = since
+        self.now = now
+        self.before = math.inf
 
     def meet(self, latency: float, now: float) -> float:
         if now - self.since > _MEMORY:
@@ -106,9 +104,11 @@ class AdaptiveWindow:
             crowded: whether there was room in the window for more than got a place among other processes.
         """
         latency = max(latency, 1e-6)
-        best = self._best.setdefault(operation, _Best(now, latency)).meet(latency, now)
-        self._round.append(latency / best)
-        self._base = best
+        best = self._best.get(operation)
+        if best is None:
+            best = self._best[operation] = _Best(now, latency)
+        self._base = best.meet(latency, now)
+        self._round.append(latency / self._base)
         self._latest = latency
         self._was_full |= full
         self._was_crowded |= crowded
@@ -163,7 +163,6 @@ class AdaptiveWindow:
             self._slow_start = False
 
 
-@attrs.define(eq=False, repr=False)
 class RefusalWindow:
     """A window that is wide open until the server refuses: half at a refusal, one more after each good round.
 
@@ -174,15 +173,11 @@ class RefusalWindow:
         size: how many may be under way now.
     """
 
-    ceiling: int
-    size: int = attrs.field()
-    _good: int = 0
-    _deaf_until: float = -math.inf
-    _typical: float = 0.1
-
-    @size.default
-    def _open(self) -> int:
-        return self.ceiling
+    def __init__(self, ceiling: int) -> None:
+        self.ceiling = self.size = ceiling
+        self._good = 0
+        self._deaf_until = -math.inf
+        self._typical = 0.1
 
     def answered(self, latency: float) -> None:
         """A success came after so many seconds: after as many as there are places, there is one place more."""

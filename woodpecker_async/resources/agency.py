@@ -360,15 +360,10 @@ class CompanyEmailAccounts:
         return self._accounts.list(self._company_id, options=options)
 
 
-@attrs.frozen(eq=False, repr=False)
 class Agency:
     """`woodpecker.agency`."""
 
-    companies: Companies
-    api_keys: ApiKeys
-    email_accounts: EmailAccounts
-
-
-def agency(access: Access) -> Agency:
-    """The family, over one access."""
-    return Agency(Companies(access), ApiKeys(access), EmailAccounts(access))
+    def __init__(self, access: Access) -> None:
+        self.companies = Companies(access)
+        self.api_keys = ApiKeys(access)
+        self.email_accounts = EmailAccounts(access)
