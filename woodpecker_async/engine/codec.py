@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cache, partial
 from types import GenericAlias, NoneType
-from typing import Any, TypeVar, get_args
+from typing import Any, NamedTuple, TypeVar, get_args
 from uuid import UUID
 
 import attrs
@@ -30,8 +30,7 @@ from woodpecker_async.secret import Secret
 T = TypeVar("T")
 
 
-@attrs.frozen
-class Undecodable:
+class Undecodable(NamedTuple):
     """Why a body could not become a model: JSON paths and expected types, never a value."""
 
     paths: tuple[str, ...]
