@@ -6,6 +6,9 @@ import os
 import random
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from redis import Redis
@@ -249,6 +252,60 @@ async def test_a_lane_made_anew_goes_on_with_its_counts(redis_server: RedisServe
     others = [asyncio.create_task(visit(theirs)) for _ in range(50)]
     await asyncio.gather(visits(), *others)
     assert peak == 1
+    await here.aclose()
+    await elsewhere.aclose()
+
+
+@contextmanager
+def cut_off(server: RedisServer) -> Iterator[None]:
+    """Nobody reaches it by its socket; it goes on with what it knows."""
+    socket = Path(server.socket_url.removeprefix("unix://"))
+    hidden = socket.rename(socket.with_suffix(".hidden"))
+    with Redis.from_url(server.url) as redis:
+        for kind in ("normal", "pubsub"):
+            redis.execute_command("CLIENT", "KILL", "TYPE", kind)
+    yield
+    hidden.rename(socket)
+
+
+async def nothing_under_way(of: RedisBackend) -> bool:
+    for _ in range(500):
+        if not of._lanes:
+            return True
+        await asyncio.sleep(0.01)
+    return False
+
+
+async def test_a_lane_made_anew_in_an_outage_takes_no_more_than_there_is(redis_server: RedisServer) -> None:
+    """Redis comes back with what this process had before: five, after three that it had given back."""
+    here = RedisBackend(Secret(redis_server.socket_url), "wait", "a", lambda: 7, LEASE)
+    elsewhere = backend(redis_server, 7, lease=3600)
+    mine, theirs = here.slots("all"), elsewhere.slots("all")
+    for _ in range(2):
+        await theirs.take()
+    for _ in range(3):
+        await mine.take()
+        mine.give_back()
+    for _ in range(5):
+        await mine.take()
+    with cut_off(redis_server):
+        for _ in range(5):
+            mine.give_back()
+        assert await nothing_under_way(here)
+        anew = here.slots("all")
+        assert anew is not mine
+        calls = [asyncio.create_task(anew.take()) for _ in range(7)]
+        await asyncio.sleep(0)
+    async with asyncio.timeout(10):
+        while sum(call.done() for call in calls) < 5:
+            await asyncio.sleep(0.01)
+    assert not await is_free(theirs, LEASE)
+    assert sum(call.done() for call in calls) == 5
+    for _ in range(2):
+        theirs.give_back()
+    await asyncio.wait_for(asyncio.gather(*calls), 10)
+    for _ in range(7):
+        anew.give_back()
     await here.aclose()
     await elsewhere.aclose()
 

@@ -41,12 +41,15 @@ class RedisSlots:
         granted: places granted so far.
         returned: places given back so far.
         told: Redis should know of us.
+
+    Args:
+        begin: where both counts begin.
     """
 
-    def __init__(self, key: str, backend: "RedisBackend") -> None:
+    def __init__(self, key: str, backend: "RedisBackend", begin: int) -> None:
         self.key = key
-        self.granted = 0
-        self.returned = 0
+        self.granted = begin
+        self.returned = begin
         self.told = False
         self._backend = backend
         self._waiting: deque[asyncio.Future[None]] = deque()
@@ -144,6 +147,7 @@ class RedisBackend:
         self._name = secrets.token_hex(8)
         self._lanes: dict[str, RedisSlots] = {}  # those that have something under way or to say
         self._unsaid: set[RedisSlots] = set()
+        self._counted = 0  # no lane that is done with has counted further
         self._something = asyncio.Event()
         self._speaker: asyncio.Task[None] | None = None
         self._listener: asyncio.Task[None] | None = None
@@ -157,8 +161,9 @@ class RedisBackend:
     def slots(self, lane: str) -> RedisSlots:
         """The places of a lane."""
         key = redis_client.lane_key(self._account, lane)
-        # The counts are one process's: a lane that is made anew goes on with those that are not all said yet.
-        return self._lanes.get(key) or RedisSlots(key, self)
+        # Counts never go back, for Redis may remember them longer than we do: a lane that is made anew goes on
+        # with those that are not all said yet, or begins where no lane of ours has been.
+        return self._lanes.get(key) or RedisSlots(key, self, self._counted)
 
     def changed(self, slots: RedisSlots) -> None:
         """There is something to say of these places."""
@@ -248,7 +253,7 @@ class RedisBackend:
             self._prove(forgotten=forgotten)
         for slots in telling:
             if not slots.told and not slots.waiting and slots not in self._unsaid:
-                self._lanes.pop(slots.key, None)
+                self._done_with(slots)
         if self._listener is None and any(slots.waiting for slots in self._lanes.values()):
             self._listener = asyncio.get_running_loop().create_task(self._listen(self._connections))
 
@@ -261,6 +266,10 @@ class RedisBackend:
             if slots.waiting:  # now the rest may be said
                 self._unsaid.add(slots)
                 self._something.set()
+
+    def _done_with(self, slots: RedisSlots) -> None:
+        self._counted = max(self._counted, slots.granted)
+        self._lanes.pop(slots.key, None)
 
     async def _listen(self, connections: redis_client.Connections) -> None:
         try:
@@ -300,7 +309,7 @@ class RedisBackend:
             if not slots.held and not slots.waiting:  # what is left to say, the end of the lease says as well
                 slots.told = False
                 self._unsaid.discard(slots)
-                del self._lanes[slots.key]
+                self._done_with(slots)
         return _RETRY * self._lease
 
     def _serve_all_alone(self) -> None:
