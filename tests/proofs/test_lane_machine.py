@@ -406,6 +406,31 @@ async def test_a_companys_lane_is_forgotten_when_its_quarantine_is_over() -> Non
     assert not lanes._by_company
 
 
+async def test_a_lane_that_was_made_anew_is_not_forgotten_with_the_one_before() -> None:
+    """Who was cancelled while it waited may wake when others have ended its lane and begun the next."""
+    lanes, member = Lanes(), Member()
+    lanes.join(member, Limits(lanes="company", max_in_flight=1))
+
+    async def visit() -> None:
+        with lanes.lane(1) as lane:
+            await lane.enter("bulk")
+            lane.left()
+
+    with lanes.lane(1) as before:
+        await before.enter("bulk")
+        waiting = asyncio.create_task(visit())
+        await asyncio.sleep(0)
+        waiting.cancel()
+        before.left()
+    with lanes.lane(1) as anew:
+        assert anew is not before
+        await anew.enter("bulk")
+        await asyncio.wait([waiting])
+        assert lanes.lane(1) is anew
+        anew.left()
+    assert not lanes._by_company
+
+
 def test_who_waits_for_the_total_is_not_overtaken_by_who_wakes_later() -> None:
     """Found by the machine: between the two gates of a lane a place has been given and its task has yet to wake."""
     machine = LaneMachine()

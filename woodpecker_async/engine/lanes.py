@@ -33,7 +33,7 @@ class Lane:
     """The way to one account of the server. Be `with` it from before you enter until after you left."""
 
     def __init__(
-        self, window: AdaptiveWindow, total: Gate, refusals: RefusalWindow, forget: Callable[[], object] | None
+        self, window: AdaptiveWindow, total: Gate, refusals: RefusalWindow, forget: Callable[["Lane"], None] | None
     ) -> None:
         self.window = window
         self._gate = Gate(window.size)
@@ -50,7 +50,7 @@ class Lane:
 
     def __exit__(self, *_: object) -> None:
         if self._forget is not None and self.idle:
-            self._forget()
+            self._forget(self)
 
     def _adjust(self) -> None:
         """The window is another now, or what is left behind is."""
@@ -294,11 +294,16 @@ class Lanes:
         lane = self._by_company.get(key)
         if lane is None:
             window = AdaptiveWindow(self._ceiling, self.limits.queue_wait)
-            forget = None if key is None else partial(self._by_company.pop, key, None)
+            forget = None if key is None else partial(self._forget, key)
             lane = self._by_company[key] = Lane(window, self._total, self._refusals, forget)
             if self._backend is not None:
                 lane.share(self._backend.slots(str(key or "all")))
         return lane
+
+    def _forget(self, company_id: int, lane: Lane) -> None:
+        # Who was cancelled while it waited may leave when others have ended the lane and begun the next.
+        if self._by_company.get(company_id) is lane:
+            del self._by_company[company_id]
 
     def writer(self, company_id: int, clock: Clock) -> Writer:
         """Who lets one key creation at a time at a company."""
