@@ -362,6 +362,21 @@ async def test_a_redis_that_hangs_is_not_waited_for(redis_server: RedisServer, c
     await here.aclose()
 
 
+async def test_an_idle_process_hears_that_redis_was_restarted(redis_server: RedisServer) -> None:
+    """It asks before the one that has the place has said so again."""
+    here, elsewhere = backend(redis_server, 1, outage="wait"), backend(redis_server, 1, outage="wait")
+    mine, theirs = here.slots("all"), elsewhere.slots("all")
+    assert await is_free(mine, 5)
+    await theirs.take()
+    redis_server.stop()
+    redis_server.start()
+    assert not await is_free(mine, 2 * LEASE)
+    theirs.give_back()
+    assert await is_free(mine, 5)
+    await here.aclose()
+    await elsewhere.aclose()
+
+
 async def test_whoever_waits_in_an_outage_may_wait(redis_server: RedisServer) -> None:
     here = backend(redis_server, outage="wait")
     mine = here.slots("all")

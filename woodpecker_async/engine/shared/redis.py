@@ -152,6 +152,7 @@ class RedisBackend:
         self._speaker: asyncio.Task[None] | None = None
         self._listener: asyncio.Task[None] | None = None
         self._connections: redis_client.Connections | None = None
+        self._run: object = None  # of the Redis that we last spoke with
         self._proved = False  # these connections have served
         self._ever_proved = False
         self._tick_at = 0.0
@@ -224,10 +225,14 @@ class RedisBackend:
         if self._listener is not None and self._listener.done():
             listener, self._listener = self._listener, None
             listener.result()
+        forgotten = False
         if self._connections is None:
             self._connections = await redis_client.Connections.opened(
                 self._url, name=self._name, lease=self._lease, patience=_PATIENCE * self._lease
             )
+            # Who has nothing there sees by this only that others may have to say again what they have.
+            run, self._run = self._run, self._connections.run
+            forgotten = run not in (None, self._run) and self._connections.age < self._lease
         now = time.monotonic()
         if now >= self._outage.over_at:
             self._outage.end()
@@ -244,7 +249,6 @@ class RedisBackend:
         answers = await self._connections.say(
             [slots.key for slots in telling], [(self._places(), *counts) for counts in said]
         )
-        forgotten = False
         for slots, (_, asked, returned), (granted, known) in zip(telling, said, answers, strict=True):
             forgotten |= slots.told and not known
             slots.told = asked > granted or granted > returned
@@ -260,7 +264,7 @@ class RedisBackend:
     def _prove(self, *, forgotten: bool) -> None:
         self._proved = self._ever_proved = True
         if forgotten:
-            self._outage.begin("it has forgotten the places that were taken: was it restarted?", self._serve_all_alone)
+            self._outage.begin("it was restarted, or has forgotten the places that were taken", self._serve_all_alone)
         self._outage.settle()
         for slots in self._lanes.values():
             if slots.waiting:  # now the rest may be said

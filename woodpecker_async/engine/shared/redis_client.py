@@ -4,6 +4,7 @@ The engine's only use of redis-py. What is said, when, and why it may be said tw
 """
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator
 from contextlib import suppress
 from hashlib import sha1
@@ -100,7 +101,12 @@ def lane_key(account: str, lane: str) -> str:
 
 
 class Connections:
-    """One connection to speak and one to listen, of one process."""
+    """One connection to speak and one to listen, of one process.
+
+    Attributes:
+        run: what the server calls the time since it was started; None if it does not say.
+        age: seconds since then.
+    """
 
     def __init__(self, redis: Any, name: str, lease: float) -> None:
         self._redis = redis
@@ -108,6 +114,8 @@ class Connections:
         self._lease = lease
         self._ears = redis.pubsub()
         self._life = self._live()
+        self.run: object = None
+        self.age = math.inf
 
     @classmethod
     async def opened(cls, url: Secret, *, name: str, lease: float, patience: float) -> "Connections":
@@ -128,6 +136,7 @@ class Connections:
             socket_connect_timeout=patience,
             health_check_interval=0,
             retry=Retry(NoBackoff(), 0),
+            single_connection_client=True,  # else it connects again by itself, and a restart is not noticed
         )
         self = cls(redis, name, lease)
         await anext(self._life)
@@ -136,6 +145,9 @@ class Connections:
                 await self._ears.subscribe(f"{_PREFIX}:{name}")
                 while await self._ears.get_message(timeout=patience) is None:
                     pass
+                with suppress(ResponseError):  # this user may not ask
+                    server = await redis.info("server")
+                    self.run, self.age = server.get("run_id"), server.get("uptime_in_seconds", math.inf)
         except BaseException:
             await self.aclose()
             raise
