@@ -1,11 +1,14 @@
 """Lock files: what a place is, who may have it, and what becomes of it."""
 
 import asyncio
+import errno
 import gc
 import os
 import random
 import signal
+import struct
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -87,11 +90,35 @@ async def test_a_place_may_rest_after_it_was_given_back() -> None:
     elsewhere.give_back()
 
 
+async def test_a_place_rests_also_if_the_disk_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    here, elsewhere = slots(1), slots(1)
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "pwrite", full)
+    await here.take()
+    here.give_back(after=0.3)
+    assert not await is_free(elsewhere)
+    assert not await is_free(here)
+    async with asyncio.timeout(5):
+        await elsewhere.take()
+    elsewhere.give_back()
+
+
 async def test_a_rest_from_before_a_restart_of_the_machine_does_not_count() -> None:
+    here = slots(1)
+    assert await is_free(here)
+    (private_directory() / "a-all-0").write_bytes(struct.pack("d", time.monotonic() + 1e9))
+    assert await is_free(here)
+
+
+async def test_a_long_rest_is_a_rest() -> None:
+    """As when `queue_wait` is long, and the server slow."""
     here = slots(1)
     await here.take()
     here.give_back(after=1e9)
-    assert await is_free(here)
+    assert not await is_free(here)
 
 
 async def test_lanes_do_not_disturb_each_other() -> None:

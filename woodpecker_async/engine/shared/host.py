@@ -77,9 +77,15 @@ class HostSlots:
         """Give back a place; with `after` it rests so many seconds, also when this process ends before."""
         if not self._held:  # in a child, which inherited none
             return
-        file = self._files[self._held.pop()]
+        file = self._files[self._held[-1]]
         if after > 0:
-            os.pwrite(file, _UNTIL.pack(time.monotonic() + after), 0)
+            until = time.monotonic() + min(after, _LONGEST_REST)
+            try:
+                os.pwrite(file, _UNTIL.pack(until), 0)
+            except OSError:  # the disk is full: it rests as long as this process lives
+                asyncio.get_running_loop().call_later(after, self.give_back)
+                return
+        self._held.pop()
         # Not by closing: a child that was forked meanwhile has this lock too.
         fcntl.flock(file, fcntl.LOCK_UN)
 
