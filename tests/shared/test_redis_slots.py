@@ -389,6 +389,35 @@ async def test_whoever_waits_in_an_outage_may_wait(redis_server: RedisServer) ->
     await here.aclose()
 
 
+async def test_a_call_after_an_outage_does_not_fail(redis_server: RedisServer, no_tasks_left: None) -> None:
+    """Nobody tried to reach Redis for a while, because nothing was under way: nothing is known of it."""
+    here = backend(redis_server, outage="fail")
+    mine = here.slots("all")
+    redis_server.stop()
+    with pytest.raises(SlotsUnavailableError):
+        await asyncio.wait_for(mine.take(), 5)
+    assert await nothing_under_way(here)
+    with pytest.raises(SlotsUnavailableError):
+        await asyncio.wait_for(mine.take(), 5)
+    assert await nothing_under_way(here)
+    redis_server.start()
+    assert await is_free(mine, 10)
+    await here.aclose()
+
+
+async def test_who_waits_when_it_is_closed_gets_an_error(redis_server: RedisServer, no_tasks_left: None) -> None:
+    here, elsewhere = backend(redis_server, 1), backend(redis_server, 1)
+    mine, theirs = here.slots("all"), elsewhere.slots("all")
+    await theirs.take()
+    turn = asyncio.create_task(mine.take())
+    await asyncio.to_thread(waiting, redis_server, 1)
+    await here.aclose()
+    with pytest.raises(SlotsUnavailableError, match="closed"):
+        await asyncio.wait_for(turn, 5)
+    theirs.give_back()
+    await elsewhere.aclose()
+
+
 async def test_a_password_is_used_and_not_told(caplog, no_tasks_left: None) -> None:
     with running_redis(PASSWORD) as server:
         right = backend(server)

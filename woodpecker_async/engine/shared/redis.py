@@ -32,6 +32,8 @@ _TICK: Final = 0.2
 _PATIENCE: Final = 0.4
 _RETRY: Final = 0.05
 
+_CLOSED: Final = "the session has been closed"
+
 
 class RedisSlots:
     """The places of one lane. What they come to is for `RedisBackend` to say.
@@ -169,18 +171,22 @@ class RedisBackend:
     def changed(self, slots: RedisSlots) -> None:
         """There is something to say of these places."""
         if self._closed:
-            slots.refuse(SlotsUnavailableError, "the session has been closed")
+            slots.refuse(SlotsUnavailableError, _CLOSED)
             return
         self._lanes[slots.key] = slots
         self._unsaid.add(slots)
-        self._serve_alone(slots)
-        if self._speaker is None or self._speaker.done():
+        if self._speaker is None or self._speaker.done():  # if there was an outage, it may be over long since
             self._speaker = asyncio.get_running_loop().create_task(self._speak(), name="woodpecker_async shared lane")
+        else:
+            self._serve_alone(slots)
         self._something.set()
 
     async def aclose(self) -> None:
         """Say what is left to say, and close the connections. What is held even then ends with its lease."""
         self._closed = True
+        for slots in self._lanes.values():
+            slots.refuse(SlotsUnavailableError, _CLOSED)
+            self._unsaid.add(slots)
         self._something.set()
         if (speaker := self._speaker) is not None:
             if not self._outage.begun:
@@ -266,6 +272,7 @@ class RedisBackend:
         if forgotten:
             self._outage.begin("it was restarted, or has forgotten the places that were taken", self._serve_all_alone)
         self._outage.settle()
+        self._serve_all_alone()
         for slots in self._lanes.values():
             if slots.waiting:  # now the rest may be said
                 self._unsaid.add(slots)
@@ -307,6 +314,7 @@ class RedisBackend:
                 slots.refuse(ConfigError, f"the Redis of Limits.shared, {self._where}, {reason}")
         elif not proved:
             self._outage.begin(redis_client.reason(error), self._serve_all_alone)
+            self._serve_all_alone()
         if proved:
             return 0.0
         for slots in list(self._lanes.values()):
