@@ -444,6 +444,28 @@ async def test_a_password_is_used_and_not_told(caplog, no_tasks_left: None) -> N
     assert PASSWORD not in caplog.text
 
 
+ACL = (
+    "ACL SETUSER app on >{} ~woodpecker-async:1:* &woodpecker-async:1:* "
+    "+eval +evalsha +time +hgetall +hset +hdel +hincrby +pexpire +publish +subscribe"
+)
+
+
+async def test_what_a_user_needs_is_what_is_said(redis_server: RedisServer) -> None:
+    url = Secret(redis_server.url.replace("//", f"//app:{PASSWORD}@"))
+    with Redis.from_url(redis_server.url) as redis:
+        redis.execute_command(*ACL.format(PASSWORD).split())
+        enough = RedisBackend(url, "local", "a", lambda: 2, LEASE)
+        assert await is_free(enough.slots("all"), 5)
+        await enough.aclose()
+        for command in ("subscribe", "evalsha", "hgetall"):
+            redis.execute_command(*f"ACL SETUSER app -{command}".split())
+            lacking = RedisBackend(url, "local", "a", lambda: 2, LEASE)
+            with pytest.raises(ConfigError, match="does not let this user do what is needed"):
+                await asyncio.wait_for(lacking.slots("all").take(), 5)
+            await lacking.aclose()
+            redis.execute_command(*f"ACL SETUSER app +{command}".split())
+
+
 @pytest.mark.parametrize(
     ("rest", "message"),
     [("/99", "check the number of the database"), ("/0?nonsense=1", "after the question mark")],

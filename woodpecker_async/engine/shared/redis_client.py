@@ -204,13 +204,13 @@ def refusal(error: Exception) -> str | None:
     match error:
         case AuthenticationError() | AuthenticationWrongNumberOfArgsError():
             return "refuses the user or the password in the URL, or wants one"
-        case NoPermissionError():
-            return (
-                f"does not let this user do what is needed: EVAL and EVALSHA on the keys {_PREFIX}:*, "
-                f"SUBSCRIBE and PUBLISH on the channels {_PREFIX}:*"
-            )
         case BusyLoadingError() | ReadOnlyError():
             return None
+        case ResponseError() if isinstance(error, NoPermissionError) or "user executing the script" in str(error):
+            return (
+                "does not let this user do what is needed: EVAL, EVALSHA, TIME, HGETALL, HSET, HDEL, HINCRBY and "
+                f"PEXPIRE on the keys {_PREFIX}:*, SUBSCRIBE and PUBLISH on the channels {_PREFIX}:*"
+            )
         case ResponseError():
             return (
                 f"refuses with {str(error).partition(' ')[0][:20]}: check the number of the database, and its version"
