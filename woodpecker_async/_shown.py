@@ -8,6 +8,8 @@ import attrs
 def shown(self: Any) -> str:
     """What attrs would generate."""
     fields = ", ".join(
-        f"{field.name}={getattr(self, field.name)!r}" for field in attrs.fields(type(self)) if field.repr
+        f"{field.name}={(repr if field.repr is True else field.repr)(getattr(self, field.name))}"
+        for field in attrs.fields(type(self))
+        if field.repr
     )
     return f"{type(self).__qualname__}({fields})"
