@@ -120,10 +120,10 @@ class Pager(Generic[T]):
         return self._drifted
 
     def __await__(self) -> Generator[Any, None, Page[T]]:
-        return self.pages().__anext__().__await__()
+        return self._walk().__anext__().__await__()
 
     def __aiter__(self) -> AsyncIterator[T]:
-        return _Items(self.pages())
+        return _Items(self._walk())
 
     def pages(self, start: int = 1, prefetch: int = 0, *, max_pages: int | None = None) -> AsyncIterator[Page[T]]:
         """Walk page by page.
@@ -141,6 +141,9 @@ class Pager(Generic[T]):
         _whole("prefetch", prefetch, 0, 6)
         if max_pages is not None:
             _whole("max_pages", max_pages, 1, None)
+        return self._walk(start, prefetch, max_pages)
+
+    def _walk(self, start: int = 1, prefetch: int = 0, max_pages: int | None = None) -> "_Pages[T]":
         return _Pages(self, start, prefetch if self._call.paged else 0, max_pages)
 
     async def collect(self, limit: int | None = None) -> list[T]:
@@ -157,7 +160,7 @@ class Pager(Generic[T]):
         collected: list[T] = []
         if limit == 0:
             return collected
-        async for page in self.pages():
+        async for page in self._walk():
             collected.extend(page.items)
             if limit is not None and len(collected) >= limit:
                 return collected[:limit]

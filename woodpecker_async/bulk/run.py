@@ -311,20 +311,27 @@ class _Input:
 
     async def next(self) -> tuple[int, int, Company | None] | None:
         """Place in the input, id, and the company itself if that was given; `None` at the end."""
+        if self._sync is not None:
+            return next(filter(None, map(self._entry, self._sync)), None)
+        assert self._async is not None
         async with self._lock:
             while not self._over:
                 try:
-                    given = next(self._sync) if self._sync is not None else await anext(self._async)  # type: ignore[arg-type]
-                except (StopIteration, StopAsyncIteration):
+                    entry = self._entry(await anext(self._async))
+                except StopAsyncIteration:
                     self._over = True
                     return None
-                company_id = _id_of(given)
-                if company_id in self._skip:
-                    continue
-                index = self._index
-                self._index += 1
-                return index, company_id, given if isinstance(given, Company) else None
+                if entry is not None:
+                    return entry
             return None
+
+    def _entry(self, given: object) -> tuple[int, int, Company | None] | None:
+        """What `next` says of it, or `None` if it is to be skipped."""
+        company_id = _id_of(given)
+        if company_id in self._skip:
+            return None
+        self._index += 1
+        return self._index - 1, company_id, given if isinstance(given, Company) else None
 
 
 def _id_of(given: object) -> int:

@@ -61,11 +61,11 @@ class Companies:
         """
         if active is not None and not isinstance(active, bool):
             raise ConfigError(f"active is True, False or None, not {active!r}")
-
-        def page(number: int) -> Operation[_Companies]:
-            return get(_COMPANIES, _Companies, params={"active": active, "page": number})
-
-        return Pager(self._access, ListCall(page=page, key=lambda company: company.id), options)
+        call = ListCall(
+            page=lambda number: get(_COMPANIES, _Companies, params={"active": active, "page": number}),
+            key=lambda company: company.id,
+        )
+        return Pager(self._access, call, options)
 
     async def create(self, names: Iterable[str], *, options: CallOptions | None = None) -> tuple[Company, ...]:
         """Create companies, all or none. Each is billed, and gets an API key by itself.
@@ -107,11 +107,11 @@ class ApiKeys:
         Document: "Get a company's API keys".
         """
         checks.company_id(company_id)
-
-        def page(number: int) -> Operation[_ApiKeys]:
-            return get(_API_KEYS, _ApiKeys, params={"page": number}, company_id=company_id)
-
-        return Pager(self._access, ListCall(page=page, key=lambda key: key.api_key), options)
+        call = ListCall(
+            page=lambda number: get(_API_KEYS, _ApiKeys, params={"page": number}, company_id=company_id),
+            key=lambda key: key.api_key,
+        )
+        return Pager(self._access, call, options)
 
     async def create(
         self,
