@@ -166,12 +166,8 @@ class Pager(Generic[T]):
                 return collected[:limit]
         return collected
 
-    def _fetcher(self) -> Fetch[T]:
-        # Bound to what it needs and not to an iterator: a prefetching task that referred to its iterator
-        # would keep it alive after a `break`.
-        caller, call, options = self._caller, self._call, self._options
-
-        return lambda number: caller.run(call.page(number), options)
+    def _fetch(self, number: int) -> Coroutine[Any, Any, Reply[Listing[T]]]:
+        return self._caller.run(self._call.page(number), self._options)
 
 
 def _whole(name: str, value: object, least: int, most: int | None) -> None:
@@ -193,7 +189,8 @@ class _Pages(AsyncIterator[Page[T]]):
 
     def __init__(self, pager: Pager[T], start: int, prefetch: int, max_pages: int | None) -> None:
         self._pager = pager
-        self._fetch = pager._fetcher()
+        # The pager's and not this walk's: a prefetching task that referred to it would keep it alive after a `break`.
+        self._fetch = pager._fetch
         self._key = pager._call.key
         self._paged = pager._call.paged
         self._start = self._next = start

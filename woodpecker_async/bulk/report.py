@@ -185,15 +185,16 @@ class Report:
         """Count an outcome; the company's earlier failure, if there was one, is forgotten."""
         self.requests += outcome.attempts
         self.created += outcome.created is True
-        self.failures.pop(outcome.company_id, None)
-        self.inactive.discard(outcome.company_id)
-        self.drifted.discard(outcome.company_id)
+        company_id, error = outcome.company_id, outcome.error
+        self.failures.pop(company_id, None)
+        self.inactive.discard(company_id)
+        self.drifted.discard(company_id)
         if outcome.drifted:
-            self.drifted.add(outcome.company_id)
-        if outcome.error is None:
-            self.done.add(outcome.company_id)
+            self.drifted.add(company_id)
+        if error is None:
+            self.done.add(company_id)
             self.keys += len(outcome.keys)
             return
-        self.failures[outcome.company_id] = (type(outcome.error).__name__, str(outcome.error))
+        self.failures[company_id] = (type(error).__name__, str(error))
         if outcome.inactive:
-            self.inactive.add(outcome.company_id)
+            self.inactive.add(company_id)

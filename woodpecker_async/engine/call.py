@@ -124,6 +124,8 @@ class _Call:
     @property
     def lost(self) -> str | None:
         """How the outcome of an attempt that may have been acted on got lost, if one did."""
+        if not self.attempts:
+            return None
         return next((a.failure for a in reversed(self.attempts) if a.failure in _UNKNOWN_KINDS), None)
 
 
@@ -158,7 +160,8 @@ class Engine:
             CallError: it failed; see `woodpecker_async.errors` for the kinds.
             SessionClosedError: the session has been closed.
         """
-        call = self._prepare(operation, call_options(options), await self._at_home())
+        home = self._at_home() or await self._move_in()
+        call = self._prepare(operation, call_options(options), home)
         self._under_way.add(call)
         try:
             verdict = await self._attempt(call)
@@ -302,7 +305,7 @@ class Engine:
 
     async def lanes(self) -> Lanes:
         """What all sessions with this key share on the running loop."""
-        return self._lanes(await self._at_home(), await self._key())
+        return self._lanes(self._at_home() or await self._move_in(), await self._key())
 
     # Repeating --------------------------------------------------------------------------------------------
 
@@ -430,18 +433,22 @@ class Engine:
 
     # Event loops and closing ------------------------------------------------------------------------------
 
-    async def _at_home(self) -> _Home:
-        """The connections and lanes of the running loop, made on the first call there."""
+    def _at_home(self) -> _Home | None:
+        """The connections and lanes of the running loop, if they have been made."""
         if self._closed:
             raise self._closed_error()
-        loop = asyncio.get_running_loop()
         home = self._home
-        if home is not None and home.loop is loop and home.process == os.getpid():
-            if home.transport.lost:
-                raise ConfigError("the http_session passed in has been closed: it must outlive this session")
-            return home
-        if home is not None:
-            self._move_out(home)
+        if home is None or home.loop is not asyncio.get_running_loop() or home.process != os.getpid():
+            return None
+        if home.transport.lost:
+            raise ConfigError("the http_session passed in has been closed: it must outlive this session")
+        return home
+
+    async def _move_in(self) -> _Home:
+        """Make them."""
+        if self._home is not None:
+            self._move_out(self._home)
+        loop = asyncio.get_running_loop()
         self._home = home = _Home(loop=loop, process=os.getpid(), transport=self._make_transport())
         await home.transport.open()
         return home

@@ -20,13 +20,14 @@ class Gate:
         inside: how many are.
     """
 
+    inside = 0
+    _since_bulk = 0
+    _arriving = 0  # have been given a place, and their tasks have yet to wake
+
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self._interactive: deque[asyncio.Future[None]] = deque()
         self._bulk: deque[asyncio.Future[None]] = deque()
-        self._since_bulk = 0
-        self._arriving = 0  # have been given a place, and their tasks have yet to wake
-        self.inside = 0
 
     @property
     def waiting(self) -> int:

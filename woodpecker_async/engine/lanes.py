@@ -32,18 +32,19 @@ _FIRST_GUESS = 0.5  # seconds a request takes, before any was seen
 class Lane:
     """The way to one account of the server. Be `with` it from before you enter until after you left."""
 
+    _abandoned = 0
+    _typical = _FIRST_GUESS
+    _slots: Slots | None = None
+    _slots_taken = 0
+
     def __init__(
         self, window: AdaptiveWindow, total: Gate, refusals: RefusalWindow, forget: Callable[["Lane"], None] | None
     ) -> None:
         self.window = window
         self._gate = Gate(window.size)
         self._forget = forget
-        self._abandoned = 0
         self._total = total
         self._refusals = refusals
-        self._typical = _FIRST_GUESS
-        self._slots: Slots | None = None
-        self._slots_taken = 0
 
     def __enter__(self) -> Self:
         return self

@@ -28,10 +28,11 @@ def build_path(template: str, **segments: int | str) -> str:
     """
     path = template
     for name, value in segments.items():
-        if value in ("", ".", ".."):
-            raise ConfigError(f"{name} cannot be {value!r}: it is one segment of a path")
-        text = quote(value, safe=_SEGMENT_SAFE) if isinstance(value, str) else str(value)
-        path = path.replace("{" + name + "}", text)
+        if isinstance(value, str):
+            if value in ("", ".", ".."):
+                raise ConfigError(f"{name} cannot be {value!r}: it is one segment of a path")
+            value = quote(value, safe=_SEGMENT_SAFE)
+        path = path.replace(f"{{{name}}}", str(value))
     return path
 
 
