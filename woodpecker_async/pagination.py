@@ -194,9 +194,8 @@ class _Pages(AsyncIterator[Page[T]]):
         self._key = pager._call.key
         self._paged = pager._call.paged
         self._start = self._next = start
-        self._prefetch = prefetch
         self._cap = max_pages
-        self._ahead: deque[asyncio.Task[Reply[Listing[T]] | Exception]] = deque()
+        self._ahead = _Ahead(self._fetch, prefetch) if prefetch else None
         pager._drifted = False
 
     def __aiter__(self) -> "_Pages[T]":
@@ -207,10 +206,10 @@ class _Pages(AsyncIterator[Page[T]]):
             raise StopAsyncIteration
         number = self._next
         try:
-            reply = await (self._prefetched() if self._ahead else self._fetch(number))
+            reply = await (self._ahead.first() if self._ahead else self._fetch(number))
         except BaseException as error:
             # Not the end of the list: asked again, the walk goes on with this page.
-            self._stop_prefetching()
+            self._stop()
             if isinstance(error, CallError):
                 error.resume = number
             raise
@@ -220,23 +219,9 @@ class _Pages(AsyncIterator[Page[T]]):
         if not self._paged or _is_last(number, reply.value, page.items):
             self._end()
             self._notice_drift(page)
-        elif self._prefetch:
-            self._look_ahead(page)
+        elif self._ahead is not None:
+            self._ahead.look(number + 1, page.total_pages)
         return page
-
-    async def _prefetched(self) -> Reply[Listing[T]]:
-        result = await self._ahead.popleft()
-        if isinstance(result, Exception):
-            raise result
-        return result
-
-    def _look_ahead(self, page: Page[T]) -> None:
-        """Keep `prefetch` pages under way, never one that the server does not speak of."""
-        last = self._next + self._prefetch - 1
-        if page.total_pages is not None:
-            last = min(last, page.total_pages)
-        for number in range(self._next + len(self._ahead), last + 1):
-            self._ahead.append(asyncio.create_task(_kept(self._fetch, number)))
 
     def _admit(self, number: int, reply: Reply[Listing[T]]) -> Page[T]:
         """Make the page, drop what came before, and see that the walk gets on."""
@@ -313,23 +298,56 @@ class _Pages(AsyncIterator[Page[T]]):
         self._ended = True
         self._seen = None
         self._first_items = ()
-        self._stop_prefetching()
+        self._stop()
 
-    def _stop_prefetching(self) -> None:
-        while self._ahead:
-            self._ahead.popleft().cancel()
+    def _stop(self) -> list["asyncio.Task[Any]"]:
+        return self._ahead.stop() if self._ahead is not None else []
 
     async def aclose(self) -> None:
         """End the walk early; prefetches are cancelled and gone when this returns."""
-        ahead = tuple(self._ahead)
+        stopped = self._stop()
         self._end()
-        if ahead:
-            await asyncio.gather(*ahead, return_exceptions=True)
+        if stopped:
+            await asyncio.gather(*stopped, return_exceptions=True)
 
-    def __del__(self) -> None:
-        for task in getattr(self, "_ahead", ()):
+
+class _Ahead(Generic[T]):
+    """The pages of one walk that are fetched before they are asked for. They are cancelled when the walk is dropped."""
+
+    def __init__(self, fetch: Fetch[T], count: int) -> None:
+        self._fetch = fetch
+        self._count = count
+        self._tasks: deque[asyncio.Task[Reply[Listing[T]] | Exception]] = deque()
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def look(self, number: int, total: int | None) -> None:
+        """From this page on, keep `count` pages under way, never one that the server does not speak of."""
+        last = number + self._count - 1
+        if total is not None:
+            last = min(last, total)
+        for ahead in range(number + len(self._tasks), last + 1):
+            self._tasks.append(asyncio.create_task(_kept(self._fetch, ahead)))
+
+    async def first(self) -> Reply[Listing[T]]:
+        """Wait for the page that is next."""
+        result = await self._tasks.popleft()
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    def stop(self) -> list["asyncio.Task[Any]"]:
+        """Cancel them; those that were."""
+        stopped = list(self._tasks)
+        self._tasks.clear()
+        for task in stopped:
             if not task.get_loop().is_closed():
                 task.cancel()
+        return stopped
+
+    def __del__(self) -> None:
+        self.stop()
 
 
 def _is_last(number: int, listing: Listing[Any], new_items: Sequence[object]) -> bool:
