@@ -3,8 +3,8 @@
 Strict where cattrs is not: it would turn `null` into the text `"None"`, `"false"` into `True` and `1.9` into
 `1`. Lenient where the server may grow: unknown fields are ignored, unknown values of an enumeration stay text.
 
-Where msgspec is installed, `fast` reads a body first. Whatever it does not accept is read here, and here it is
-decided.
+There are two short cuts: where msgspec is installed, `fast` reads a body first, and `columns` reads lists. Whatever
+they do not accept is read by cattrs, and here it is decided.
 """
 
 import json
