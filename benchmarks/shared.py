@@ -1,8 +1,8 @@
 """`python -m benchmarks.shared`: what a lane that is shared across processes costs, beside one that is not.
 
-A turn is taken and given back, again and again, by one caller and by seven at once; nobody else wants a place.
-The kinds of lane take turns in one run. With `--redis URL` that Redis is used; else one is started for the run,
-if `redis-server` is installed.
+A turn is taken, kept for a round of the event loop and given back, again and again, by one caller and by seven
+at once; nobody else wants a place. The kinds of lane take turns in one run. With `--redis URL` that Redis is used;
+else one is started for the run, if `redis-server` is installed.
 """
 
 import argparse
@@ -30,11 +30,17 @@ async def microseconds(limits: Limits, turns: int, at_once: int) -> float:
     lanes.join(member, limits)
     with lanes.lane(None) as lane:
         lane.window.size = lane.window.limit
-        left = iter(range(turns))
+        lane.bound(lane.window.limit)
+        left, inside, most = iter(range(turns)), 0, 0
 
         async def caller() -> None:
+            nonlocal inside, most
             for _ in left:
                 await lane.enter("interactive")
+                inside += 1
+                most = max(most, inside)
+                await asyncio.sleep(0)
+                inside -= 1
                 lane.left()
 
         await lane.enter("interactive")  # connected
@@ -42,6 +48,7 @@ async def microseconds(limits: Limits, turns: int, at_once: int) -> float:
         began = time.perf_counter()
         await asyncio.gather(*(caller() for _ in range(at_once)))
         took = time.perf_counter() - began
+        assert most == at_once
     lanes.leave(member)
     await lanes.aclose()
     return took / turns * 1e6

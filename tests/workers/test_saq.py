@@ -427,6 +427,8 @@ async def dumped(client: Redis) -> str:
     parts = []
     for key in await client.keys():
         kind = (await client.type(key)).decode()
+        if kind == "none":
+            continue  # it has expired meanwhile
         read = {
             "string": lambda key=key: client.get(key),
             "hash": lambda key=key: client.hgetall(key),
