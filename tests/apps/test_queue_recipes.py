@@ -211,6 +211,7 @@ def night(recipe: Recipe, redis_server: RedisServer, tmp_path: Path) -> Iterator
         yield Night(recipe, box, redis_server, tmp_path)
 
 
+@pytest.mark.long
 def test_it_runs_as_it_stands(recipe: Recipe, redis_server: RedisServer, tmp_path: Path):
     command = [sys.executable, "-W", "error", ROOT / "examples" / recipe.example]
     ran = subprocess.run(

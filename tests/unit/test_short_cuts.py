@@ -146,7 +146,7 @@ def test_the_short_cut_is_there_for_what_comes_in_pages(into: Any) -> None:
     assert fast.reader(into) is not None
 
 
-@pytest.mark.parametrize("into", [Any, Me, Listing[Mailbox], EmailAccount])
+@pytest.mark.parametrize("into", [Any, Me, Listing[Me], Listing[Mailbox], EmailAccount])
 def test_what_msgspec_cannot_read_has_none(into: Any) -> None:
     assert fast.reader(into) is None
 

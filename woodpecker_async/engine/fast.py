@@ -35,7 +35,7 @@ def reader(into: Any) -> _Read | None:
 
 
 def _make(into: Any) -> _Read | None:
-    if into is Any or into in _OTHERWISE:
+    if into is Any or not _OTHERWISE.isdisjoint((into, *get_args(into))):
         return None
     try:
         import msgspec  # noqa: PLC0415 - not needed before there is something to read
