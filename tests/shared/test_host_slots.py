@@ -79,24 +79,15 @@ async def test_within_a_process_first_come_first_served() -> None:
     assert order == list(range(20))
 
 
-async def test_a_place_may_rest_after_it_was_given_back() -> None:
-    here, elsewhere = slots(1), slots(1)
-    await here.take()
-    here.give_back(after=0.3)
-    assert not await is_free(elsewhere)
-    assert not await is_free(here)
-    async with asyncio.timeout(5):
-        await elsewhere.take()
-    elsewhere.give_back()
-
-
-async def test_a_place_rests_also_if_the_disk_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("disk_is_full", [False, True])
+async def test_a_place_may_rest_after_it_was_given_back(disk_is_full: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     here, elsewhere = slots(1), slots(1)
 
     def full(*_: object) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(os, "pwrite", full)
+    if disk_is_full:
+        monkeypatch.setattr(os, "pwrite", full)
     await here.take()
     here.give_back(after=0.3)
     assert not await is_free(elsewhere)
