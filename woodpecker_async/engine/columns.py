@@ -30,12 +30,16 @@ def column_reader(model: Any) -> Callable[[Rows], tuple[Any, ...]] | None:
 
     What is returned raises anything at all for a list that it does not accept.
     """
-    if not attrs.has(model) or not all(_is_simple(model, field) for field in attrs.fields(model)):
+    if not attrs.has(model) or hasattr(model, "__attrs_post_init__"):
+        return None
+    fields = attrs.fields(model)
+    slots: list[Any] = [vars(model).get(field.name) for field in fields]
+    if not all(map(_is_simple, fields)) or not all(map(ismemberdescriptor, slots)):
         return None
     columns = [
         # Through the slot itself, for the models are frozen.
-        (field.name, _KINDS[field.type], Secret if field.type is Secret else None, vars(model)[field.name].__set__)
-        for field in attrs.fields(model)
+        (field.name, _KINDS[field.type], Secret if field.type is Secret else None, slot.__set__)
+        for field, slot in zip(fields, slots, strict=True)
     ]
 
     def read(rows: Rows) -> tuple[Any, ...]:
@@ -52,14 +56,11 @@ def column_reader(model: Any) -> Callable[[Rows], tuple[Any, ...]] | None:
     return read
 
 
-def _is_simple(model: type, field: "attrs.Attribute[Any]") -> bool:
+def _is_simple(field: "attrs.Attribute[Any]") -> bool:
     """Whether to read the field is to take what is there, or `None`."""
-    kinds = _KINDS.get(field.type, frozenset())
     return (
-        bool(kinds)
-        and (NoneType not in kinds or field.default is None)
+        field.type in _KINDS
+        and (NoneType not in _KINDS[field.type] or field.default is None)
         and field.validator is None
         and field.converter is None
-        and ismemberdescriptor(vars(model).get(field.name))
-        and not hasattr(model, "__attrs_post_init__")
     )
