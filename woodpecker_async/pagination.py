@@ -189,13 +189,12 @@ class _Pages(AsyncIterator[Page[T]]):
 
     def __init__(self, pager: Pager[T], start: int, prefetch: int, max_pages: int | None) -> None:
         self._pager = pager
-        # The pager's and not this walk's: a prefetching task that referred to it would keep it alive after a `break`.
-        self._fetch = pager._fetch
         self._key = pager._call.key
         self._paged = pager._call.paged
         self._start = self._next = start
         self._cap = max_pages
-        self._ahead = _Ahead(self._fetch, prefetch) if prefetch else None
+        # The pager's fetch: a task that referred to this walk would keep it alive after a `break`.
+        self._ahead = _Ahead(pager._fetch, prefetch) if prefetch else None
         pager._drifted = False
 
     def __aiter__(self) -> "_Pages[T]":
@@ -206,7 +205,7 @@ class _Pages(AsyncIterator[Page[T]]):
             raise StopAsyncIteration
         number = self._next
         try:
-            reply = await (self._ahead.first() if self._ahead else self._fetch(number))
+            reply = await (self._ahead.first() if self._ahead else self._pager._fetch(number))
         except BaseException as error:
             # Not the end of the list: asked again, the walk goes on with this page.
             self._stop()
