@@ -153,7 +153,7 @@ class Engine:
         """Whether there are connections to close."""
         return self._home is not None and not self._home.loop.is_closed()
 
-    async def run(self, operation: Operation[T], options: CallOptions | None = None) -> Reply[T]:
+    async def run(self, operation: Operation[T], options: CallOptions) -> Reply[T]:
         """Run one operation.
 
         Raises:
@@ -161,7 +161,7 @@ class Engine:
             SessionClosedError: the session has been closed.
         """
         home = self._at_home() or await self._move_in()
-        call = self._prepare(operation, call_options(options), home)
+        call = self._prepare(operation, options, home)
         self._under_way.add(call)
         try:
             verdict = await self._attempt(call)
