@@ -29,21 +29,20 @@ class Secret:
         '123456.abcdefg123456hijk987'
     """
 
+    # Lists make many of these, so only the value is set at once; a mask only where there is no value.
     __slots__ = ("_fingerprint", "_mask", "_value")
 
     _value: str | None
-    _fingerprint: str | None
-    _mask: str | None
+    _fingerprint: str
+    _mask: str
 
     def __init__(self, value: str) -> None:
         if not isinstance(value, str) or not value:
             kind = type(value).__name__
             del value  # this frame is part of the traceback, and so is the object
-            self._mask = "****"
+            self._value, self._mask = None, "****"
             raise ConfigError(f"a secret is a text of at least one character, not {kind}")
         self._value = value
-        self._fingerprint = None
-        self._mask = None
 
     def reveal(self) -> str:
         """The key itself.
@@ -61,7 +60,7 @@ class Secret:
     @property
     def fingerprint(self) -> str:
         """The first 12 hexadecimal digits of the key's SHA-256: names a key without showing it."""
-        if self._fingerprint is None:
+        if not hasattr(self, "_fingerprint"):
             digest = hashlib.sha256(self.reveal().encode("utf-8", "surrogatepass"))
             self._fingerprint = digest.hexdigest()[:_FINGERPRINT_DIGITS]
         return self._fingerprint
@@ -69,9 +68,7 @@ class Secret:
     @property
     def masked(self) -> str:
         """The account's number, if the key begins with one, and the last four characters."""
-        if self._mask is None:
-            self._mask = _mask(self.reveal())
-        return self._mask
+        return self._mask if self._value is None else _mask(self._value)
 
     def __repr__(self) -> str:
         return f"Secret({self.masked!r})"

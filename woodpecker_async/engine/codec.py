@@ -50,10 +50,12 @@ def decode(body: bytes, into: type[T], *, strict: bool = False, skip_bad_items: 
     if into is Any and not body.strip():
         return None  # type: ignore[return-value]
     if not strict and (read := reader(into)) is not None:
-        with suppress(Exception):  # whatever it does not accept is read again, and judged, below
+        try:
             if not body.isascii():
                 body.decode()
             return read(body)  # type: ignore[no-any-return]
+        except Exception:  # noqa: S110 - whatever it does not accept is read again, and judged, below
+            pass
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):

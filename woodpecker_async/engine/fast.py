@@ -5,6 +5,7 @@ whatever it does not accept is read again by `codec`, which decides, and says wh
 accept what `codec` refuses, nor read it otherwise; the tests compare the two.
 """
 
+import operator
 from collections.abc import Callable
 from typing import Any, get_args
 
@@ -44,7 +45,7 @@ def _make(into: Any) -> _Read | None:
     try:
         if getattr(into, "__origin__", None) is Listing:
             return _listing_reader(msgspec, *get_args(into))
-        return msgspec.json.Decoder(into, dec_hook=_hook).decode
+        return msgspec.json.Decoder(into, dec_hook=operator.call).decode
     except TypeError:  # a field of a kind that msgspec does not know, such as a text or an enumeration's value
         return None
 
@@ -52,8 +53,8 @@ def _make(into: Any) -> _Read | None:
 def _listing_reader(msgspec: Any, item: Any) -> _Read:
     items = tuple.__class_getitem__((item, ...))
     envelope = msgspec.defstruct("Envelope", [("content", items), ("pagination_data", PaginationData | None, None)])
-    read_whole = msgspec.json.Decoder(envelope, dec_hook=_hook).decode
-    read_bare = msgspec.json.Decoder(items, dec_hook=_hook).decode
+    read_whole = msgspec.json.Decoder(envelope, dec_hook=operator.call).decode
+    read_bare = msgspec.json.Decoder(items, dec_hook=operator.call).decode
 
     def read(body: bytes) -> Any:
         if body.startswith(b"["):
@@ -62,9 +63,3 @@ def _listing_reader(msgspec: Any, item: Any) -> _Read:
         return Listing(content=whole.content, pagination_data=whole.pagination_data)
 
     return read
-
-
-def _hook(into: type, value: Any) -> Any:
-    if into is Secret:
-        return Secret(value)
-    raise NotImplementedError
