@@ -11,11 +11,12 @@ from typing import Any, get_args
 
 from woodpecker_async.models.account import Me
 from woodpecker_async.models.paging import Listing, PaginationData
-from woodpecker_async.secret import Secret
 
 # Read whole, as the fields of one mapping: msgspec would look for that mapping in the answer.
 _OTHERWISE = frozenset({Me})
 
+# A class that msgspec does not know it calls with the value: of all that is in answers, this is `Secret`.
+_hook = operator.call
 
 _Read = Callable[[bytes], Any]
 
@@ -45,7 +46,7 @@ def _make(into: Any) -> _Read | None:
     try:
         if getattr(into, "__origin__", None) is Listing:
             return _listing_reader(msgspec, *get_args(into))
-        return msgspec.json.Decoder(into, dec_hook=operator.call).decode
+        return msgspec.json.Decoder(into, dec_hook=_hook).decode
     except TypeError:  # a field of a kind that msgspec does not know, such as a text or an enumeration's value
         return None
 
@@ -53,8 +54,8 @@ def _make(into: Any) -> _Read | None:
 def _listing_reader(msgspec: Any, item: Any) -> _Read:
     items = tuple.__class_getitem__((item, ...))
     envelope = msgspec.defstruct("Envelope", [("content", items), ("pagination_data", PaginationData | None, None)])
-    read_whole = msgspec.json.Decoder(envelope, dec_hook=operator.call).decode
-    read_bare = msgspec.json.Decoder(items, dec_hook=operator.call).decode
+    read_whole = msgspec.json.Decoder(envelope, dec_hook=_hook).decode
+    read_bare = msgspec.json.Decoder(items, dec_hook=_hook).decode
 
     def read(body: bytes) -> Any:
         if body.startswith(b"["):
