@@ -181,10 +181,8 @@ class _Pages(AsyncIterator[Page[T]]):
 
     _latest: Page[T] | None = None
     _latest_reported: int | None = None
-    _first_items: tuple[T, ...] = ()
     _seen: set[Hashable] | None = None
     _count = 0
-    _barren = 0
     _ended = False
 
     def __init__(self, pager: Pager[T], start: int, prefetch: int, max_pages: int | None) -> None:
@@ -223,50 +221,50 @@ class _Pages(AsyncIterator[Page[T]]):
         return page
 
     def _admit(self, number: int, reply: Reply[Listing[T]]) -> Page[T]:
-        """Make the page, drop what came before, and see that the walk gets on."""
+        """Make the page."""
         listing = reply.value
         data = listing.pagination_data or _UNSAID
-        reported, announced = data.current_page_number, data.total_elements
-        if self._latest_reported is not None and reported is not None and reported <= self._latest_reported:
-            raise PaginationError(
-                f"asked for page {number}, the server sent page {reported} again: it does not turn pages",
-                resume=number,
-            )
-        self._latest_reported = reported
-        if self._latest is not None and announced != self._latest.total_elements:
-            self._pager._drifted = True
-        items = self._without_known(listing.content)
-        self._guard(number, items, listing, data.total_pages)
+        items = listing.content
+        if self._latest is not None:  # most lists have one page: nothing is compared until there is a second
+            items = self._new_items(self._latest, number, listing)
+        self._latest_reported = data.current_page_number
         self._count += len(items) + len(listing.undecodable)
         return Page(
             items=items,
             number=number,
             total_pages=data.total_pages,
-            total_elements=announced,
+            total_elements=data.total_elements,
             page_size=data.page_size,
             undecodable=listing.undecodable,
             attempts=reply.attempts,
             raw=reply.raw,
         )
 
-    def _without_known(self, items: tuple[T, ...]) -> tuple[T, ...]:
-        if self._latest is None:
-            self._first_items = items  # most lists have one page: nothing is looked at until there is a second
-            return items
+    def _new_items(self, before: Page[T], number: int, listing: Listing[T]) -> tuple[T, ...]:
+        """The items that did not come on an earlier page, if the walk gets on."""
+        data = listing.pagination_data or _UNSAID
+        reported = data.current_page_number
+        if self._latest_reported is not None and reported is not None and reported <= self._latest_reported:
+            raise PaginationError(
+                f"asked for page {number}, the server sent page {reported} again: it does not turn pages",
+                resume=number,
+            )
         if self._seen is None:
-            self._seen = {self._key(item) for item in self._first_items}
-            self._first_items = ()
+            self._seen = {self._key(item) for item in before.items}
         fresh: dict[Hashable, T] = {}
-        for item in items:
+        for item in listing.content:
             if (key := self._key(item)) not in self._seen:
                 fresh.setdefault(key, item)
         self._seen.update(fresh)
-        if len(fresh) < len(items):
+        if len(fresh) < len(listing.content) or data.total_elements != before.total_elements:
             self._pager._drifted = True
-        return tuple(fresh.values())
+        items = tuple(fresh.values())
+        self._guard(before, number, listing, items)
+        return items
 
-    def _guard(self, number: int, items: tuple[T, ...], listing: Listing[T], total: int | None) -> None:
+    def _guard(self, before: Page[T], number: int, listing: Listing[T], items: tuple[T, ...]) -> None:
         if self._cap is None:
+            total = before.total_pages
             self._cap = _UNCOUNTED if total is None else _GROWTH_FACTOR * total + _GROWTH_ROOM
         read = number - self._start + 1
         if read > self._cap:
@@ -275,8 +273,7 @@ class _Pages(AsyncIterator[Page[T]]):
                 f"(max_pages={self._cap})",
                 resume=number,
             )
-        self._barren = 0 if items else self._barren + 1
-        if self._barren > 1 and not _is_last(number, listing, items):
+        if not items and not before.items and not _is_last(number, listing, items):
             raise PaginationError(
                 f"pages {number - 1} and {number} hold nothing new, and the server does not say that the list ends",
                 resume=number,
@@ -296,7 +293,6 @@ class _Pages(AsyncIterator[Page[T]]):
     def _end(self) -> None:
         self._ended = True
         self._seen = None
-        self._first_items = ()
         self._stop()
 
     def _stop(self) -> list["asyncio.Task[Any]"]:
