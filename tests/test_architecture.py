@@ -178,7 +178,7 @@ REVEALED = [
     "woodpecker_async.errors.WoodpeckerError | None",
     "str",
     "woodpecker_async.models.account.Me",
-    "woodpecker_async.models.account.Mailbox",
+    "woodpecker_async.models.mailboxes.Mailbox",
     "woodpecker_async.pagination.Page[woodpecker_async.models.feldera.FelderaKey]",
 ]
 

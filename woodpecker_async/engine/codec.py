@@ -11,6 +11,7 @@ import json
 import operator
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from enum import StrEnum
 from functools import cache, partial
 from types import GenericAlias, NoneType
 from typing import Any, NamedTuple, TypeVar, get_args
@@ -23,7 +24,7 @@ from cattrs.cols import homogenous_tuple_structure_factory
 from woodpecker_async.engine.columns import column_reader
 from woodpecker_async.engine.fast import reader
 from woodpecker_async.errors import ConfigError
-from woodpecker_async.models.account import MailboxType, Me
+from woodpecker_async.models.account import Me
 from woodpecker_async.models.paging import Listing
 from woodpecker_async.secret import Secret
 
@@ -193,10 +194,21 @@ def _structure_uuid(value: Any, _: Any) -> UUID:
         raise _WrongTypeError("a UUID", value) from None
 
 
-def _structure_mailbox_type(value: Any, _: Any) -> MailboxType | str:
-    if type(value) is not str:
-        raise _WrongTypeError("a text", value)
-    return MailboxType(value) if value in MailboxType.__members__.values() else value
+def _is_open_enum(into: Any) -> bool:
+    """Whether it is `Known | str`, where `Known` is an enumeration of texts."""
+    known, *others = get_args(into) or (None,)
+    return others == [str] and isinstance(known, type) and issubclass(known, StrEnum)
+
+
+def _open_enum(into: Any) -> Callable[[Any, Any], Any]:
+    known: type[StrEnum] = get_args(into)[0]
+
+    def structure(value: Any, _: Any) -> StrEnum | str:
+        if type(value) is not str:
+            raise _WrongTypeError("a text", value)
+        return known(value) if value in known.__members__.values() else value
+
+    return structure
 
 
 def _structure_me(value: Any, _: Any) -> Me:
@@ -283,8 +295,8 @@ def _converter(*, forbid_unknown: bool) -> cattrs.Converter:
     converter.register_structure_hook(float, _structure_float)
     converter.register_structure_hook(Secret, _structure_secret)
     converter.register_structure_hook(UUID, _structure_uuid)
-    # By predicate: cattrs has a way of its own with unions, which would leave the known values as text.
-    converter.register_structure_hook_func(lambda into: into == MailboxType | str, _structure_mailbox_type)
+    # cattrs has a way of its own with unions, which would leave the known values as text.
+    converter.register_structure_hook_factory(_is_open_enum, _open_enum)
     _strict_containers(converter, forbid_unknown=forbid_unknown)
     converter.register_structure_hook(Me, _structure_me)
     converter.register_unstructure_hook(Secret, _refuse_secret)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from woodpecker_async._lazy import on_demand
 
 if TYPE_CHECKING:
-    from woodpecker_async.models.account import Mailbox, MailboxDetails, MailboxType, Me
+    from woodpecker_async.models.account import Me
     from woodpecker_async.models.agency import (
         ApiKey,
         Company,
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
         CreateCompanies,
         CreatedApiKey,
         CreatedCompanies,
-        EmailAccount,
-        EmailAccountDetails,
         IssuedKey,
         NewCompany,
     )
@@ -33,6 +31,13 @@ if TYPE_CHECKING:
         CreateFelderaKey,
         CreateFelderaKeyWithRole,
         FelderaKey,
+    )
+    from woodpecker_async.models.mailboxes import (
+        EmailAccount,
+        EmailAccountDetails,
+        Mailbox,
+        MailboxDetails,
+        MailboxType,
     )
     from woodpecker_async.models.paging import Listing, PaginationData
 
@@ -66,12 +71,7 @@ __all__ = [
 
 __getattr__, __dir__ = on_demand(
     __name__,
-    account=(
-        "Mailbox",
-        "MailboxDetails",
-        "MailboxType",
-        "Me",
-    ),
+    account=("Me",),
     agency=(
         "ApiKey",
         "Company",
@@ -79,8 +79,6 @@ __getattr__, __dir__ = on_demand(
         "CreateCompanies",
         "CreatedApiKey",
         "CreatedCompanies",
-        "EmailAccount",
-        "EmailAccountDetails",
         "IssuedKey",
         "NewCompany",
     ),
@@ -96,6 +94,13 @@ __getattr__, __dir__ = on_demand(
         "CreateFelderaKeyWithRole",
         "CreatedFelderaKey",
         "FelderaKey",
+    ),
+    mailboxes=(
+        "EmailAccount",
+        "EmailAccountDetails",
+        "Mailbox",
+        "MailboxDetails",
+        "MailboxType",
     ),
     paging=(
         "Listing",

@@ -1,19 +1,9 @@
-"""The account level: who am I, which mailboxes are connected."""
+"""The account level: who am I."""
 
 from collections.abc import Iterator, Mapping
-from enum import StrEnum
 from typing import Any
 
 import attrs
-
-from woodpecker_async._shown import shown
-
-
-class MailboxType(StrEnum):
-    """The two halves of a connected mailbox."""
-
-    SMTP = "SMTP"
-    IMAP = "IMAP"
 
 
 @attrs.frozen(repr=False, eq=False)
@@ -37,38 +27,3 @@ class Me(Mapping[str, Any]):
 
     def __repr__(self) -> str:
         return f"<Me {', '.join(self.fields)}>"
-
-
-@attrs.frozen(kw_only=True)
-class MailboxDetails:
-    """What is known of a mailbox; a healthy one has no `error`. An IMAP one has fewer of these."""
-
-    __repr__ = shown
-
-    email: str | None = None
-    provider: str | None = None
-    login: str | None = None
-    server: str | None = None
-    port: int | None = None
-    from_name: str | None = None
-    error: str | None = None
-    daily_limit: int | None = None
-    sent_today: int | None = None
-    imap_id: int | None = None
-
-
-@attrs.frozen(kw_only=True)
-class Mailbox:
-    """A mailbox of the account.
-
-    Attributes:
-        id: its id.
-        type: `"SMTP"` or `"IMAP"`; a value unknown to this version stays a text.
-        details: the rest.
-    """
-
-    __repr__ = shown
-
-    id: int
-    type: MailboxType | str
-    details: MailboxDetails

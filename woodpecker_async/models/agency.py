@@ -3,7 +3,6 @@
 import attrs
 
 from woodpecker_async._shown import shown
-from woodpecker_async.models.account import MailboxType
 from woodpecker_async.secret import Secret
 
 
@@ -113,37 +112,3 @@ class IssuedKey:
     label: str
     api_key: Secret
     created: bool = True
-
-
-@attrs.frozen(kw_only=True)
-class EmailAccountDetails:
-    """What is known of an e-mail account; a healthy one has no `error`.
-
-    An IMAP account has fewer of these than an SMTP one.
-    """
-
-    __repr__ = shown
-
-    email: str | None = None
-    provider: str | None = None
-    error: str | None = None
-    from_name: str | None = None
-    imap_id: int | None = None
-    running_campaigns: int | None = None
-
-
-@attrs.frozen(kw_only=True)
-class EmailAccount:
-    """An e-mail account connected to a company.
-
-    Attributes:
-        id: its id.
-        type: `"SMTP"` or `"IMAP"`; a value unknown to this version stays a text.
-        details: the rest.
-    """
-
-    __repr__ = shown
-
-    id: int
-    type: MailboxType | str
-    details: EmailAccountDetails

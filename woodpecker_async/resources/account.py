@@ -4,8 +4,9 @@ They exist on `session.account` (the key's own account, said out loud) and on a 
 else: a request that loses its `x-company-id` would not fail, it would act on the agency's own account.
 """
 
+from woodpecker_async import models
 from woodpecker_async.engine.operation import Caller, get
-from woodpecker_async.models.account import Mailbox, Me
+from woodpecker_async.models.account import Me
 from woodpecker_async.models.paging import Listing
 from woodpecker_async.options import CallOptions
 from woodpecker_async.pagination import ListCall, Pager
@@ -17,12 +18,12 @@ class Mailboxes:
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
 
-    def list(self, *, options: CallOptions | None = None) -> Pager[Mailbox]:
+    def list(self, *, options: CallOptions | None = None) -> "Pager[models.Mailbox]":
         """All mailboxes, in one answer.
 
         Document: "Authentication", section "Example requests", `GET /v2/mailboxes`.
         """
-        operation = get("/v2/mailboxes", Listing[Mailbox], account_level=True)
+        operation = get("/v2/mailboxes", Listing[models.Mailbox], account_level=True)
         return Pager(
             self._caller, ListCall(page=lambda _: operation, key=lambda mailbox: mailbox.id, paged=False), options
         )

@@ -5,6 +5,7 @@ from typing import Final
 
 import attrs
 
+from woodpecker_async import models
 from woodpecker_async.engine.operation import Operation, get, post
 from woodpecker_async.errors import (
     ApiError,
@@ -22,7 +23,6 @@ from woodpecker_async.models.agency import (
     CreateCompanies,
     CreatedApiKey,
     CreatedCompanies,
-    EmailAccount,
     IssuedKey,
     NewCompany,
 )
@@ -338,12 +338,12 @@ class EmailAccounts:
     def __init__(self, access: Access) -> None:
         self._access = access
 
-    def list(self, company_id: int, *, options: CallOptions | None = None) -> Pager[EmailAccount]:
+    def list(self, company_id: int, *, options: CallOptions | None = None) -> "Pager[models.EmailAccount]":
         """All e-mail accounts of a company, in one answer.
 
         Document: "List of email accounts", `GET /v2/agency/companies/{company_id}/email_accounts`.
         """
-        operation = get(_EMAIL_ACCOUNTS, Listing[EmailAccount], company_id=checks.company_id(company_id))
+        operation = get(_EMAIL_ACCOUNTS, Listing[models.EmailAccount], company_id=checks.company_id(company_id))
         call = ListCall(page=lambda _: operation, key=lambda account: account.id, paged=False)
         return Pager(self._access, call, options)
 
@@ -355,7 +355,7 @@ class CompanyEmailAccounts:
         self._accounts = accounts
         self._company_id = company_id
 
-    def list(self, *, options: CallOptions | None = None) -> Pager[EmailAccount]:
+    def list(self, *, options: CallOptions | None = None) -> "Pager[models.EmailAccount]":
         """See `EmailAccounts.list`."""
         return self._accounts.list(self._company_id, options=options)
 
