@@ -202,8 +202,8 @@ async def _get(session: aiohttp.ClientSession, url: str) -> None:
 
 async def test_three_clocks_do_not_run_into_one_another() -> None:
     """Waiting for the lane is no part of an attempt."""
-    async with Sandbox(companies=1, service_time=0.15) as box:
-        timeouts, limits = Timeouts(attempt=0.4), Limits(max_in_flight=1)
+    async with Sandbox(companies=1, service_time=0.3) as box:
+        timeouts, limits = Timeouts(attempt=1.2), Limits(max_in_flight=1)
         async with box.session(timeouts=timeouts, limits=limits, retry=RetryPolicy(attempts=1)) as woodpecker:
             await asyncio.gather(*(woodpecker.account.me() for _ in range(5)))
         async with box.session(timeouts=Timeouts(lane=0.1), limits=limits) as woodpecker:
