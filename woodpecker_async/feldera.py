@@ -25,7 +25,7 @@ from woodpecker_async.models.feldera import (
 )
 from woodpecker_async.models.paging import Listing
 from woodpecker_async.options import CallOptions, Limits, RetryPolicy, Timeouts
-from woodpecker_async.pagination import ListCall, Pager
+from woodpecker_async.pagination import Pager
 from woodpecker_async.resources import checks
 from woodpecker_async.secret import Secret
 from woodpecker_async.session import Session
@@ -45,8 +45,7 @@ class FelderaKeys:
     def list(self, *, options: CallOptions | None = None) -> Pager[FelderaKey]:
         """All keys, in one answer; never with their secrets."""
         operation = get(_KEYS, Listing[FelderaKey])
-        call = ListCall[FelderaKey](page=lambda _: operation, key=_id, paged=False)
-        return Pager(self._caller, call, options)
+        return Pager(self._caller, lambda _: operation, key=_id, paged=False, options=options)
 
     async def create(
         self, name: str, *, role: str | None = None, options: CallOptions | None = None

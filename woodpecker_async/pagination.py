@@ -78,21 +78,6 @@ class Page(Sequence[T_co]):
         return len(self.items)
 
 
-@attrs.define(kw_only=True, eq=False, repr=False)
-class ListCall(Generic[T]):
-    """What a resource says of a list.
-
-    Attributes:
-        page: the operation that fetches the page of this number.
-        key: what an item is known by, to notice that it comes twice.
-        paged: whether the endpoint has pages.
-    """
-
-    page: Callable[[int], Operation[Listing[T]]]
-    key: Callable[[T], Hashable]
-    paged: bool = True
-
-
 class Pager(Generic[T]):
     """A list that fetches itself, page by page, when it is read. Making one sends nothing.
 
@@ -108,9 +93,28 @@ class Pager(Generic[T]):
             everything = await keys.collect()
     """
 
-    def __init__(self, caller: Caller, call: ListCall[T], options: CallOptions | None = None) -> None:
+    def __init__(
+        self,
+        caller: Caller,
+        page: Callable[[int], Operation[Listing[T]]],
+        *,
+        key: Callable[[T], Hashable],
+        paged: bool = True,
+        options: CallOptions | None = None,
+    ) -> None:
+        """What a resource says of a list.
+
+        Args:
+            caller: who runs the operations.
+            page: the operation that fetches the page of this number.
+            key: what an item is known by, to notice that it comes twice.
+            paged: whether the endpoint has pages.
+            options: for each of the calls.
+        """
         self._caller = caller
-        self._call = call
+        self._page = page
+        self._key = key
+        self._paged = paged
         self._options = call_options(options)
         self._drifted = False
 
@@ -144,7 +148,7 @@ class Pager(Generic[T]):
         return self._walk(start, prefetch, max_pages)
 
     def _walk(self, start: int = 1, prefetch: int = 0, max_pages: int | None = None) -> "_Pages[T]":
-        return _Pages(self, start, prefetch if self._call.paged else 0, max_pages)
+        return _Pages(self, start, prefetch if self._paged else 0, max_pages)
 
     async def collect(self, limit: int | None = None) -> list[T]:
         """All items in one list.
@@ -167,7 +171,7 @@ class Pager(Generic[T]):
         return collected
 
     def _fetch(self, number: int) -> Coroutine[Any, Any, Reply[Listing[T]]]:
-        return self._caller.run(self._call.page(number), self._options)
+        return self._caller.run(self._page(number), self._options)
 
 
 def _whole(name: str, value: object, least: int, most: int | None) -> None:
@@ -187,8 +191,8 @@ class _Pages(AsyncIterator[Page[T]]):
 
     def __init__(self, pager: Pager[T], start: int, prefetch: int, max_pages: int | None) -> None:
         self._pager = pager
-        self._key = pager._call.key
-        self._paged = pager._call.paged
+        self._key = pager._key
+        self._paged = pager._paged
         self._start = self._next = start
         self._cap = max_pages
         # The pager's fetch: a task that referred to this walk would keep it alive after a `break`.

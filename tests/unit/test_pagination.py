@@ -14,7 +14,6 @@ from woodpecker_async import Page, Pager
 from woodpecker_async.engine.operation import Operation, get
 from woodpecker_async.errors import ConfigError, PaginationError
 from woodpecker_async.models.paging import Listing
-from woodpecker_async.pagination import ListCall
 
 
 def page(number: int) -> Operation[Listing[int]]:
@@ -23,8 +22,7 @@ def page(number: int) -> Operation[Listing[int]]:
 
 def pager(answer: Callable[[int], Listing[Any]], *, paged: bool = True) -> tuple[Pager[int], ScriptedCaller]:
     caller = ScriptedCaller(answer)
-    call = ListCall(page=page, key=lambda item: item, paged=paged)
-    return Pager(caller, call), caller
+    return Pager(caller, page, key=lambda item: item, paged=paged), caller
 
 
 def book(items: list[int], size: int = 3) -> Callable[[int], Listing[Any]]:
@@ -227,7 +225,7 @@ class SlowCaller(ScriptedCaller):
 
 def slow(answer: Callable[[int], Listing[Any]]) -> tuple[Pager[int], SlowCaller]:
     caller = SlowCaller(answer)
-    return Pager(caller, ListCall(page=page, key=lambda item: item)), caller
+    return Pager(caller, page, key=lambda item: item), caller
 
 
 async def test_prefetch_is_bounded_and_never_past_the_last_page() -> None:

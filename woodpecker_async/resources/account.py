@@ -9,7 +9,7 @@ from woodpecker_async.engine.operation import Caller, get
 from woodpecker_async.models.account import Me
 from woodpecker_async.models.paging import Listing
 from woodpecker_async.options import CallOptions
-from woodpecker_async.pagination import ListCall, Pager
+from woodpecker_async.pagination import Pager
 
 
 class Mailboxes:
@@ -24,9 +24,7 @@ class Mailboxes:
         Document: "Authentication", section "Example requests", `GET /v2/mailboxes`.
         """
         operation = get("/v2/mailboxes", Listing[models.Mailbox], account_level=True)
-        return Pager(
-            self._caller, ListCall(page=lambda _: operation, key=lambda mailbox: mailbox.id, paged=False), options
-        )
+        return Pager(self._caller, lambda _: operation, key=lambda mailbox: mailbox.id, paged=False, options=options)
 
 
 async def me(caller: Caller, options: CallOptions | None) -> Me:

@@ -28,7 +28,7 @@ from woodpecker_async.models.agency import (
 )
 from woodpecker_async.models.paging import Listing
 from woodpecker_async.options import CallOptions, call_options
-from woodpecker_async.pagination import ListCall, Pager
+from woodpecker_async.pagination import Pager
 from woodpecker_async.resources import checks
 from woodpecker_async.resources.access import Access, Writer
 from woodpecker_async.secret import Secret
@@ -61,11 +61,12 @@ class Companies:
         """
         if active is not None and not isinstance(active, bool):
             raise ConfigError(f"active is True, False or None, not {active!r}")
-        call = ListCall(
-            page=lambda number: get(_COMPANIES, _Companies, params={"active": active, "page": number}),
+        return Pager(
+            self._access,
+            lambda number: get(_COMPANIES, _Companies, params={"active": active, "page": number}),
             key=lambda company: company.id,
+            options=options,
         )
-        return Pager(self._access, call, options)
 
     async def create(self, names: Iterable[str], *, options: CallOptions | None = None) -> tuple[Company, ...]:
         """Create companies, all or none. Each is billed, and gets an API key by itself.
@@ -107,11 +108,12 @@ class ApiKeys:
         Document: "Get a company's API keys".
         """
         checks.company_id(company_id)
-        call = ListCall(
-            page=lambda number: get(_API_KEYS, _ApiKeys, params={"page": number}, company_id=company_id),
+        return Pager(
+            self._access,
+            lambda number: get(_API_KEYS, _ApiKeys, params={"page": number}, company_id=company_id),
             key=lambda key: key.api_key,
+            options=options,
         )
-        return Pager(self._access, call, options)
 
     async def create(
         self,
@@ -344,8 +346,7 @@ class EmailAccounts:
         Document: "List of email accounts", `GET /v2/agency/companies/{company_id}/email_accounts`.
         """
         operation = get(_EMAIL_ACCOUNTS, Listing[models.EmailAccount], company_id=checks.company_id(company_id))
-        call = ListCall(page=lambda _: operation, key=lambda account: account.id, paged=False)
-        return Pager(self._access, call, options)
+        return Pager(self._access, lambda _: operation, key=lambda account: account.id, paged=False, options=options)
 
 
 class CompanyEmailAccounts:

@@ -14,7 +14,7 @@ from woodpecker_async.models.agency_v1 import (
 )
 from woodpecker_async.models.paging import Listing
 from woodpecker_async.options import CallOptions
-from woodpecker_async.pagination import ListCall, Pager
+from woodpecker_async.pagination import Pager
 from woodpecker_async.resources import checks
 
 _COMPANIES: Final = "/v1/agency/companies"
@@ -34,9 +34,7 @@ class AgencyV1:
         Document: "AGENCY/COMPANIES", `GET /v1/agency/companies`.
         """
         operation = get(_COMPANIES, Listing[V1Company])
-        return Pager(
-            self._caller, ListCall(page=lambda _: operation, key=lambda company: company.id, paged=False), options
-        )
+        return Pager(self._caller, lambda _: operation, key=lambda company: company.id, paged=False, options=options)
 
     async def create_api_key(
         self, company_id: int, name: str, *, options: CallOptions | None = None
