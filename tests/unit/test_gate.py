@@ -116,7 +116,7 @@ class GateMachine(RuleBasedStateMachine):
 
 
 TestGate = GateMachine.TestCase
-TestGate.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestGate.settings = settings(max_examples=60, stateful_step_count=40)
 
 
 async def test_bulk_gets_one_in_eight() -> None:
