@@ -372,7 +372,7 @@ async def test_cancelled_at_any_moment_what_was_made_is_in_the_file(path: Path, 
         left = time.monotonic()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert time.monotonic() - left < 4.5  # what is under way ends well before its grace of 5 s
+        assert time.monotonic() - left < 2
         assert not {task for task in asyncio.all_tasks() - before if "bulk" in task.get_name()}
         made = on_server(box)
         assert in_file(path) == made

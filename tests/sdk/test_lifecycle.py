@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import math
 import os
 import threading
 import time
@@ -246,6 +247,7 @@ async def test_no_redirect_is_followed(box: Sandbox, woodpecker: WoodpeckerSessi
 
 async def test_hooks_and_logs_tell_each_attempt(box: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
     events = []
+    asyncio.get_running_loop().slow_callback_duration = math.inf  # of a slow machine asyncio would tell
     with caplog.at_level("INFO", logger="woodpecker_async"):
         async with box.session(hooks=[events.append], options=CallOptions(priority="bulk")) as woodpecker:
             box.faults.add(Fault.status(503, headers={"X-Request-Id": "r-1"}))
@@ -263,7 +265,7 @@ async def test_hooks_and_logs_tell_each_attempt(box: Sandbox, caplog: pytest.Log
     assert events[1].request_id == "r-1"
     assert events[2].wait == events[3].wait
     assert events[4].milliseconds > 0
-    assert not [record for record in caplog.records if record.name.startswith("woodpecker_async")]
+    assert caplog.records == []
 
 
 async def test_a_hook_that_fails_does_not_fail_the_call(box: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
