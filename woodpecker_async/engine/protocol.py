@@ -149,7 +149,7 @@ def common_headers(dialect: Dialect, key: Secret, user_agent: str, extra: Mappin
 
 
 def build_request(operation: Operation[Any], *, prefix: str, common: Headers, body: bytes | None) -> Request:
-    """The request of one attempt.
+    """The request of one attempt, with a header mapping of its own.
 
     `x-company-id` comes from the operation and from nowhere else, so that it cannot be lost between attempts
     or leak into another request.
@@ -160,13 +160,11 @@ def build_request(operation: Operation[Any], *, prefix: str, common: Headers, bo
         common: see `common_headers`.
         body: JSON.
     """
-    headers = common
-    if operation.as_company is not None or body is not None:
-        headers = Headers(common)
-        if operation.as_company is not None:
-            headers["x-company-id"] = str(operation.as_company)
-        if body is not None:
-            headers["Content-Type"] = "application/json"
+    headers = Headers(common)
+    if operation.as_company is not None:
+        headers["x-company-id"] = str(operation.as_company)
+    if body is not None:
+        headers["Content-Type"] = "application/json"
     return Request(
         method=operation.method,
         path=prefix + operation.path,
