@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from enum import StrEnum
 from functools import cache, partial
-from types import GenericAlias, NoneType
+from types import GenericAlias, NoneType, UnionType
 from typing import Any, NamedTuple, TypeVar, get_args
 from uuid import UUID
 
@@ -196,7 +196,9 @@ def _structure_uuid(value: Any, _: Any) -> UUID:
 
 def _is_open_enum(into: Any) -> bool:
     """Whether it is `Known | str`, where `Known` is an enumeration of texts."""
-    known, *others = get_args(into) or (None,)
+    if not isinstance(into, UnionType):
+        return False
+    known, *others = get_args(into)
     return others == [str] and isinstance(known, type) and issubclass(known, StrEnum)
 
 
