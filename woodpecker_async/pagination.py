@@ -230,7 +230,7 @@ class _Pages(AsyncIterator[Page[T]]):
         data = listing.pagination_data or _UNSAID
         items = listing.content
         if self._latest is not None:  # most lists have one page: nothing is compared until there is a second
-            items = self._new_items(self._latest, number, listing)
+            items = self._new_items(self._latest, number, listing, data)
         self._latest_reported = data.current_page_number
         self._count += len(items) + len(listing.undecodable)
         return Page(
@@ -244,9 +244,8 @@ class _Pages(AsyncIterator[Page[T]]):
             raw=reply.raw,
         )
 
-    def _new_items(self, before: Page[T], number: int, listing: Listing[T]) -> tuple[T, ...]:
+    def _new_items(self, before: Page[T], number: int, listing: Listing[T], data: PaginationData) -> tuple[T, ...]:
         """The items that did not come on an earlier page, if the walk gets on."""
-        data = listing.pagination_data or _UNSAID
         reported = data.current_page_number
         if self._latest_reported is not None and reported is not None and reported <= self._latest_reported:
             raise PaginationError(
@@ -294,18 +293,17 @@ class _Pages(AsyncIterator[Page[T]]):
                 page.total_elements,
             )
 
-    def _end(self) -> None:
+    def _end(self) -> list["asyncio.Task[Any]"]:
         self._ended = True
         self._seen = None
-        self._stop()
+        return self._stop()
 
     def _stop(self) -> list["asyncio.Task[Any]"]:
         return self._ahead.stop() if self._ahead is not None else []
 
     async def aclose(self) -> None:
         """End the walk early; prefetches are cancelled and gone when this returns."""
-        stopped = self._stop()
-        self._end()
+        stopped = self._end()
         if stopped:
             await asyncio.gather(*stopped, return_exceptions=True)
 
