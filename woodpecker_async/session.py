@@ -17,13 +17,14 @@ import aiohttp
 import attrs
 
 from woodpecker_async import __version__
-from woodpecker_async.engine.call import Engine, Settings
+from woodpecker_async.engine.call import Engine
 from woodpecker_async.engine.clock import Clock, SystemClock
 from woodpecker_async.engine.credentials import KeySource, NotAKey, usable_key, wrapped
 from woodpecker_async.engine.lanes import Writer
 from woodpecker_async.engine.observe import Hook, Observer
 from woodpecker_async.engine.operation import Operation, QueryValue, Reply, foreign
 from woodpecker_async.engine.protocol import WOODPECKER, Dialect
+from woodpecker_async.engine.settings import Settings
 from woodpecker_async.errors import ConfigError, ScopeClosedError, SessionClosedError
 from woodpecker_async.models.account import Me
 from woodpecker_async.options import CallOptions, Limits, RetryPolicy, Timeouts, call_options, standing_options

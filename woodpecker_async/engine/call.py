@@ -7,37 +7,32 @@ the order of the steps is here and nowhere else.
 
 import asyncio
 import itertools
-import os
 from collections.abc import Mapping
-from ssl import SSLContext
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 import attrs
 
 from woodpecker_async.engine import codec, protocol
-from woodpecker_async.engine.clock import Clock
-from woodpecker_async.engine.credentials import KeySource, asked
-from woodpecker_async.engine.lanes import Lane, Lanes, shared_lanes
+from woodpecker_async.engine.credentials import asked
+from woodpecker_async.engine.home import Home, Homes, closed_error
+from woodpecker_async.engine.lanes import Lane, Lanes
 from woodpecker_async.engine.observe import Event, Observer
 from woodpecker_async.engine.operation import Operation, Reply
-from woodpecker_async.engine.protocol import Dialect, Headers, Verdict
+from woodpecker_async.engine.protocol import Headers, Verdict
 from woodpecker_async.engine.retry import Repeats, may_repeat
+from woodpecker_async.engine.settings import Settings
 from woodpecker_async.engine.shared import SlotsUnavailableError
-from woodpecker_async.engine.transport import Transport
 from woodpecker_async.errors import (
     Attempt,
     CallError,
-    ConfigError,
     DeadlineExceededError,
     LaneTimeoutError,
     OutcomeUnknownError,
     ResponseDecodeError,
-    SessionClosedError,
     SharedLaneError,
-    WrongLoopError,
 )
-from woodpecker_async.options import CallOptions, Limits, Priority, RetryPolicy, Timeouts, call_options
+from woodpecker_async.options import CallOptions, Priority, RetryPolicy, call_options
 from woodpecker_async.secret import Secret
 
 T = TypeVar("T")
@@ -50,35 +45,6 @@ _UNKNOWN_KINDS: Final[Mapping[str, str]] = {
     "timeout": "timeout",
     "server": "server_error",
 }
-
-
-@attrs.frozen(kw_only=True, eq=False, repr=False)
-class Settings:
-    """What a session was made with."""
-
-    dialect: Dialect
-    base_url: str
-    key: KeySource
-    user_agent: str
-    options: CallOptions
-    retry: RetryPolicy
-    timeouts: Timeouts
-    limits: Limits
-    http_session: Any
-    proxy: str | None
-    trust_env: bool
-    ssl_context: SSLContext | None
-    clock: Clock
-
-
-@attrs.define(eq=False, repr=False)
-class _Home:
-    """What belongs to one event loop in one process."""
-
-    loop: asyncio.AbstractEventLoop
-    process: int
-    transport: Transport
-    lanes: Lanes | None = None
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -97,7 +63,7 @@ class _Call:
 
     operation: Operation[Any]
     terms: _Terms
-    home: _Home
+    home: Home
     task: asyncio.Task[Any]
     cancelled_before: int
     number: int = attrs.field(factory=_call_numbers.__next__)
@@ -135,23 +101,22 @@ class Engine:
     def __init__(self, settings: Settings, observer: Observer) -> None:
         self.settings = settings
         self._observer = observer
-        self._home: _Home | None = None
+        self._homes = Homes(settings)
         self._under_way: set[_Call] = set()
         self._options = call_options(None)
         self._terms = self._come_to(self._options)
         self._prefix = urlsplit(settings.base_url).path
         self._common: tuple[Secret, Mapping[str, str], Headers] | None = None
-        self._closed = False
 
     @property
     def closed(self) -> bool:
         """Whether `aclose` has been called."""
-        return self._closed
+        return self._homes.closed
 
     @property
     def in_use(self) -> bool:
         """Whether there are connections to close."""
-        return self._home is not None and not self._home.loop.is_closed()
+        return self._homes.in_use
 
     async def run(self, operation: Operation[T], options: CallOptions) -> Reply[T]:
         """Run one operation.
@@ -160,7 +125,7 @@ class Engine:
             CallError: it failed; see `woodpecker_async.errors` for the kinds.
             SessionClosedError: the session has been closed.
         """
-        home = self._at_home() or await self._move_in()
+        home = self._homes.here() or await self._homes.move_in()
         call = self._prepare(operation, options, home)
         self._under_way.add(call)
         try:
@@ -183,7 +148,7 @@ class Engine:
         retry = merged.retry or self.settings.retry
         return retry if merged.deadline is None else attrs.evolve(retry, deadline=merged.deadline)
 
-    def _prepare(self, operation: Operation[Any], options: CallOptions, home: _Home) -> _Call:
+    def _prepare(self, operation: Operation[Any], options: CallOptions, home: Home) -> _Call:
         task = asyncio.current_task()
         assert task is not None
         body = None if operation.body is None else codec.encode(operation.body)
@@ -208,7 +173,7 @@ class Engine:
     async def _attempt(self, call: _Call, waited: float = 0.0) -> Verdict:
         listening = self._observer.listening
         key = await self._key()
-        with self._lanes(call.home, key).lane(call.company_id) as lane:
+        with call.home.lanes_of(key).lane(call.company_id) as lane:
             if not lane.enter_now():
                 await self._take_turn(call, lane)
             self._begin(call, lane)
@@ -245,9 +210,9 @@ class Engine:
         now = self.settings.clock.now()
         if call.deadline is None:
             call.deadline = now + call.terms.retry.deadline
-        if self._closed or now >= call.deadline:
+        if self._homes.closed or now >= call.deadline:
             lane.left()
-            raise self._closed_error() if self._closed else self._no_turn(call, 0.0)
+            raise closed_error() if self._homes.closed else self._no_turn(call, 0.0)
 
     def _no_turn(self, call: _Call, longest: float | None) -> LaneTimeoutError:
         return LaneTimeoutError(
@@ -296,21 +261,15 @@ class Engine:
         source = self.settings.key
         return source if isinstance(source, Secret) else await asked(source)
 
-    def _lanes(self, home: _Home, key: Secret) -> Lanes:
-        # Found once: a key that is rotated later still belongs to the same account.
-        if home.lanes is None:
-            home.lanes = shared_lanes(home.loop, self.settings.base_url, key.fingerprint)
-            home.lanes.join(self, self.settings.limits)
-        return home.lanes
-
     async def lanes(self) -> Lanes:
         """What all sessions with this key share on the running loop."""
-        return self._lanes(self._at_home() or await self._move_in(), await self._key())
+        home = self._homes.here() or await self._homes.move_in()
+        return home.lanes_of(await self._key())
 
     # Repeating --------------------------------------------------------------------------------------------
 
     def _may_repeat(self, call: _Call, verdict: Verdict) -> bool:
-        return not self._closed and may_repeat(
+        return not self._homes.closed and may_repeat(
             verdict, repeatable=call.repeatable, transient=self.settings.dialect.transient
         )
 
@@ -355,17 +314,17 @@ class Engine:
                 kind="closed",
                 **self._context(call),
             )
-        return self._closed_error()
+        return closed_error()
 
     def _failure(self, call: _Call, verdict: Verdict) -> Exception:
         """What a call that failed for good ends in."""
         answered = verdict.kind in ("client", "redirect")  # then the server has spoken, whatever came before
         cut = verdict.kind == "timeout" and call.deadline is not None and self.settings.clock.now() >= call.deadline
         if call.operation.is_write and call.lost and not answered:
-            kind = "closed" if self._closed else "deadline" if cut else _UNKNOWN_KINDS[call.lost]
+            kind = "closed" if self._homes.closed else "deadline" if cut else _UNKNOWN_KINDS[call.lost]
             return self._error(call, verdict, write_kind=kind)
-        if self._closed and verdict.status is None:
-            return self._closed_error()
+        if self._homes.closed and verdict.status is None:
+            return closed_error()
         if cut:
             return DeadlineExceededError(
                 f"no answer within the deadline of {call.terms.retry.deadline:g} s", **self._context(call, verdict)
@@ -431,69 +390,12 @@ class Engine:
             )
         )
 
-    # Event loops and closing ------------------------------------------------------------------------------
-
-    def _at_home(self) -> _Home | None:
-        """The connections and lanes of the running loop, if they have been made."""
-        if self._closed:
-            raise self._closed_error()
-        home = self._home
-        if home is None or home.loop is not asyncio.get_running_loop() or home.process != os.getpid():
-            return None
-        if home.transport.lost:
-            raise ConfigError("the http_session passed in has been closed: it must outlive this session")
-        return home
-
-    async def _move_in(self) -> _Home:
-        """Make them."""
-        if self._home is not None:
-            self._move_out(self._home)
-        loop = asyncio.get_running_loop()
-        self._home = home = _Home(loop=loop, process=os.getpid(), transport=self._make_transport())
-        await home.transport.open()
-        return home
-
-    def _move_out(self, home: _Home) -> None:
-        if home.process != os.getpid():
-            home.transport.leave_to_parent()
-        elif not home.loop.is_closed():
-            raise WrongLoopError(
-                "this session is open on another event loop that is still alive: make one session for each "
-                "loop, or `await session.aclose()` there first"
-            )
-
-    def _make_transport(self) -> Transport:
-        settings = self.settings
-        parts = urlsplit(settings.base_url)
-        return Transport(
-            origin=f"{parts.scheme}://{parts.netloc}",
-            borrowed=settings.http_session,
-            proxy=settings.proxy,
-            trust_env=settings.trust_env,
-            ssl_context=settings.ssl_context,
-            connect_timeout=settings.timeouts.connect,
-        )
+    # Closing ----------------------------------------------------------------------------------------------
 
     async def aclose(self) -> None:
         """Close: calls under way end with an error, later ones are refused. May be called again."""
-        self._closed = True
+        self._homes.closed = True
         for call in tuple(self._under_way):
             if not call.cut_off:
                 call.cut_off = call.task.cancel()
-        home, self._home = self._home, None
-        if home is None:
-            return
-        if home.process != os.getpid():
-            home.transport.leave_to_parent()
-        elif home.loop is asyncio.get_running_loop():
-            if home.lanes is not None:
-                home.lanes.leave(self)
-            await asyncio.sleep(0)  # what is under way ends as cut off, before its connection goes
-            await home.transport.aclose()
-            if home.lanes is not None:
-                await home.lanes.aclose()
-        # Else that loop is closed, and its connections with it; or it lives on, and closes them when it ends.
-
-    @staticmethod
-    def _closed_error() -> SessionClosedError:
-        return SessionClosedError("the session has been closed: make a new one")
+        await self._homes.aclose()

@@ -1,0 +1,115 @@
+"""Where a session is at home: the connections and lanes that belong to one event loop in one process."""
+
+import asyncio
+import os
+from urllib.parse import urlsplit
+
+from woodpecker_async.engine.lanes import Lanes, shared_lanes
+from woodpecker_async.engine.settings import Settings
+from woodpecker_async.engine.transport import Transport
+from woodpecker_async.errors import ConfigError, SessionClosedError, WrongLoopError
+from woodpecker_async.secret import Secret
+
+
+class Home:
+    """The connections and lanes of one session on the running loop."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.process = os.getpid()
+        parts = urlsplit(settings.base_url)
+        self.transport = Transport(
+            origin=f"{parts.scheme}://{parts.netloc}",
+            borrowed=settings.http_session,
+            proxy=settings.proxy,
+            trust_env=settings.trust_env,
+            ssl_context=settings.ssl_context,
+            connect_timeout=settings.timeouts.connect,
+        )
+        self._settings = settings
+        self._lanes: Lanes | None = None
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it belongs to the running loop, and to this process."""
+        return self.loop is asyncio.get_running_loop() and self.process == os.getpid()
+
+    def lanes_of(self, key: Secret) -> Lanes:
+        """What all sessions with this key share on this loop."""
+        # Found once: a key that is rotated later still belongs to the same account.
+        if self._lanes is None:
+            lanes = shared_lanes(self.loop, self._settings.base_url, key.fingerprint)
+            lanes.join(self, self._settings.limits)
+            self._lanes = lanes
+        return self._lanes
+
+    def move_out(self) -> None:
+        """Leave it for another one.
+
+        Raises:
+            WrongLoopError: something may still be under way in it.
+        """
+        if self.process != os.getpid():
+            self.transport.leave_to_parent()
+        elif not self.loop.is_closed():
+            raise WrongLoopError(
+                "this session is open on another event loop that is still alive: make one session for each "
+                "loop, or `await session.aclose()` there first"
+            )
+
+    async def aclose(self) -> None:
+        """Close the connections, if they can be closed from here."""
+        if self.process != os.getpid():
+            self.transport.leave_to_parent()
+        elif self.is_here:
+            if self._lanes is not None:
+                self._lanes.leave(self)
+            await asyncio.sleep(0)  # what is under way ends as cut off, before its connection goes
+            await self.transport.aclose()
+            if self._lanes is not None:
+                await self._lanes.aclose()
+        # Else that loop is closed, and its connections with it; or it lives on, and closes them when it ends.
+
+
+class Homes:
+    """The home that a session has now: made when it is first needed, and made anew on another loop."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.closed = False
+        self._settings = settings
+        self._home: Home | None = None
+
+    @property
+    def in_use(self) -> bool:
+        """Whether there are connections to close."""
+        return self._home is not None and not self._home.loop.is_closed()
+
+    def here(self) -> Home | None:
+        """The one of the running loop, if it has been made."""
+        if self.closed:
+            raise closed_error()
+        home = self._home
+        if home is None or not home.is_here:
+            return None
+        if home.transport.lost:
+            raise ConfigError("the http_session passed in has been closed: it must outlive this session")
+        return home
+
+    async def move_in(self) -> Home:
+        """Make it."""
+        if self._home is not None:
+            self._home.move_out()
+        self._home = home = Home(self._settings)
+        await home.transport.open()
+        return home
+
+    async def aclose(self) -> None:
+        """Close it, if there is one; after `closed` there will be no other."""
+        home, self._home = self._home, None
+        if home is not None:
+            await home.aclose()
+
+
+def closed_error() -> SessionClosedError:
+    """What a call on a closed session ends in."""
+    return SessionClosedError("the session has been closed: make a new one")
