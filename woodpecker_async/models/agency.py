@@ -2,7 +2,6 @@
 
 import attrs
 
-from woodpecker_async._sealed import sealed
 from woodpecker_async._shown import shown
 from woodpecker_async.secret import Secret
 
@@ -61,7 +60,6 @@ class CreatedCompanies:
     companies: tuple[Company, ...]
 
 
-@sealed
 @attrs.frozen(kw_only=True)
 class ApiKey:
     """A key of a company, as listed (document "Get a company's API keys").
