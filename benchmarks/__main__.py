@@ -22,8 +22,7 @@ NAMES = ("main_job", "pages", "lanes", "shared", "growth", "start")
 _HOW = """\
 Measured by `python -m benchmarks` ({machine}; server and client each on a core of their own). All clients of a
 table took turns in one run, each round beginning with another. A ratio is made within a round; shown are the
-median of the rounds and, in brackets, the smallest and the largest. Of rounds during which the host of a virtual
-machine took processors away, more are run, and the least disturbed are kept."""
+median of the rounds and, in brackets, the smallest and the largest."""
 
 _FIGURES = re.compile(r"(?<=<!-- figures -->\n).*?(?=<!-- end of figures -->)", re.DOTALL)
 

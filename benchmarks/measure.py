@@ -4,7 +4,6 @@ Nothing in this module imports the SDK: a client process decides what can be imp
 """
 
 import gc
-import operator
 import os
 import statistics
 import sys
@@ -14,7 +13,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
-from pathlib import Path
 from typing import Any, Literal, ParamSpec, Self, TypeVar
 
 import attrs
@@ -25,9 +23,6 @@ T = TypeVar("T")
 Size = Literal["tiny", "quick", "full"]  # seconds, for the tests; a minute; what is published
 
 SERVER_CORE, CLIENT_CORE = 0, 1
-
-_CALM = 0.02  # of a second: what the host may take of all processors in each second of a round
-_MOST_ROUNDS = 3  # for each that is wanted
 
 
 @attrs.frozen
@@ -134,33 +129,15 @@ def _end_with_parent() -> None:
 
 
 def in_turn(rounds: int, runs: Mapping[str, Callable[[], T]]) -> dict[str, list[T]]:
-    """Run all of them `rounds` times; each round begins with another one.
-
-    On a virtual machine whose host is busy there are more rounds, and the least disturbed are kept.
-    """
+    """Run all of them `rounds` times; each round begins with another one."""
+    results: dict[str, list[T]] = {name: [] for name in runs}
     names = list(runs)
-    measured: list[tuple[float, dict[str, T]]] = []
-    while len(measured) < rounds or (
-        len(measured) < _MOST_ROUNDS * rounds and sum(taken <= _CALM for taken, _ in measured) < rounds
-    ):
-        first = len(measured) % len(names)
-        results: dict[str, T] = {}
-        began, taken = time.perf_counter(), taken_away()
+    for number in range(rounds):
+        first = number % len(names)
         for name in (*names[first:], *names[:first]):
             gc.collect()
-            results[name] = runs[name]()
-        measured.append(((taken_away() - taken) / (time.perf_counter() - began), results))
-    kept = sorted(measured, key=operator.itemgetter(0))[:rounds]
-    return {name: [results[name] for _, results in kept] for name in names}
-
-
-def taken_away() -> float:
-    """Seconds that all processors together would have worked until now, and were kept waiting by the machine's host."""
-    try:
-        total = Path("/proc/stat").read_text(encoding="ascii").partition("\n")[0].split()
-        return int(total[8]) / os.sysconf("SC_CLK_TCK")
-    except (OSError, IndexError, ValueError):  # not on this system
-        return 0.0
+            results[name].append(runs[name]())
+    return results
 
 
 def ratio(these: Sequence[float], to: Sequence[float]) -> Spread:

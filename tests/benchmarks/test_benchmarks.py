@@ -1,15 +1,14 @@
 """The benchmarks run: each in a tiny form, which takes seconds. What they measure is not looked at here."""
 
 import asyncio
-import itertools
 import sys
 from importlib import import_module
 
 import pytest
 
-from benchmarks import main_job, measure, pages, peers
+from benchmarks import main_job, pages, peers
 from benchmarks.__main__ import NAMES, main, run, short, there, write
-from benchmarks.measure import Chapter, Spread, client, in_turn, ratio, taken_away
+from benchmarks.measure import Chapter, Spread, client, in_turn, ratio
 from benchmarks.server import answering, serving
 from tests.docs.pages import ROOT
 
@@ -21,12 +20,6 @@ COMPARED = {
     "aiohttp": peers.SEVEN,
     "sdk": peers.SDK,
 }
-
-
-@pytest.fixture(autouse=True)
-def _calm(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However busy this machine's host is, nothing is measured again."""
-    monkeypatch.setattr(measure, "taken_away", lambda: 0.0)
 
 
 LONG = ("growth", "main_job", "pages")  # many processes
@@ -114,24 +107,6 @@ def test_each_round_begins_with_another():
     results = in_turn(3, {name: lambda name=name: order.append(name) or len(order) for name in "ab"})
     assert "".join(order) == "abbaab"
     assert results == {"a": [1, 4, 5], "b": [2, 3, 6]}
-
-
-def test_of_disturbed_rounds_there_are_more_and_the_calmest_are_kept(monkeypatch):
-    taken, calls = itertools.accumulate([0, 0, 0, 90, 0, 10, 0, 50, 0, 0, 0, 70, 0, 0]), []
-    monkeypatch.setattr(measure, "taken_away", lambda: next(taken))
-    assert in_turn(2, {"a": lambda: calls.append(0) or len(calls)}) == {"a": [1, 5]}
-    assert in_turn(1, {"a": lambda: len(calls)}) == {"a": [5]}
-
-
-def test_on_a_machine_that_is_never_calm_there_is_an_end(monkeypatch):
-    taken, calls = itertools.accumulate([0, 1e6, 0, 1e3, 0, 1e6, 0, 1, 0, 1e6, 0, 1e6]), []
-    monkeypatch.setattr(measure, "taken_away", lambda: next(taken))
-    assert in_turn(2, {"a": lambda: calls.append(0) or len(calls)}) == {"a": [4, 2]}
-    assert next(taken, None) is None
-
-
-def test_what_the_host_takes_is_read_from_the_system():
-    assert 0 <= taken_away() <= taken_away()
 
 
 def test_ratios_are_made_within_a_round():
