@@ -123,6 +123,8 @@ def test_a_body_that_is_not_utf_8_is_refused_also_for_what_nobody_reads(into: An
         b'{"content": [{"api_key": 3, "api_key": "a"}]}',
         b'{"content": [], "content": [{"api_key": "a"}]}',
         b'{"content": [], "undecodable": ["x"]}',
+        b'{"content": [{"api_key": ""}]}',
+        b'[{"api_key": "a"}, {"api_key": ""}]',
         b'{"content": [], "x": NaN}',
         b'{"content": [], "x": 1E999}',
         b'{"content": [], "x": "\\ud800"}',
