@@ -15,7 +15,7 @@ import attrs
 
 from woodpecker_async.engine import codec, protocol
 from woodpecker_async.engine.credentials import asked
-from woodpecker_async.engine.home import Home, Homes, closed_error
+from woodpecker_async.engine.home import Home, Homes
 from woodpecker_async.engine.lanes import Lane, Lanes
 from woodpecker_async.engine.observe import Event, Observer
 from woodpecker_async.engine.operation import Operation, Reply
@@ -30,6 +30,7 @@ from woodpecker_async.errors import (
     LaneTimeoutError,
     OutcomeUnknownError,
     ResponseDecodeError,
+    SessionClosedError,
     SharedLaneError,
 )
 from woodpecker_async.options import CallOptions, Priority, RetryPolicy, call_options
@@ -107,11 +108,12 @@ class Engine:
         self._terms = self._come_to(self._options)
         self._prefix = urlsplit(settings.base_url).path
         self._common: tuple[Secret, Mapping[str, str], Headers] | None = None
+        self._closed = False
 
     @property
     def closed(self) -> bool:
         """Whether `aclose` has been called."""
-        return self._homes.closed
+        return self._closed
 
     @property
     def in_use(self) -> bool:
@@ -125,7 +127,7 @@ class Engine:
             CallError: it failed; see `woodpecker_async.errors` for the kinds.
             SessionClosedError: the session has been closed.
         """
-        home = self._homes.here() or await self._homes.move_in()
+        home = self._at_home() or await self._homes.move_in()
         call = self._prepare(operation, options, home)
         self._under_way.add(call)
         try:
@@ -210,9 +212,9 @@ class Engine:
         now = self.settings.clock.now()
         if call.deadline is None:
             call.deadline = now + call.terms.retry.deadline
-        if self._homes.closed or now >= call.deadline:
+        if self._closed or now >= call.deadline:
             lane.left()
-            raise closed_error() if self._homes.closed else self._no_turn(call, 0.0)
+            raise self._closed_error() if self._closed else self._no_turn(call, 0.0)
 
     def _no_turn(self, call: _Call, longest: float | None) -> LaneTimeoutError:
         return LaneTimeoutError(
@@ -263,13 +265,13 @@ class Engine:
 
     async def lanes(self) -> Lanes:
         """What all sessions with this key share on the running loop."""
-        home = self._homes.here() or await self._homes.move_in()
+        home = self._at_home() or await self._homes.move_in()
         return home.lanes_of(await self._key())
 
     # Repeating --------------------------------------------------------------------------------------------
 
     def _may_repeat(self, call: _Call, verdict: Verdict) -> bool:
-        return not self._homes.closed and may_repeat(
+        return not self._closed and may_repeat(
             verdict, repeatable=call.repeatable, transient=self.settings.dialect.transient
         )
 
@@ -314,17 +316,17 @@ class Engine:
                 kind="closed",
                 **self._context(call),
             )
-        return closed_error()
+        return self._closed_error()
 
     def _failure(self, call: _Call, verdict: Verdict) -> Exception:
         """What a call that failed for good ends in."""
         answered = verdict.kind in ("client", "redirect")  # then the server has spoken, whatever came before
         cut = verdict.kind == "timeout" and call.deadline is not None and self.settings.clock.now() >= call.deadline
         if call.operation.is_write and call.lost and not answered:
-            kind = "closed" if self._homes.closed else "deadline" if cut else _UNKNOWN_KINDS[call.lost]
+            kind = "closed" if self._closed else "deadline" if cut else _UNKNOWN_KINDS[call.lost]
             return self._error(call, verdict, write_kind=kind)
-        if self._homes.closed and verdict.status is None:
-            return closed_error()
+        if self._closed and verdict.status is None:
+            return self._closed_error()
         if cut:
             return DeadlineExceededError(
                 f"no answer within the deadline of {call.terms.retry.deadline:g} s", **self._context(call, verdict)
@@ -392,10 +394,19 @@ class Engine:
 
     # Closing ----------------------------------------------------------------------------------------------
 
+    def _at_home(self) -> Home | None:
+        if self._closed:
+            raise self._closed_error()
+        return self._homes.here()
+
     async def aclose(self) -> None:
         """Close: calls under way end with an error, later ones are refused. May be called again."""
-        self._homes.closed = True
+        self._closed = True
         for call in tuple(self._under_way):
             if not call.cut_off:
                 call.cut_off = call.task.cancel()
         await self._homes.aclose()
+
+    @staticmethod
+    def _closed_error() -> SessionClosedError:
+        return SessionClosedError("the session has been closed: make a new one")

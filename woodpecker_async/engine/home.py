@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from woodpecker_async.engine.lanes import Lanes, shared_lanes
 from woodpecker_async.engine.settings import Settings
 from woodpecker_async.engine.transport import Transport
-from woodpecker_async.errors import ConfigError, SessionClosedError, WrongLoopError
+from woodpecker_async.errors import ConfigError, WrongLoopError
 from woodpecker_async.secret import Secret
 
 
@@ -75,7 +75,6 @@ class Homes:
     """The home that a session has now: made when it is first needed, and made anew on another loop."""
 
     def __init__(self, settings: Settings) -> None:
-        self.closed = False
         self._settings = settings
         self._home: Home | None = None
 
@@ -86,8 +85,6 @@ class Homes:
 
     def here(self) -> Home | None:
         """The one of the running loop, if it has been made."""
-        if self.closed:
-            raise closed_error()
         home = self._home
         if home is None or not home.is_here:
             return None
@@ -104,12 +101,7 @@ class Homes:
         return home
 
     async def aclose(self) -> None:
-        """Close it, if there is one; after `closed` there will be no other."""
+        """Close it, if there is one."""
         home, self._home = self._home, None
         if home is not None:
             await home.aclose()
-
-
-def closed_error() -> SessionClosedError:
-    """What a call on a closed session ends in."""
-    return SessionClosedError("the session has been closed: make a new one")
