@@ -30,21 +30,21 @@ def three_processes(shared: str, *, calls: int, service_time: float, fair: tuple
 
 
 def test_three_processes_on_one_host() -> None:
-    three_processes("host", calls=110, service_time=0.02, fair=(0.18, 0.5))  # chance evens out in the long form
+    three_processes("host", calls=150, service_time=0.016, fair=(0.18, 0.5))  # chance evens out in the long form
 
 
 def test_three_processes_and_redis(redis_server: RedisServer) -> None:
-    three_processes(redis_server.url, calls=75, service_time=0.02, fair=(0.25, 0.42))
+    three_processes(redis_server.url, calls=150, service_time=0.016, fair=(0.25, 0.42))
 
 
 @pytest.mark.long
 def test_three_processes_on_one_host_for_long() -> None:
-    three_processes("host", calls=600, service_time=0.016, fair=(0.25, 0.42))
+    three_processes("host", calls=2000, service_time=0.005, fair=(0.25, 0.42))
 
 
 @pytest.mark.long
 def test_three_processes_and_redis_for_long(redis_server: RedisServer) -> None:
-    three_processes(redis_server.url, calls=600, service_time=0.016, fair=(0.25, 0.42))
+    three_processes(redis_server.url, calls=2000, service_time=0.005, fair=(0.25, 0.42))
 
 
 @pytest.mark.long
