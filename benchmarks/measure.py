@@ -105,19 +105,16 @@ class Client:
 
 
 @contextmanager
-def client(without: Sequence[str] = ()) -> Iterator[Client]:
-    """A client process in which the packages named cannot be imported."""
-    with ProcessPoolExecutor(1, get_context("spawn"), _settle, (tuple(without),)) as pool:
+def client() -> Iterator[Client]:
+    """A client process."""
+    with ProcessPoolExecutor(1, get_context("spawn"), _settle) as pool:
         pool.submit(int).result()  # it is there before anything is measured
         yield Client(pool)
 
 
-def _settle(without: Sequence[str]) -> None:
+def _settle() -> None:
     pin(CLIENT_CORE)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    for package in without:
-        assert package not in sys.modules, f"{package} has been imported already"
-        sys.modules[package] = None  # type: ignore[assignment]
 
 
 def _end_with_parent() -> None:

@@ -12,16 +12,20 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import aiohttp
 import attrs
+import cattrs.preconf.json
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from benchmarks import raw
 from benchmarks.measure import Spent, Stopwatch
 from benchmarks.server import Target
 from woodpecker_async import Limits, WoodpeckerSession, bulk
 from woodpecker_async.options import Lanes
+
+T = TypeVar("T")
 
 Fetch = Callable[[int | None], Awaitable[int | None]]
 Opened = Callable[[Target], AbstractAsyncContextManager[Fetch]]
@@ -98,6 +102,76 @@ async def _aiohttp(target: Target) -> AsyncIterator[Fetch]:
                 return json.loads(await response.read()) if response.status == 200 else None
 
         yield partial(_walk, get)
+
+
+@attrs.frozen
+class _Key:
+    api_key: str
+    label: str | None = None
+
+
+@attrs.frozen
+class _Company:
+    id: int
+    name: str
+    owner: str | None = None
+    active: bool | None = None
+    running_campaigns: int | None = None
+    email_slots: int | None = None
+    linkedin_slots: int | None = None
+
+
+@attrs.frozen
+class _PageData:
+    total_pages: int
+
+
+@attrs.frozen
+class _Page(Generic[T]):
+    content: list[T]
+    pagination_data: _PageData
+
+
+class _ServerError(Exception):
+    pass
+
+
+@asynccontextmanager
+async def _typed(target: Target) -> AsyncIterator[Fetch]:
+    """The same job from the same packages: typed answers by attrs and cattrs, and tenacity around each call."""
+    headers, connector = {"x-api-key": target.key}, aiohttp.TCPConnector(limit=0)
+    converter = cattrs.preconf.json.make_converter()
+    retrying = partial(
+        AsyncRetrying,
+        retry=retry_if_exception_type((_ServerError, aiohttp.ClientConnectionError)),
+        wait=wait_random_exponential(0.5, 8),
+        stop=stop_after_attempt(5),
+        reraise=True,
+    )
+    async with aiohttp.ClientSession(headers=headers, connector=connector) as session:
+
+        async def get(url: str) -> bytes | None:
+            async with session.get(url) as response:
+                if response.status >= 500:
+                    raise _ServerError
+                return await response.read() if response.status == 200 else None
+
+        async def fetch(company_id: int | None) -> int | None:
+            url = target.base_url + _path(company_id)
+            model: Any = _Page[_Company] if company_id is None else _Page[_Key]
+            items: list[Any] = []
+            number = last = 1
+            while number <= last:
+                body: bytes | None = await retrying()(get, url if number == 1 else f"{url}?page={number}")
+                if body is None:
+                    return None
+                page = converter.loads(body, model)
+                items += page.content
+                last = page.pagination_data.total_pages
+                number += 1
+            return len(items)
+
+        yield fetch
 
 
 @asynccontextmanager
@@ -216,6 +290,7 @@ REQUESTS = Peer(title="requests with a session", open=_requests, at_once=1, need
 HTTPX = Peer(title="httpx, semaphore of 7", open=_httpx, at_once=7, needs="httpx")
 ONE_BY_ONE = Peer(title="aiohttp, one after another", open=_aiohttp, at_once=1)
 SEVEN = Peer(title="aiohttp, semaphore of 7", open=_aiohttp, at_once=7)
+TYPED = Peer(title="aiohttp, attrs, cattrs, tenacity, semaphore of 7", open=_typed, at_once=7)
 FIFTY = Peer(title="aiohttp, semaphore of 50", open=_aiohttp, at_once=50)
 UNBOUND = Peer(title="aiohttp, no semaphore", open=_aiohttp, at_once=None)
 SDK = Peer(title="woodpecker-async", open=_sdk, at_once=7, ours=True)

@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from woodpecker_async._shown import shown
 from woodpecker_async.errors import ConfigError, SecretNotCarriedError
 from woodpecker_async.secret import Secret
 
@@ -66,8 +65,6 @@ class RetryPolicy:
         retry_after_cap: seconds; when the server asks for more, the call fails now and says so.
     """
 
-    __repr__ = shown
-
     attempts: int = attrs.field(default=5, validator=_at_least_one)
     deadline: float = attrs.field(default=120.0, validator=_seconds)
     first_wait: float = attrs.field(default=0.5, validator=_seconds)
@@ -85,8 +82,6 @@ class Timeouts:
             default leaves room for the 15 s that the server may keep a request in its queue.
         lane: seconds to wait for a turn in the lane; `None` waits as long as it takes.
     """
-
-    __repr__ = shown
 
     connect: float = attrs.field(default=10.0, validator=_seconds)
     attempt: float = attrs.field(default=30.0, validator=_seconds)
@@ -170,8 +165,6 @@ class Limits:
         >>> Limits(shared="redis://app:pa55@10.0.0.5:6379/0").shared
         Secret('****')
     """
-
-    __repr__ = shown
 
     max_in_flight: int = attrs.field(default=7, validator=_within_queue)
     lanes: Lanes = attrs.field(default="account")
@@ -272,8 +265,6 @@ class CallOptions:
         CallOptions(deadline=30, attempt_timeout=None, retry=None, priority='bulk', idempotent=None, keep_raw=None, \
 skip_bad_items=None, strict=None)
     """
-
-    __repr__ = shown
 
     deadline: float | None = attrs.field(default=None, validator=_seconds_or_none)
     attempt_timeout: float | None = attrs.field(default=None, validator=_seconds_or_none)

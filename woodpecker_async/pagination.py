@@ -18,7 +18,6 @@ from typing import Any, Generic, TypeVar, overload
 
 import attrs
 
-from woodpecker_async._shown import shown
 from woodpecker_async.engine.operation import Caller, Operation, Reply
 from woodpecker_async.errors import CallError, ConfigError, PaginationError
 from woodpecker_async.models.paging import Listing, PaginationData
@@ -55,8 +54,6 @@ class Page(Sequence[T_co]):
         attempts: how many requests it took to get it.
         raw: the answer's body as it came, if `CallOptions(keep_raw=True)` asked for it.
     """
-
-    __repr__ = shown
 
     items: tuple[T_co, ...]
     number: int

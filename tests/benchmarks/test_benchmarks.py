@@ -1,12 +1,11 @@
 """The benchmarks run: each in a tiny form, which takes seconds. What they measure is not looked at here."""
 
 import asyncio
-import sys
 from importlib import import_module
 
 import pytest
 
-from benchmarks import main_job, pages, peers
+from benchmarks import main_job, peers
 from benchmarks.__main__ import NAMES, main, run, short, there, write
 from benchmarks.measure import Chapter, Spread, client, in_turn, ratio
 from benchmarks.server import answering, serving
@@ -80,21 +79,6 @@ def test_what_is_refused_is_lost_by_hand_and_not_with_the_sdk(process):
         assert process.run(peers.in_bulk, served.target).answered == 20
         assert served.refused() == 0
         assert served.cpu() > 0
-
-
-def test_a_client_process_without_a_package_has_the_plain_decoder():
-    with client(without=["msgspec"]) as process:
-        assert process.run(pages.fast_is_there) is False
-        assert process.run(_missing, "msgspec")
-    assert sys.modules.get("msgspec", True)  # here it is as it was
-
-
-def _missing(name):
-    try:
-        __import__(name)
-    except ImportError:
-        return True
-    return False
 
 
 def test_an_error_in_a_client_process_is_raised_here(process):

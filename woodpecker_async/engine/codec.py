@@ -1,19 +1,17 @@
 """The one place of cattrs: request models to JSON, JSON to answer models.
 
-Strict where cattrs is not: it would turn `null` into the text `"None"`, `"false"` into `True` and `1.9` into
-`1`. Lenient where the server may grow: unknown fields are ignored, unknown values of an enumeration stay text.
+Strict where cattrs is not: it would turn `null` into the string `"None"`, `"false"` into `True` and `1.9` into
+`1`. Lenient where the server may grow: unknown fields are ignored, unknown values of an enumeration are kept.
 
-There are two short cuts: where msgspec is installed, `fast` reads a body first, and `columns` reads lists. Whatever
-they do not accept is read by cattrs, and here it is decided.
+msgspec reads an answer first (see `readers`). What it does not accept is read again by cattrs, which decides and
+names the fault.
 """
 
 import json
 import operator
 from collections.abc import Callable, Mapping
-from contextlib import suppress
-from enum import StrEnum
 from functools import cache, partial
-from types import GenericAlias, NoneType, UnionType
+from types import GenericAlias, NoneType
 from typing import Any, NamedTuple, TypeVar, get_args
 from uuid import UUID
 
@@ -21,10 +19,10 @@ import attrs
 import cattrs
 from cattrs.cols import homogenous_tuple_structure_factory
 
-from woodpecker_async.engine.columns import column_reader
-from woodpecker_async.engine.fast import reader
+from woodpecker_async.engine.readers import reader
 from woodpecker_async.errors import ConfigError
 from woodpecker_async.models.account import Me
+from woodpecker_async.models.enums import OpenEnum
 from woodpecker_async.models.paging import Listing
 from woodpecker_async.secret import Secret
 
@@ -194,23 +192,10 @@ def _structure_uuid(value: Any, _: Any) -> UUID:
         raise _WrongTypeError("a UUID", value) from None
 
 
-def _is_open_enum(into: Any) -> bool:
-    """Whether it is `Known | str`, where `Known` is an enumeration of texts."""
-    if not isinstance(into, UnionType):
-        return False
-    known, *others = get_args(into)
-    return others == [str] and isinstance(known, type) and issubclass(known, StrEnum)
-
-
-def _open_enum(into: Any) -> Callable[[Any, Any], Any]:
-    known: type[StrEnum] = get_args(into)[0]
-
-    def structure(value: Any, _: Any) -> StrEnum | str:
-        if type(value) is not str:
-            raise _WrongTypeError("a text", value)
-        return known(value) if value in known.__members__.values() else value
-
-    return structure
+def _structure_open_enum(value: Any, into: Any) -> OpenEnum:
+    if type(value) is not str:
+        raise _WrongTypeError("a string", value)
+    return into(value)  # type: ignore[no-any-return]
 
 
 def _structure_me(value: Any, _: Any) -> Me:
@@ -232,14 +217,10 @@ def _strict_containers(converter: cattrs.Converter, *, forbid_unknown: bool) -> 
 
     def tuple_factory(into: Any) -> Callable[[Any, Any], Any]:
         structure_items = homogenous_tuple_structure_factory(into, converter)
-        read_columns = None if forbid_unknown else column_reader(get_args(into)[0])
 
         def structure(value: Any, _: Any) -> Any:
             if type(value) is not list:
                 raise _WrongTypeError("an array", value)
-            if read_columns is not None:
-                with suppress(Exception):  # then it is read again, and judged, below
-                    return read_columns(value)
             return structure_items(value, into)
 
         return structure
@@ -297,8 +278,7 @@ def _converter(*, forbid_unknown: bool) -> cattrs.Converter:
     converter.register_structure_hook(float, _structure_float)
     converter.register_structure_hook(Secret, _structure_secret)
     converter.register_structure_hook(UUID, _structure_uuid)
-    # cattrs has a way of its own with unions, which would leave the known values as text.
-    converter.register_structure_hook_factory(_is_open_enum, _open_enum)
+    converter.register_structure_hook(OpenEnum, _structure_open_enum)
     _strict_containers(converter, forbid_unknown=forbid_unknown)
     converter.register_structure_hook(Me, _structure_me)
     converter.register_unstructure_hook(Secret, _refuse_secret)

@@ -10,7 +10,6 @@ from typing import Any, Literal
 
 import attrs
 
-from woodpecker_async._shown import shown
 from woodpecker_async.errors import ConfigError
 
 logger = logging.getLogger("woodpecker_async")
@@ -35,8 +34,6 @@ class Event:
         wait: seconds waited before this attempt (`start`), or until the next one (`retry`).
         request_id: the server's id of the answer, if it sends one.
     """
-
-    __repr__ = shown
 
     kind: Literal["start", "end", "retry"]
     call_id: str

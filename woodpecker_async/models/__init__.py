@@ -1,109 +1,48 @@
 """Frozen attrs classes: what is sent, and what comes back.
 
-Each is loaded when it is first used: making such a class takes half a millisecond, and few programs need all of them.
+A family is loaded when one of its names is first used: making such a class takes half a millisecond, and few programs
+need all of them.
 """
 
-from typing import TYPE_CHECKING
-
-from woodpecker_async._lazy import on_demand
+from collections.abc import Iterator
+from importlib import import_module
+from pkgutil import iter_modules
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from woodpecker_async.models.account import Me
-    from woodpecker_async.models.agency import (
-        ApiKey,
-        Company,
-        CreateApiKey,
-        CreateCompanies,
-        CreatedApiKey,
-        CreatedCompanies,
-        IssuedKey,
-        NewCompany,
-    )
-    from woodpecker_async.models.agency_v1 import (
-        V1ApiKey,
-        V1Company,
-        V1CreateApiKey,
-        V1CreateCompany,
-        V1CreatedApiKey,
-    )
-    from woodpecker_async.models.feldera import (
-        CreatedFelderaKey,
-        CreateFelderaKey,
-        CreateFelderaKeyWithRole,
-        FelderaKey,
-    )
-    from woodpecker_async.models.mailboxes import (
-        EmailAccount,
-        EmailAccountDetails,
-        Mailbox,
-        MailboxDetails,
-        MailboxType,
-    )
-    from woodpecker_async.models.paging import Listing, PaginationData
+    from woodpecker_async.models.account import *
+    from woodpecker_async.models.agency import *
+    from woodpecker_async.models.agency_v1 import *
+    from woodpecker_async.models.enums import *
+    from woodpecker_async.models.feldera import *
+    from woodpecker_async.models.mailboxes import *
+    from woodpecker_async.models.paging import *
 
-__all__ = [
-    "ApiKey",
-    "Company",
-    "CreateApiKey",
-    "CreateCompanies",
-    "CreateFelderaKey",
-    "CreateFelderaKeyWithRole",
-    "CreatedApiKey",
-    "CreatedCompanies",
-    "CreatedFelderaKey",
-    "EmailAccount",
-    "EmailAccountDetails",
-    "FelderaKey",
-    "IssuedKey",
-    "Listing",
-    "Mailbox",
-    "MailboxDetails",
-    "MailboxType",
-    "Me",
-    "NewCompany",
-    "PaginationData",
-    "V1ApiKey",
-    "V1Company",
-    "V1CreateApiKey",
-    "V1CreateCompany",
-    "V1CreatedApiKey",
-]
 
-__getattr__, __dir__ = on_demand(
-    __name__,
-    account=("Me",),
-    agency=(
-        "ApiKey",
-        "Company",
-        "CreateApiKey",
-        "CreateCompanies",
-        "CreatedApiKey",
-        "CreatedCompanies",
-        "IssuedKey",
-        "NewCompany",
-    ),
-    agency_v1=(
-        "V1ApiKey",
-        "V1Company",
-        "V1CreateApiKey",
-        "V1CreateCompany",
-        "V1CreatedApiKey",
-    ),
-    feldera=(
-        "CreateFelderaKey",
-        "CreateFelderaKeyWithRole",
-        "CreatedFelderaKey",
-        "FelderaKey",
-    ),
-    mailboxes=(
-        "EmailAccount",
-        "EmailAccountDetails",
-        "Mailbox",
-        "MailboxDetails",
-        "MailboxType",
-    ),
-    paging=(
-        "Listing",
-        "PaginationData",
-    ),
-)
+def _names_of(family: ModuleType) -> list[str]:
+    """The classes that a family defines."""
+    return [
+        name
+        for name, value in vars(family).items()
+        if isinstance(value, type) and value.__module__ == family.__name__ and not name.startswith("_")
+    ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__all__":
+        return __dir__()
+    if not name.startswith("_"):
+        for family in _families():
+            if name in _names_of(family):
+                value = globals()[name] = getattr(family, name)
+                return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(name for family in _families() for name in _names_of(family))
+
+
+def _families() -> Iterator[ModuleType]:
+    return (import_module(f"{__name__}.{module.name}") for module in iter_modules(__path__))

@@ -2,7 +2,6 @@
 
 import attrs
 
-from woodpecker_async._shown import shown
 from woodpecker_async.secret import Secret
 
 
@@ -22,8 +21,6 @@ class Company:
         linkedin_slots: LinkedIn slots.
     """
 
-    __repr__ = shown
-
     id: int
     name: str
     owner: str | None = None
@@ -37,8 +34,6 @@ class Company:
 class NewCompany:
     """One entry of the request that creates companies."""
 
-    __repr__ = shown
-
     name: str
 
 
@@ -46,16 +41,12 @@ class NewCompany:
 class CreateCompanies:
     """Request body: the companies to create, 1 to 10, all or none."""
 
-    __repr__ = shown
-
     companies: tuple[NewCompany, ...]
 
 
 @attrs.frozen(kw_only=True)
 class CreatedCompanies:
     """Answer: the companies created."""
-
-    __repr__ = shown
 
     companies: tuple[Company, ...]
 
@@ -71,8 +62,6 @@ class ApiKey:
         label: what it was named when it was made; may be `None`.
     """
 
-    __repr__ = shown
-
     api_key: Secret
     label: str | None = None
 
@@ -81,16 +70,12 @@ class ApiKey:
 class CreateApiKey:
     """Request body (document "Create an API key for a company")."""
 
-    __repr__ = shown
-
     label: str
 
 
 @attrs.frozen(kw_only=True)
 class CreatedApiKey:
     """Answer: the key, and nothing else."""
-
-    __repr__ = shown
 
     api_key: Secret
 
@@ -105,8 +90,6 @@ class IssuedKey:
         api_key: the key.
         created: `False` when `ensure` found it already there.
     """
-
-    __repr__ = shown
 
     company_id: int
     label: str

@@ -2,15 +2,12 @@
 
 import attrs
 
-from woodpecker_async._shown import shown
 from woodpecker_async.secret import Secret
 
 
 @attrs.frozen(kw_only=True)
 class V1ApiKey:
     """A key inside a v1 company. What v2 calls `label` is `name` here."""
-
-    __repr__ = shown
 
     api_key: Secret
     name: str | None = None
@@ -28,8 +25,6 @@ class V1Company:
         api_keys: its keys.
     """
 
-    __repr__ = shown
-
     id: int
     name: str
     campaigns: int | None = None
@@ -41,8 +36,6 @@ class V1Company:
 class V1CreateApiKey:
     """Request body: a key for a company."""
 
-    __repr__ = shown
-
     company_id: int
     name: str
 
@@ -51,15 +44,11 @@ class V1CreateApiKey:
 class V1CreatedApiKey:
     """Answer: the key, and nothing else."""
 
-    __repr__ = shown
-
     api_key: Secret
 
 
 @attrs.frozen(kw_only=True)
 class V1CreateCompany:
     """Request body: a company."""
-
-    __repr__ = shown
 
     name: str

@@ -4,7 +4,6 @@ from uuid import UUID
 
 import attrs
 
-from woodpecker_async._shown import shown
 from woodpecker_async.secret import Secret
 
 
@@ -18,8 +17,6 @@ class FelderaKey:
         role: `"read"` or `"write"`, where the version of the service has roles.
     """
 
-    __repr__ = shown
-
     id: UUID
     name: str
     role: str | None = None
@@ -29,16 +26,12 @@ class FelderaKey:
 class CreateFelderaKey:
     """Request body."""
 
-    __repr__ = shown
-
     name: str
 
 
 @attrs.frozen(kw_only=True)
 class CreateFelderaKeyWithRole:
     """Request body for a version of the service that has roles."""
-
-    __repr__ = shown
 
     name: str
     role: str
@@ -53,8 +46,6 @@ class CreatedFelderaKey:
         name: the name asked for.
         api_key: the secret.
     """
-
-    __repr__ = shown
 
     id: UUID
     name: str

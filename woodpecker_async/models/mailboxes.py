@@ -1,13 +1,11 @@
 """What e-mail is sent from: the mailboxes of an account, and the e-mail accounts of a company."""
 
-from enum import StrEnum
-
 import attrs
 
-from woodpecker_async._shown import shown
+from woodpecker_async.models.enums import OpenEnum
 
 
-class MailboxType(StrEnum):
+class MailboxType(OpenEnum):
     """The two halves of a connected mailbox."""
 
     SMTP = "SMTP"
@@ -17,8 +15,6 @@ class MailboxType(StrEnum):
 @attrs.frozen(kw_only=True)
 class MailboxDetails:
     """What is known of a mailbox; a healthy one has no `error`. An IMAP one has fewer of these."""
-
-    __repr__ = shown
 
     email: str | None = None
     provider: str | None = None
@@ -38,14 +34,12 @@ class Mailbox:
 
     Attributes:
         id: its id.
-        type: `"SMTP"` or `"IMAP"`; a value unknown to this version stays a text.
+        type: `"SMTP"` or `"IMAP"`; a value that this version does not know is kept, see `OpenEnum`.
         details: the rest.
     """
 
-    __repr__ = shown
-
     id: int
-    type: MailboxType | str
+    type: MailboxType
     details: MailboxDetails
 
 
@@ -55,8 +49,6 @@ class EmailAccountDetails:
 
     An IMAP account has fewer of these than an SMTP one.
     """
-
-    __repr__ = shown
 
     email: str | None = None
     provider: str | None = None
@@ -72,12 +64,10 @@ class EmailAccount:
 
     Attributes:
         id: its id.
-        type: `"SMTP"` or `"IMAP"`; a value unknown to this version stays a text.
+        type: `"SMTP"` or `"IMAP"`; a value that this version does not know is kept, see `OpenEnum`.
         details: the rest.
     """
 
-    __repr__ = shown
-
     id: int
-    type: MailboxType | str
+    type: MailboxType
     details: EmailAccountDetails

@@ -4,8 +4,6 @@ from typing import Generic, TypeVar
 
 import attrs
 
-from woodpecker_async._shown import shown
-
 T = TypeVar("T")
 
 
@@ -22,8 +20,6 @@ class PaginationData:
         page_size: how many items a page holds at most.
     """
 
-    __repr__ = shown
-
     total_elements: int | None = None
     total_pages: int | None = None
     current_page_number: int | None = None
@@ -39,8 +35,6 @@ class Listing(Generic[T]):
         pagination_data: where in the whole they stand.
         undecodable: what was wrong with each item left out, if `CallOptions(skip_bad_items=True)` asked for that.
     """
-
-    __repr__ = shown
 
     content: tuple[T, ...]
     pagination_data: PaginationData | None = None
