@@ -1,39 +1,29 @@
-"""`WoodpeckerSession`, the key's own account, and a company's view: lifecycle and wiring.
+"""`WoodpeckerSession`: its lifecycle, and the wiring of what hangs on it."""
 
-A company's id is a field of the view it was asked for, and is put on each request by the operation itself.
-Nothing shared is ever changed for it, so that it can neither be lost nor leak into another task's request.
-"""
-
-import asyncio
 import os
 import ssl
 import warnings
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
-from functools import cached_property, partial
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 import aiohttp
-import attrs
 
 from woodpecker_async import __version__
 from woodpecker_async.engine.call import Engine
 from woodpecker_async.engine.clock import Clock, SystemClock
 from woodpecker_async.engine.credentials import KeySource, NotAKey, usable_key, wrapped
-from woodpecker_async.engine.lanes import Writer
 from woodpecker_async.engine.observe import Hook, Observer
-from woodpecker_async.engine.operation import Operation, QueryValue, Reply, foreign
+from woodpecker_async.engine.operation import OWN, QueryValue, is_account_level, raw_request
+from woodpecker_async.engine.operation import Account as AccountId
 from woodpecker_async.engine.protocol import WOODPECKER, Dialect
 from woodpecker_async.engine.settings import Settings
-from woodpecker_async.errors import ConfigError, ScopeClosedError, SessionClosedError
-from woodpecker_async.models.account import Me
-from woodpecker_async.options import CallOptions, Limits, RetryPolicy, Timeouts, call_options, standing_options
-from woodpecker_async.resources import account, checks
-from woodpecker_async.resources.agency import (
-    Agency,
-    CompanyApiKeys,
-    CompanyEmailAccounts,
-)
+from woodpecker_async.errors import ConfigError, SessionClosedError
+from woodpecker_async.options import CallOptions, Limits, RetryPolicy, Timeouts, standing_options
+from woodpecker_async.resources import checks
+from woodpecker_async.resources.agency import Agency
+from woodpecker_async.scope import Account, CompanyClient, Scope
 from woodpecker_async.secret import Secret
 
 if TYPE_CHECKING:
@@ -49,50 +39,6 @@ class _Unsaid:
 
 
 _UNSAID: Final = _Unsaid()
-
-
-class _End:
-    """Whether a scope has ended."""
-
-    def __init__(self) -> None:
-        self.reached = False
-
-
-@attrs.frozen(kw_only=True, eq=False, repr=False)
-class _Access:
-    """The engine, as one scope may use it: its options, its company, its end."""
-
-    engine: Engine
-    options: CallOptions = attrs.field(factory=partial(call_options, None))
-    company_id: int | None = None
-    end: _End = attrs.field(factory=_End)
-
-    @property
-    def clock(self) -> Clock:
-        return self.engine.settings.clock
-
-    def run(self, operation: Operation[T], options: CallOptions | None = None) -> Coroutine[Any, Any, Reply[T]]:
-        self._check()
-        if operation.account_level and self.company_id is not None:
-            operation = attrs.evolve(operation, as_company=self.company_id)
-        return self.engine.run(operation, call_options(options).over(self.options))
-
-    async def writer(self, company_id: int) -> Writer:
-        self._check()
-        return (await self.engine.lanes()).writer(company_id, self.clock)
-
-    async def ensured(self) -> dict[tuple[int, str], str]:
-        return (await self.engine.lanes()).ensured
-
-    def policy(self, options: CallOptions) -> RetryPolicy:
-        return self.engine.policy(options.over(self.options))
-
-    def _check(self) -> None:
-        if self.end.reached:
-            raise ScopeClosedError(
-                f"the scope of company {self.company_id} has ended: use it inside its `async with` block, or take "
-                "session.company(id) without one"
-            )
 
 
 class Session:
@@ -140,7 +86,6 @@ class Session:
             clock=clock or SystemClock(),
         )
         self._engine = Engine(settings, Observer(hooks))
-        self._access = _Access(engine=self._engine)
 
     @property
     def limits(self) -> Limits:
@@ -219,7 +164,7 @@ class WoodpeckerSession(Session):
     """
 
     agency: Agency
-    account: "Account"
+    account: Account
 
     def __init__(
         self,
@@ -256,17 +201,18 @@ class WoodpeckerSession(Session):
             options=options,
             clock=clock,
         )
-        self.agency = Agency(self._access)
-        self.account = Account(self._access)
+        self._agency = Scope(engine=self._engine)
+        self.agency = Agency(self._agency)
+        self.account = Account(Scope(engine=self._engine, account=OWN))
 
     @cached_property
     def agency_v1(self) -> "AgencyV1":
         """The legacy calls."""
         from woodpecker_async.resources.agency_v1 import AgencyV1  # noqa: PLC0415 - few programs need them
 
-        return AgencyV1(self._access)
+        return AgencyV1(self._agency)
 
-    def company(self, company_id: int, *, options: CallOptions | None = None) -> "CompanyClient":
+    def company(self, company_id: int, *, options: CallOptions | None = None) -> CompanyClient:
         """The view of one client company: `x-company-id` on every account-level call made through it.
 
         Args:
@@ -279,7 +225,7 @@ class WoodpeckerSession(Session):
         Document: "Authentication", section "Using master API key".
         """
         return CompanyClient(
-            _Access(engine=self._engine, options=standing_options(options), company_id=checks.company_id(company_id))
+            Scope(engine=self._engine, options=standing_options(options), account=checks.company_id(company_id))
         )
 
     async def request(
@@ -292,7 +238,7 @@ class WoodpeckerSession(Session):
         json: Any = None,
         options: CallOptions | None = None,
     ) -> Any:
-        """Call an endpoint that the SDK has no verb for. The same way of a request; parsed JSON comes back.
+        """Call an endpoint that the SDK has no method for, in the same way as all others; parsed JSON comes back.
 
         What comes back is as the server sent it: keys in it are plain text.
 
@@ -310,108 +256,16 @@ class WoodpeckerSession(Session):
             ConfigError: an argument is not usable, or the account was not said; nothing was sent.
             CallError: the call failed.
         """
-        operation = foreign(method, path, params, json)
-        if not operation.account_level:
-            if not (company_id is None or isinstance(company_id, _Unsaid)):
-                raise ConfigError("an /agency path carries the company in the path; x-company-id has no place there")
-            return (await self._access.run(operation, options)).value
-        if isinstance(company_id, _Unsaid):
-            raise ConfigError(
-                f"say whose account {path} is to act on: company_id=123, or company_id=None for the key's own"
-            )
-        if company_id is not None:
-            operation = attrs.evolve(operation, as_company=checks.company_id(company_id))
-        return (await self._access.run(operation, options)).value
-
-
-class Account:
-    """The account that the key itself belongs to: the agency's own (HQ), for an HQ key."""
-
-    def __init__(self, access: _Access) -> None:
-        self._access = access
-        self.mailboxes = account.Mailboxes(access)
-
-    async def me(self, *, options: CallOptions | None = None) -> Me:
-        """Whose key is this?
-
-        Document: "Authentication", `GET /v1/me`.
-        """
-        return await account.me(self._access, options)
-
-
-class CompanyClient:
-    """One client company, seen with the HQ key. Immutable; may be kept, shared and used by many tasks.
-
-    `async with` hands out a view of its own that ends with the block: what was made in it raises
-    `ScopeClosedError` afterwards. Without `async with` the view lives as long as the session.
-
-    Attributes:
-        id: the company's id.
-        mailboxes: its mailboxes (`x-company-id`).
-        api_keys: its API keys (the agency's call for this company).
-        email_accounts: its e-mail accounts (the agency's call for this company).
-    """
-
-    def __init__(self, access: _Access) -> None:
-        assert access.company_id is not None
-        self._access = access
-        self._handed_out: list[tuple[object, CompanyClient]] = []
-        family = Agency(access)
-        self.id: Final = access.company_id
-        self.mailboxes: Final = account.Mailboxes(access)
-        self.api_keys: Final = CompanyApiKeys(family.api_keys, self.id)
-        self.email_accounts: Final = CompanyEmailAccounts(family.email_accounts, self.id)
-
-    async def me(self, *, options: CallOptions | None = None) -> Me:
-        """Who am I, as this company?
-
-        Raises:
-            CompanyNotFoundError: the company is not in the agency of the key.
-            CompanyInactiveError: the company is inactive.
-            PermissionDeniedError: the key is not from the main agency account.
-
-        Document: "Authentication", `GET /v1/me`.
-        """
-        return await account.me(self._access, options)
-
-    async def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        params: Mapping[str, QueryValue] | None = None,
-        json: Any = None,
-        options: CallOptions | None = None,
-    ) -> Any:
-        """Call an account-level endpoint that the SDK has no verb for, as this company.
-
-        Raises:
-            ConfigError: an argument is not usable, or the path is an `/agency` one.
-        """
-        operation = foreign(method, path, params, json)
-        if not operation.account_level:
-            raise ConfigError("an /agency path is not an account's: use session.request")
-        return (await self._access.run(operation, options)).value
-
-    async def __aenter__(self) -> "CompanyClient":
-        self._access._check()
-        child = CompanyClient(attrs.evolve(self._access, end=_End()))
-        self._handed_out.append((asyncio.current_task(), child))
-        return child
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        # A view may be entered by several tasks at once; each leaves the child it was handed. Some frameworks
-        # leave in another task than they entered in: then it is the latest child.
-        task = asyncio.current_task()
-        mine = [entry for entry in self._handed_out if entry[0] is task] or self._handed_out
-        entry = mine[-1]
-        self._handed_out.remove(entry)
-        entry[1]._access.end.reached = True
-
-    def __repr__(self) -> str:
-        return f"<CompanyClient {self.id}>"
+        account: AccountId | None = None
+        if isinstance(path, str) and is_account_level(path):
+            if isinstance(company_id, _Unsaid):
+                raise ConfigError(
+                    f"say whose account {path} is to act on: company_id=123, or company_id=None for the key's own"
+                )
+            account = OWN if company_id is None else checks.company_id(company_id)
+        elif not (company_id is None or isinstance(company_id, _Unsaid)):
+            raise ConfigError("an /agency path carries the company in the path; x-company-id has no place there")
+        return (await self._agency.run(raw_request(method, path, params, json, account), options)).value
 
 
 def _key_from_environment() -> Secret:

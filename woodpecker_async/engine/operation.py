@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any, Generic, Protocol, TypeVar, cast
+from enum import Enum
+from typing import Any, Final, Generic, Protocol, TypeVar, cast
 from urllib.parse import quote
 
 import attrs
@@ -20,11 +21,11 @@ _SEGMENT_SAFE = "-._~!$&'()*+,;=:@"
 QueryValue = str | int | bool | None
 
 
-def build_path(template: str, **segments: int | str) -> str:
+def _fill(template: str, segments: Mapping[str, int | str]) -> str:
     """A path from its template; each `{name}` stays one segment, whatever it holds.
 
     Raises:
-        ConfigError: a segment is empty, `.` or `..`.
+        ConfigError: a segment is empty, `.` or `..`, has no place in the template, or is missing.
     """
     path = template
     for name, value in segments.items():
@@ -32,6 +33,8 @@ def build_path(template: str, **segments: int | str) -> str:
             if value in ("", ".", ".."):
                 raise ConfigError(f"{name} cannot be {value!r}: it is one segment of a path")
             value = quote(value, safe=_SEGMENT_SAFE)
+        if f"{{{name}}}" not in path:
+            raise ConfigError(f"{template} has no place for {name}")
         path = path.replace(f"{{{name}}}", str(value))
     return path
 
@@ -58,6 +61,24 @@ def foreign_path(path: str) -> str:
     return "/" + "/".join(quote(segment, safe=_SEGMENT_SAFE) for segment in segments)
 
 
+class OwnAccount(Enum):
+    """The account that the key itself belongs to, said out loud."""
+
+    OWN = "own"
+
+
+OWN: Final = OwnAccount.OWN
+
+Account = int | OwnAccount
+
+_AGENCY: Final = re.compile(r"/v\d+/agency(/|$)", re.IGNORECASE)
+
+
+def is_account_level(path: str) -> bool:
+    """Whether a call of this path acts on one account, and `x-company-id` says on whose: all paths but `/agency`."""
+    return _AGENCY.match(path) is None
+
+
 @attrs.define(kw_only=True, eq=False, repr=False)
 class Operation(Generic[T]):
     """One operation of the API.
@@ -67,24 +88,81 @@ class Operation(Generic[T]):
         path: the path below the base URL, quoted.
         template: the path with its placeholders: the name of the operation in logs and statistics.
         answer: the type the body of a success decodes to; `None` where there is no body to read.
+        account: whose account it acts on: a company's id, or `OWN` for the key's own. `None` for `/agency` paths,
+            and for them only.
         params: the query; `None` values are left out.
-        body: the request model, or JSON values for a foreign path.
+        body: the request model, or JSON values for a raw request.
         company_id: the company this is about; only for errors, logs and lanes.
-        as_company: the company to put into `x-company-id`.
-        account_level: whether `x-company-id` has a meaning here (never on `/agency` paths).
         repeatable: whether repeating it is harmless by nature (reads, deletions).
+
+    Raises:
+        ConfigError: a placeholder was not filled, or it is not said whose account an account-level path is to act
+            on. A request without `x-company-id` would not fail: it would act on the agency's own account.
     """
 
     method: str
     path: str
     template: str
     answer: type[T] | None
+    account: Account | None = None
     params: Mapping[str, QueryValue] = attrs.field(factory=dict)
     body: Any = None
     company_id: int | None = None
-    as_company: int | None = None
-    account_level: bool = False
     repeatable: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        if "{" in self.path:
+            raise ConfigError(f"a placeholder of {self.path} was not filled")
+        if self.account is None and is_account_level(self.path):
+            raise ConfigError(f"say whose account {self.path} is to act on: a company's, or the key's own")
+        if self.account is not None and not is_account_level(self.path):
+            raise ConfigError(f"{self.path} carries the company in the path; x-company-id has no place there")
+
+    @classmethod
+    def of(
+        cls,
+        method: str,
+        template: str,
+        answer: type[T] | None,
+        *,
+        account: Account | None,
+        params: Mapping[str, QueryValue] | None = None,
+        body: Any = None,
+        repeatable: bool | None = None,
+        about: int | None = None,
+        **segments: int | str,
+    ) -> "Operation[T]":
+        """Describe an operation: the constructor for every method.
+
+        Args:
+            method: the HTTP method.
+            template: the path, with a placeholder for each of the `segments`.
+            answer: see the attributes.
+            account: see the attributes; ignored for `/agency` paths, so that a resource need not ask which it has.
+            params: see the attributes.
+            body: see the attributes.
+            repeatable: see the attributes; by default reads are.
+            about: the company, where it is neither the account nor the segment `company_id`.
+            segments: what to fill the placeholders with.
+        """
+        path = _fill(template, segments) if segments else template
+        company_id = segments.get("company_id", about)
+        return cls(
+            method=method,
+            path=path,
+            template=template,
+            answer=answer,
+            account=account if is_account_level(template) else None,
+            params=params or {},
+            body=body,
+            company_id=company_id if isinstance(company_id, int) else None,
+            repeatable=method == "GET" if repeatable is None else repeatable,
+        )
+
+    @property
+    def as_company(self) -> int | None:
+        """The company to put into `x-company-id`."""
+        return self.account if isinstance(self.account, int) else None
 
     @property
     def is_write(self) -> bool:
@@ -92,65 +170,33 @@ class Operation(Generic[T]):
         return self.method not in ("GET", "HEAD")
 
 
-def get(
-    template: str,
-    answer: type[T],
-    *,
-    params: Mapping[str, QueryValue] | None = None,
-    account_level: bool = False,
-    **segments: int | str,
-) -> Operation[T]:
-    """A read. `company_id`, if among the segments, names the company it is about."""
-    company_id = segments.get("company_id")
-    return Operation(
-        method="GET",
-        path=build_path(template, **segments),
-        template=template,
-        answer=answer,
-        params=params or {},
-        company_id=company_id if isinstance(company_id, int) else None,
-        account_level=account_level,
-        repeatable=True,
-    )
-
-
-def post(template: str, answer: type[T], body: Any, *, company_id: int | None = None) -> Operation[T]:
-    """A write that is not repeatable by nature, about a company that stands in the path or in the body."""
-    in_path = {"company_id": company_id} if company_id is not None and "{company_id}" in template else {}
-    return Operation(
-        method="POST",
-        path=build_path(template, **in_path),
-        template=template,
-        answer=answer,
-        body=body,
-        company_id=company_id,
-    )
-
-
 _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 
 
-def foreign(method: str, path: str, params: Mapping[str, QueryValue] | None, body: Any) -> Operation[Any]:
-    """An operation that a user describes: for endpoints the SDK has no verb for.
+def raw_request(
+    method: str, path: str, params: Mapping[str, QueryValue] | None, body: Any, account: Account | None
+) -> Operation[Any]:
+    """An operation that a user describes: for endpoints that the SDK has no method for.
 
     Raises:
-        ConfigError: the method, the path or the parameters cannot be sent.
+        ConfigError: the method, the path or the parameters cannot be sent, or the account is not said.
     """
     if not isinstance(method, str) or method.upper() not in _METHODS:
-        raise ConfigError(f"method is one of {', '.join(sorted(_METHODS))}, not {method!r}")
+        raise ConfigError(f"method must be one of {', '.join(sorted(_METHODS))}, not {method!r}")
     quoted = foreign_path(path)
     for name, value in (params or {}).items():
         if not isinstance(name, str) or not isinstance(value, str | int | None):
-            raise ConfigError(f"the parameter {name!r} is a text, a whole number, a boolean or None")
+            raise ConfigError(f"the parameter {name!r} must be a str, an int, a bool or None")
+    method = method.upper()
     return Operation(
-        method=method.upper(),
+        method=method,
         path=quoted,
         template=quoted,
         answer=cast("type[Any]", Any),
+        account=account,
         params=params or {},
         body=body,
-        account_level=not re.match(r"/v\d+/agency(/|$)", quoted, re.IGNORECASE),
-        repeatable=method.upper() == "GET",
+        repeatable=method == "GET",
     )
 
 

@@ -4,7 +4,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from woodpecker_async.engine.clock import Clock
-from woodpecker_async.engine.operation import Caller
+from woodpecker_async.engine.operation import Account, Caller
 from woodpecker_async.options import CallOptions, RetryPolicy
 
 
@@ -26,6 +26,11 @@ class Writer(Protocol):
 
 class Access(Caller, Protocol):
     """A session, or a company's view of it."""
+
+    @property
+    def account(self) -> Account | None:
+        """Whose account the account-level calls act on; `None` for the agency's families."""
+        ...
 
     @property
     def clock(self) -> Clock:
