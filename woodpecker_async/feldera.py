@@ -23,7 +23,7 @@ from woodpecker_async.models.feldera import (
     CreateFelderaKeyWithRole,
     FelderaKey,
 )
-from woodpecker_async.models.paging import Listing
+from woodpecker_async.models.paging import ArrayListing, Listing, Single
 from woodpecker_async.options import CallOptions, Limits, RetryPolicy, Timeouts
 from woodpecker_async.pagination import Pager
 from woodpecker_async.resources import checks
@@ -44,7 +44,7 @@ class FelderaKeys:
 
     def list(self, *, options: CallOptions | None = None) -> Pager[FelderaKey]:
         """All keys, in one answer; never with their secrets."""
-        operation = get(_KEYS, Listing[FelderaKey])
+        operation: Operation[Listing[FelderaKey]] = get(_KEYS, ArrayListing[FelderaKey])
         return Pager(self._caller, lambda _: operation, key=_id, paged=False, options=options)
 
     async def create(
@@ -76,8 +76,9 @@ class FelderaKeys:
         Raises:
             NotFoundError: there is none of this name (`code` is `UnknownApiKey`).
         """
-        operation = get(_KEY, FelderaKey, api_key_name=checks.text(name, "a key's name"))
-        return (await self._caller.run(operation, options)).value
+        # The service answers an array of one; its descriptions up to 0.292.0 speak of an object.
+        operation = get(_KEY, Single[FelderaKey], api_key_name=checks.text(name, "a key's name"))
+        return (await self._caller.run(operation, options)).value.item
 
     async def delete(self, name: str, *, options: CallOptions | None = None) -> None:
         """Delete a key. If an answer gets lost and the key is gone at the next attempt, that is success.

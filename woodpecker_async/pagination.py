@@ -1,7 +1,8 @@
 """`Pager` and `Page`: every list of the SDK.
 
 A walk over pages is not a snapshot: while it goes on, others add and remove items, and page numbers shift.
-An item that comes twice is given once, and `Pager.drifted` says that something moved.
+An item that comes twice is given once, and what came is compared with what the server announced. `Pager.drifted`
+says that something moved, and `read_settled` reads such a list again.
 
 A walk always ends: on the latest page's word that it is the last, or on a guard. The guards are: the page
 number must advance; a second page in a row without anything new is an error; and there is a hard cap.
@@ -120,7 +121,11 @@ class Pager(Generic[T]):
 
     @property
     def drifted(self) -> bool:
-        """Whether items were seen to move between pages in the latest walk."""
+        """Whether the list was seen to change in the latest walk, so that an item may have been missed.
+
+        That is so if an item came twice, if the totals changed between pages, or if a walk from the first page to
+        the last brought more or fewer items than the server announced.
+        """
         return self._drifted
 
     def __await__(self) -> Generator[Any, None, Page[T]]:
@@ -147,8 +152,10 @@ class Pager(Generic[T]):
             _whole("max_pages", max_pages, 1, None)
         return self._walk(start, prefetch, max_pages)
 
-    def _walk(self, start: int = 1, prefetch: int = 0, max_pages: int | None = None) -> "_Pages[T]":
-        return _Pages(self, start, prefetch if self._paged else 0, max_pages)
+    def _walk(
+        self, start: int = 1, prefetch: int = 0, max_pages: int | None = None, *, log_drift: bool = True
+    ) -> "_Pages[T]":
+        return _Pages(self, start, prefetch if self._paged else 0, max_pages, log_drift=log_drift)
 
     async def collect(self, limit: int | None = None) -> list[T]:
         """All items in one list.
@@ -173,6 +180,126 @@ class Pager(Generic[T]):
     def _fetch(self, number: int) -> Coroutine[Any, Any, Reply[Listing[T]]]:
         return self._caller.run(self._page(number), self._options)
 
+    def _unseen(self, items: tuple[T, ...], seen: set[Hashable]) -> tuple[T, ...]:
+        """Those of the items that were not seen before, each once; from now on they are."""
+        keys = [*map(self._key, items)]
+        distinct = set(keys)
+        if len(distinct) == len(keys) and distinct.isdisjoint(seen):  # nearly always
+            seen |= distinct
+            return items
+        fresh: dict[Hashable, T] = {}
+        for key, item in zip(keys, items, strict=True):
+            if key not in seen:
+                fresh.setdefault(key, item)
+        seen.update(fresh)
+        return tuple(fresh.values())
+
+
+@attrs.frozen(kw_only=True)
+class Settled(Generic[T]):
+    """What `read_settled` brings back.
+
+    Attributes:
+        items: every item that was seen, in the order in which they came.
+        settled: whether the list held still, or all that it announces was seen. If not, an item may be missing.
+        attempts: how many requests it took.
+        undecodable: what was wrong with each item that `CallOptions(skip_bad_items=True)` left out.
+    """
+
+    __repr__ = shown
+
+    items: tuple[T, ...]
+    settled: bool
+    attempts: int
+    undecodable: tuple[str, ...] = ()
+
+
+async def read_settled(pager: Pager[T], *, readings: int = 3) -> Settled[T]:
+    """Read a whole list, and read it again while it changes.
+
+    Args:
+        pager: the list.
+        readings: how often to read it at most.
+
+    Raises:
+        ConfigError: `readings` is not an integer >= 1.
+    """
+    pages = SettledPages(pager, readings=readings)
+    items: list[T] = []
+    undecodable: dict[str, None] = {}
+    attempts = 0
+    async for page in pages:
+        items.extend(page.items)
+        undecodable.update(dict.fromkeys(page.undecodable))
+        attempts += page.attempts
+    return Settled(items=tuple(items), settled=pages.settled, attempts=attempts, undecodable=tuple(undecodable))
+
+
+class SettledPages(AsyncIterator[Page[T]]):
+    """The pages of a list, read again while it changes; each item is given once.
+
+    Pages of a second reading hold only what the first did not bring, and may be empty.
+
+    Args:
+        pager: the list.
+        readings: how often to read it at most.
+
+    Attributes:
+        settled: at the end, whether the list held still in one reading, or all that the last reading announced
+            was seen. If not, an item may be missing.
+
+    Raises:
+        ConfigError: `readings` is not an integer >= 1.
+    """
+
+    def __init__(self, pager: Pager[T], *, readings: int = 3) -> None:
+        if isinstance(readings, bool) or not isinstance(readings, int) or readings < 1:
+            raise ConfigError(f"readings must be an integer >= 1, not {readings!r}")
+        self.settled = False
+        self._pager = pager
+        self._left = readings
+        self._walk: _Pages[T] | None = None
+        self._seen: set[Hashable] = set()
+        self._undecodable = 0
+        self._announced: int | None = None
+
+    def __aiter__(self) -> "SettledPages[T]":
+        return self
+
+    async def __anext__(self) -> Page[T]:
+        while True:
+            if self._walk is None:
+                if not self._left:
+                    raise StopAsyncIteration
+                self._left -= 1
+                self._walk = self._pager._walk(log_drift=False)
+                self._undecodable = 0
+            try:
+                page = await anext(self._walk)
+            except StopAsyncIteration:
+                self._end_reading(self._walk)
+                continue
+            self._announced = page.total_elements
+            self._undecodable += len(page.undecodable)
+            return attrs.evolve(page, items=self._pager._unseen(page.items, self._seen))
+
+    def _end_reading(self, walk: "_Pages[T]") -> None:
+        self._walk = None
+        if not walk.drifted:
+            self.settled = True
+            self._left = 0
+        elif not self._left:
+            # Drift alone does not say that anything is missing: the readings together may have brought it all.
+            seen = len(self._seen) + self._undecodable
+            self.settled = seen == self._announced
+            if not self.settled:
+                _warn_of_drift(self._pager, "changed each time it was read", seen, self._announced)
+
+
+def _warn_of_drift(pager: Pager[Any], what: str, seen: int, announced: int | None) -> None:
+    path = pager._page(1).path
+    _logger.warning("the list %s %s: %s items seen, %s announced", path, what, seen, announced)
+
 
 def _whole(name: str, value: object, least: int, most: int | None) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < least or (most is not None and value > most):
@@ -183,18 +310,19 @@ def _whole(name: str, value: object, least: int, most: int | None) -> None:
 class _Pages(AsyncIterator[Page[T]]):
     """One walk."""
 
+    drifted = False
     _latest: Page[T] | None = None
     _latest_reported: int | None = None
-    _seen: set[Hashable] | None = None
     _count = 0
     _ended = False
 
-    def __init__(self, pager: Pager[T], start: int, prefetch: int, max_pages: int | None) -> None:
+    def __init__(self, pager: Pager[T], start: int, prefetch: int, max_pages: int | None, *, log_drift: bool) -> None:
         self._pager = pager
-        self._key = pager._key
         self._paged = pager._paged
         self._start = self._next = start
         self._cap = max_pages
+        self._log_drift = log_drift
+        self._seen: set[Hashable] = set()
         # The pager's fetch: a task that referred to this walk would keep it alive after a `break`.
         self._ahead = _Ahead(pager._fetch, prefetch) if prefetch else None
         pager._drifted = False
@@ -219,7 +347,7 @@ class _Pages(AsyncIterator[Page[T]]):
         self._latest = page
         if not self._paged or _is_last(number, reply.value, page.items):
             self._end()
-            self._notice_drift(page)
+            self._compare_with_announced(page)
         elif self._ahead is not None:
             self._ahead.look(number + 1, page.total_pages)
         return page
@@ -228,9 +356,12 @@ class _Pages(AsyncIterator[Page[T]]):
         """Make the page."""
         listing = reply.value
         data = listing.pagination_data or _UNSAID
-        items = listing.content
-        if self._latest is not None:  # most lists have one page: nothing is compared until there is a second
-            items = self._new_items(self._latest, number, listing, data)
+        items = self._pager._unseen(listing.content, self._seen)
+        if len(items) < len(listing.content):
+            self._note_drift()
+        if self._latest is not None:
+            self._compare(self._latest, number, data)
+            self._guard(self._latest, number, listing, items)
         self._latest_reported = data.current_page_number
         self._count += len(items) + len(listing.undecodable)
         return Page(
@@ -244,26 +375,22 @@ class _Pages(AsyncIterator[Page[T]]):
             raw=reply.raw,
         )
 
-    def _new_items(self, before: Page[T], number: int, listing: Listing[T], data: PaginationData) -> tuple[T, ...]:
-        """The items that did not come on an earlier page, if the walk gets on."""
+    def _compare(self, before: Page[T], number: int, data: PaginationData) -> None:
+        """See whether this page follows the one before, in the same list."""
         reported = data.current_page_number
-        if self._latest_reported is not None and reported is not None and reported <= self._latest_reported:
-            raise PaginationError(
-                f"asked for page {number}, the server sent page {reported} again: it does not turn pages",
-                resume=number,
-            )
-        if self._seen is None:
-            self._seen = {self._key(item) for item in before.items}
-        fresh: dict[Hashable, T] = {}
-        for item in listing.content:
-            if (key := self._key(item)) not in self._seen:
-                fresh.setdefault(key, item)
-        self._seen.update(fresh)
-        if len(fresh) < len(listing.content) or data.total_elements != before.total_elements:
-            self._pager._drifted = True
-        items = tuple(fresh.values())
-        self._guard(before, number, listing, items)
-        return items
+        if self._latest_reported is not None and reported is not None:
+            if reported <= self._latest_reported:
+                raise PaginationError(
+                    f"asked for page {number}, the server sent page {reported} again: it does not turn pages",
+                    resume=number,
+                )
+            if reported > self._latest_reported + 1:
+                self._note_drift()
+        if (data.total_elements, data.total_pages) != (before.total_elements, before.total_pages):
+            self._note_drift()
+
+    def _note_drift(self) -> None:
+        self.drifted = self._pager._drifted = True
 
     def _guard(self, before: Page[T], number: int, listing: Listing[T], items: tuple[T, ...]) -> None:
         if self._cap is None:
@@ -282,20 +409,16 @@ class _Pages(AsyncIterator[Page[T]]):
                 resume=number,
             )
 
-    def _notice_drift(self, page: Page[T]) -> None:
-        whole = self._start == 1 and self._paged and page.total_elements is not None
-        if whole and page.total_elements != self._count:
-            self._pager._drifted = True
-        if self._pager._drifted:
-            _logger.warning(
-                "a list changed while it was read: %s items seen, %s announced",
-                self._count,
-                page.total_elements,
-            )
+    def _compare_with_announced(self, last: Page[T]) -> None:
+        """At the end: whether the walk brought as many items as the server announced."""
+        if self._start == 1 and last.total_elements is not None and last.total_elements != self._count:
+            self._note_drift()
+        if self.drifted and self._log_drift:
+            _warn_of_drift(self._pager, "changed while it was read", self._count, last.total_elements)
 
     def _end(self) -> list["asyncio.Task[Any]"]:
         self._ended = True
-        self._seen = None
+        self._seen = set()
         return self._stop()
 
     def _stop(self) -> list["asyncio.Task[Any]"]:

@@ -4,7 +4,7 @@ import json
 import pickle
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from typing import Any
 
 import pytest
@@ -30,6 +30,7 @@ from woodpecker_async.models import (
     NewCompany,
     V1Company,
 )
+from woodpecker_async.models.paging import ArrayListing, LegacyListing, PaginationData, Single
 
 SENTINEL = "999.sentinel-value"
 
@@ -76,7 +77,7 @@ def test_a_page_of_keys() -> None:
         (b'{"content": {}}', Listing[ApiKey], ["$.content: expected an array, got an object"]),
         (b'{"content": ""}', Listing[ApiKey], ["$.content: expected an array, got a text"]),
         (b'{"content": [], "pagination_data": []}', Listing[ApiKey], ["$.pagination_data: expected an object, got an array"]),
-        (b'[{"id": 1, "name": "n", "api_keys": {}}]', Listing[V1Company], ["$[0].api_keys: expected an array, got an object"]),
+        (b'[{"id": 1, "name": "n", "api_keys": {}}]', LegacyListing[V1Company], ["$[0].api_keys: expected an array, got an object"]),
         (b'{"id": 1, "name": "n", "api_keys": [[]]}', V1Company, ["$.api_keys[0]: expected an object, got an array"]),
         (b"7", Listing[ApiKey], ["$: expected an object, got an integer"]),
         (b"null", CreatedApiKey, ["$"]),
@@ -87,7 +88,7 @@ def test_a_page_of_keys() -> None:
         (b"[" * 100_000, CreatedApiKey, ["$"]),
         (b'{"id": "nope", "name": "n"}', FelderaKey, ["$.id: expected a UUID, got a text"]),
         (b"[1]", Me, ["$: expected an object, got an array"]),
-        (b'[{"id": 1, "type": null, "details": {}}]', Listing[Mailbox], ["$[0].type"]),
+        (b'[{"id": 1, "type": null, "details": {}}]', ArrayListing[Mailbox], ["$[0].type"]),
     ],
 )  # fmt: skip
 def test_wrong_types_are_named_by_path_and_never_by_value(body: bytes, into: Any, paths: list[str]) -> None:
@@ -110,11 +111,94 @@ def test_several_faults_are_all_named() -> None:
 
 
 def test_lists_come_in_three_shapes() -> None:
-    bare = decode(b'[{"id": 1, "name": "n", "api_keys": [{"api_key": "a", "name": "k"}]}]', Listing[V1Company])
-    assert isinstance(bare, Listing)
+    body = b'[{"id": 1, "name": "n", "api_keys": [{"api_key": "a", "name": "k"}]}]'
+    bare = decode(body, LegacyListing[V1Company])
+    assert isinstance(bare, LegacyListing)
     assert bare.content[0].api_keys[0].name == "k"
-    assert decode(b'{"message": "nothing found"}', Listing[V1Company]) == Listing(content=())
-    assert decode(b'{"content": []}', Listing[Company]) == Listing(content=())
+    assert decode(body, ArrayListing[V1Company]) == ArrayListing(content=bare.content)
+    assert decode(page(), Listing[Company]) == Listing(content=(), pagination_data=PaginationData())
+
+
+KINDS = (Listing, ArrayListing, LegacyListing)
+# Every kind of list has its own way to say "nothing", and takes no other for it.
+NOTHING: dict[bytes, Set[Any]] = {
+    b'{"content": []}': {Listing},
+    b'{"content": [], "pagination_data": null}': {Listing},
+    b'{"content": [], "message": "none"}': {Listing},
+    b"[]": {ArrayListing, LegacyListing},
+    b'{"message": "Nothing found."}': {LegacyListing},
+    b'{"message": ""}': {LegacyListing},
+    **dict.fromkeys(
+        (
+            b"{}",
+            b"null",
+            b'""',
+            b"0",
+            b"false",
+            b"",
+            b"[null]",
+            b"[[]]",
+            b'{"content": null}',
+            b'{"content": {}}',
+            b'{"content": ""}',
+            b'{"content": false}',
+            b'{"Content": []}',
+            b'{"items": []}',
+            b'{"pagination_data": {"total_elements": 0, "total_pages": 0}}',
+            b'{"message": null}',
+            b'{"message": {"content": []}}',
+            b'{"message": "x", "status": 503}',
+            b'{"error": "x"}',
+            b'{"status": {"status": "OK"}}',
+        ),
+        frozenset(),
+    ),
+}
+
+
+@pytest.mark.parametrize("skip_bad_items", [False, True])
+@pytest.mark.parametrize("body", NOTHING)
+def test_a_list_is_empty_only_in_its_documented_form(body: bytes, skip_bad_items: bool) -> None:
+    for item in (ApiKey, V1Company, Mailbox):
+        for kind in KINDS:
+            read = decode(body, kind[item], skip_bad_items=skip_bad_items)
+            if kind in NOTHING[body]:
+                assert (type(read), read.content, read.undecodable) == (kind, (), ())
+            else:
+                assert isinstance(read, Undecodable) or read.undecodable, kind
+
+
+FIELD_NAMES = st.sampled_from(["message", "content", "items", "data", "status", "pagination_data", "total"])
+without_arrays = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.dictionaries(FIELD_NAMES, inner)
+)
+
+
+@given(without_arrays)
+def test_no_object_without_an_array_of_content_is_a_list(value: object) -> None:
+    body = json.dumps(value).encode()
+    assert isinstance(decode(body, Listing[ApiKey]), Undecodable)
+    assert isinstance(decode(body, ArrayListing[ApiKey]), Undecodable)
+
+
+@pytest.mark.parametrize("body", [b'{"api_key": "1.a"}', b'[{"api_key": "1.a"}]'])
+def test_one_object_comes_alone_or_in_an_array(body: bytes) -> None:
+    assert decode(body, Single[ApiKey]) == Single(item=ApiKey(api_key=Secret("1.a")))
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        (b"[]", "$: expected an object, or an array of one, got an array of 0"),
+        (b'[{"api_key": "1.a"}, {"api_key": "1.b"}]', "$: expected an object, or an array of one, got an array of 2"),
+        (b'[{"api_key": null}]', "$.api_key: expected a text that is not empty, got null"),
+        (b'{"item": {"api_key": "1.a"}}', "$.api_key: required field missing"),
+        (b"[[]]", "$: expected an object, got an array"),
+        (b"null", "$: expected an object, got null"),
+    ],
+)
+def test_none_or_two_objects_are_not_one(body: bytes, path: str) -> None:
+    assert decode(body, Single[ApiKey]) == Undecodable((path,))
 
 
 def test_unknown_values_of_an_enumeration_stay_text() -> None:
@@ -148,8 +232,8 @@ def test_bad_items_are_left_out_and_named_on_request() -> None:
         "$.content[3]: expected an object, got a text",
     )
     assert listing.pagination_data is not None
-    bare = decode(b'[{"id": 1, "name": "n"}, {"id": "2"}]', Listing[Company], skip_bad_items=True)
-    assert isinstance(bare, Listing)
+    bare = decode(b'[{"id": 1, "name": "n"}, {"id": "2"}]', ArrayListing[Company], skip_bad_items=True)
+    assert isinstance(bare, ArrayListing)
     assert (len(bare.content), len(bare.undecodable)) == (1, 1)
 
 
@@ -185,7 +269,7 @@ def test_additional_fields_never_break(extra: dict[str, object]) -> None:
 
 @given(json_values)
 def test_any_json_decodes_or_is_refused_in_words(value: object) -> None:
-    for into in (Listing[ApiKey], Company, Me, Listing[Mailbox], V1Company):
+    for into in (Listing[ApiKey], Company, Me, ArrayListing[Mailbox], LegacyListing[V1Company], Single[ApiKey]):
         decoded = decode(json.dumps(value).encode(), into)
         if isinstance(decoded, Undecodable):
             assert decoded.paths

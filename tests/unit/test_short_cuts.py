@@ -26,11 +26,13 @@ from woodpecker_async.models import (
     Me,
     V1Company,
 )
+from woodpecker_async.models.paging import ArrayListing, LegacyListing, Single
 
 pytest.importorskip("msgspec", reason="msgspec is not installed: pip install 'woodpecker-async[fast]'")
 
 MODELS = [model for name in models.__all__ if attrs.has(model := getattr(models, name)) and model is not Listing]
-TYPES = [*MODELS, *(Listing[model] for model in MODELS)]  # type: ignore[valid-type]
+KINDS = (Listing, ArrayListing, LegacyListing, Single)
+TYPES = [*MODELS, *(kind[model] for kind in KINDS for model in MODELS)]
 
 values = st.recursive(
     st.none()
@@ -132,6 +134,12 @@ def test_a_body_that_is_not_utf_8_is_refused_also_for_what_nobody_reads(into: An
         b'{"message": "nothing found", "content": []}',
         b"[]",
         b" []",
+        b"[[]]",
+        b'[{"api_key": "a"}]',
+        b'{"api_key": "a"}',
+        b'{"item": {"api_key": "a"}}',
+        b'{"content": null}',
+        b"{}",
         b'\xef\xbb\xbf{"content": []}',
         '{"content": []}'.encode("utf-16"),
         b'{"fields": {}}',
@@ -143,12 +151,14 @@ def test_odd_bodies_are_read_alike(body: bytes) -> None:
     compare(body)
 
 
-@pytest.mark.parametrize("into", [Listing[ApiKey], Listing[Company], Listing[V1Company], CreatedApiKey, FelderaKey])
+@pytest.mark.parametrize(
+    "into", [Listing[ApiKey], Listing[Company], LegacyListing[V1Company], ArrayListing[FelderaKey], CreatedApiKey]
+)
 def test_the_short_cut_is_there_for_what_comes_in_pages(into: Any) -> None:
     assert fast.reader(into) is not None
 
 
-@pytest.mark.parametrize("into", [Any, Me, Listing[Me], Listing[Mailbox], EmailAccount])
+@pytest.mark.parametrize("into", [Any, Me, Listing[Me], ArrayListing[Mailbox], Single[FelderaKey], EmailAccount])
 def test_what_msgspec_cannot_read_has_none(into: Any) -> None:
     assert fast.reader(into) is None
 

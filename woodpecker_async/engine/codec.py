@@ -25,7 +25,7 @@ from woodpecker_async.engine.columns import column_reader
 from woodpecker_async.engine.fast import reader
 from woodpecker_async.errors import ConfigError
 from woodpecker_async.models.account import Me
-from woodpecker_async.models.paging import Listing
+from woodpecker_async.models.paging import ArrayListing, LegacyListing, Listing, Single
 from woodpecker_async.secret import Secret
 
 T = TypeVar("T")
@@ -80,7 +80,7 @@ def _paths(error: Exception, within: str = "$") -> tuple[str, ...]:
 
 def _without_bad_items(converter: cattrs.Converter, value: Any, into: Any) -> Any:
     """A `Listing` of those items that can be decoded; `None` if the fault is elsewhere."""
-    if getattr(into, "__origin__", None) is not Listing:
+    if not _is_listing(into):
         return None
     where, items = ("$.content", value.get("content")) if type(value) is dict else ("$", value)
     if type(items) is not list:
@@ -130,6 +130,11 @@ class _WrongTypeError(TypeError):
         self.got = _json_name(value)
 
 
+class _WrongLengthError(ValueError):
+    def __init__(self, length: int) -> None:
+        super().__init__(f"expected an object, or an array of one, got an array of {length}")
+
+
 _JSON_NAMES: dict[type, str] = {
     NoneType: "null",
     bool: "a boolean",
@@ -149,6 +154,8 @@ def _describe(error: BaseException, into: type[Any] | None) -> str:
     """One failure in words; cattrs adds the path."""
     if isinstance(error, _WrongTypeError):
         return f"expected {error.expected}, got {error.got}"
+    if isinstance(error, _WrongLengthError):
+        return str(error)
     if isinstance(error, KeyError):
         return "required field missing"
     if isinstance(error, cattrs.ForbiddenExtraKeysError):
@@ -258,33 +265,57 @@ def _strict_containers(converter: cattrs.Converter, *, forbid_unknown: bool) -> 
     converter.register_structure_hook_factory(attrs.has, model_factory)
 
 
-def _listing_hook(converter: cattrs.Converter, *, forbid_unknown: bool) -> None:
-    """`Listing[T]` reads all the shapes in which the API lists things."""
+def _is_listing(into: Any) -> bool:
+    origin = getattr(into, "__origin__", None)
+    return isinstance(origin, type) and issubclass(origin, Listing)
 
-    def is_listing(into: Any) -> bool:
-        return getattr(into, "__origin__", None) is Listing
+
+def _listing_hook(converter: cattrs.Converter, *, forbid_unknown: bool) -> None:
+    """Each kind of `Listing` reads its own shape and no other: what looks otherwise is not an empty list."""
 
     def factory(into: Any) -> Callable[[Any, Any], Any]:
+        kind: type[Listing[Any]] = into.__origin__
         (item,) = get_args(into)
+        if not issubclass(kind, ArrayListing):
+            fields = cattrs.gen.make_dict_structure_fn(
+                into,
+                converter,
+                _cattrs_forbid_extra_keys=forbid_unknown,
+                undecodable=cattrs.gen.override(omit=True),  # ours, not the server's
+            )
+            return lambda value, _: fields(_mapping(value), into)
         items_type = GenericAlias(tuple, (item, ...))
         items = converter.get_structure_hook(items_type)
-        whole = cattrs.gen.make_dict_structure_fn(
-            into,
-            converter,
-            _cattrs_forbid_extra_keys=forbid_unknown,
-            undecodable=cattrs.gen.override(omit=True),  # ours, not the server's
-        )
 
         def structure(value: Any, _: Any) -> Any:
-            if type(value) is list:  # v1 and mailboxes: a bare array
-                return Listing(content=items(value, items_type))
-            if type(value) is dict and set(value) == {"message"}:  # "nothing found", in the older endpoints
-                return Listing(content=())
-            return whole(_mapping(value), into)
+            if issubclass(kind, LegacyListing) and _says_nothing_found(value):
+                return kind(content=())
+            return kind(content=items(value, items_type))
 
         return structure
 
-    converter.register_structure_hook_factory(is_listing, factory)
+    converter.register_structure_hook_factory(_is_listing, factory)
+
+
+def _says_nothing_found(value: Any) -> bool:
+    return type(value) is dict and value.keys() == {"message"} and type(value["message"]) is str
+
+
+def _single_hook(converter: cattrs.Converter) -> None:
+    def factory(into: Any) -> Callable[[Any, Any], Any]:
+        (item,) = get_args(into)
+        structure_item = converter.get_structure_hook(item)
+
+        def structure(value: Any, _: Any) -> Any:
+            if type(value) is list:
+                if len(value) != 1:
+                    raise _WrongLengthError(len(value))
+                (value,) = value
+            return Single(item=structure_item(value, item))
+
+        return structure
+
+    converter.register_structure_hook_factory(lambda into: getattr(into, "__origin__", None) is Single, factory)
 
 
 @cache
@@ -303,4 +334,5 @@ def _converter(*, forbid_unknown: bool) -> cattrs.Converter:
     converter.register_structure_hook(Me, _structure_me)
     converter.register_unstructure_hook(Secret, _refuse_secret)
     _listing_hook(converter, forbid_unknown=forbid_unknown)
+    _single_hook(converter)
     return converter

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from typing import Any, get_args
 
 from woodpecker_async.models.account import Me
-from woodpecker_async.models.paging import Listing, PaginationData
+from woodpecker_async.models.paging import ArrayListing, Listing, PaginationData, Single
 
-# Read whole, as the fields of one mapping: msgspec would look for that mapping in the answer.
-_OTHERWISE = frozenset({Me})
+# Read whole, or in more than one shape: msgspec would look for their only field in the answer.
+_OTHERWISE = frozenset({Me, Single})
 
 # A class that msgspec does not know it calls with the value: of all that is in answers, this is `Secret`.
 _hook = operator.call
@@ -37,30 +37,31 @@ def reader(into: Any) -> _Read | None:
 
 
 def _make(into: Any) -> _Read | None:
-    if into is Any or not _OTHERWISE.isdisjoint((into, *get_args(into))):
+    kind = getattr(into, "__origin__", into)
+    if into is Any or not _OTHERWISE.isdisjoint((kind, *get_args(into))):
         return None
     try:
         import msgspec  # noqa: PLC0415 - not needed before there is something to read
     except ImportError:
         return None
     try:
-        if getattr(into, "__origin__", None) is Listing:
-            return _listing_reader(msgspec, *get_args(into))
+        if isinstance(kind, type) and issubclass(kind, Listing):
+            return _listing_reader(msgspec, kind, *get_args(into))
         return msgspec.json.Decoder(into, dec_hook=_hook).decode
     except TypeError:  # a field of a kind that msgspec does not know, such as a text or an enumeration's value
         return None
 
 
-def _listing_reader(msgspec: Any, item: Any) -> _Read:
+def _listing_reader(msgspec: Any, kind: type[Listing[Any]], item: Any) -> _Read:
     items = tuple.__class_getitem__((item, ...))
+    if issubclass(kind, ArrayListing):
+        read_array = msgspec.json.Decoder(items, dec_hook=_hook).decode
+        return lambda body: kind(content=read_array(body))
     envelope = msgspec.defstruct("Envelope", [("content", items), ("pagination_data", PaginationData | None, None)])
-    read_whole = msgspec.json.Decoder(envelope, dec_hook=_hook).decode
-    read_bare = msgspec.json.Decoder(items, dec_hook=_hook).decode
+    read_object = msgspec.json.Decoder(envelope, dec_hook=_hook).decode
 
     def read(body: bytes) -> Any:
-        if body.startswith(b"["):
-            return Listing(content=read_bare(body))
-        whole: Any = read_whole(body)
-        return Listing(content=whole.content, pagination_data=whole.pagination_data)
+        whole: Any = read_object(body)
+        return kind(content=whole.content, pagination_data=whole.pagination_data)
 
     return read

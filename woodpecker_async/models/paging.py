@@ -1,4 +1,8 @@
-"""The envelope of a list: items, and where in the whole they stand."""
+"""The shapes in which the API answers with items.
+
+Each endpoint has one documented shape, and its answer is read in that shape only. A body of another shape is not an
+empty list: it may be a proxy's page, an error in a 200, or half an answer.
+"""
 
 from typing import Generic, TypeVar
 
@@ -32,7 +36,9 @@ class PaginationData:
 
 @attrs.frozen(kw_only=True)
 class Listing(Generic[T]):
-    """One answer of a list endpoint. Endpoints without pages send no `pagination_data`.
+    """A list in an object: `{"content": [...], "pagination_data": {...}}`.
+
+    Endpoints without pages send no `pagination_data`.
 
     Attributes:
         content: the items.
@@ -45,3 +51,30 @@ class Listing(Generic[T]):
     content: tuple[T, ...]
     pagination_data: PaginationData | None = None
     undecodable: tuple[str, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class ArrayListing(Listing[T]):
+    """A list that comes as a bare array: `[...]`."""
+
+    __repr__ = shown
+
+
+@attrs.frozen(kw_only=True)
+class LegacyListing(ArrayListing[T]):
+    """A list of the v1 API: a bare array, or `{"message": "..."}` where there is nothing to list."""
+
+    __repr__ = shown
+
+
+@attrs.frozen(kw_only=True)
+class Single(Generic[T]):
+    """One object, by itself or as an array of one.
+
+    Attributes:
+        item: the object.
+    """
+
+    __repr__ = shown
+
+    item: T

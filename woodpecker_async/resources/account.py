@@ -5,9 +5,9 @@ else: a request that loses its `x-company-id` would not fail, it would act on th
 """
 
 from woodpecker_async import models
-from woodpecker_async.engine.operation import Caller, get
+from woodpecker_async.engine.operation import Caller, Operation, get
 from woodpecker_async.models.account import Me
-from woodpecker_async.models.paging import Listing
+from woodpecker_async.models.paging import ArrayListing, Listing
 from woodpecker_async.options import CallOptions
 from woodpecker_async.pagination import Pager
 
@@ -23,8 +23,15 @@ class Mailboxes:
 
         Document: "Authentication", section "Example requests", `GET /v2/mailboxes`.
         """
-        operation = get("/v2/mailboxes", Listing[models.Mailbox], account_level=True)
-        return Pager(self._caller, lambda _: operation, key=lambda mailbox: mailbox.id, paged=False, options=options)
+        operation: Operation[Listing[models.Mailbox]] = get(
+            "/v2/mailboxes", ArrayListing[models.Mailbox], account_level=True
+        )
+        return Pager(self._caller, lambda _: operation, key=mailbox_key, paged=False, options=options)
+
+
+def mailbox_key(mailbox: models.Mailbox | models.EmailAccount) -> tuple[str, int]:
+    """What a mailbox is known by in a list: nobody says that the ids of its two halves never meet."""
+    return (mailbox.type, mailbox.id)
 
 
 async def me(caller: Caller, options: CallOptions | None) -> Me:

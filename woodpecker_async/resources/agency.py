@@ -31,6 +31,7 @@ from woodpecker_async.options import CallOptions, call_options
 from woodpecker_async.pagination import Pager
 from woodpecker_async.resources import checks
 from woodpecker_async.resources.access import Access, Writer
+from woodpecker_async.resources.account import mailbox_key
 from woodpecker_async.secret import Secret
 
 _COMPANIES: Final = "/v2/agency/companies"
@@ -111,7 +112,7 @@ class ApiKeys:
         return Pager(
             self._access,
             lambda number: get(_API_KEYS, _ApiKeys, params={"page": number}, company_id=company_id),
-            key=lambda key: key.api_key,
+            key=lambda key: hash(key.api_key.reveal()),  # cheaper than a fingerprint, and not the secret
             options=options,
         )
 
@@ -346,7 +347,7 @@ class EmailAccounts:
         Document: "List of email accounts", `GET /v2/agency/companies/{company_id}/email_accounts`.
         """
         operation = get(_EMAIL_ACCOUNTS, Listing[models.EmailAccount], company_id=checks.company_id(company_id))
-        return Pager(self._access, lambda _: operation, key=lambda account: account.id, paged=False, options=options)
+        return Pager(self._access, lambda _: operation, key=mailbox_key, paged=False, options=options)
 
 
 class CompanyEmailAccounts:

@@ -5,14 +5,14 @@ The current documents no longer mention them; prefer `woodpecker.agency` where i
 
 from typing import Final
 
-from woodpecker_async.engine.operation import Caller, get, post
+from woodpecker_async.engine.operation import Caller, Operation, get, post
 from woodpecker_async.models.agency_v1 import (
     V1Company,
     V1CreateApiKey,
     V1CreateCompany,
     V1CreatedApiKey,
 )
-from woodpecker_async.models.paging import Listing
+from woodpecker_async.models.paging import LegacyListing, Listing
 from woodpecker_async.options import CallOptions
 from woodpecker_async.pagination import Pager
 from woodpecker_async.resources import checks
@@ -33,7 +33,7 @@ class AgencyV1:
 
         Document: "AGENCY/COMPANIES", `GET /v1/agency/companies`.
         """
-        operation = get(_COMPANIES, Listing[V1Company])
+        operation: Operation[Listing[V1Company]] = get(_COMPANIES, LegacyListing[V1Company])
         return Pager(self._caller, lambda _: operation, key=lambda company: company.id, paged=False, options=options)
 
     async def create_api_key(
