@@ -4,7 +4,8 @@ import json
 import pickle
 import sys
 import time
-from collections.abc import Iterator, Set
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import pytest
@@ -121,7 +122,7 @@ def test_lists_come_in_three_shapes() -> None:
 
 KINDS = (Listing, ArrayListing, LegacyListing)
 # Every kind of list has its own way to say "nothing", and takes no other for it.
-NOTHING: dict[bytes, Set[Any]] = {
+NOTHING: dict[bytes, AbstractSet[Any]] = {
     b'{"content": []}': {Listing},
     b'{"content": [], "pagination_data": null}': {Listing},
     b'{"content": [], "message": "none"}': {Listing},
