@@ -37,7 +37,7 @@ from woodpecker_async import (
 )
 from woodpecker_async.models import IssuedKey
 from woodpecker_async.sandbox import Sandbox
-from woodpecker_async.session import CompanyClient
+from woodpecker_async.scope import CompanyClient
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

@@ -34,7 +34,7 @@ from woodpecker_async import (
 )
 from woodpecker_async.models import IssuedKey
 from woodpecker_async.sandbox import Sandbox
-from woodpecker_async.session import CompanyClient
+from woodpecker_async.scope import CompanyClient
 
 log = logging.getLogger("uvicorn.error")
 vault: dict[tuple[int, str], str] = {}  # stands for wherever you keep secrets

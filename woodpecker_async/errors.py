@@ -124,7 +124,7 @@ class PaginationError(WoodpeckerError):
         resume: the page to go on from: `pager.pages(start=error.resume)`.
     """
 
-    def __init__(self, message: str, *, resume: int) -> None:
+    def __init__(self, message: str, *, resume: int | str) -> None:
         super().__init__(message)
         self.resume = resume
 
@@ -139,7 +139,8 @@ class CallError(WoodpeckerError):
         call_id: our own id of the call, the same in all its attempts (see the hooks).
         request_id: the server's id of the last answer, if it sends one.
         attempts: every attempt made, refused ones too.
-        resume: the page that could not be had, if this was a walk over pages.
+        resume: the page that could not be had, if this was a list.
+        done: how many entries went through in earlier calls, if this was one of several for a long list of entries.
         retryable: trying the same call again later may help.
     """
 
@@ -163,7 +164,8 @@ class CallError(WoodpeckerError):
         self.call_id = call_id
         self.request_id = request_id
         self.attempts = tuple(attempts)
-        self.resume: int | None = None
+        self.resume: int | str | None = None
+        self.done = 0
 
     @property
     def maybe_sent(self) -> bool:

@@ -7,14 +7,13 @@ and 504 pass, and that 500 is to be raised at once.
 import ssl
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
-from uuid import UUID
 
 import aiohttp
 
 from woodpecker_async.engine.clock import Clock
 from woodpecker_async.engine.credentials import wrapped
 from woodpecker_async.engine.observe import Hook
-from woodpecker_async.engine.operation import Caller, Operation, build_path, get, post
+from woodpecker_async.engine.operation import OWN
 from woodpecker_async.engine.protocol import FELDERA
 from woodpecker_async.errors import ConfigError
 from woodpecker_async.models.feldera import (
@@ -23,29 +22,27 @@ from woodpecker_async.models.feldera import (
     CreateFelderaKeyWithRole,
     FelderaKey,
 )
-from woodpecker_async.models.paging import Listing
+from woodpecker_async.models.paging import Single
 from woodpecker_async.options import CallOptions, Limits, RetryPolicy, Timeouts
 from woodpecker_async.pagination import Pager
+from woodpecker_async.paging_styles import ARRAY
 from woodpecker_async.resources import checks
+from woodpecker_async.resources.base import Resource
+from woodpecker_async.scope import Scope
 from woodpecker_async.secret import Secret
 from woodpecker_async.session import Session
 
 __all__ = ["FelderaKeys", "FelderaSession"]
 
-_KEYS: Final = "/v0/api_keys"
 _KEY: Final = "/v0/api_keys/{api_key_name}"
 
 
-class FelderaKeys:
+class FelderaKeys(Resource):
     """The API keys of the instance."""
-
-    def __init__(self, caller: Caller) -> None:
-        self._caller = caller
 
     def list(self, *, options: CallOptions | None = None) -> Pager[FelderaKey]:
         """All keys, in one answer; never with their secrets."""
-        operation = get(_KEYS, Listing[FelderaKey])
-        return Pager(self._caller, lambda _: operation, key=_id, paged=False, options=options)
+        return self._list("/v0/api_keys", FelderaKey, ARRAY, key=lambda key: key.id, options=options)
 
     async def create(
         self, name: str, *, role: str | None = None, options: CallOptions | None = None
@@ -68,7 +65,7 @@ class FelderaKeys:
         if role not in (None, "read", "write"):
             raise ConfigError(f'role is "read" or "write", not {role!r}')
         body = CreateFelderaKey(name=name) if role is None else CreateFelderaKeyWithRole(name=name, role=role)
-        return (await self._caller.run(post(_KEYS, CreatedFelderaKey, body), options)).value
+        return await self._call("POST", "/v0/api_keys", CreatedFelderaKey, body=body, options=options)
 
     async def get(self, name: str, *, options: CallOptions | None = None) -> FelderaKey:
         """One key, without its secret.
@@ -76,8 +73,11 @@ class FelderaKeys:
         Raises:
             NotFoundError: there is none of this name (`code` is `UnknownApiKey`).
         """
-        operation = get(_KEY, FelderaKey, api_key_name=checks.text(name, "a key's name"))
-        return (await self._caller.run(operation, options)).value
+        # The service answers an array of one; its descriptions up to 0.292.0 speak of an object.
+        found = await self._call(
+            "GET", _KEY, Single[FelderaKey], options=options, api_key_name=checks.text(name, "a key's name")
+        )
+        return found.item
 
     async def delete(self, name: str, *, options: CallOptions | None = None) -> None:
         """Delete a key. If an answer gets lost and the key is gone at the next attempt, that is success.
@@ -85,13 +85,9 @@ class FelderaKeys:
         Raises:
             NotFoundError: there was none of this name.
         """
-        path = build_path(_KEY, api_key_name=checks.text(name, "a key's name"))
-        operation = Operation[None](method="DELETE", path=path, template=_KEY, answer=None, repeatable=True)
-        await self._caller.run(operation, options)
-
-
-def _id(key: FelderaKey) -> UUID:
-    return key.id
+        await self._call(
+            "DELETE", _KEY, None, repeatable=True, options=options, api_key_name=checks.text(name, "a key's name")
+        )
 
 
 class FelderaSession(Session):
@@ -160,4 +156,5 @@ class FelderaSession(Session):
             options=options,
             clock=clock,
         )
-        self.api_keys = FelderaKeys(self._access)
+        # Its paths know no companies: all act on the account of the key.
+        self.api_keys = FelderaKeys(Scope(engine=self._engine, account=OWN))

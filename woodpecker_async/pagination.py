@@ -1,7 +1,8 @@
 """`Pager` and `Page`: every list of the SDK.
 
 A walk over pages is not a snapshot: while it goes on, others add and remove items, and page numbers shift.
-An item that comes twice is given once, and `Pager.drifted` says that something moved.
+An item that comes twice is given once, and what came is compared with what the server announced. `Pager.drifted`
+says that something moved, and `read_settled` reads such a list again.
 
 A walk always ends: on the latest page's word that it is the last, or on a guard. The guards are: the page
 number must advance; a second page in a row without anything new is an error; and there is a hard cap.
@@ -22,12 +23,13 @@ from woodpecker_async.engine.operation import Caller, Operation, Reply
 from woodpecker_async.errors import CallError, ConfigError, PaginationError
 from woodpecker_async.models.paging import Listing, PaginationData
 from woodpecker_async.options import CallOptions, call_options
+from woodpecker_async.paging_styles import NUMBERED, OneAnswer, Position
 from woodpecker_async.secret import Secret
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
-Fetch = Callable[[int], Coroutine[Any, Any, Reply[Listing[T]]]]
+Fetch = Callable[[Position], Coroutine[Any, Any, Reply[Listing[T]]]]
 
 _logger = logging.getLogger("woodpecker_async")
 
@@ -36,8 +38,6 @@ _GROWTH_FACTOR = 2
 _GROWTH_ROOM = 100
 # The cap where the server does not say how many pages there are.
 _UNCOUNTED = 1000
-# What an answer without `pagination_data` says.
-_UNSAID = PaginationData()
 
 
 @attrs.frozen(kw_only=True)
@@ -46,13 +46,14 @@ class Page(Sequence[T_co]):
 
     Attributes:
         items: the items, without those that came on an earlier page of the same walk.
-        number: which page this is, counted from 1.
+        number: which page this is, counted from 1; in a list that has a cursor, from where the iteration began.
         total_pages: how many pages there are, as far as the server says.
         total_elements: how many items there are in all, as far as the server says.
         page_size: how many items a page holds at most, as far as the server says.
         undecodable: what was wrong with each item that `CallOptions(skip_bad_items=True)` left out.
         attempts: how many requests it took to get it.
         raw: the answer's body as it came, if `CallOptions(keep_raw=True)` asked for it.
+        next: the position of the next page, for `pages(start=...)`; `None` if this is the last one.
     """
 
     items: tuple[T_co, ...]
@@ -63,6 +64,7 @@ class Page(Sequence[T_co]):
     undecodable: tuple[str, ...] = ()
     attempts: int = 1
     raw: Secret | None = None
+    next: Position | None = None
 
     @overload
     def __getitem__(self, index: int) -> T_co: ...
@@ -93,31 +95,35 @@ class Pager(Generic[T]):
     def __init__(
         self,
         caller: Caller,
-        page: Callable[[int], Operation[Listing[T]]],
+        page: Callable[[Position], Operation[Listing[T]]],
+        style: OneAnswer = NUMBERED,
         *,
         key: Callable[[T], Hashable],
-        paged: bool = True,
         options: CallOptions | None = None,
     ) -> None:
         """What a resource says of a list.
 
         Args:
             caller: who runs the operations.
-            page: the operation that fetches the page of this number.
+            page: the operation that fetches the page at this position.
+            style: how the endpoint turns pages.
             key: what an item is known by, to notice that it comes twice.
-            paged: whether the endpoint has pages.
             options: for each of the calls.
         """
         self._caller = caller
         self._page = page
+        self._style = style
         self._key = key
-        self._paged = paged
         self._options = call_options(options)
         self._drifted = False
 
     @property
     def drifted(self) -> bool:
-        """Whether items were seen to move between pages in the latest walk."""
+        """Whether the list was seen to change in the latest walk, so that an item may have been missed.
+
+        That is so if an item came twice, if the totals changed between pages, or if a walk from the first page to
+        the last brought more or fewer items than the server announced.
+        """
         return self._drifted
 
     def __await__(self) -> Generator[Any, None, Page[T]]:
@@ -126,26 +132,43 @@ class Pager(Generic[T]):
     def __aiter__(self) -> AsyncIterator[T]:
         return _Items(self._walk())
 
-    def pages(self, start: int = 1, prefetch: int = 0, *, max_pages: int | None = None) -> AsyncIterator[Page[T]]:
-        """Walk page by page.
+    def pages(
+        self, start: Position | None = None, prefetch: int = 0, *, max_pages: int | None = None
+    ) -> AsyncIterator[Page[T]]:
+        """Iterate page by page.
 
         Args:
-            start: the page to begin with, from 1; after an error, its `.resume`.
-            prefetch: pages to fetch ahead while one is being used, 0 to 6. They pass the lane like others.
+            start: the page to begin with; after an error, its `.resume`. An integer >= 1, or in a list that has a
+                cursor the string that a page had as its `.next`. By default the first page.
+            prefetch: pages to fetch ahead while one is being used, 0 to 6; of a list with a cursor none can be. They
+                pass the lane like others.
             max_pages: pages to read at most; more raise `PaginationError`. By default twice the number of
                 pages the first answer speaks of, and a hundred.
 
         Raises:
             ConfigError: one of them is out of bounds.
         """
-        _whole("start", start, 1, None)
+        if start is None:
+            start = self._style.first
+        elif isinstance(self._style.first, int):
+            _whole("start", start, 1, None)
+        elif not isinstance(start, str):
+            raise ConfigError(f"start must be the cursor of a page, a str, in a list that has cursors; not {start!r}")
         _whole("prefetch", prefetch, 0, 6)
         if max_pages is not None:
             _whole("max_pages", max_pages, 1, None)
         return self._walk(start, prefetch, max_pages)
 
-    def _walk(self, start: int = 1, prefetch: int = 0, max_pages: int | None = None) -> "_Pages[T]":
-        return _Pages(self, start, prefetch if self._paged else 0, max_pages)
+    def _walk(
+        self,
+        start: Position | None = None,
+        prefetch: int = 0,
+        max_pages: int | None = None,
+        *,
+        log_drift: bool = True,
+    ) -> "_Pages[T]":
+        start = self._style.first if start is None else start
+        return _Pages(self, start, prefetch if self._style.numbered else 0, max_pages, log_drift=log_drift)
 
     async def collect(self, limit: int | None = None) -> list[T]:
         """All items in one list.
@@ -167,8 +190,126 @@ class Pager(Generic[T]):
                 return collected[:limit]
         return collected
 
-    def _fetch(self, number: int) -> Coroutine[Any, Any, Reply[Listing[T]]]:
-        return self._caller.run(self._page(number), self._options)
+    def _fetch(self, position: Position) -> Coroutine[Any, Any, Reply[Listing[T]]]:
+        return self._caller.run(self._page(position), self._options)
+
+    def _unseen(self, items: tuple[T, ...], seen: set[Hashable]) -> tuple[T, ...]:
+        """Those of the items that were not seen before, each once; from now on they are."""
+        keys = [*map(self._key, items)]
+        distinct = set(keys)
+        if len(distinct) == len(keys) and distinct.isdisjoint(seen):  # nearly always
+            seen |= distinct
+            return items
+        fresh: dict[Hashable, T] = {}
+        for key, item in zip(keys, items, strict=True):
+            if key not in seen:
+                fresh.setdefault(key, item)
+        seen.update(fresh)
+        return tuple(fresh.values())
+
+
+@attrs.frozen(kw_only=True)
+class Settled(Generic[T]):
+    """What `read_settled` brings back.
+
+    Attributes:
+        items: every item that was seen, in the order in which they came.
+        settled: whether the list held still, or all that it announces was seen. If not, an item may be missing.
+        attempts: how many requests it took.
+        undecodable: what was wrong with each item that `CallOptions(skip_bad_items=True)` left out.
+    """
+
+    items: tuple[T, ...]
+    settled: bool
+    attempts: int
+    undecodable: tuple[str, ...] = ()
+
+
+async def read_settled(pager: Pager[T], *, readings: int = 3) -> Settled[T]:
+    """Read a whole list, and read it again while it changes.
+
+    Args:
+        pager: the list.
+        readings: how often to read it at most.
+
+    Raises:
+        ConfigError: `readings` is not an integer >= 1.
+    """
+    pages = SettledPages(pager, readings=readings)
+    items: list[T] = []
+    undecodable: dict[str, None] = {}
+    attempts = 0
+    async for page in pages:
+        items.extend(page.items)
+        undecodable.update(dict.fromkeys(page.undecodable))
+        attempts += page.attempts
+    return Settled(items=tuple(items), settled=pages.settled, attempts=attempts, undecodable=tuple(undecodable))
+
+
+class SettledPages(AsyncIterator[Page[T]]):
+    """The pages of a list, read again while it changes; each item is given once.
+
+    Pages of a second reading hold only what the first did not bring, and may be empty.
+
+    Args:
+        pager: the list.
+        readings: how often to read it at most.
+
+    Attributes:
+        settled: at the end, whether the list held still in one reading, or all that the last reading announced
+            was seen. If not, an item may be missing.
+
+    Raises:
+        ConfigError: `readings` is not an integer >= 1.
+    """
+
+    def __init__(self, pager: Pager[T], *, readings: int = 3) -> None:
+        if isinstance(readings, bool) or not isinstance(readings, int) or readings < 1:
+            raise ConfigError(f"readings must be an integer >= 1, not {readings!r}")
+        self.settled = False
+        self._pager = pager
+        self._left = readings
+        self._walk: _Pages[T] | None = None
+        self._seen: set[Hashable] = set()
+        self._undecodable = 0
+        self._announced: int | None = None
+
+    def __aiter__(self) -> "SettledPages[T]":
+        return self
+
+    async def __anext__(self) -> Page[T]:
+        while True:
+            if self._walk is None:
+                if not self._left:
+                    raise StopAsyncIteration
+                self._left -= 1
+                self._walk = self._pager._walk(log_drift=False)
+                self._undecodable = 0
+            try:
+                page = await anext(self._walk)
+            except StopAsyncIteration:
+                self._end_reading(self._walk)
+                continue
+            self._announced = page.total_elements
+            self._undecodable += len(page.undecodable)
+            return attrs.evolve(page, items=self._pager._unseen(page.items, self._seen))
+
+    def _end_reading(self, walk: "_Pages[T]") -> None:
+        self._walk = None
+        if not walk.drifted:
+            self.settled = True
+            self._left = 0
+        elif not self._left:
+            # Drift alone does not say that anything is missing: the readings together may have brought it all.
+            seen = len(self._seen) + self._undecodable
+            self.settled = seen == self._announced
+            if not self.settled:
+                _warn_of_drift(self._pager, "changed each time it was read", seen, self._announced)
+
+
+def _warn_of_drift(pager: Pager[Any], what: str, seen: int, announced: int | None) -> None:
+    path = pager._page(pager._style.first).path
+    _logger.warning("the list %s %s: %s items seen, %s announced", path, what, seen, announced)
 
 
 def _whole(name: str, value: object, least: int, most: int | None) -> None:
@@ -180,19 +321,26 @@ def _whole(name: str, value: object, least: int, most: int | None) -> None:
 class _Pages(AsyncIterator[Page[T]]):
     """One walk."""
 
+    drifted = False
     _latest: Page[T] | None = None
     _latest_reported: int | None = None
-    _seen: set[Hashable] | None = None
+    _came = 0  # items, those included that came before
     _count = 0
     _ended = False
 
-    def __init__(self, pager: Pager[T], start: int, prefetch: int, max_pages: int | None) -> None:
+    def __init__(
+        self, pager: Pager[T], start: Position, prefetch: int, max_pages: int | None, *, log_drift: bool
+    ) -> None:
         self._pager = pager
-        self._key = pager._key
-        self._paged = pager._paged
-        self._start = self._next = start
+        self._style = pager._style
+        self._whole = start == self._style.first
+        self._next = start
+        self._read = 0
         self._cap = max_pages
-        # The pager's fetch: a task that referred to this walk would keep it alive after a `break`.
+        self._log_drift = log_drift
+        self._seen: set[Hashable] = set()
+        self._cursors: set[str] = set()
+        # The pager's fetch: a task that referred to this iterator would keep it alive after a `break`.
         self._ahead = _Ahead(pager._fetch, prefetch) if prefetch else None
         pager._drifted = False
 
@@ -202,97 +350,106 @@ class _Pages(AsyncIterator[Page[T]]):
     async def __anext__(self) -> Page[T]:
         if self._ended:
             raise StopAsyncIteration
-        number = self._next
+        position = self._next
         try:
-            reply = await (self._ahead.first() if self._ahead else self._pager._fetch(number))
+            reply = await (self._ahead.first() if self._ahead else self._pager._fetch(position))
         except BaseException as error:
-            # Not the end of the list: asked again, the walk goes on with this page.
+            # Not the end of the list: asked again, the iteration goes on with this page.
             self._stop()
             if isinstance(error, CallError):
-                error.resume = number
+                error.resume = position
             raise
-        page = self._admit(number, reply)
-        self._next = number + 1
+        page = self._accept(position, reply)
         self._latest = page
-        if not self._paged or _is_last(number, reply.value, page.items):
+        if page.next is None:
             self._end()
-            self._notice_drift(page)
-        elif self._ahead is not None:
-            self._ahead.look(number + 1, page.total_pages)
+            self._compare_with_announced(page)
+        else:
+            self._next = page.next
+            if self._ahead is not None and isinstance(page.next, int):
+                self._ahead.look(page.next, page.total_pages)
         return page
 
-    def _admit(self, number: int, reply: Reply[Listing[T]]) -> Page[T]:
+    def _accept(self, position: Position, reply: Reply[Listing[T]]) -> Page[T]:
         """Make the page."""
         listing = reply.value
-        data = listing.pagination_data or _UNSAID
-        items = listing.content
-        if self._latest is not None:  # most lists have one page: nothing is compared until there is a second
-            items = self._new_items(self._latest, number, listing, data)
-        self._latest_reported = data.current_page_number
+        items = self._pager._unseen(listing.content, self._seen)
+        if len(items) < len(listing.content):
+            self._note_drift()
+        self._read += 1
+        self._came += len(listing.content) + len(listing.undecodable)
         self._count += len(items) + len(listing.undecodable)
+        turn = self._style.turn(
+            listing, position, seen=self._came if self._whole else 0, total_count=reply.headers.get("x-total-count")
+        )
+        following = turn.next if turn.sure or items else None
+        if self._latest is not None:
+            self._compare(self._latest, position, turn.data)
+            self._guard(self._latest, position, following, items)
+        if isinstance(following, str):
+            self._guard_cursor(position, following)
+        self._latest_reported = turn.data.current_page_number
         return Page(
             items=items,
-            number=number,
-            total_pages=data.total_pages,
-            total_elements=data.total_elements,
-            page_size=data.page_size,
+            number=position if isinstance(position, int) else self._read,
+            total_pages=turn.data.total_pages,
+            total_elements=turn.data.total_elements,
+            page_size=turn.data.page_size,
             undecodable=listing.undecodable,
             attempts=reply.attempts,
             raw=reply.raw,
+            next=following,
         )
 
-    def _new_items(self, before: Page[T], number: int, listing: Listing[T], data: PaginationData) -> tuple[T, ...]:
-        """The items that did not come on an earlier page, if the walk gets on."""
+    def _compare(self, before: Page[T], position: Position, data: PaginationData) -> None:
+        """See whether this page follows the one before, in the same list."""
         reported = data.current_page_number
-        if self._latest_reported is not None and reported is not None and reported <= self._latest_reported:
-            raise PaginationError(
-                f"asked for page {number}, the server sent page {reported} again: it does not turn pages",
-                resume=number,
-            )
-        if self._seen is None:
-            self._seen = {self._key(item) for item in before.items}
-        fresh: dict[Hashable, T] = {}
-        for item in listing.content:
-            if (key := self._key(item)) not in self._seen:
-                fresh.setdefault(key, item)
-        self._seen.update(fresh)
-        if len(fresh) < len(listing.content) or data.total_elements != before.total_elements:
-            self._pager._drifted = True
-        items = tuple(fresh.values())
-        self._guard(before, number, listing, items)
-        return items
+        if self._latest_reported is not None and reported is not None:
+            if reported <= self._latest_reported:
+                raise PaginationError(
+                    f"asked for page {position}, the server sent page {reported} again: it does not turn pages",
+                    resume=position,
+                )
+            if reported > self._latest_reported + 1:
+                self._note_drift()
+        if (data.total_elements, data.total_pages) != (before.total_elements, before.total_pages):
+            self._note_drift()
 
-    def _guard(self, before: Page[T], number: int, listing: Listing[T], items: tuple[T, ...]) -> None:
+    def _note_drift(self) -> None:
+        self.drifted = self._pager._drifted = True
+
+    def _guard(self, before: Page[T], position: Position, following: Position | None, items: tuple[T, ...]) -> None:
         if self._cap is None:
             total = before.total_pages
             self._cap = _UNCOUNTED if total is None else _GROWTH_FACTOR * total + _GROWTH_ROOM
-        read = number - self._start + 1
-        if read > self._cap:
+        if self._read > self._cap:
             raise PaginationError(
-                f"{read} pages read and the server still says there are more: the list does not end "
+                f"{self._read} pages read and the server still says there are more: the list does not end "
                 f"(max_pages={self._cap})",
-                resume=number,
+                resume=position,
             )
-        if not items and not before.items and not _is_last(number, listing, items):
+        if not items and not before.items and following is not None:
             raise PaginationError(
-                f"pages {number - 1} and {number} hold nothing new, and the server does not say that the list ends",
-                resume=number,
+                f"pages {self._read - 1} and {self._read} hold nothing new, and the server does not say that the list "
+                "ends",
+                resume=position,
             )
 
-    def _notice_drift(self, page: Page[T]) -> None:
-        whole = self._start == 1 and self._paged and page.total_elements is not None
-        if whole and page.total_elements != self._count:
-            self._pager._drifted = True
-        if self._pager._drifted:
-            _logger.warning(
-                "a list changed while it was read: %s items seen, %s announced",
-                self._count,
-                page.total_elements,
-            )
+    def _guard_cursor(self, position: Position, following: str) -> None:
+        self._cursors.add(str(position))
+        if following in self._cursors:
+            raise PaginationError("the server hands out a cursor again: the list does not end", resume=position)
+
+    def _compare_with_announced(self, last: Page[T]) -> None:
+        """At the end: whether the walk brought as many items as the server announced."""
+        if self._whole and last.total_elements is not None and last.total_elements != self._count:
+            self._note_drift()
+        if self.drifted and self._log_drift:
+            _warn_of_drift(self._pager, "changed while it was read", self._count, last.total_elements)
 
     def _end(self) -> list["asyncio.Task[Any]"]:
         self._ended = True
-        self._seen = None
+        self._seen = set()
         return self._stop()
 
     def _stop(self) -> list["asyncio.Task[Any]"]:
@@ -342,16 +499,6 @@ class _Ahead(Generic[T]):
 
     def __del__(self) -> None:
         self.stop()
-
-
-def _is_last(number: int, listing: Listing[Any], new_items: Sequence[object]) -> bool:
-    """Whether the server says that no page follows, or where it says nothing, whether nothing came."""
-    data = listing.pagination_data
-    if data is None:
-        return not new_items  # it does not speak of pages at all, and may well ignore the page asked for
-    if data.total_pages is not None:
-        return number >= data.total_pages
-    return not listing.content and not listing.undecodable
 
 
 async def _kept(fetch: Fetch[T], number: int) -> Reply[Listing[T]] | Exception:

@@ -15,14 +15,16 @@ import attrs
 from woodpecker_async.engine.call import Engine
 from woodpecker_async.engine.clock import Clock
 from woodpecker_async.engine.lanes import Writer
-from woodpecker_async.engine.operation import Account as AccountId
-from woodpecker_async.engine.operation import Operation, QueryValue, Reply, is_account_level, raw_request
+from woodpecker_async.engine.operation import AccountId, Operation, QueryValue, Reply, is_account_level, raw_request
 from woodpecker_async.errors import ConfigError, ScopeClosedError
 from woodpecker_async.models.account import Me
 from woodpecker_async.options import CallOptions, RetryPolicy, call_options
-from woodpecker_async.resources.account import Mailboxes
-from woodpecker_async.resources.agency import ApiKeys, CompanyApiKeys, CompanyEmailAccounts, EmailAccounts
+from woodpecker_async.resources.api_keys import ApiKeys, CompanyApiKeys
 from woodpecker_async.resources.base import Resource
+from woodpecker_async.resources.email_accounts import CompanyEmailAccounts, EmailAccounts
+from woodpecker_async.resources.guests import CompanyGuests, Guests
+from woodpecker_async.resources.inbox import Inbox
+from woodpecker_async.resources.mailboxes import Mailboxes
 
 T = TypeVar("T")
 
@@ -90,12 +92,14 @@ class AccountLevel(Resource):
     """All that acts on one account. It exists for the key's own account and for each company of the agency.
 
     Attributes:
+        inbox: the messages that came to the account.
         mailboxes: the mailboxes connected to the account.
     """
 
     def __init__(self, scope: Scope) -> None:
         super().__init__(scope)
         self._scope = scope
+        self.inbox: Final = Inbox(scope)
         self.mailboxes: Final = Mailboxes(scope)
 
     async def me(self, *, options: CallOptions | None = None) -> Me:
@@ -141,9 +145,11 @@ class CompanyClient(AccountLevel):
 
     Attributes:
         id: the company's id.
+        inbox: the messages that came to it (`x-company-id`).
         mailboxes: its mailboxes (`x-company-id`).
         api_keys: its API keys (the agency's call for this company).
         email_accounts: its e-mail accounts (the agency's call for this company).
+        guests: invitations to it (the agency's call for this company).
     """
 
     def __init__(self, scope: Scope) -> None:
@@ -153,6 +159,7 @@ class CompanyClient(AccountLevel):
         self.id: Final = scope.account
         self.api_keys: Final = CompanyApiKeys(ApiKeys(scope), self.id)
         self.email_accounts: Final = CompanyEmailAccounts(EmailAccounts(scope), self.id)
+        self.guests: Final = CompanyGuests(Guests(scope), self.id)
 
     async def __aenter__(self) -> "CompanyClient":
         self._scope.check()

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import cached_property
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import aiohttp
 
@@ -15,8 +15,7 @@ from woodpecker_async.engine.call import Engine
 from woodpecker_async.engine.clock import Clock, SystemClock
 from woodpecker_async.engine.credentials import KeySource, NotAKey, usable_key, wrapped
 from woodpecker_async.engine.observe import Hook, Observer
-from woodpecker_async.engine.operation import OWN, QueryValue, is_account_level, raw_request
-from woodpecker_async.engine.operation import Account as AccountId
+from woodpecker_async.engine.operation import OWN, AccountId, QueryValue, is_account_level, raw_request
 from woodpecker_async.engine.protocol import WOODPECKER, Dialect
 from woodpecker_async.engine.settings import Settings
 from woodpecker_async.errors import ConfigError, SessionClosedError
@@ -29,7 +28,7 @@ from woodpecker_async.secret import Secret
 if TYPE_CHECKING:
     from woodpecker_async.resources.agency_v1 import AgencyV1
 
-T = TypeVar("T")
+__all__ = ["Account", "CompanyClient", "Session", "WoodpeckerSession"]
 
 DEFAULT_BASE_URL: Final = "https://api.woodpecker.co/rest"
 

@@ -11,18 +11,20 @@ from hypothesis import strategies as st
 
 from tests.fakes import ScriptedCaller, listing
 from woodpecker_async import Page, Pager
-from woodpecker_async.engine.operation import Operation, get
-from woodpecker_async.errors import ConfigError, PaginationError
-from woodpecker_async.models.paging import Listing
+from woodpecker_async.engine.operation import OWN, Operation, Reply
+from woodpecker_async.errors import ConfigError, ConnectionLostError, PaginationError
+from woodpecker_async.models.paging import ListBody, Listing
+from woodpecker_async.pagination import SettledPages, read_settled
+from woodpecker_async.paging_styles import NUMBERED, ONE_ANSWER, Position
 
 
-def page(number: int) -> Operation[Listing[int]]:
-    return get("/x", Listing[int], params={"page": number})
+def page(position: Position) -> Operation[Listing[int]]:
+    return Operation.of("GET", "/x", ListBody(int), account=OWN, params={"page": position})
 
 
 def pager(answer: Callable[[int], Listing[Any]], *, paged: bool = True) -> tuple[Pager[int], ScriptedCaller]:
     caller = ScriptedCaller(answer)
-    return Pager(caller, page, key=lambda item: item, paged=paged), caller
+    return Pager(caller, page, NUMBERED if paged else ONE_ANSWER, key=lambda item: item), caller
 
 
 def book(items: list[int], size: int = 3) -> Callable[[int], Listing[Any]]:
@@ -120,6 +122,231 @@ def test_drift_never_doubles_and_is_seen(data: st.DataObject) -> None:
     asyncio.run(walk())
 
 
+@pytest.mark.parametrize("paged", [True, False])
+@pytest.mark.parametrize(
+    ("items", "total", "drifted"),
+    [
+        ([1, 2], 2, False),
+        ([1, 2], None, False),
+        ([], 0, False),
+        ([1, 1], 2, True),  # an item twice, on the only page there is
+        ([1, 1], 1, True),
+        ([1, 1], None, True),
+        ([1, 2], 9, True),  # fewer than announced
+        ([1, 2], 1, True),  # more than announced
+        ([], 3, True),  # nothing at all where three are announced
+    ],
+)
+async def test_one_page_is_compared_with_what_it_announces(
+    items: list[int], total: int | None, drifted: bool, paged: bool
+) -> None:
+    keys, _ = pager(lambda number: listing(items, number, 1, total), paged=paged)
+    assert await keys.collect() == sorted(set(items))
+    assert keys.drifted is drifted
+    assert list(await keys) == sorted(set(items))
+    assert keys.drifted is drifted
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        {
+            1: listing([1], 1, 3, 3),
+            2: Listing(content=()),
+            3: listing([3], 3, 3, 3),
+        },  # page 2 announces nothing any more
+        {1: listing([1], 1, 2, 2), 2: listing([2], 3, 2, 2)},  # page 3 came for page 2
+        {1: listing([1], 1, 5), 2: listing([2], 2, 2)},  # five pages became two
+        {1: listing([1], 1, 3, 3), 2: listing([], 2, 3, 3), 3: listing([3], 3, 3, 3)},  # a hole
+        {1: listing([1, 2, 1], 1, 2, 4), 2: listing([3, 4], 2, 2, 4)},  # twice on the first page
+        {1: listing([1, 2], 1, 2, 4), 2: listing([3, 3], 2, 2, 4)},  # ... or on the second
+    ],
+)
+async def test_pages_that_contradict_each_other_are_drift(
+    answers: dict[int, Listing[Any]], caplog: pytest.LogCaptureFixture
+) -> None:
+    keys, _ = pager(lambda number: answers[number])
+    found = await keys.collect()
+    assert len(found) == len(set(found))
+    assert keys.drifted
+    assert "the list /x changed while it was read" in caplog.text
+
+
+async def test_what_a_walk_skips_is_not_drift() -> None:
+    keys, _ = pager(book(list(range(9))))
+    assert len(await keys.collect(limit=4)) == 4
+    assert not keys.drifted
+    await keys
+    assert not keys.drifted
+
+
+@given(
+    st.lists(st.lists(st.integers(0, 9), max_size=4), min_size=1, max_size=4),
+    st.integers(0, 12),
+    st.booleans(),
+)
+def test_whatever_a_server_announces_items_come_once_and_a_difference_is_said(
+    pages: list[list[int]], total: int, paged: bool
+) -> None:
+    sent = pages if paged else pages[:1]
+
+    async def walk() -> None:
+        keys, _ = pager(lambda number: listing(sent[number - 1], number, len(sent), total), paged=paged)
+        try:
+            found = await keys.collect()
+        except PaginationError:
+            return
+        everything = [item for page in sent for item in page]
+        assert found == list(dict.fromkeys(everything))
+        assert keys.drifted == (len(found) != total or len(found) != len(everything))
+
+    asyncio.run(walk())
+
+
+class Shelf:
+    """A server whose list changes as it is read: before each request one of the changes is made."""
+
+    def __init__(self, items: list[int], changes: list[Callable[[list[int]], object]], size: int = 3) -> None:
+        self.items = items
+        self.changes = iter(changes)
+        self.size = size
+
+    def __call__(self, number: int) -> Listing[Any]:
+        next(self.changes, list)(self.items)
+        return book(self.items, self.size)(number)
+
+
+def leave(items: list[int]) -> None:
+    items.pop(0)
+
+
+def stay(items: list[int]) -> None: ...
+
+
+async def test_a_list_that_moved_once_is_read_again() -> None:
+    keys, caller = pager(Shelf(list(range(7)), [stay, leave]))
+    settled = await read_settled(keys)
+    assert (settled.items, settled.settled) == ((0, 1, 2, 4, 5, 6, 3), True)
+    assert caller.asked == [1, 2, 1, 2]
+    assert settled.attempts == 4
+
+
+async def test_a_list_that_held_still_is_read_once() -> None:
+    keys, caller = pager(book(list(range(7))))
+    settled = await read_settled(keys)
+    assert (settled.items, settled.settled, caller.asked) == (tuple(range(7)), True, [1, 2, 3])
+
+
+async def test_a_list_that_never_settles_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    keys, caller = pager(lambda number: listing([1, 2, 3], 1, 1, 9))
+    settled = await read_settled(keys)
+    assert (settled.items, settled.settled, settled.attempts) == ((1, 2, 3), False, 3)
+    assert caller.asked == [1, 1, 1]
+    assert [record.message for record in caplog.records] == [
+        "the list /x changed each time it was read: 3 items seen, 9 announced"
+    ]
+    assert not (await read_settled(keys, readings=1)).settled
+    assert len(caller.asked) == 4
+
+
+async def test_readings_that_together_saw_everything_settle(caplog: pytest.LogCaptureFixture) -> None:
+    """Each reading sees the list change, and together they miss nothing."""
+    # In every reading another item hides behind one that comes twice.
+    readings = iter([[1, 1, 2], [2, 2, 3], [3, 3, 1]])
+    keys, _ = pager(lambda number: listing(next(readings), 1, 1, 3))
+    settled = await read_settled(keys)
+    assert (settled.items, settled.settled) == ((1, 2, 3), True)
+    assert caplog.text == ""
+
+
+async def test_more_items_than_announced_do_not_settle_a_list() -> None:
+    """Some of them have gone, and others may have slipped past."""
+    keys, _ = pager(Shelf(list(range(12)), [stay, leave, stay, stay] * 3))
+    settled = await read_settled(keys)
+    assert not settled.settled
+
+
+@given(st.data(), st.integers(0, 14))
+def test_while_a_list_grows_settled_means_that_all_of_it_was_seen(data: st.DataObject, count: int) -> None:
+    items = list(range(count))
+    fresh = iter(range(100, 1000))
+
+    def grow(now: list[int]) -> None:
+        for _ in range(data.draw(st.integers(0, 2))):
+            now.insert(data.draw(st.integers(0, len(now))), next(fresh))
+
+    async def read() -> None:
+        keys, _ = pager(Shelf(items, [grow] * data.draw(st.integers(0, 20)), 4))
+        settled = await read_settled(keys)
+        assert len(settled.items) == len(set(settled.items))
+        assert settled.settled == (set(settled.items) == set(items))
+
+    asyncio.run(read())
+
+
+@given(st.data(), st.integers(0, 14))
+def test_what_goes_in_two_of_three_readings_hides_nothing(data: st.DataObject, count: int) -> None:
+    items = list(range(count))
+
+    def shrink(now: list[int]) -> None:
+        if now:
+            now.pop(data.draw(st.integers(0, len(now) - 1)))
+
+    changes = data.draw(st.lists(st.just(stay), max_size=10))
+    for _ in range(2):
+        changes.insert(data.draw(st.integers(0, len(changes))), shrink)
+
+    async def read() -> None:
+        keys, _ = pager(Shelf(items, changes, 4))
+        settled = await read_settled(keys)
+        assert settled.settled
+        assert len(settled.items) == len(set(settled.items))
+        assert set(settled.items) >= set(items)
+
+    asyncio.run(read())
+
+
+async def test_another_walk_of_the_same_pager_does_not_settle_a_reading() -> None:
+    totals = iter([9, 9, 3, 9, 3])
+    keys, _ = pager(lambda number: listing([1, 2, 3], 1, 1, next(totals)))
+    pages = SettledPages(keys, readings=1)
+    await anext(pages)
+    await keys
+    await keys  # this one held still, and is the latest of the pager
+    assert not keys.drifted
+    with pytest.raises(StopAsyncIteration):
+        await anext(pages)
+    assert not pages.settled
+
+
+async def test_an_error_in_a_reading_is_raised_and_the_reading_goes_on_there() -> None:
+    broken = [2]
+
+    def answer(number: int) -> Listing[Any]:
+        if number in broken:
+            broken.remove(number)
+            raise ConnectionLostError("broken")
+        return book(list(range(7)))(number)
+
+    keys, caller = pager(answer)
+    pages = SettledPages(keys)
+    await anext(pages)
+    with pytest.raises(ConnectionLostError):
+        await anext(pages)
+    assert not pages.settled
+    assert [list(page) async for page in pages] == [[3, 4, 5], [6]]
+    assert pages.settled
+    assert caller.asked == [1, 2, 2, 3]
+
+
+@pytest.mark.parametrize("readings", [0, -1, True, 1.5, "3", None])
+async def test_readings_are_checked_before_anything_is_sent(readings: Any) -> None:
+    keys, caller = pager(book([1]))
+    with pytest.raises(ConfigError, match="readings must be an integer >= 1"):
+        await read_settled(keys, readings=readings)
+    assert caller.asked == []
+
+
 @pytest.mark.parametrize(
     ("answer", "most"),
     [
@@ -137,6 +364,31 @@ async def test_walks_that_would_not_end_are_errors(answer: Callable[[int], Listi
         await keys.collect()
     assert len(caller.asked) <= most
     assert caught.value.resume == caller.asked[-1]
+
+
+async def test_a_page_number_that_does_not_advance_is_an_error_at_once() -> None:
+    """Even where each of these pages brings something new."""
+    keys, caller = pager(lambda number: listing([len(caller.asked)], min(number, 2), 9, 9))
+    with pytest.raises(PaginationError, match="asked for page 3, the server sent page 2 again") as caught:
+        await keys.collect()
+    assert (caught.value.resume, caller.asked) == (3, [1, 2, 3])
+
+
+@pytest.mark.parametrize("start", [1, 2])
+@pytest.mark.parametrize("prefetch", [0, 2])
+async def test_a_call_error_carries_the_page_to_go_on_from(start: int, prefetch: int) -> None:
+    def answer(number: int) -> Listing[Any]:
+        if number == 3:
+            raise ConnectionLostError("broken")
+        return book(list(range(15)))(number)
+
+    keys, _ = pager(answer)
+    walk = keys.pages(start=start, prefetch=prefetch)
+    seen: list[int] = []
+    with pytest.raises(ConnectionLostError) as caught:
+        async for page in walk:
+            seen.append(page.number)
+    assert (seen, caught.value.resume) == ([1, 2][start - 1 :], 3)
 
 
 async def test_the_hard_cap_can_be_set() -> None:
@@ -248,6 +500,39 @@ async def test_a_break_cancels_the_prefetch_and_leaves_no_task() -> None:
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     assert asyncio.all_tasks() == before
+
+
+async def test_an_error_stops_the_prefetches(no_tasks_left: None) -> None:
+    before = asyncio.all_tasks()
+    broken = [2]
+    cancelled: list[int] = []
+
+    class Stuck(ScriptedCaller):
+        async def run(self, operation, options=None):
+            reply_to = int(operation.params["page"])
+            self.asked.append(reply_to)
+            if reply_to in broken:
+                broken.remove(reply_to)
+                raise ConnectionLostError("broken")
+            if reply_to > 2 and not cancelled[1:]:
+                try:
+                    await asyncio.Event().wait()
+                except asyncio.CancelledError:
+                    cancelled.append(reply_to)
+                    raise
+            return Reply(value=book(list(range(12)))(reply_to))
+
+    caller = Stuck(book([]))
+    walk = Pager(caller, page, key=lambda item: item).pages(prefetch=3)
+    await anext(walk)
+    with pytest.raises(ConnectionLostError) as caught:
+        await anext(walk)
+    await asyncio.sleep(0)
+    assert (caught.value.resume, cancelled) == (2, [3, 4])
+    assert asyncio.all_tasks() == before
+    # Nothing of what was fetched ahead is left over: the walk goes on with the page that failed.
+    assert [page.number async for page in walk] == [2, 3, 4]
+    assert caller.asked == [1, 2, 3, 4, 2, 3, 4]
 
 
 async def test_aclose_ends_a_walk() -> None:

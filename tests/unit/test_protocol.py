@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from woodpecker_async import errors
 from woodpecker_async.engine.envelopes import parse_retry_after, parse_timestamp
-from woodpecker_async.engine.operation import Operation, build_path, foreign, foreign_path, get
+from woodpecker_async.engine.operation import OWN, Operation
 from woodpecker_async.engine.protocol import (
     WOODPECKER,
     Answer,
@@ -21,13 +21,12 @@ from woodpecker_async.engine.protocol import (
     common_headers,
     judge,
 )
-from woodpecker_async.errors import ConfigError
 from woodpecker_async.secret import Secret
 
 KEY = Secret("123.sentinel-key")
 NOW = datetime(2026, 3, 5, 17, 57, tzinfo=UTC)
-KEYS = get("/v2/agency/companies/{company_id}/api_keys", dict, company_id=7)
-READ = get("/v2/mailboxes", dict, account_level=True)
+KEYS = Operation.of("GET", "/v2/agency/companies/{company_id}/api_keys", dict, account=None, segments={"company_id": 7})
+READ = Operation.of("GET", "/v2/mailboxes", dict, account=OWN)
 
 
 def problem(status: int, title: str, detail: str) -> bytes:
@@ -100,7 +99,7 @@ def test_a_success_is_not_mistaken_for_a_v1_error() -> None:
 
 
 def test_a_deletion_repeated_after_a_lost_answer_finds_nothing_and_is_done() -> None:
-    deletion = Operation(method="DELETE", path="/x", template="/x", answer=None, repeatable=True)
+    deletion = Operation.of("DELETE", "/x", None, account=OWN, repeatable=True)
     gone = Answer(status=404, headers={}, body=b"")
     assert judge(deletion, gone, key=KEY, now=lambda: NOW, maybe_done_before=True).ok
     assert not judge(deletion, gone, key=KEY, now=lambda: NOW).ok
@@ -115,7 +114,7 @@ def test_a_redirect_names_the_host_and_nothing_of_the_query() -> None:
 
 
 def test_a_404_with_the_header_is_about_the_company_only_if_it_says_so() -> None:
-    as_company = attrs.evolve(READ, as_company=7)
+    as_company = attrs.evolve(READ, account=7)
     gone = problem(404, "Not Found", "Requested resource does not exist")
     assert verdict(404, gone, operation=as_company).error is errors.NotFoundError
     assert verdict(404, problem(404, "Not Found", "Company not found"), operation=as_company).error is (
@@ -203,7 +202,9 @@ def request_for(operation: Operation):
 
 
 def test_a_request_has_its_headers_and_hides_their_values() -> None:
-    request = request_for(get("/v2/x", dict, params={"active": True, "page": 2, "none": None, "q": "a b&c"}))
+    request = request_for(
+        Operation.of("GET", "/v2/x", dict, account=OWN, params={"active": True, "page": 2, "none": None, "q": "a b&c"})
+    )
     assert request.path == "/rest/v2/x"
     assert request.query == "active=true&page=2&q=a%20b%26c"
     assert dict(request.headers) == {
@@ -214,43 +215,3 @@ def test_a_request_has_its_headers_and_hides_their_values() -> None:
     }
     assert "sentinel" not in repr(request)
     assert "sentinel" not in f"{Headers({'x-api-key': 'sentinel'})}"
-
-
-@pytest.mark.parametrize("segment", ["", ".", ".."])
-def test_a_segment_cannot_leave_its_place(segment: str) -> None:
-    with pytest.raises(ConfigError):
-        build_path("/v0/api_keys/{name}", name=segment)
-
-
-@given(st.text(min_size=1).filter(lambda text: text not in (".", "..")))
-def test_whatever_it_holds_a_segment_stays_one(segment: str) -> None:
-    if any("\ud800" <= c <= "\udfff" for c in segment):
-        return
-    path = build_path("/v0/api_keys/{name}", name=segment)
-    assert path.startswith("/v0/api_keys/")
-    rest = path.removeprefix("/v0/api_keys/")
-    assert rest.isascii()
-    assert not set(rest) & set("/?#\\ \r\n")
-
-
-@pytest.mark.parametrize(
-    "path",
-    ["v2/x", "", "//evil.example/x", "https://evil.example", "/a/../b", "/a/./b", "/a/%2e%2E/b", "/a?b", "/a#b", "/a\\b", "/a\nb", "/v2//agency/x", None],
-)  # fmt: skip
-def test_foreign_paths_stay_below_the_base_url(path: str) -> None:
-    with pytest.raises(ConfigError):
-        foreign_path(path)
-
-
-@pytest.mark.parametrize("method", ["", "FETCH", "GET\r\n", None, 3])
-def test_foreign_methods_are_known_ones(method: str) -> None:
-    with pytest.raises(ConfigError):
-        foreign(method, "/x", None, None)
-
-
-@pytest.mark.parametrize(
-    ("path", "account_level"),
-    [("/v2/mailboxes", True), ("/v2/agency", False), ("/v1/agency/companies", False), ("/v2/agencyx", True)],
-)
-def test_agency_paths_are_told_apart(path: str, account_level: bool) -> None:
-    assert foreign("get", path, None, None).account_level is account_level

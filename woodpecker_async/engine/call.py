@@ -355,7 +355,13 @@ class Engine:
                 **self._context(call, verdict),
             )
         raw = Secret(verdict.body.decode("utf-8", "replace")) if options.keep_raw and verdict.body else None
-        return Reply(value=value, raw=raw, attempts=len(call.attempts), request_id=verdict.request_id)
+        return Reply(
+            value=value,
+            raw=raw,
+            attempts=len(call.attempts),
+            request_id=verdict.request_id,
+            headers=verdict.headers,
+        )
 
     def _context(self, call: _Call, verdict: Verdict | None = None) -> dict[str, Any]:
         return {

@@ -11,8 +11,8 @@ import json
 import operator
 from collections.abc import Callable, Mapping
 from functools import cache, partial
-from types import GenericAlias, NoneType
-from typing import Any, NamedTuple, TypeVar, get_args
+from types import NoneType
+from typing import Any, NamedTuple, TypeVar, get_args, overload
 from uuid import UUID
 
 import attrs
@@ -21,9 +21,9 @@ from cattrs.cols import homogenous_tuple_structure_factory
 
 from woodpecker_async.engine.readers import reader
 from woodpecker_async.errors import ConfigError
-from woodpecker_async.models.account import Me
+from woodpecker_async.models.account import Fields
 from woodpecker_async.models.enums import OpenEnum
-from woodpecker_async.models.paging import Listing
+from woodpecker_async.models.paging import ListBody, Listing, Single, envelope
 from woodpecker_async.secret import Secret
 
 T = TypeVar("T")
@@ -35,24 +35,30 @@ class Undecodable(NamedTuple):
     paths: tuple[str, ...]
 
 
-def decode(body: bytes, into: type[T], *, strict: bool = False, skip_bad_items: bool = False) -> T | Undecodable:
+@overload
+def decode(
+    body: bytes, into: ListBody[T], *, strict: bool = ..., skip_bad_items: bool = ...
+) -> Listing[T] | Undecodable: ...
+@overload
+def decode(body: bytes, into: type[T], *, strict: bool = ..., skip_bad_items: bool = ...) -> T | Undecodable: ...
+def decode(body: bytes, into: Any, *, strict: bool = False, skip_bad_items: bool = False) -> Any:
     """The body as `into`.
 
     It returns a failure rather than raising it: the frames below hold the body, which may be full of keys.
 
     Args:
         body: JSON.
-        into: a model.
+        into: a model, or the shape of a list.
         strict: fields that the model does not have are an error.
         skip_bad_items: leave out of a list what cannot be decoded, and say so in the list.
     """
-    if into is Any and not body.strip():
-        return None  # type: ignore[return-value]
+    if not body.strip() and (into is Any or (isinstance(into, ListBody) and "no body" in into.nothing)):
+        return None if into is Any else Listing(content=())
     if not strict and (read := reader(into)) is not None:
         try:
             if not body.isascii():
                 body.decode()
-            return read(body)  # type: ignore[no-any-return]
+            return read(body)
         except Exception:  # noqa: S110 - whatever it does not accept is read again, and judged, below
             pass
     try:
@@ -60,14 +66,16 @@ def decode(body: bytes, into: type[T], *, strict: bool = False, skip_bad_items: 
     except (ValueError, RecursionError):
         return Undecodable((_not_json(body),))
     if into is Any:
-        return value  # type: ignore[no-any-return]
+        return value
     converter = _converter(forbid_unknown=strict)
     try:
-        return converter.structure(value, into)
+        return _structure(converter, value, into)
     except Exception as error:  # whatever a hook raises, its text may hold a value
         paths = _paths(error)
-    if skip_bad_items and (listing := _without_bad_items(converter, value, into)) is not None:
-        return listing  # type: ignore[no-any-return]
+    if skip_bad_items and isinstance(into, ListBody):
+        listing = _without_bad_items(converter, value, into)
+        if listing is not None:
+            return listing
     return Undecodable(paths)
 
 
@@ -76,22 +84,21 @@ def _paths(error: Exception, within: str = "$") -> tuple[str, ...]:
     return tuple(f"{path}: {what}" for what, _, path in told)
 
 
-def _without_bad_items(converter: cattrs.Converter, value: Any, into: Any) -> Any:
-    """A `Listing` of those items that can be decoded; `None` if the fault is elsewhere."""
-    if getattr(into, "__origin__", None) is not Listing:
+def _without_bad_items(converter: cattrs.Converter, value: Any, into: ListBody[T]) -> Listing[T] | None:
+    """The list of those items that can be decoded; `None` if the fault is elsewhere."""
+    if into.items is not None and type(value) is not dict:
         return None
-    where, items = ("$.content", value.get("content")) if type(value) is dict else ("$", value)
+    where, items = ("$", value) if into.items is None else (f"$.{into.items}", value.get(into.items))
     if type(items) is not list:
         return None
-    (item,) = get_args(into)
     content, undecodable = [], []
     for index, raw in enumerate(items):
         try:
-            content.append(converter.structure(raw, item))
+            content.append(converter.structure(raw, into.item))
         except Exception as error:
             undecodable.append("; ".join(_paths(error, f"{where}[{index}]")))
     try:
-        around = converter.structure({**value, "content": []} if type(value) is dict else [], into)
+        around: Listing[T] = _structure(converter, [] if into.items is None else {**value, into.items: []}, into)
     except Exception:
         return None
     return attrs.evolve(around, content=tuple(content), undecodable=tuple(undecodable))
@@ -128,6 +135,11 @@ class _WrongTypeError(TypeError):
         self.got = _json_name(value)
 
 
+class _WrongLengthError(ValueError):
+    def __init__(self, length: int) -> None:
+        super().__init__(f"expected an object, or an array of one, got an array of {length}")
+
+
 _JSON_NAMES: dict[type, str] = {
     NoneType: "null",
     bool: "a boolean",
@@ -147,6 +159,8 @@ def _describe(error: BaseException, into: type[Any] | None) -> str:
     """One failure in words; cattrs adds the path."""
     if isinstance(error, _WrongTypeError):
         return f"expected {error.expected}, got {error.got}"
+    if isinstance(error, _WrongLengthError):
+        return str(error)
     if isinstance(error, KeyError):
         return "required field missing"
     if isinstance(error, cattrs.ForbiddenExtraKeysError):
@@ -198,8 +212,14 @@ def _structure_open_enum(value: Any, into: Any) -> OpenEnum:
     return into(value)  # type: ignore[no-any-return]
 
 
-def _structure_me(value: Any, _: Any) -> Me:
-    return Me(fields=_mapping(value))
+def _structure_fields(value: Any, into: type[Fields]) -> Fields:
+    return into(fields=_mapping(value))
+
+
+def _structure_id(value: Any, into: Any) -> int | str | None:
+    if type(value) not in (int, str) and (value is not None or into == int | str):
+        raise _WrongTypeError("an integer or a string", value)
+    return value  # type: ignore[no-any-return]
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
@@ -239,33 +259,28 @@ def _strict_containers(converter: cattrs.Converter, *, forbid_unknown: bool) -> 
     converter.register_structure_hook_factory(attrs.has, model_factory)
 
 
-def _listing_hook(converter: cattrs.Converter, *, forbid_unknown: bool) -> None:
-    """`Listing[T]` reads all the shapes in which the API lists things."""
+def _structure(converter: cattrs.Converter, value: Any, into: Any) -> Any:
+    """A model; or the answer of a list endpoint, which is read in its own shape and no other."""
+    if not isinstance(into, ListBody):
+        return converter.structure(value, into)
+    return Listing(content=()) if into.says_nothing(value) else into.listing(converter.structure(value, envelope(into)))
 
-    def is_listing(into: Any) -> bool:
-        return getattr(into, "__origin__", None) is Listing
 
+def _single_hook(converter: cattrs.Converter) -> None:
     def factory(into: Any) -> Callable[[Any, Any], Any]:
         (item,) = get_args(into)
-        items_type = GenericAlias(tuple, (item, ...))
-        items = converter.get_structure_hook(items_type)
-        whole = cattrs.gen.make_dict_structure_fn(
-            into,
-            converter,
-            _cattrs_forbid_extra_keys=forbid_unknown,
-            undecodable=cattrs.gen.override(omit=True),  # ours, not the server's
-        )
+        structure_item = converter.get_structure_hook(item)
 
         def structure(value: Any, _: Any) -> Any:
-            if type(value) is list:  # v1 and mailboxes: a bare array
-                return Listing(content=items(value, items_type))
-            if type(value) is dict and set(value) == {"message"}:  # "nothing found", in the older endpoints
-                return Listing(content=())
-            return whole(_mapping(value), into)
+            if type(value) is list:
+                if len(value) != 1:
+                    raise _WrongLengthError(len(value))
+                (value,) = value
+            return Single(item=structure_item(value, item))
 
         return structure
 
-    converter.register_structure_hook_factory(is_listing, factory)
+    converter.register_structure_hook_factory(lambda into: getattr(into, "__origin__", None) is Single, factory)
 
 
 @cache
@@ -280,7 +295,8 @@ def _converter(*, forbid_unknown: bool) -> cattrs.Converter:
     converter.register_structure_hook(UUID, _structure_uuid)
     converter.register_structure_hook(OpenEnum, _structure_open_enum)
     _strict_containers(converter, forbid_unknown=forbid_unknown)
-    converter.register_structure_hook(Me, _structure_me)
+    converter.register_structure_hook(Fields, _structure_fields)
+    converter.register_structure_hook_func(lambda into: into in (int | str, int | str | None), _structure_id)
     converter.register_unstructure_hook(Secret, _refuse_secret)
-    _listing_hook(converter, forbid_unknown=forbid_unknown)
+    _single_hook(converter)
     return converter

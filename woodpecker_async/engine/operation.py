@@ -3,12 +3,14 @@
 import re
 from collections.abc import Mapping
 from enum import Enum
+from types import MappingProxyType
 from typing import Any, Final, Generic, Protocol, TypeVar, cast
 from urllib.parse import quote
 
 import attrs
 
 from woodpecker_async.errors import ConfigError
+from woodpecker_async.models.paging import ListBody
 from woodpecker_async.options import CallOptions
 from woodpecker_async.secret import Secret
 
@@ -69,7 +71,7 @@ class OwnAccount(Enum):
 
 OWN: Final = OwnAccount.OWN
 
-Account = int | OwnAccount
+AccountId = int | OwnAccount
 
 _AGENCY: Final = re.compile(r"/v\d+/agency(/|$)", re.IGNORECASE)
 
@@ -103,8 +105,8 @@ class Operation(Generic[T]):
     method: str
     path: str
     template: str
-    answer: type[T] | None
-    account: Account | None = None
+    answer: type[T] | ListBody[Any] | None
+    account: AccountId | None = None
     params: Mapping[str, QueryValue] = attrs.field(factory=dict)
     body: Any = None
     company_id: int | None = None
@@ -123,14 +125,14 @@ class Operation(Generic[T]):
         cls,
         method: str,
         template: str,
-        answer: type[T] | None,
+        answer: type[T] | ListBody[Any] | None,
         *,
-        account: Account | None,
+        account: AccountId | None,
         params: Mapping[str, QueryValue] | None = None,
         body: Any = None,
         repeatable: bool | None = None,
         about: int | None = None,
-        **segments: int | str,
+        segments: Mapping[str, int | str] = MappingProxyType({}),
     ) -> "Operation[T]":
         """Describe an operation: the constructor for every method.
 
@@ -143,7 +145,7 @@ class Operation(Generic[T]):
             body: see the attributes.
             repeatable: see the attributes; by default reads are.
             about: the company, where it is neither the account nor the segment `company_id`.
-            segments: what to fill the placeholders with.
+            segments: what to fill the placeholders with, by name.
         """
         path = _fill(template, segments) if segments else template
         company_id = segments.get("company_id", about)
@@ -174,7 +176,7 @@ _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 
 
 def raw_request(
-    method: str, path: str, params: Mapping[str, QueryValue] | None, body: Any, account: Account | None
+    method: str, path: str, params: Mapping[str, QueryValue] | None, body: Any, account: AccountId | None
 ) -> Operation[Any]:
     """An operation that a user describes: for endpoints that the SDK has no method for.
 
@@ -200,6 +202,11 @@ def raw_request(
     )
 
 
+RESPONSE_HEADERS: Final = ("x-total-count",)
+
+NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
+
+
 @attrs.define(kw_only=True, eq=False, repr=False)
 class Reply(Generic[T_co]):
     """What a call brings back.
@@ -209,12 +216,14 @@ class Reply(Generic[T_co]):
         raw: the body as it came, if `keep_raw` asked for it.
         attempts: how many requests it took.
         request_id: the server's id of the answer, if it sends one.
+        headers: those headers of the answer that somebody reads (`RESPONSE_HEADERS`), in lower case.
     """
 
     value: T_co
     raw: Secret | None = None
     attempts: int = 1
     request_id: str | None = None
+    headers: Mapping[str, str] = NO_HEADERS
 
 
 class Caller(Protocol):

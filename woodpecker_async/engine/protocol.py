@@ -18,7 +18,7 @@ import attrs
 
 from woodpecker_async import errors
 from woodpecker_async.engine.envelopes import Said, parse_retry_after, read_error, redirect_target
-from woodpecker_async.engine.operation import Operation
+from woodpecker_async.engine.operation import NO_HEADERS, RESPONSE_HEADERS, Operation
 from woodpecker_async.secret import Secret
 
 Kind = Literal["ok", "not_sent", "lost", "timeout", "refused", "server", "client", "redirect"]
@@ -114,6 +114,7 @@ class Verdict:
         stale: the connection had been used before, and broke before any answer.
         target: where a redirect points, scheme and host.
         request_id: the server's id of the answer.
+        headers: those headers of a success that somebody reads.
         elapsed: seconds from sending to the end.
     """
 
@@ -131,6 +132,7 @@ class Verdict:
     stale: bool = False
     target: str = ""
     request_id: str | None = None
+    headers: Mapping[str, str] = NO_HEADERS
     elapsed: float = 0.0
 
     @property
@@ -223,6 +225,7 @@ def judge(
             status=status,
             body=outcome.body,
             request_id=request_id,
+            headers={name: headers[name] for name in RESPONSE_HEADERS if name in headers} or NO_HEADERS,
             elapsed=outcome.elapsed,
             settled=True,
         )

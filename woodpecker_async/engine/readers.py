@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
-from woodpecker_async.models.account import Me
-from woodpecker_async.models.paging import Listing, PaginationData
+from woodpecker_async.models.account import Fields
+from woodpecker_async.models.paging import ListBody, Single, envelope
 
 # msgspec calls this with a class that it does not know and the JSON value: of all that is in answers, `Secret`.
 _hook = operator.call
@@ -35,30 +35,27 @@ def _reader(into: Any) -> Read | None:
     if into is Any:
         return None
     try:
-        if into is Me:
-            return _me_reader()
-        if getattr(into, "__origin__", None) is Listing:
-            return _listing_reader(*into.__args__)
-        return msgspec.json.Decoder(into, dec_hook=_hook).decode
+        if isinstance(into, ListBody):
+            if _is_fields(into.item):  # msgspec would look in each item for the one field of the class
+                return None
+            read_list = _decoder(envelope(into))
+            return lambda body: into.listing(read_list(body))
+        if _is_fields(into):
+            read_fields = _decoder(dict[str, Any])
+            return lambda body: into(fields=read_fields(body))
+        if getattr(into, "__origin__", None) is Single:
+            read_item = _reader(into.__args__[0])
+            if read_item is None:
+                return None
+            return lambda body: Single(item=read_item(body))  # an array of one is left to the judge
+        return _decoder(into)
     except TypeError:  # a field of a kind that msgspec does not know
         return None
 
 
-def _me_reader() -> Read:
-    read = msgspec.json.Decoder(dict[str, Any]).decode
-    return lambda body: Me(fields=read(body))
+def _is_fields(into: Any) -> bool:
+    return isinstance(into, type) and issubclass(into, Fields)
 
 
-def _listing_reader(item: Any) -> Read:
-    items = tuple.__class_getitem__((item, ...))
-    envelope = msgspec.defstruct("Envelope", [("content", items), ("pagination_data", PaginationData | None, None)])
-    read_whole = msgspec.json.Decoder(envelope, dec_hook=_hook).decode
-    read_bare = msgspec.json.Decoder(items, dec_hook=_hook).decode
-
-    def read(body: bytes) -> Any:
-        if body.startswith(b"["):
-            return Listing(content=read_bare(body))
-        whole: Any = read_whole(body)
-        return Listing(content=whole.content, pagination_data=whole.pagination_data)
-
-    return read
+def _decoder(into: Any) -> Read:
+    return msgspec.json.Decoder(into, dec_hook=_hook).decode

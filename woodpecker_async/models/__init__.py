@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from woodpecker_async.models.agency_v1 import *
     from woodpecker_async.models.enums import *
     from woodpecker_async.models.feldera import *
+    from woodpecker_async.models.inbox import *
     from woodpecker_async.models.mailboxes import *
     from woodpecker_async.models.paging import *
+    from woodpecker_async.models.users import *
 
 
 def _names_of(family: ModuleType) -> list[str]:

@@ -7,11 +7,10 @@ import attrs
 
 
 @attrs.frozen(repr=False, eq=False)
-class Me(Mapping[str, Any]):
-    """The answer of `GET /v1/me`.
+class Fields(Mapping[str, Any]):
+    """An answer whose fields are not documented: a read-only mapping of them as they came.
 
-    Its fields are not documented and differ between an HQ key, a client's key and an HQ key with
-    `x-company-id`, so they are given as they came, as a read-only mapping. `repr` shows their names only.
+    `repr` shows their names only.
     """
 
     fields: Mapping[str, Any]
@@ -26,4 +25,11 @@ class Me(Mapping[str, Any]):
         return len(self.fields)
 
     def __repr__(self) -> str:
-        return f"<Me {', '.join(self.fields)}>"
+        return f"<{type(self).__name__} {', '.join(self.fields)}>"
+
+
+class Me(Fields):
+    """The answer of `GET /v1/me`.
+
+    Its fields differ between an HQ key, a client's key and an HQ key with `x-company-id`.
+    """

@@ -1,6 +1,11 @@
-"""The envelope of a list: items, and where in the whole they stand."""
+"""The shapes in which the API answers with items.
 
-from typing import Generic, TypeVar
+Each endpoint has one documented shape, a `ListBody`, and its answer is read in that shape only. A body of another shape
+is not an empty list: it may be a proxy's page, an error in a 200, or half an answer.
+"""
+
+from functools import cache
+from typing import Any, Final, Generic, TypeVar
 
 import attrs
 
@@ -9,7 +14,7 @@ T = TypeVar("T")
 
 @attrs.frozen(kw_only=True)
 class PaginationData:
-    """`pagination_data` as the server sends it; any part may be missing.
+    """Where in the whole a page stands; any part may be missing.
 
     From the document "Get a company's API keys", section "Pagination".
 
@@ -27,15 +32,123 @@ class PaginationData:
 
 
 @attrs.frozen(kw_only=True)
+class PaginationFields(PaginationData):
+    """`pagination_data` as the server sends it: older documents name two of its fields differently."""
+
+    total_count: int | None = None
+    pages_count: int | None = None
+
+    def plain(self) -> PaginationData:
+        """The same in one naming."""
+        return PaginationData(
+            total_elements=self.total_elements if self.total_elements is not None else self.total_count,
+            total_pages=self.total_pages if self.total_pages is not None else self.pages_count,
+            current_page_number=self.current_page_number,
+            page_size=self.page_size,
+        )
+
+
+@attrs.frozen(kw_only=True)
+class CursorFields:
+    """`pagination` as the server sends it in lists with a cursor."""
+
+    next_page_cursor: str | None = None
+
+
+@attrs.frozen(kw_only=True)
 class Listing(Generic[T]):
-    """One answer of a list endpoint. Endpoints without pages send no `pagination_data`.
+    """One answer of a list endpoint, whatever its shape was.
 
     Attributes:
         content: the items.
-        pagination_data: where in the whole they stand.
+        pagination_data: where in the whole they stand, as far as the server says.
+        next_cursor: what to ask for the next page with, in lists that have a cursor.
         undecodable: what was wrong with each item left out, if `CallOptions(skip_bad_items=True)` asked for that.
     """
 
     content: tuple[T, ...]
     pagination_data: PaginationData | None = None
+    next_cursor: str | None = None
     undecodable: tuple[str, ...] = ()
+
+
+# What may stand beside the items.
+_BESIDE: Final[dict[str, Any]] = {
+    "pagination_data": PaginationFields | None,
+    "pagination": CursorFields | None,
+    "total": int | None,
+    "total_found": int | None,
+    "next_page": str | None,
+}
+
+
+@attrs.frozen
+class ListBody(Generic[T]):
+    """The documented shape of a list answer: what a body is decoded by, in place of a model.
+
+    Attributes:
+        item: the type of an item.
+        items: the name of the field that holds the items; `None` if the body is the array of them.
+        beside: which of the known fields may stand beside the items.
+        nothing: how the endpoint may say that there are no items, other than by an empty array: with an object
+            `{"message": "..."}`, or without a body.
+    """
+
+    item: type[T]
+    items: str | None = "content"
+    beside: tuple[str, ...] = ("pagination_data",)
+    nothing: frozenset[str] = frozenset()
+
+    def says_nothing(self, value: object) -> bool:
+        """Whether a decoded body says that there are no items in the documented words for it."""
+        return (
+            "message" in self.nothing
+            and isinstance(value, dict)
+            and value.keys() == {"message"}
+            and type(value["message"]) is str
+        )
+
+    def listing(self, value: Any) -> Listing[T]:
+        """The answer from its `envelope`, or from the tuple of items where the body is the array."""
+        if self.items is None:
+            return Listing(content=value)
+        data: PaginationFields | None = getattr(value, "pagination_data", None)
+        total: int | None = getattr(value, "total", None)
+        total = getattr(value, "total_found", None) if total is None else total
+        cursor: CursorFields | None = getattr(value, "pagination", None)
+        plain = data.plain() if data is not None else None if total is None else PaginationData(total_elements=total)
+        return Listing(
+            content=getattr(value, self.items),
+            pagination_data=plain,
+            next_cursor=cursor.next_page_cursor if cursor is not None else getattr(value, "next_page", None),
+        )
+
+
+@cache
+def envelope(body: ListBody[Any]) -> type:
+    """The class that an answer of this shape is decoded to; the tuple of items where the body is the array."""
+    items: Any = tuple.__class_getitem__((body.item, ...))
+    if body.items is None:
+        return items  # type: ignore[no-any-return]
+    fields: dict[str, Any] = {body.items: items, **{name: _BESIDE[name] for name in body.beside}}
+    made = attrs.make_class(
+        "Envelope",
+        {
+            name: attrs.field(type=kind, default=attrs.NOTHING if name == body.items else None)
+            for name, kind in fields.items()
+        },
+        kw_only=True,
+    )
+    made.__annotations__ = fields  # where msgspec looks
+    return made
+
+
+@attrs.frozen(kw_only=True)
+class Single(Generic[T]):
+    """One object, by itself or as an array of one.
+
+    Attributes:
+        item: the object.
+    """
+
+    item: T

@@ -4,7 +4,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from woodpecker_async.engine.clock import Clock
-from woodpecker_async.engine.operation import Account, Caller
+from woodpecker_async.engine.operation import AccountId, Caller
 from woodpecker_async.options import CallOptions, RetryPolicy
 
 
@@ -28,7 +28,7 @@ class Access(Caller, Protocol):
     """A session, or a company's view of it."""
 
     @property
-    def account(self) -> Account | None:
+    def account(self) -> AccountId | None:
         """Whose account the account-level calls act on; `None` for the agency's families."""
         ...
 

@@ -3,38 +3,30 @@
 The current documents no longer mention them; prefer `woodpecker.agency` where it can do the same.
 """
 
-from typing import Final
-
-from woodpecker_async.engine.operation import Caller, get, post
 from woodpecker_async.models.agency_v1 import (
     V1Company,
     V1CreateApiKey,
     V1CreateCompany,
     V1CreatedApiKey,
 )
-from woodpecker_async.models.paging import Listing
 from woodpecker_async.options import CallOptions
 from woodpecker_async.pagination import Pager
+from woodpecker_async.paging_styles import LEGACY_ARRAY
 from woodpecker_async.resources import checks
-
-_COMPANIES: Final = "/v1/agency/companies"
-_ADD_KEY: Final = "/v1/agency/companies/api/add"
-_ADD_COMPANY: Final = "/v1/agency/companies/add"
+from woodpecker_async.resources.base import Resource
 
 
-class AgencyV1:
+class AgencyV1(Resource):
     """`woodpecker.agency_v1`."""
-
-    def __init__(self, caller: Caller) -> None:
-        self._caller = caller
 
     def companies(self, *, options: CallOptions | None = None) -> Pager[V1Company]:
         """Every company with its keys, in one answer.
 
         Document: "AGENCY/COMPANIES", `GET /v1/agency/companies`.
         """
-        operation = get(_COMPANIES, Listing[V1Company])
-        return Pager(self._caller, lambda _: operation, key=lambda company: company.id, paged=False, options=options)
+        return self._list(
+            "/v1/agency/companies", V1Company, LEGACY_ARRAY, key=lambda company: company.id, options=options
+        )
 
     async def create_api_key(
         self, company_id: int, name: str, *, options: CallOptions | None = None
@@ -53,8 +45,9 @@ class AgencyV1:
         """
         company_id = checks.company_id(company_id)
         body = V1CreateApiKey(company_id=company_id, name=checks.text(name, "a key's name"))
-        operation = post(_ADD_KEY, V1CreatedApiKey, body, company_id=company_id)
-        return (await self._caller.run(operation, options)).value
+        return await self._call(
+            "POST", "/v1/agency/companies/api/add", V1CreatedApiKey, body=body, about=company_id, options=options
+        )
 
     async def create_company(self, name: str, *, options: CallOptions | None = None) -> V1Company:
         """Create a company, which is billed; it comes with an API key.
@@ -69,4 +62,4 @@ class AgencyV1:
         Document: "AGENCY/COMPANIES/ADD".
         """
         body = V1CreateCompany(name=checks.text(name, "a company's name"))
-        return (await self._caller.run(post(_ADD_COMPANY, V1Company, body), options)).value
+        return await self._call("POST", "/v1/agency/companies/add", V1Company, body=body, options=options)

@@ -5,12 +5,17 @@ A method of a resource is one `_call` or one `_list`. A company's view gets it w
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, TypeVar, overload
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
+
+import attrs
 
 from woodpecker_async.engine.operation import Operation, QueryValue
+from woodpecker_async.errors import CallError
 from woodpecker_async.options import CallOptions
+from woodpecker_async.pagination import Pager
+from woodpecker_async.paging_styles import NUMBERED, OneAnswer, Position
 from woodpecker_async.resources.access import Access
 
 T = TypeVar("T")
@@ -33,6 +38,7 @@ class Resource:
         params: Mapping[str, QueryValue] | None = ...,
         body: Any = ...,
         repeatable: bool | None = ...,
+        about: int | None = ...,
         options: CallOptions | None = ...,
         **segments: int | str,
     ) -> T: ...
@@ -46,6 +52,7 @@ class Resource:
         params: Mapping[str, QueryValue] | None = ...,
         body: Any = ...,
         repeatable: bool | None = ...,
+        about: int | None = ...,
         options: CallOptions | None = ...,
         **segments: int | str,
     ) -> None: ...
@@ -58,6 +65,7 @@ class Resource:
         params: Mapping[str, QueryValue] | None = None,
         body: Any = None,
         repeatable: bool | None = None,
+        about: int | None = None,
         options: CallOptions | None = None,
         **segments: int | str,
     ) -> T | None:
@@ -70,16 +78,81 @@ class Resource:
             params=params,
             body=body,
             repeatable=repeatable,
-            **segments,
+            about=about,
+            segments=segments,
         )
         return (await self._access.run(operation, options)).value
+
+    def _list(
+        self,
+        path: str,
+        item: type[T],
+        style: OneAnswer = NUMBERED,
+        *,
+        key: Callable[[T], Hashable],
+        method: str = "GET",
+        params: Mapping[str, QueryValue] | None = None,
+        body: Mapping[str, Any] | None = None,
+        options: CallOptions | None = None,
+        **segments: int | str,
+    ) -> Pager[T]:
+        """List what an endpoint lists.
+
+        Args:
+            path: its template.
+            item: the type of an item.
+            style: how it turns pages.
+            key: what an item is known by, to notice that it comes twice.
+            method: GET, but for lists that are asked for by POST.
+            params: the query, without the position of a page.
+            body: the JSON body, without the position of a page.
+            options: for each of the calls.
+            segments: what to fill the placeholders of the path with.
+        """
+        account, shape = self._access.account, style.body(item)
+
+        def page(position: Position) -> Operation[Any]:
+            asked = style.ask(position)
+            return Operation.of(
+                method,
+                path,
+                shape,
+                account=account,
+                params=params if style.in_body or not asked else {**params, **asked} if params else asked,
+                body={**(body or {}), **asked} if style.in_body else body,
+                repeatable=True,
+                segments=segments,
+            )
+
+        return Pager(self._access, page, style, key=key, options=options)
+
+    @staticmethod
+    def _parts(entries: Sequence[T], size: int) -> Iterator["Part[T]"]:
+        """Entries that the API does not take at once, in parts of this size: make each call `with` its part."""
+        for start in range(0, len(entries), size):
+            yield Part(entries=entries[start : start + size], before=start)
+
+
+@attrs.frozen(kw_only=True)
+class Part(Generic[T]):
+    """The entries of one of several calls. A call that fails is told how many entries went through before it."""
+
+    entries: Sequence[T]
+    before: int
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, CallError):
+            error.done = self.before
 
 
 class CompanyResource:
     """A family of agency endpoints for one company: the same methods without their `company_id`."""
 
     def __init__(self, resource: Resource, company_id: int) -> None:
-        self._resource = resource
+        self._resource: Any = resource
         self._company_id = company_id
 
 
@@ -98,7 +171,7 @@ def for_company(
     )
     bound.__doc__ = _without_company(method.__doc__)
     bound.__qualname__ = f"Company{method.__qualname__}"
-    return bound
+    return cast("Callable[Concatenate[CompanyResource, P], T]", bound)
 
 
 def _without_company(doc: str | None) -> str | None:

@@ -1,6 +1,9 @@
 """Checks of arguments, before any I/O."""
 
 from collections.abc import Iterable
+from difflib import get_close_matches
+from enum import StrEnum
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from woodpecker_async.errors import ConfigError
@@ -53,6 +56,108 @@ def names(value: object) -> tuple[str, ...]:
     if len(set(checked)) < len(checked):
         raise ConfigError("a name stands twice among the companies to create")
     return checked
+
+
+def strings(value: object, what: str, example: str, most: int | None = None) -> tuple[str, ...]:
+    """Strings such as `text` accepts, at least one and at most so many.
+
+    Raises:
+        ConfigError: they are not.
+    """
+    if isinstance(value, str | bytes) or not isinstance(value, Iterable):
+        raise ConfigError(f"{what} must be a list of strings, like {example}")
+    checked = tuple(text(entry, f"an entry of {what}") for entry in value)
+    if not checked:
+        raise ConfigError(f"{what} must not be empty")
+    if most is not None and len(checked) > most:
+        raise ConfigError(f"{what} must have at most {most} entries, not {len(checked)}")
+    return checked
+
+
+def comma_list(value: object, what: str, example: str) -> str | None:
+    """Strings as a comma list for a query; `None` for none.
+
+    Raises:
+        ConfigError: they are not strings, or one has a comma in it.
+    """
+    if value == ():
+        return None
+    checked = strings(value, what, example)
+    for entry in checked:
+        if "," in entry:
+            raise ConfigError(
+                f"an entry of {what} cannot have a comma in it: the API separates entries by commas; {entry!r}"
+            )
+    return ",".join(checked)
+
+
+E = TypeVar("E", bound=StrEnum)
+
+
+def choice(what: str, value: object, choices: type[E]) -> E:
+    """One of the choices, given as such or as its string.
+
+    Raises:
+        ConfigError: it is none of them; close ones are suggested.
+    """
+    known = [str(member) for member in choices]
+    if isinstance(value, str) and value in known:
+        return choices(value)
+    close = get_close_matches(str(value), known, 1) if isinstance(value, str) else []
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    raise ConfigError(f"{what} must be one of {', '.join(map(repr, known))}, not {value!r}{hint}")
+
+
+def choice_or_none(what: str, value: object, choices: type[E]) -> E | None:
+    """The same, or `None`."""
+    return None if value is None else choice(what, value, choices)
+
+
+def choices(what: str, value: object, known: type[E]) -> tuple[E, ...]:
+    """Any number of the choices.
+
+    Raises:
+        ConfigError: they are no list of them.
+    """
+    if isinstance(value, str | bytes) or not isinstance(value, Iterable):
+        raise ConfigError(f"{what} must be a list of {', '.join(repr(str(member)) for member in known)}")
+    return tuple(choice(f"an entry of {what}", entry, known) for entry in value)
+
+
+def email(value: object, what: str) -> str:
+    """An e-mail address, as far as can be told without asking its server.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    address = text(value, what)
+    name, at, domain = address.rpartition("@")
+    if not (name and at and domain) or any(character.isspace() for character in address):
+        raise ConfigError(f"{what} must be an e-mail address, not {address!r}")
+    return address
+
+
+def id_list(value: object, what: str) -> str | None:
+    """Ids as a comma list for a query; `None` for none.
+
+    Raises:
+        ConfigError: they are not integers >= 1.
+    """
+    if isinstance(value, str | bytes) or not isinstance(value, Iterable):
+        raise ConfigError(f"{what} must be a list of integers, like [123]")
+    return ",".join(str(integer(entry, f"an entry of {what}", 1, _LARGEST_ID)) for entry in value) or None
+
+
+def integer(value: object, what: str, least: int, most: int | None = None) -> int:
+    """An integer within bounds.
+
+    Raises:
+        ConfigError: it is none, or not within them.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < least or (most is not None and value > most):
+        bounds = f"an integer from {least} to {most}" if most is not None else f"an integer >= {least}"
+        raise ConfigError(f"{what} must be {bounds}, not {value!r}")
+    return value
 
 
 def seconds(value: object, what: str) -> float:

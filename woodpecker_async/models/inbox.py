@@ -1,0 +1,49 @@
+"""The inbox: messages that came to an account."""
+
+from typing import Any
+
+import attrs
+
+from woodpecker_async.models.enums import OpenEnum
+
+
+class ProspectReplyStatus(OpenEnum):
+    """What the status of the prospect of a message is."""
+
+    RESPONDED = "RESPONDED"
+    AUTOREPLIED = "AUTOREPLIED"
+    BOUNCED = "BOUNCED"
+    BLACKLISTED = "BLACKLISTED"
+    OPT_OUT = "OPT_OUT"
+
+
+class InterestLevel(OpenEnum):
+    """How interested a prospect is. The v1 endpoints spell these with hyphens."""
+
+    INTERESTED = "INTERESTED"
+    MAYBE_LATER = "MAYBE_LATER"
+    NOT_INTERESTED = "NOT_INTERESTED"
+    NOT_MARKED = "NOT_MARKED"
+
+
+@attrs.frozen(kw_only=True)
+class InboxMessage:
+    """A message in the inbox. Only `id` is relied upon: how the rest looks is known from a third party.
+
+    Attributes:
+        id: the message's id.
+        prospect_id: who wrote it.
+        subject: its subject.
+        body: its body, such as `{"html": "..."}`.
+        stamp: when it came, as the server writes it.
+        read: whether it was read.
+        campaigns: the campaigns it belongs to.
+    """
+
+    id: int | str
+    prospect_id: int | str | None = None
+    subject: str | None = None
+    body: Any = None
+    stamp: str | None = None
+    read: bool | None = None
+    campaigns: Any = None

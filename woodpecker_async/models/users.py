@@ -1,0 +1,67 @@
+"""Users: of a company as the agency sees them, and guests."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from woodpecker_async.models.account import Fields
+from woodpecker_async.models.enums import OpenEnum
+
+
+class CompanyRole(OpenEnum):
+    """What a user may do in a company."""
+
+    ADMIN = "admin"
+    OWNER = "owner"
+    AUTHORIZED_TEAM_MEMBER = "authorized_team_member"
+    GUEST = "guest"
+
+
+class GuestPermission(OpenEnum):
+    """What a guest may see beyond campaigns."""
+
+    MAILBOXES = "mailboxes"
+
+
+@attrs.frozen(kw_only=True)
+class CompanyUser:
+    """A user of a company (document "List of company users").
+
+    Attributes:
+        id: the user's id.
+        name: the full name.
+        email: the address the user logs in with.
+        roles: all roles of the user; `admin` exists at the agency only, and sees all companies.
+        guest_permissions: what a guest may see.
+    """
+
+    id: int
+    name: str
+    email: str
+    roles: tuple[CompanyRole, ...] = ()
+    guest_permissions: tuple[GuestPermission, ...] | None = None
+
+
+@attrs.frozen(kw_only=True)
+class NewGuest:
+    """One entry of the request that invites guests.
+
+    Attributes:
+        name: the full name.
+        email: the address the guest will log in with.
+        permissions: what the guest may see.
+    """
+
+    name: str
+    email: str
+    permissions: tuple[GuestPermission, ...] = ()
+
+    @property
+    def wire(self) -> Mapping[str, Any]:
+        """The entry as the API wants it."""
+        return {"name": self.name, "email": self.email, "guest_permissions": list(self.permissions)}
+
+
+class InvitedGuests(Fields):
+    """The answer to an invitation. Its fields are not documented, so they are given as they came."""

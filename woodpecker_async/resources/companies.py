@@ -1,0 +1,53 @@
+"""`/v2/agency/companies`: the agency's client companies. Needs an HQ key."""
+
+from collections.abc import Iterable
+
+from woodpecker_async.errors import ConfigError
+from woodpecker_async.models.agency import Company, CreateCompanies, CreatedCompanies, NewCompany
+from woodpecker_async.options import CallOptions
+from woodpecker_async.pagination import Pager
+from woodpecker_async.resources import checks
+from woodpecker_async.resources.base import Resource
+
+
+class Companies(Resource):
+    """The agency's client companies."""
+
+    def list(self, *, active: bool | None = None, options: CallOptions | None = None) -> Pager[Company]:
+        """All companies, 50 on a page.
+
+        Args:
+            active: only the active ones, or only the inactive ones; both by default.
+            options: for the calls of this list.
+
+        Document: "List of companies", `GET /v2/agency/companies`.
+        """
+        if active is not None and not isinstance(active, bool):
+            raise ConfigError(f"active must be True, False or None, not {active!r}")
+        return self._list(
+            "/v2/agency/companies",
+            Company,
+            key=lambda company: company.id,
+            params={"active": active},
+            options=options,
+        )
+
+    async def create(self, names: Iterable[str], *, options: CallOptions | None = None) -> tuple[Company, ...]:
+        """Create companies, all or none. Each is billed, and gets an API key by itself.
+
+        It is never repeated, unless the request measurably never left or was refused with 429.
+
+        Args:
+            names: 1 to 10 names.
+            options: for this call.
+
+        Raises:
+            ConfigError: a name is empty, or there are too many; nothing was sent.
+            BadRequestError: a name is taken, say; none was created.
+            OutcomeUnknownError: they may exist or not: look with `list()` before trying again.
+
+        Document: "Create companies", `POST /v2/agency/companies`.
+        """
+        body = CreateCompanies(companies=tuple(NewCompany(name=name) for name in checks.names(names)))
+        made = await self._call("POST", "/v2/agency/companies", CreatedCompanies, body=body, options=options)
+        return made.companies

@@ -1,0 +1,32 @@
+"""`/v2/agency/companies/{company_id}/users`: who may look at a company."""
+
+from woodpecker_async.models.users import CompanyRole, CompanyUser
+from woodpecker_async.options import CallOptions
+from woodpecker_async.pagination import Pager
+from woodpecker_async.resources import checks
+from woodpecker_async.resources.base import Resource
+
+
+class CompanyUsers(Resource):
+    """The users of client companies."""
+
+    def list(
+        self, company_id: int, *, role: CompanyRole | str | None = None, options: CallOptions | None = None
+    ) -> Pager[CompanyUser]:
+        """All users of a company, 50 on a page.
+
+        Args:
+            company_id: the company.
+            role: only the users that have this role.
+            options: for the calls of this list.
+
+        Document: "List of company users", `GET /v2/agency/companies/{company_id}/users`.
+        """
+        return self._list(
+            "/v2/agency/companies/{company_id}/users",
+            CompanyUser,
+            key=lambda user: user.id,
+            params={"role": checks.choice_or_none("role", role, CompanyRole)},
+            options=options,
+            company_id=checks.company_id(company_id),
+        )
