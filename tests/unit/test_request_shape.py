@@ -59,6 +59,49 @@ CALLS = {
         lambda w: w.agency.email_accounts.list(7).collect(),
         ("GET", "/v2/agency/companies/7/email_accounts", None, {"content": []}),
     ),
+    "users.list": (
+        lambda w: w.agency.users.list(7, role="owner").collect(),
+        ("GET", "/v2/agency/companies/7/users?role=owner&page=1", None, page([{"id": 1, "name": "n", "email": "e"}])),
+    ),
+    "guests.invite": (
+        lambda w: w.agency.guests.invite(
+            7, [{"name": "Monica Hall", "email": "m@example.com", "permissions": ["mailboxes"]}]
+        ),
+        (
+            "POST",
+            "/v2/agency/companies/7/invite_guest",
+            {"guests": [{"name": "Monica Hall", "email": "m@example.com", "guest_permissions": ["mailboxes"]}]},
+            {},
+        ),
+    ),
+    "blacklist.domains.list": (
+        lambda w: w.agency.blacklist.domains.list(filter=["a.com", "b.com"], per_page=10).collect(),
+        (
+            "GET",
+            "/v2/agency/blacklist/domains?domain_filter=a.com%2Cb.com&per_page=10&page=0",
+            None,
+            {"domains": ["a.com"], "total": 1},
+        ),
+    ),
+    "blacklist.domains.add": (
+        lambda w: w.agency.blacklist.domains.add(["a.com"]),
+        ("POST", "/v2/agency/blacklist/domains", {"domains": ["a.com"]}, None),
+    ),
+    "blacklist.domains.remove": (
+        lambda w: w.agency.blacklist.domains.remove(["a.com"]),
+        ("DELETE", "/v2/agency/blacklist/domains", {"domains": ["a.com"]}, None),
+    ),
+    "inbox.list": (
+        lambda w: w.account.inbox.list(
+            interest="INTERESTED", campaign_ids=[1, 2], search=["call me"], read=False
+        ).collect(),
+        (
+            "GET",
+            "/v2/inbox/messages?prospect_interest_level=INTERESTED&campaign_ids=1%2C2&search_phrases=call%20me&read=false",
+            None,
+            {"content": [{"id": 1}], "pagination": {"next_page_cursor": None}},
+        ),
+    ),
     "v1.companies": (
         lambda w: w.agency_v1.companies().collect(),
         ("GET", "/v1/agency/companies", None, []),
@@ -79,11 +122,11 @@ CALLS = {
 @pytest.mark.parametrize("name", CALLS)
 async def test_what_is_sent(mock: aioresponses, name: str) -> None:
     call, (method, path, body, payload) = CALLS[name]
-    mock.add(BASE + path, method, payload=payload)
+    mock.add(URL(BASE + path, encoded=True), method, payload=payload)
     async with WoodpeckerSession("1.key") as woodpecker:
         await call(woodpecker)
     ((key, requests),) = mock.requests.items()
-    assert key == (method, URL(BASE + path))
+    assert key == (method, URL(BASE + path, encoded=True))
     (request,) = requests
     headers, data = request.kwargs["headers"], request.kwargs["data"]
     assert headers["x-api-key"] == "1.key"
