@@ -63,7 +63,10 @@ def list_(connection: Connection, active: bool | None, format_: str) -> int:
     return connected(connection, work)
 
 
-UNSETTLED: Final = "The list of companies changed each time it was read: a company may be missing. Run it again."
+UNSETTLED: Final = (
+    "The list of companies changed each time it was read, or was not as long as it announced: a company may be "
+    "missing. Run it again."
+)
 
 
 class AllCompanies:

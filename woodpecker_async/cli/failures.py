@@ -30,7 +30,10 @@ def tell_failures(report: "Report", connection: Connection, done: str, rest: str
     if len(failed) > _MOST_FAILURES:
         output.complain(f"... and {output.companies(len(failed) - _MOST_FAILURES)} more; {rest}.")
     for company in sorted(report.drifted)[:_MOST_FAILURES]:
-        output.complain(f"Company {company}: its list of keys changed each time it was read: a key may be missing.")
+        output.complain(
+            f"Company {company}: its list of keys changed each time it was read, or was not as long as it announced: "
+            "a key may be missing."
+        )
     if len(report.drifted) > _MOST_FAILURES:
         output.complain(f"... and {output.companies(len(report.drifted) - _MOST_FAILURES)} more; {rest}.")
     if unsettled:

@@ -9,7 +9,7 @@ import click
 
 from woodpecker_async.cli import output, process
 from woodpecker_async.cli.connection import Connection, display_options
-from woodpecker_async.cli.failures import exit_code, tell_failures
+from woodpecker_async.cli.failures import tell_failures
 from woodpecker_async.cli.worker import check_installed, queue_options
 
 if TYPE_CHECKING:
@@ -98,7 +98,8 @@ async def _sweep(redis_url: str, queue: str, order: "Sweep", format_: str, conne
         return process.FAILED
     if swept.report.failed > len(swept.report.inactive):
         connection.note(f"To try those that failed once more, add: --run {order.run}")
-    return exit_code(swept.report)
+        return process.SOME_FAILED
+    return process.DONE
 
 
 class _Watch:
