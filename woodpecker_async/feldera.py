@@ -1,7 +1,7 @@
 """Feldera's API keys, on the same engine.
 
 Another service, another token (`Authorization: Bearer`), another error shape. It says of itself that 502, 503
-and 504 pass, and that 500 is to be raised at once.
+and 504 pass, and that 500 is to be raised at once. 408 is repeated too, as its own client does.
 """
 
 import ssl
@@ -51,11 +51,16 @@ class FelderaKeys(Resource):
 
         Args:
             name: its name, unique on the instance.
-            role: `"read"` or `"write"`, for versions of the service that have roles.
+            role: `"read"` or `"write"`; left out, it is `"read"`. It may not exceed your own. Versions before
+                0.326.0 have no roles, and take the name only.
             options: for this call.
 
         Raises:
             ConflictError: the name is taken (`code` is `DuplicateName`).
+            BadRequestError: the name is not 1 to 100 of `a-z`, `A-Z`, `0-9`, `_` and `-` (`code` is `EmptyName`,
+                `TooLongName` or `NameDoesNotMatchPattern`).
+            PermissionDeniedError: you may not make keys, or not of this role (`code` is `InsufficientPermissions`
+                or `RoleExceedsCreator`).
             OutcomeUnknownError: the answer got lost. `get(name)` tells whether the key exists; its secret is
                 lost in any case: the way on is to `delete` the key and create it again.
 
@@ -72,6 +77,7 @@ class FelderaKeys(Resource):
 
         Raises:
             NotFoundError: there is none of this name (`code` is `UnknownApiKey`).
+            ResponseDecodeError: the answer holds no key, or several.
         """
         # The service answers an array of one; its descriptions up to 0.292.0 speak of an object.
         found = await self._call(

@@ -220,9 +220,72 @@ async def test_unknown_urls_and_methods(api):
     is_error(await api("GET", "/v2/nowhere"), *ABSENT)
     is_error(await api("GET", f"{COMPANIES}/"), *ABSENT)
     is_error(await api("GET", "/../nowhere"), *ABSENT)
-    assert (await api("DELETE", COMPANIES)).status == 405
     got = await api("GET", "/v1/nowhere")
     assert (got.status, got.data["status"]["code"]) == (404, "E_URL_NOT_FOUND")
+
+
+DOCUMENTED_ELSEWHERE = [
+    ("GET", "/v2/agency/companies/7/users"),
+    ("PUT", "/v2/agency/companies/7/guests/permissions"),
+    ("POST", "/v2/agency/companies/7/invite_guest"),
+    ("POST", "/v2/agency/companies/7/linkedin_accounts/3/generate-connect-link"),
+    ("GET", "/v2/agency/deliverability"),
+    ("DELETE", "/v2/agency/blacklist/domains"),
+    ("GET", "/v2/users"),
+    ("GET", "/v1/prospects"),
+    ("POST", "/v1/add_prospects_list"),
+    ("GET", "/v2/campaigns/12"),
+    ("PATCH", "/v2/campaigns/12/steps/a-b/versions/0f"),
+    ("GET", "/v2/inbox/messages"),
+    ("GET", "/v2/mailboxes/4"),
+    ("DELETE", "/v2/mailboxes/microsoft/credentials/9"),
+    ("POST", "/v2/blacklist/emails"),
+    ("GET", "/v2/reports/abc"),
+    ("GET", "/v2/webhooks"),
+    ("POST", "/v1/webhooks/subscribe"),
+    ("GET", "/v2/lead_finder/search_criteria/industry/values"),
+    ("PATCH", "/v2/domains/example.com/set_redirect_url"),
+]
+
+
+@pytest.mark.parametrize(("method", "path"), DOCUMENTED_ELSEWHERE)
+async def test_what_is_documented_and_not_served_says_so(api, method, path):
+    got = await api(method, path)
+    is_error(got, 501, "Not Implemented", f"The sandbox does not serve {method} {path}, which is documented")
+    assert (await api(method, path, key="1.nobody")).status == 401
+    assert not api.box.journal[0].committed
+
+
+async def test_documented_endpoints_obey_the_company_header(api):
+    missing = {"x-company-id": str(NO_SUCH_ID)}
+    is_error(await api("GET", "/v2/webhooks", headers=missing), 404, "Not Found", "Company not found")
+    known = {"x-company-id": str(api.box.company_ids[0])}
+    assert (await api("GET", "/v2/webhooks", headers=known)).status == 501
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("DELETE", COMPANIES, "GET, POST"),
+        ("PUT", keys_of(1), "GET, POST"),
+        ("POST", "/v1/me", "GET"),
+        ("PATCH", "/v2/mailboxes", "GET"),
+        ("DELETE", "/v2/mailboxes/4", "GET, PATCH"),
+        ("POST", "/v2/webhooks", "GET"),
+    ],
+)
+async def test_a_method_that_a_path_does_not_have(api, method, path, allowed):
+    got = await api(method, path)
+    assert got.headers["Allow"] == allowed
+    is_error(got, 405, "Method Not Allowed", "Method not allowed")
+
+
+@pytest.mark.parametrize("path", ["/v2/nowhere", "/v2/agency/companies/7/nowhere", "/v2/webhooks/7", "/v3/users"])
+async def test_an_unknown_path_is_not_taken_for_a_documented_one(api, path):
+    for method in ("GET", "POST"):
+        got = await api(method, path)
+        is_error(got, *ABSENT)
+        assert "Allow" not in got.headers
 
 
 # --- authentication -----------------------------------------------------------------------------------

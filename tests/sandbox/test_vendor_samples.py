@@ -160,8 +160,7 @@ def test_authentication_samples(box, run):
 def test_create_a_feldera_key(box, run, language):
     replaced = {FELDERA: box.feldera_url, "YOUR_TOKEN": box.feldera_token}
     # As published the samples send no name, and the name is required.
-    out, error = run(f"feldera-{language}", replaced)
-    assert "InvalidRequest" in out, error
+    run(f"feldera-{language}", replaced)
     assert box.journal[-1].status == 400
     name = f"by-{language}"
     body = ("`{}`", f'`{{"name": "{name}"}}`') if language == "go" else ("{}", f'{{"name": "{name}"}}')

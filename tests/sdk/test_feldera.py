@@ -1,5 +1,6 @@
 """The other key service, on the same engine."""
 
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -30,9 +31,15 @@ async def test_keys_are_made_listed_read_and_deleted(box: Sandbox) -> None:
 
 async def test_a_made_key_is_a_token(box: Sandbox) -> None:
     async with box.feldera_session() as feldera:
-        made = await feldera.api_keys.create("ci")
+        made = await feldera.api_keys.create("ci", role="write")
+        reader = await feldera.api_keys.create("reader")
+        assert (await feldera.api_keys.get("reader")).role == "read"
+    async with FelderaSession(box.feldera_url, token=reader.api_key) as feldera:
+        with pytest.raises(errors.PermissionDeniedError, match="InsufficientPermissions") as caught:
+            await feldera.api_keys.list()
+    assert "agency" not in str(caught.value)  # the other service's advice
     async with FelderaSession(box.feldera_url, token=made.api_key) as feldera:
-        assert len(await feldera.api_keys.list()) == 1
+        assert len(await feldera.api_keys.list()) == 2
 
 
 async def test_a_taken_name_is_a_conflict(box: Sandbox) -> None:
@@ -46,8 +53,52 @@ async def test_a_taken_name_is_a_conflict(box: Sandbox) -> None:
 
 async def test_a_wrong_token_is_an_authentication_error(box: Sandbox) -> None:
     async with FelderaSession(box.feldera_url, token="wrong") as feldera:
-        with pytest.raises(errors.AuthenticationError):
+        with pytest.raises(errors.AuthenticationError) as caught:
             await feldera.api_keys.list()
+    assert (caught.value.code, caught.value.details) == ("AuthenticationFailed", None)
+    assert "plan" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("name", "code"), [("a b", "NameDoesNotMatchPattern"), ("x" * 101, "TooLongName")])
+async def test_what_the_service_says_of_a_name_is_in_the_error(box: Sandbox, name: str, code: str) -> None:
+    async with box.feldera_session() as feldera:
+        with pytest.raises(errors.BadRequestError) as caught:
+            await feldera.api_keys.create(name)
+    assert (caught.value.code, caught.value.details["name"]) == (code, name)
+
+
+ROW = {"id": "00000000-0000-0000-0000-000000000001", "name": "ci", "scopes": ["Read", "Write"]}
+
+
+@pytest.mark.parametrize("body", [ROW, [ROW]])
+async def test_one_key_comes_as_an_object_or_as_an_array_of_one(box: Sandbox, body: Any) -> None:
+    box.faults.add(Fault.status(200, body=body))
+    async with box.feldera_session() as feldera:
+        key = await feldera.api_keys.get("ci")
+    assert (key.id, key.name, key.role) == (UUID(int=1), "ci", None)  # a version without roles
+
+
+@pytest.mark.parametrize(
+    ("body", "got"),
+    [([], "got an array of 0"), ([ROW, ROW], "got an array of 2"), ({}, "$.id"), ([[]], "got an array")],
+)
+async def test_none_or_two_keys_are_not_one(box: Sandbox, body: Any, got: str) -> None:
+    box.faults.add(Fault.status(200, body=body))
+    async with box.feldera_session() as feldera:
+        with pytest.raises(errors.ResponseDecodeError) as caught:
+            await feldera.api_keys.get("ci")
+    assert got in str(caught.value)
+
+
+async def test_408_is_repeated_for_what_can_be_repeated(box: Sandbox) -> None:
+    async with box.feldera_session(retry=QUICK) as feldera:
+        box.faults.add(Fault.html(408, times=2))
+        assert len(await feldera.api_keys.list()) == 0
+        assert [record.status for record in box.journal] == [408, 408, 200]
+        box.faults.add(Fault.html(408, method="POST"))
+        with pytest.raises(errors.ApiError) as caught:
+            await feldera.api_keys.create("ci")
+        assert (caught.value.status, len(box.journal)) == (408, 4)
 
 
 async def test_500_is_raised_at_once_and_503_is_repeated(box: Sandbox) -> None:

@@ -99,6 +99,7 @@ async def test_a_view_lives_without_a_block_and_only_the_child_ends(
     with pytest.raises(errors.ScopeClosedError):
         await child.me()
     await view.me()
+    assert [record.company_header for record in box.journal] == [str(box.company_ids[0])] * 4
 
 
 async def test_one_view_entered_by_many_tasks(box: Sandbox, woodpecker: WoodpeckerSession) -> None:
@@ -112,6 +113,7 @@ async def test_one_view_entered_by_many_tasks(box: Sandbox, woodpecker: Woodpeck
             await client.me()
 
     await asyncio.gather(*(use(pause / 500) for pause in (5, 1, 4, 2, 3)))
+    assert [record.company_header for record in box.journal] == [str(box.company_ids[0])] * 10
 
 
 async def test_a_scope_may_be_left_in_another_task(box: Sandbox, woodpecker: WoodpeckerSession) -> None:
@@ -122,6 +124,7 @@ async def test_a_scope_may_be_left_in_another_task(box: Sandbox, woodpecker: Woo
     await asyncio.create_task(view.__aexit__(None, None, None))
     with pytest.raises(errors.ScopeClosedError):
         await client.me()
+    assert [record.company_header for record in box.journal] == [str(box.company_ids[0])]
 
 
 async def test_a_scope_ends_when_its_body_raises(box: Sandbox, woodpecker: WoodpeckerSession) -> None:
@@ -141,6 +144,7 @@ async def test_a_scopes_options_hold_for_its_calls(box: Sandbox, woodpecker: Woo
         with pytest.raises(errors.ServerError):
             await client.me()
     assert [record.headers.get("x-tenant") for record in box.journal] == ["a"] * 3
+    assert [record.company_header for record in box.journal] == [str(box.company_ids[0]), None, str(box.company_ids[0])]
     assert box.journal[1].headers["x-job"] == "7"
 
 

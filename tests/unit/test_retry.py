@@ -43,6 +43,13 @@ def test_feldera_raises_500_at_once() -> None:
     assert may_repeat(failing("server", 503), repeatable=True, transient=FELDERA.transient)
 
 
+def test_feldera_asks_for_a_repeat_by_408_and_woodpecker_does_not() -> None:
+    assert may_repeat(failing("client", 408), repeatable=True, transient=FELDERA.transient)
+    assert not may_repeat(failing("client", 408), repeatable=False, transient=FELDERA.transient)
+    assert not may_repeat(failing("client", 408), repeatable=True, transient=WOODPECKER.transient)
+    assert not may_repeat(failing("client", 404), repeatable=True, transient=FELDERA.transient)
+
+
 async def repeat(
     script: list[Verdict], policy: RetryPolicy, *, chance: float = 0.5, took: float = 0.0
 ) -> tuple[Verdict, Repeats, VirtualClock, int]:

@@ -1,5 +1,7 @@
 """`woodpecker-async companies`: the agency's client companies."""
 
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -36,29 +38,65 @@ def companies() -> None:
 @connection_options
 @click.pass_obj
 def list_(connection: Connection, active: bool | None, format_: str) -> int:
-    """List the agency's client companies."""
+    """List the agency's client companies.
+
+    If the list changes while it is read, it is read again, three times at most. If it still changes then, a
+    company may be missing: that is said on stderr, and the exit code is 3.
+    """
 
     async def work(woodpecker: "WoodpeckerSession") -> int:
         printer = output.Printer(format_, _LAYOUT)
-        pager = woodpecker.agency.companies.list(active=active)
         count = 0
         with output.progress("Listing companies", "companies", wanted=connection.shows_progress(format_)) as bar:
-            async for page in pager.pages():
-                bar.expect(page.total_elements)
-                for company in page:
+            everything = AllCompanies(woodpecker, active, bar)
+            async with aclosing(everything.read()) as found:
+                async for company in found:
                     printer.add(_record(company))
                     bar.advance()
-                count += len(page)
+                    count += 1
         printer.finish()
-        if pager.drifted:
-            connection.note(DRIFTED)
+        if everything.unsettled:
+            output.complain(UNSETTLED)
         connection.note(output.companies(count))
-        return process.DONE
+        return process.SOME_FAILED if everything.unsettled else process.DONE
 
     return connected(connection, work)
 
 
-DRIFTED: Final = "The list of companies changed while it was read; run it again to be sure that none is missing."
+UNSETTLED: Final = (
+    "The list of companies changed each time it was read, or was not as long as it announced: a company may be "
+    "missing. Run it again."
+)
+
+
+class AllCompanies:
+    """The agency's companies, each once; their list is read again while it changes.
+
+    Attributes:
+        total: how many there are, once that is known.
+        requests: how many requests it took to list them.
+        unsettled: the list changed in each reading, so a company may be missing.
+    """
+
+    def __init__(self, woodpecker: "WoodpeckerSession", active: bool | None, bar: output.Bar) -> None:
+        self._pager = woodpecker.agency.companies.list(active=active)
+        self._bar = bar
+        self.total: int | None = None
+        self.requests = 0
+        self.unsettled = False
+
+    async def read(self) -> "AsyncGenerator[Company, None]":
+        """Read them; once."""
+        from woodpecker_async.pagination import SettledPages  # noqa: PLC0415 - not for --help
+
+        pages = SettledPages(self._pager)
+        async for page in pages:
+            self.requests += page.attempts
+            self.total = page.total_elements
+            self._bar.expect(self.total)
+            for company in page:
+                yield company
+        self.unsettled = not pages.settled
 
 
 def _record(company: "Company") -> output.Record:

@@ -1,8 +1,9 @@
-"""What is said of companies that failed."""
+"""What is said of companies that failed, and of lists that may have hidden something."""
 
 from typing import TYPE_CHECKING, Final
 
-from woodpecker_async.cli import output
+from woodpecker_async.cli import output, process
+from woodpecker_async.cli.companies import UNSETTLED
 from woodpecker_async.cli.connection import Connection
 
 if TYPE_CHECKING:
@@ -12,14 +13,37 @@ if TYPE_CHECKING:
 _MOST_FAILURES: Final = 20
 
 
-def tell_failures(report: "Report", connection: Connection, done: str, rest: str) -> None:
-    """Name them on stderr, and those that failed for being inactive."""
+def tell_failures(report: "Report", connection: Connection, done: str, rest: str, *, unsettled: bool = False) -> None:
+    """Name them on stderr, and what may have been missed; --quiet leaves out only those that are inactive.
+
+    Args:
+        report: what came of the run.
+        connection: says whether to be quiet.
+        done: what could not be done with inactive companies.
+        rest: where the others are, if there are too many to name.
+        unsettled: the list of companies changed each time it was read.
+    """
     failed = [company for company in sorted(report.failures) if company not in report.inactive]
     for company in failed[:_MOST_FAILURES]:
         kind, text = report.failures[company]
         output.complain(f"Company {company} failed: {kind}: {text}")
     if len(failed) > _MOST_FAILURES:
         output.complain(f"... and {output.companies(len(failed) - _MOST_FAILURES)} more; {rest}.")
+    for company in sorted(report.drifted)[:_MOST_FAILURES]:
+        output.complain(
+            f"Company {company}: its list of keys changed each time it was read, or was not as long as it announced: "
+            "a key may be missing."
+        )
+    if len(report.drifted) > _MOST_FAILURES:
+        output.complain(f"... and {output.companies(len(report.drifted) - _MOST_FAILURES)} more; {rest}.")
+    if unsettled:
+        output.complain(UNSETTLED)
     if report.inactive:
         ids = ", ".join(map(str, sorted(report.inactive)))
         connection.note(f"Inactive, and so not {done}: {ids}")
+
+
+def exit_code(report: "Report", *, unsettled: bool = False) -> int:
+    """3 if companies failed for another reason than being inactive, or if a company or a key may be missing."""
+    failed = report.failed > len(report.inactive)
+    return process.SOME_FAILED if failed or report.drifted or unsettled else process.DONE

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final, TextIO, TypeVar
 import click
 
 from woodpecker_async.cli import output, process
-from woodpecker_async.cli.companies import DRIFTED
+from woodpecker_async.cli.companies import AllCompanies
 from woodpecker_async.cli.connection import Connection, connected, connection_options
-from woodpecker_async.cli.failures import tell_failures
+from woodpecker_async.cli.failures import exit_code, tell_failures
 from woodpecker_async.cli.output import Column, Record
 from woodpecker_async.cli.sweep import sweep
 from woodpecker_async.errors import KeyOutcomeUnknownError
@@ -97,6 +97,9 @@ def list_(
 
     One company's failure does not end the run: it is named on stderr, and the exit code is 3. Companies that
     cannot be listed because they are inactive are named too, and do not count as failed.
+
+    A list that changes while it is read is read again, three times at most. If it still changes then, a company
+    or a key may be missing: that is said on stderr, and the exit code is 3.
     """
     if everything == bool(companies):
         raise click.UsageError("say which companies: either --all, or --company ID as often as you like")
@@ -137,6 +140,8 @@ async def _list(woodpecker: "WoodpeckerSession", wish: Wish, connection: Connect
             raise
         except (Exception, CancelledError) as error:
             stopped = error
+    if hasattr(run.report, "unsettled"):
+        run.report.unsettled = source.unsettled
     # What is done will be skipped by --resume, so it is printed before a report says that it is done.
     if stopped is None or not printer.empty:
         printer.finish()
@@ -147,50 +152,46 @@ async def _list(woodpecker: "WoodpeckerSession", wish: Wish, connection: Connect
         return process.INTERRUPTED
     if stopped is not None:
         raise stopped
-    tell_failures(run.report, connection, "listed", "--report FILE keeps them all")
-    if source.drifted:
-        connection.note(DRIFTED)
+    tell_failures(run.report, connection, "listed", "--report FILE keeps them all", unsettled=source.unsettled)
     connection.note(_summary(run.report, source.requests))
-    return process.SOME_FAILED if run.report.failed > len(run.report.inactive) else process.DONE
+    return exit_code(run.report, unsettled=source.unsettled)
 
 
 class _Source:
-    """The companies to list.
-
-    Attributes:
-        total: how many there are, once that is known.
-        requests: how many requests it took to name them.
-        drifted: they changed while they were read.
-    """
+    """The companies to list: those that were named, or all."""
 
     def __init__(self, woodpecker: "WoodpeckerSession", wish: Wish, bar: output.Bar) -> None:
-        self._woodpecker = woodpecker
         self._wish = wish
         self._bar = bar
-        self.total: int | None = None
-        self.requests = 0
-        self.drifted = False
+        self._everything = AllCompanies(woodpecker, wish.active, bar)
+
+    @property
+    def total(self) -> int | None:
+        """How many there are, once that is known."""
+        return len(self._wish.companies) or self._everything.total
+
+    @property
+    def requests(self) -> int:
+        """How many requests it took to list them."""
+        return self._everything.requests
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether one may be missing."""
+        return self._everything.unsettled
 
     async def companies(self) -> "AsyncGenerator[int | Company, None]":
         done = set() if self._wish.resume is None else self._wish.resume.done
         if self._wish.companies:
-            self._expect(len(self._wish.companies))
+            self._bar.expect(len(self._wish.companies))
             self._bar.advance(len(done.intersection(self._wish.companies)))
             for company_id in self._wish.companies:
                 yield company_id
             return
-        pager = self._woodpecker.agency.companies.list(active=self._wish.active)
-        async for page in pager.pages():
-            self.requests += page.attempts
-            self._expect(page.total_elements)
-            self._bar.advance(sum(company.id in done for company in page))
-            for company in page:
+        async with aclosing(self._everything.read()) as found:
+            async for company in found:
+                self._bar.advance(company.id in done)
                 yield company
-        self.drifted = pager.drifted
-
-    def _expect(self, total: int | None) -> None:
-        self.total = total
-        self._bar.expect(total)
 
 
 def _record(outcome: "Outcome", *, reveal: bool) -> Record:
@@ -349,7 +350,8 @@ def ensure(connection: Connection, /, *, everything: bool, companies: tuple[int,
     For many companies (--all, or --company several times) --output is required: a file of JSON lines to which
     each key is added in full, and flushed to the disk, before the next is made. Lines on stdout are then a
     company's ID, a tab, and the key. Whatever ends the command, run it again: no key is made twice, and none
-    is lost.
+    is lost. If the list of companies changed each time it was read, one may have been left out: that is said on
+    stderr, and the exit code is 3.
     """
     if everything == bool(companies):
         raise click.UsageError("say which companies: either --all, or --company ID as often as you like")
@@ -444,14 +446,16 @@ async def _ensure_many(woodpecker: "WoodpeckerSession", order: ManyOrder, connec
 
     from woodpecker_async import bulk  # noqa: PLC0415
 
-    run = bulk.ensure_api_keys(
-        woodpecker, order.companies or None, label=order.label, sink=order.output_file, settle=order.settle
-    )
     # Lines come as companies finish, like JSON Lines: no bar between them on one terminal.
     bar_wanted = connection.shows_progress("jsonl")
     try:
         with output.progress("Ensuring keys", "companies", wanted=bar_wanted) as bar:
             bar.expect(len(order.companies) or None)
+            everything = AllCompanies(woodpecker, True, bar)
+            companies = order.companies or everything.read()
+            run = bulk.ensure_api_keys(
+                woodpecker, companies, label=order.label, sink=order.output_file, settle=order.settle
+            )
             async with run:
                 async for outcome in run:
                     for key in outcome.keys:
@@ -463,11 +467,11 @@ async def _ensure_many(woodpecker: "WoodpeckerSession", order: ManyOrder, connec
             f"Interrupted after {after}; the keys are in {order.output_file}. Run the same command again to go on."
         )
         return process.INTERRUPTED
-    tell_failures(run.report, connection, "given a key", "run it again for the rest")
+    tell_failures(run.report, connection, "given a key", "run it again for the rest", unsettled=everything.unsettled)
     connection.note(f"{_made(run.report)}, written to {order.output_file}")
     if connection.sandbox:
         connection.note("The embedded sandbox ends here, and the keys with it; `sandbox serve` keeps one running.")
-    return process.SOME_FAILED if run.report.failed > len(run.report.inactive) else process.DONE
+    return exit_code(run.report, unsettled=everything.unsettled)
 
 
 def _made(report: "Report") -> str:

@@ -334,7 +334,8 @@ class Engine:
         return self._error(call, verdict)
 
     def _error(self, call: _Call, verdict: Verdict, write_kind: str | None = None) -> CallError:
-        return protocol.error_for(verdict, self._context(call, verdict), note=call.note, write_kind=write_kind)
+        context, hints = self._context(call, verdict), self.settings.dialect.hints
+        return protocol.error_for(verdict, context, hints=hints, note=call.note, write_kind=write_kind)
 
     def _reply(self, call: _Call, verdict: Verdict) -> Reply[Any]:
         operation, options = call.operation, call.terms.options

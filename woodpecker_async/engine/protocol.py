@@ -32,22 +32,33 @@ class Dialect:
         name: the service's name, for messages.
         credential_header: the header that carries the key.
         credential_prefix: what stands before the key in it.
-        transient: the 5xx statuses after which a repeatable call is repeated.
+        transient: the statuses after which a repeatable call is repeated.
+        hints: what a user can do about some errors.
     """
 
     name: str
     credential_header: str
     credential_prefix: str = ""
     transient: frozenset[int] = frozenset({500, 502, 503, 504})
+    hints: Mapping[type[errors.CallError], str] = {}
 
 
-WOODPECKER: Final = Dialect(name="Woodpecker", credential_header="x-api-key")
-# Feldera says of itself: 502 to 504 pass, 500 and 501 are to be raised at once.
+WOODPECKER: Final = Dialect(
+    name="Woodpecker",
+    credential_header="x-api-key",
+    hints={
+        errors.AuthenticationError: "check the API key, and that the account's plan and add-on grant API access",
+        errors.PermissionDeniedError: "x-company-id and /agency paths need a key of the main agency account",
+        errors.CompanyInactiveError: "activate the company in Woodpecker first",
+    },
+)
+# Feldera says of itself: 502 to 504 pass, 500 and 501 are to be raised at once. Its own client repeats 408 as well.
 FELDERA: Final = Dialect(
     name="Feldera",
     credential_header="Authorization",
     credential_prefix="Bearer ",
-    transient=frozenset({502, 503, 504}),
+    transient=frozenset({408, 502, 503, 504}),
+    hints={errors.AuthenticationError: "check the token"},
 )
 
 
@@ -344,17 +355,23 @@ def _describe_foreign_body(answer: Answer) -> str:
 
 
 def error_for(
-    verdict: Verdict, context: dict[str, Any], *, note: str = "", write_kind: str | None = None
+    verdict: Verdict,
+    context: dict[str, Any],
+    *,
+    hints: Mapping[type[errors.CallError], str] = WOODPECKER.hints,
+    note: str = "",
+    write_kind: str | None = None,
 ) -> errors.CallError:
     """The exception a failed call ends in.
 
     Args:
         verdict: the last attempt's.
         context: what every `CallError` says of its call.
+        hints: see `Dialect`.
         note: why no further attempt was made, if that needs saying.
         write_kind: for a write that may have been acted on, how its outcome got lost.
     """
-    message = _message(verdict) + (f"; {note}" if note else "")
+    message = _message(verdict, hints) + (f"; {note}" if note else "")
     if write_kind is not None:
         return errors.OutcomeUnknownError(
             f"it is not known whether this happened: {message}",
@@ -380,14 +397,7 @@ def error_for(
     return verdict.error(message, **context)
 
 
-_HINTS: Final[Mapping[type[errors.CallError], str]] = {
-    errors.AuthenticationError: "check the API key, and that the account's plan and add-on grant API access",
-    errors.PermissionDeniedError: "x-company-id and /agency paths need a key of the main agency account",
-    errors.CompanyInactiveError: "activate the company in Woodpecker first",
-}
-
-
-def _message(verdict: Verdict) -> str:
+def _message(verdict: Verdict, hints: Mapping[type[errors.CallError], str]) -> str:
     if verdict.status is None:
         return verdict.detail
     said = ": ".join(part for part in (verdict.title, verdict.detail) if part)
@@ -396,6 +406,6 @@ def _message(verdict: Verdict) -> str:
         message += f" ({verdict.code})"
     if verdict.retry_after is not None:
         message += f"; the server asks to wait {verdict.retry_after:g} s"
-    if hint := _HINTS.get(verdict.error):
+    if hint := hints.get(verdict.error):
         message += f" ({hint})"
     return message

@@ -21,7 +21,7 @@ def may_repeat(verdict: Verdict, *, repeatable: bool, transient: frozenset[int])
     Args:
         verdict: what the attempt came to.
         repeatable: the operation does no harm when it happens twice.
-        transient: the 5xx statuses of this service that pass.
+        transient: the statuses of this service that pass.
     """
     match verdict.kind:
         case "not_sent" | "refused":
@@ -32,7 +32,7 @@ def may_repeat(verdict: Verdict, *, repeatable: bool, transient: frozenset[int])
             # The legacy API has a code for "something went wrong here" that may come with a 200 or a 400.
             return repeatable and (verdict.status in transient or (verdict.status or 0) < 500)
         case _:
-            return False
+            return repeatable and verdict.status in transient
 
 
 @attrs.define(eq=False, repr=False)
@@ -44,7 +44,7 @@ class Repeats:
         clock: time and chance.
         deadline: the moment, by the clock, at which the call is over.
         repeatable: the operation does no harm when it happens twice.
-        transient: the 5xx statuses of this service that pass.
+        transient: the statuses of this service that pass.
         failures: failures so far.
         counted: attempts so far that count against `policy.attempts`.
         went_stale: a repeat at once has already been spent on a stale connection.

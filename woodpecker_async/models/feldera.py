@@ -14,7 +14,7 @@ class FelderaKey:
     Attributes:
         id: the key's id.
         name: its name, unique on the instance.
-        role: `"read"` or `"write"`, where the version of the service has roles.
+        role: `"read"` or `"write"`; `None` from versions before 0.326.0, which have no roles.
     """
 
     id: UUID

@@ -1,29 +1,33 @@
 """Feldera's API keys, served on the same port but in no other way related to Woodpecker."""
 
 import re
-from typing import Any
+from typing import Any, Final
 
 from woodpecker_async.sandbox.service import Call
 from woodpecker_async.sandbox.state import FelderaKey, NameTakenError, State
-from woodpecker_async.sandbox.wire import Answer, RequestInfo, bodyless, feldera_error
+from woodpecker_async.sandbox.wire import Answer, RequestInfo, bodyless, feldera_error, feldera_unauthorized
 
-# Which names are legal is not documented in what we have; these certainly are.
-_LEGAL = re.compile(r"[A-Za-z0-9_-]{1,100}")
-_ROLES = ("read", "write")
+_PATTERN: Final = "^[a-zA-Z0-9_-]+$"
+_MOST_BYTES: Final = 100
+# Each may do what those before it may.
+_ROLES: Final = ("read", "write", "admin", "owner")
+_VERSION: Final = "0.369.0"
 
 
 def refusal(state: State, info: RequestInfo) -> Answer | None:
-    """401 unless the request carries a token that Feldera knows."""
-    scheme, _, token = info.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and state.opens_feldera(token.strip()):
-        return None
-    answer = feldera_error(401, "Unauthorized", "The bearer token is missing or not valid")
-    return answer.with_headers(WWW_Authenticate="Bearer")
+    """401 unless the request carries a token that Feldera knows, and 403 for keys with one that may only read."""
+    role = _role(state, info)
+    if role is None:
+        return feldera_unauthorized()
+    if role == "read" and info.path.startswith("/v0/api_keys"):
+        details = {"required": "write", "actual": role}
+        return feldera_error(403, "InsufficientPermissions", "This needs the role write", details)
+    return None
 
 
 def list_keys(call: Call) -> Answer:
-    """``GET /v0/api_keys``: a bare array without secrets."""
-    return Answer.of([_row(key) for key in call.state.feldera_keys.values()])
+    """``GET /v0/api_keys``: a bare array without secrets, in no order."""
+    return _uncached([_row(key) for key in call.state.feldera_keys.values()])
 
 
 def create_key(call: Call) -> Answer:
@@ -33,28 +37,85 @@ def create_key(call: Call) -> Answer:
     except ValueError:
         data = None
     if not isinstance(data, dict) or not isinstance(data.get("name"), str):
-        return feldera_error(400, "InvalidRequest", "The body must be an object with a name")
-    name, role = data["name"], data.get("role", "write")
-    if not _LEGAL.fullmatch(name):
-        return feldera_error(400, "InvalidName", "The name is not legal", {"name": name})
+        return _malformed("expected an object with a name")
+    name, role = data["name"], data.get("role") or "read"
     if role not in _ROLES:
-        return feldera_error(400, "InvalidRequest", "The role must be read or write")
+        return _malformed("unknown role")
+    refused = _refused_role(role, _role(call.state, call.info) or "read") or _refused_name(name)
+    if refused is not None:
+        return refused
     try:
         key = call.state.add_feldera_key(name, role)
     except NameTakenError:
         return feldera_error(409, "DuplicateName", "An entity with this name already exists")
-    return Answer.of({"api_key": key.api_key, "id": key.id, "name": key.name}, 201)
+    return _uncached({"api_key": key.api_key, "id": key.id, "name": key.name}, 201)
 
 
 def get_key(call: Call) -> Answer:
-    """``GET /v0/api_keys/{name}``."""
+    """``GET /v0/api_keys/{name}``: an array of one."""
     key = call.state.feldera_keys.get(call.parts[0])
-    return _unknown(call.parts[0]) if key is None else Answer.of(_row(key))
+    return _unknown(call.parts[0]) if key is None else _uncached([_row(key)])
 
 
 def delete_key(call: Call) -> Answer:
     """``DELETE /v0/api_keys/{name}``."""
     return bodyless(200) if call.state.delete_feldera_key(call.parts[0]) else _unknown(call.parts[0])
+
+
+def config(_: Call) -> Answer:
+    """``GET /v0/config``: what the official Python client asks for before anything else."""
+    texts = (
+        "revision",
+        "runtime_revision",
+        "changelog_url",
+        "build_source",
+        "posthog",
+        "conceptualhq",
+        "product_fruits",
+    )
+    return Answer.of({"version": _VERSION, "edition": "Open source", "build_info": {}, **dict.fromkeys(texts, "")})
+
+
+def health(_: Call) -> Answer:
+    """``GET /v0/cluster_healthz``."""
+    well = {"healthy": True}
+    return Answer.of({"all_healthy": True, "api": well, "compiler": well, "runner": well})
+
+
+def _role(state: State, info: RequestInfo) -> str | None:
+    scheme, _, token = info.headers.get("authorization", "").partition(" ")
+    return state.feldera_role(token.strip()) if scheme.lower() == "bearer" else None
+
+
+def _refused_role(role: str, callers: str) -> Answer | None:
+    if _ROLES.index(role) > _ROLES.index(callers):
+        details = {"requested": role, "creator": callers}
+        return feldera_error(403, "RoleExceedsCreator", "A key cannot have more rights than who makes it", details)
+    if role in {"admin", "owner"}:
+        return feldera_error(403, "OwnerAdminNotMintableAsApiKey", "No key has the role admin or owner")
+    return None
+
+
+def _refused_name(name: str) -> Answer | None:
+    if not name:
+        return feldera_error(400, "EmptyName", "The name is empty")
+    length = len(name.encode("utf-8", "surrogatepass"))
+    if length > _MOST_BYTES:
+        details = {"name": name, "length": length, "maximum": _MOST_BYTES}
+        return feldera_error(400, "TooLongName", "The name is too long", details)
+    if not re.fullmatch(_PATTERN, name):
+        details = {"name": name, "pattern": _PATTERN, "pattern_description": "letters, digits, underscores and hyphens"}
+        return feldera_error(400, "NameDoesNotMatchPattern", "The name has other characters than it may", details)
+    return None
+
+
+def _malformed(why: str) -> Answer:
+    """What the service's framework says of a body that it cannot read: a text, and not Feldera's error object."""
+    return Answer(status=400, body=f"Json deserialize error: {why}".encode(), headers={"Content-Type": "text/plain"})
+
+
+def _uncached(data: Any, status: int = 200) -> Answer:
+    return Answer.of(data, status, {"Cache-Control": "no-cache"})
 
 
 def _row(key: FelderaKey) -> dict[str, Any]:

@@ -45,7 +45,7 @@ def generate(*, companies: int, keys_per_company: int, inactive: int, seed: int,
         ),
         user=user,
         colleague=colleague,
-        feldera_token=f"apikey:{draw.letters(48, seed, 'feldera token')}",
+        feldera_token=f"apikey:{draw.letters(128, seed, 'feldera token')}",
     )
     state.add_key(hq_id, "Agency tools")
     company_id = hq_id

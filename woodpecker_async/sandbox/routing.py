@@ -7,6 +7,7 @@ from urllib.parse import unquote
 from attrs import frozen
 
 from woodpecker_async.sandbox import account, agency, agency_v1, feldera
+from woodpecker_async.sandbox.documented import NOT_SERVED, not_served
 from woodpecker_async.sandbox.service import Call, Rules
 from woodpecker_async.sandbox.state import ApiKey, Company, State
 from woodpecker_async.sandbox.wire import (
@@ -41,6 +42,12 @@ _ENDPOINTS: tuple[tuple[str, str, Endpoint], ...] = (
     ("POST", "/v0/api_keys", feldera.create_key),
     ("GET", "/v0/api_keys/([^/]+)", feldera.get_key),
     ("DELETE", "/v0/api_keys/([^/]+)", feldera.delete_key),
+    ("GET", "/v0/config", feldera.config),
+    ("GET", "/v0/cluster_healthz", feldera.health),
+)
+_ROUTES: tuple[tuple[str, re.Pattern[str], Endpoint], ...] = (
+    *((method, re.compile(pattern), endpoint) for method, pattern, endpoint in _ENDPOINTS),
+    *((method, re.compile("/rest" + pattern), not_served) for methods, pattern in NOT_SERVED for method in methods),
 )
 
 
@@ -94,10 +101,12 @@ class Router:
         return account_of_key.id
 
     def _feldera(self, info: RequestInfo) -> Answer:
-        endpoint, parts = _find(info)
-        if not callable(endpoint):
-            return feldera_error(endpoint, "NotFound", "Not found")
-        return endpoint(self._call(info, self.state.hq, None, parts))
+        endpoint, parts, allowed = _find(info)
+        if endpoint is not None:
+            return endpoint(self._call(info, self.state.hq, None, parts))
+        if allowed:
+            return feldera_error(405, "MethodNotAllowed", "Method not allowed").with_headers(Allow=allowed)
+        return feldera_error(404, "NotFound", "Not found")
 
     def _run(self, info: RequestInfo, account_of_key: Company, key: ApiKey) -> Answer:
         is_agency = "/agency/" in info.path + "/"
@@ -112,11 +121,11 @@ class Router:
             acts_in = self._named_company(info.company_header, account_of_key)
         if isinstance(acts_in, Answer):
             return acts_in
-        endpoint, parts = _find(info)
-        if callable(endpoint):
+        endpoint, parts, allowed = _find(info)
+        if endpoint is not None:
             return endpoint(self._call(info, acts_in, key, parts))
-        if endpoint == 405:
-            return error(405, "Method Not Allowed", "Method not allowed")
+        if allowed:
+            return error(405, "Method Not Allowed", "Method not allowed").with_headers(Allow=allowed)
         return v1_error("E_URL_NOT_FOUND", "Url not found", 404) if _is_v1(info) else not_found()
 
     def _named_company(self, header: str, account_of_key: Company) -> Company | Answer:
@@ -135,15 +144,16 @@ class Router:
         return Call(state=self.state, rules=self.rules, info=info, account=acts_in, key=key, is_hq=is_hq, parts=parts)
 
 
-def _find(info: RequestInfo) -> tuple[Endpoint | int, tuple[str, ...]]:
-    status = 404
-    for method, pattern, endpoint in _ENDPOINTS:
-        match = re.fullmatch(pattern, info.path)
+def _find(info: RequestInfo) -> tuple[Endpoint | None, tuple[str, ...], str]:
+    """The endpoint and the variable parts of its path; or the methods that the path has."""
+    allowed = set()
+    for method, pattern, endpoint in _ROUTES:
+        match = pattern.fullmatch(info.path)
         if match and method == info.method:
-            return endpoint, tuple(unquote(part) for part in match.groups())
+            return endpoint, tuple(unquote(part) for part in match.groups()), method
         if match:
-            status = 405
-    return status, ()
+            allowed.add(method)
+    return None, (), ", ".join(sorted(allowed))
 
 
 def _is_v1(info: RequestInfo) -> bool:

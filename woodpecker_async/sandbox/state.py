@@ -171,7 +171,7 @@ class State:
         self.companies[company_id].active = active
         self.version += 1
 
-    def add_feldera_key(self, name: str, role: str = "write") -> FelderaKey:
+    def add_feldera_key(self, name: str, role: str = "read") -> FelderaKey:
         """Make a Feldera key.
 
         Raises:
@@ -181,7 +181,9 @@ class State:
             raise NameTakenError(name)
         # The version tells a key that was made again from the one of that name before it.
         topic = (self.seed, "feldera", name, self.version)
-        key = FelderaKey(id=draw.identifier(*topic), name=name, role=role, api_key=f"apikey:{draw.letters(48, *topic)}")
+        key = FelderaKey(
+            id=draw.identifier(*topic), name=name, role=role, api_key=f"apikey:{draw.letters(128, *topic)}"
+        )
         self.feldera_keys[name] = key
         self.version += 1
         return key
@@ -193,6 +195,8 @@ class State:
         self.version += 1
         return True
 
-    def opens_feldera(self, token: str) -> bool:
-        """Whether Feldera accepts that token."""
-        return token == self.feldera_token or any(token == key.api_key for key in self.feldera_keys.values())
+    def feldera_role(self, token: str) -> str | None:
+        """The role of whoever comes with that token; None if Feldera does not know it."""
+        if token == self.feldera_token:
+            return "owner"
+        return next((key.role for key in self.feldera_keys.values() if key.api_key == token), None)

@@ -143,11 +143,21 @@ def feldera_error(status: int, code: str, message: str, details: Any = None) -> 
     return Answer.of({"message": message, "error_code": code, "details": details}, status)
 
 
+def feldera_unauthorized() -> Answer:
+    """Feldera's 401: the same object without details, which the service makes of a text and sends as one."""
+    answer = Answer.of(
+        {"message": "The bearer token is missing or not valid", "error_code": "AuthenticationFailed"}, 401
+    )
+    return answer.with_headers(Content_Type="text/plain; charset=utf-8", WWW_Authenticate="Bearer")
+
+
 def documented(status: int, path: str) -> Answer:
     """What the service says with a status on a path, as far as the documentation tells."""
     if path.startswith("/v0/"):
         # Feldera has errors of its own; its codes beyond those of the keys are not documented here.
-        codes = {401: "Unauthorized", 404: "UnknownApiKey", 409: "DuplicateName", 500: "InternalServerError"}
+        if status == 401:
+            return feldera_unauthorized()
+        codes = {403: "InsufficientPermissions", 404: "UnknownApiKey", 409: "DuplicateName", 500: "InternalServerError"}
         return feldera_error(status, codes.get(status, "Unavailable"), f"Status {status}")
     if status == 403:
         return bodyless(403)
