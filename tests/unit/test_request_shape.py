@@ -6,9 +6,10 @@ from collections.abc import Iterator
 import aiohttp
 import pytest
 from aioresponses import aioresponses
-from yarl import URL
+from aioresponses.compat import normalize_url
 
 from tests.aioresponses_shim import mocked
+from tests.calls import ROWS, method_at
 from tests.fakes import VirtualClock
 from woodpecker_async import WoodpeckerSession, errors
 from woodpecker_async.feldera import FelderaSession
@@ -31,109 +32,21 @@ async def test_the_shim_is_still_needed() -> None:
                 await session.get("http://x.example/")
 
 
-def page(content: list[object]) -> dict[str, object]:
-    return {
-        "content": content,
-        "pagination_data": {"total_elements": 1, "total_pages": 1, "current_page_number": 1, "page_size": 50},
-    }
-
-
-CALLS = {
-    "companies.list": (
-        lambda w: w.agency.companies.list(active=False).collect(),
-        ("GET", "/v2/agency/companies?active=false&page=1", None, page([])),
-    ),
-    "companies.create": (
-        lambda w: w.agency.companies.create(["Aviato"]),
-        ("POST", "/v2/agency/companies", {"companies": [{"name": "Aviato"}]}, {"companies": [{"id": 1, "name": "A"}]}),
-    ),
-    "api_keys.list": (
-        lambda w: w.agency.api_keys.list(7).collect(),
-        ("GET", "/v2/agency/companies/7/api_keys?page=1", None, page([{"api_key": "1.a", "label": None}])),
-    ),
-    "api_keys.create_once": (
-        lambda w: w.agency.api_keys.create_once(7, "crm"),
-        ("POST", "/v2/agency/companies/7/api_keys", {"label": "crm"}, {"api_key": "1.a"}),
-    ),
-    "email_accounts.list": (
-        lambda w: w.agency.email_accounts.list(7).collect(),
-        ("GET", "/v2/agency/companies/7/email_accounts", None, {"content": []}),
-    ),
-    "users.list": (
-        lambda w: w.agency.users.list(7, role="owner").collect(),
-        ("GET", "/v2/agency/companies/7/users?role=owner&page=1", None, page([{"id": 1, "name": "n", "email": "e"}])),
-    ),
-    "guests.invite": (
-        lambda w: w.agency.guests.invite(
-            7, [{"name": "Monica Hall", "email": "m@example.com", "permissions": ["mailboxes"]}]
-        ),
-        (
-            "POST",
-            "/v2/agency/companies/7/invite_guest",
-            {"guests": [{"name": "Monica Hall", "email": "m@example.com", "guest_permissions": ["mailboxes"]}]},
-            {},
-        ),
-    ),
-    "blacklist.domains.list": (
-        lambda w: w.agency.blacklist.domains.list(filter=["a.com", "b.com"], per_page=10).collect(),
-        (
-            "GET",
-            "/v2/agency/blacklist/domains?domain_filter=a.com%2Cb.com&per_page=10&page=0",
-            None,
-            {"domains": ["a.com"], "total": 1},
-        ),
-    ),
-    "blacklist.domains.add": (
-        lambda w: w.agency.blacklist.domains.add(["a.com"]),
-        ("POST", "/v2/agency/blacklist/domains", {"domains": ["a.com"]}, None),
-    ),
-    "blacklist.domains.remove": (
-        lambda w: w.agency.blacklist.domains.remove(["a.com"]),
-        ("DELETE", "/v2/agency/blacklist/domains", {"domains": ["a.com"]}, None),
-    ),
-    "inbox.list": (
-        lambda w: w.account.inbox.list(
-            interest="INTERESTED", campaign_ids=[1, 2], search=["call me"], read=False
-        ).collect(),
-        (
-            "GET",
-            "/v2/inbox/messages?prospect_interest_level=INTERESTED&campaign_ids=1%2C2&search_phrases=call%20me&read=false",
-            None,
-            {"content": [{"id": 1}], "pagination": {"next_page_cursor": None}},
-        ),
-    ),
-    "v1.companies": (
-        lambda w: w.agency_v1.companies().collect(),
-        ("GET", "/v1/agency/companies", None, []),
-    ),
-    "v1.create_api_key": (
-        lambda w: w.agency_v1.create_api_key(11111111, "key's label"),
-        ("POST", "/v1/agency/companies/api/add", {"company_id": 11111111, "name": "key's label"}, {"api_key": "g"}),
-    ),
-    "v1.create_company": (
-        lambda w: w.agency_v1.create_company("Bachmanity Infinite"),
-        ("POST", "/v1/agency/companies/add", {"name": "Bachmanity Infinite"}, {"id": 1, "name": "B", "api_keys": []}),
-    ),
-    "me": (lambda w: w.account.me(), ("GET", "/v1/me", None, {})),
-    "mailboxes.list": (lambda w: w.account.mailboxes.list().collect(), ("GET", "/v2/mailboxes", None, [])),
-}
-
-
-@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize("name", [name for name, row in ROWS.items() if row.one_request])
 async def test_what_is_sent(mock: aioresponses, name: str) -> None:
-    call, (method, path, body, payload) = CALLS[name]
-    mock.add(URL(BASE + path, encoded=True), method, payload=payload)
+    row = ROWS[name]
+    mock.add(BASE + row.path, row.method, payload=row.answer)
     async with WoodpeckerSession("1.key") as woodpecker:
-        await call(woodpecker)
+        await row.call(method_at(woodpecker, name))
     ((key, requests),) = mock.requests.items()
-    assert key == (method, URL(BASE + path, encoded=True))
+    assert key == (row.method, normalize_url(BASE + row.path))
     (request,) = requests
     headers, data = request.kwargs["headers"], request.kwargs["data"]
     assert headers["x-api-key"] == "1.key"
     assert "x-company-id" not in headers
     assert headers["User-Agent"].startswith("woodpecker-async/")
-    assert (json.loads(data) if data is not None else None) == body
-    assert ("Content-Type" in headers) == (body is not None)
+    assert (json.loads(data) if data is not None else None) == row.body
+    assert ("Content-Type" in headers) == (row.body is not None)
     assert request.kwargs["allow_redirects"] is False
 
 

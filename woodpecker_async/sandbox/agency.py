@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from woodpecker_async.sandbox.service import Call, paged
+from woodpecker_async.sandbox.service import Call, company_in_path, field, paged
 from woodpecker_async.sandbox.state import ApiKey, Company, Mailbox, NameTakenError
-from woodpecker_async.sandbox.wire import Answer, bad_request, bodyless, malformed, not_found, whole_number
+from woodpecker_async.sandbox.wire import Answer, bad_request, bodyless, malformed, not_found
 
 _MOST_AT_ONCE = 10
 _NO_ACTIVE_COMPANY = "No active company found"
@@ -39,7 +39,7 @@ def create_companies(call: Call) -> Answer:
 
 def list_api_keys(call: Call) -> Answer:
     """``GET /v2/agency/companies/{company_id}/api_keys``: the caller's own keys only."""
-    company = _company_in_path(call)
+    company = company_in_path(call)
     if company is None:
         return not_found()
     if not company.active and not call.rules.inactive_lists:
@@ -51,10 +51,10 @@ def create_api_key(call: Call) -> Answer:
     """``POST /v2/agency/companies/{company_id}/api_keys``."""
     if not call.info.body:
         return bodyless(400)
-    label = _field(call, "label")
+    label = field(call, "label")
     if not isinstance(label, str) or not label:
         return malformed()
-    company = _company_in_path(call)
+    company = company_in_path(call)
     if company is None or not company.active:
         return not_found(_NO_ACTIVE_COMPANY)
     key = call.state.add_key(company.id, call.rules.label(label), created_by=call.user.id)
@@ -63,28 +63,15 @@ def create_api_key(call: Call) -> Answer:
 
 def list_email_accounts(call: Call) -> Answer:
     """``GET /v2/agency/companies/{company_id}/email_accounts``: all in one answer, no pages."""
-    company = _company_in_path(call)
+    company = company_in_path(call)
     if company is None:
         return not_found()
     rows = [row for mailbox in company.mailboxes for row in _email_accounts(mailbox)]
     return Answer.of({"content": rows})
 
 
-def _company_in_path(call: Call) -> Company | None:
-    company_id = whole_number(call.parts[0])
-    return None if company_id is None else call.state.company(company_id)
-
-
-def _field(call: Call, name: str) -> Any:
-    try:
-        data = call.info.json()
-    except ValueError:
-        return None
-    return data.get(name) if isinstance(data, dict) else None
-
-
 def _names(call: Call) -> list[str] | None:
-    rows = _field(call, "companies")
+    rows = field(call, "companies")
     if not isinstance(rows, list) or not 1 <= len(rows) <= _MOST_AT_ONCE:
         return None
     names = [row.get("name") if isinstance(row, dict) else None for row in rows]

@@ -8,14 +8,11 @@ from woodpecker_async.sandbox.wire import Answer, error
 
 # Below /rest; {} is one segment.
 _PATHS: Final = """
-GET             /v2/agency/companies/{}/users
-POST            /v2/agency/companies/{}/invite_guest
 PUT             /v2/agency/companies/{}/guests/permissions
 POST            /v2/agency/companies/{}/prospects/delete
 POST            /v2/agency/companies/{}/linkedin_accounts
 POST            /v2/agency/companies/{}/linkedin_accounts/{}/generate-connect-link
 GET             /v2/agency/deliverability
-GET,POST,DELETE /v2/agency/blacklist/domains
 GET,POST        /v2/agency/blacklist/emails
 GET             /v2/users
 GET,DELETE      /v1/prospects
@@ -33,7 +30,6 @@ POST            /v2/campaigns/{}/steps
 PATCH,DELETE    /v2/campaigns/{}/steps/{}
 PATCH           /v2/campaigns/{}/steps/{}/versions/{}
 GET,PUT,DELETE  /v2/campaigns/{}/bounce_shield/threshold
-GET             /v2/inbox/messages
 POST            /v2/inbox/messages/{}/reply
 GET,PATCH       /v2/mailboxes/{}
 POST            /v2/mailboxes/manual_connection/bulk

@@ -6,7 +6,7 @@ from urllib.parse import unquote
 
 from attrs import frozen
 
-from woodpecker_async.sandbox import account, agency, agency_v1, feldera
+from woodpecker_async.sandbox import account, agency, agency_v1, blacklist, feldera, inbox, people
 from woodpecker_async.sandbox.documented import NOT_SERVED, not_served
 from woodpecker_async.sandbox.service import Call, Rules
 from woodpecker_async.sandbox.state import ApiKey, Company, State
@@ -33,11 +33,17 @@ _ENDPOINTS: tuple[tuple[str, str, Endpoint], ...] = (
     ("GET", _COMPANIES + r"/(\d+)/api_keys", agency.list_api_keys),
     ("POST", _COMPANIES + r"/(\d+)/api_keys", agency.create_api_key),
     ("GET", _COMPANIES + r"/(\d+)/email_accounts/?", agency.list_email_accounts),
+    ("GET", _COMPANIES + r"/(\d+)/users", people.list_users),
+    ("POST", _COMPANIES + r"/(\d+)/invite_guest", people.invite_guests),
+    ("GET", "/rest/v2/agency/blacklist/domains", blacklist.list_domains),
+    ("POST", "/rest/v2/agency/blacklist/domains", blacklist.add_domains),
+    ("DELETE", "/rest/v2/agency/blacklist/domains", blacklist.remove_domains),
     ("GET", "/rest/v1/agency/companies", agency_v1.list_companies),
     ("POST", "/rest/v1/agency/companies/api/add", agency_v1.add_api_key),
     ("POST", "/rest/v1/agency/companies/add", agency_v1.add_company),
     ("GET", "/rest/v1/me", account.me),
     ("GET", "/rest/v2/mailboxes", account.list_mailboxes),
+    ("GET", "/rest/v2/inbox/messages", inbox.list_messages),
     ("GET", "/v0/api_keys", feldera.list_keys),
     ("POST", "/v0/api_keys", feldera.create_key),
     ("GET", "/v0/api_keys/([^/]+)", feldera.get_key),

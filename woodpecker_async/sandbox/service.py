@@ -58,6 +58,21 @@ class Call:
         return self.state.user if self.key is None else self.state.user_of(self.key)
 
 
+def company_in_path(call: Call) -> Company | None:
+    """The company that the path names."""
+    company_id = whole_number(call.parts[0])
+    return None if company_id is None else call.state.company(company_id)
+
+
+def field(call: Call, name: str) -> Any:
+    """A field of the body; None if the body is no JSON object."""
+    try:
+        data = call.info.json()
+    except ValueError:
+        return None
+    return data.get(name) if isinstance(data, dict) else None
+
+
 def paged(call: Call, rows: Sequence[Any], shape: Callable[[Any], Any]) -> Answer:
     """The page of ``rows`` which the request asks for."""
     page = whole_number(call.info.query.get("page", "1"))

@@ -42,6 +42,16 @@ class ApiKey:
     created_by: int
 
 
+@frozen(kw_only=True)
+class Guest:
+    """Somebody from outside who was invited to look at a company."""
+
+    id: int
+    name: str
+    email: str
+    permissions: tuple[str, ...] = ()
+
+
 @define(kw_only=True)
 class Company:
     """An account: a client of the agency, or the agency's own (HQ)."""
@@ -54,6 +64,7 @@ class Company:
     linkedin_slots: int = 0
     mailboxes: tuple[Mailbox, ...] = ()
     keys: list[ApiKey] = Factory(list)
+    guests: list[Guest] = Factory(list)
 
     @property
     def email_slots(self) -> int:
@@ -87,6 +98,7 @@ class State:
         companies: the client accounts by id, in the order of their creation.
         feldera_token: the token which Feldera accepts beside the keys it made.
         feldera_keys: Feldera's keys by name.
+        blacklisted_domains: domains that nobody of the agency writes to.
         version: grows by one with each change.
     """
 
@@ -97,6 +109,7 @@ class State:
     feldera_token: str = field(repr=False)
     companies: dict[int, Company] = Factory(dict)
     feldera_keys: dict[str, FelderaKey] = Factory(dict)
+    blacklisted_domains: set[str] = Factory(set)
     version: int = 0
     _accounts: dict[str, tuple[Company, ApiKey]] = field(init=False, factory=dict, repr=False)
 
@@ -165,6 +178,23 @@ class State:
             made.append(company)
         self.version += 1
         return made
+
+    def invite(self, company_id: int, name: str, email: str, permissions: Iterable[str]) -> Guest:
+        """Invite a guest; who was invited before keeps the name and the permissions of the first invitation."""
+        company = self.companies[company_id]
+        for guest in company.guests:
+            if guest.email == email:
+                return guest
+        guest_id = 900_000 + draw.number(self.seed, "guest", company_id, len(company.guests)) % 10**8
+        company.guests.append(Guest(id=guest_id, name=name, email=email, permissions=tuple(permissions)))
+        self.version += 1
+        return company.guests[-1]
+
+    def blacklist(self, *, add: Iterable[str] = (), remove: Iterable[str] = ()) -> None:
+        """Change the blacklist of domains."""
+        self.blacklisted_domains |= {domain.lower() for domain in add}
+        self.blacklisted_domains -= {domain.lower() for domain in remove}
+        self.version += 1
 
     def set_active(self, company_id: int, active: bool) -> None:
         """Activate or deactivate a company, as somebody does on the web page."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from attrs import asdict
 
-from woodpecker_async.sandbox.state import ApiKey, Company, FelderaKey, Mailbox, State, User
+from woodpecker_async.sandbox.state import ApiKey, Company, FelderaKey, Guest, Mailbox, State, User
 
 _FORMAT = 1
 
@@ -26,6 +26,7 @@ def save(state: State, path: Path) -> None:
         "hq": asdict(state.hq),
         "companies": [asdict(company) for company in state.companies.values()],
         "feldera_keys": [asdict(key) for key in state.feldera_keys.values()],
+        "blacklisted_domains": sorted(state.blacklisted_domains),
     }
     # mkstemp makes the file with mode 0600, so the secrets are never readable by others.
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -58,6 +59,7 @@ def load(path: Path) -> State:
             hq=_company(data["hq"]),
             companies={row["id"]: _company(row) for row in data["companies"]},
             feldera_keys={row["name"]: FelderaKey(**row) for row in data["feldera_keys"]},
+            blacklisted_domains=set(data.get("blacklisted_domains", ())),
         )
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is not a state file of the sandbox: {error}") from error
@@ -66,4 +68,5 @@ def load(path: Path) -> State:
 def _company(row: dict[str, Any]) -> Company:
     mailboxes = tuple(Mailbox(**box) for box in row["mailboxes"])
     keys = [ApiKey(**key) for key in row["keys"]]
-    return Company(**{**row, "mailboxes": mailboxes, "keys": keys})
+    guests = [Guest(**{**guest, "permissions": tuple(guest["permissions"])}) for guest in row.get("guests", ())]
+    return Company(**{**row, "mailboxes": mailboxes, "keys": keys, "guests": guests})
