@@ -1,0 +1,143 @@
+"""What an error reporter could collect of an exception: everything that is reachable from its frames.
+
+Sentry, rich, structlog and stackprinter print the variables of each frame, and look into them: through mappings,
+sequences, attrs fields, `__dict__` and `__slots__`, a few levels deep. This walks as they do, and further: through
+the frames of every exception in the chain, but for those of the tests themselves.
+"""
+
+import base64
+import contextlib
+import sys
+import types
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from woodpecker_async import Secret
+
+LEVELS = 5
+TESTS = str(Path(__file__).parent)
+
+_OPAQUE = (Secret, type, types.ModuleType, types.BuiltinFunctionType, int, float, complex, type(None))
+
+
+def leaks(error: BaseException, secrets: Iterable[str]) -> list[str]:
+    """Where the secrets can be found, each as a path: frame, variable, field, item."""
+    wanted = Wanted(secrets)
+    found: list[str] = []
+    for member in chain(error):
+        name = type(member).__name__
+        found += wanted.under(name, {"args": member.args, "str": str(member), **vars(member)})
+        for frame, line in frames(member):
+            where = f"{name}: {Path(frame.f_code.co_filename).name}:{line} {frame.f_code.co_name}"
+            if not frame.f_code.co_filename.startswith(TESTS):
+                found += wanted.under(where, frame.f_locals)
+    return found
+
+
+def chain(error: BaseException) -> Iterator[BaseException]:
+    """The exception, and all that it is chained to or made of."""
+    todo, seen = [error], set()
+    while todo:
+        one = todo.pop()
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        yield one
+        todo += [other for other in (one.__cause__, one.__context__) if other is not None]
+        todo += getattr(one, "exceptions", ())
+
+
+def frames(error: BaseException) -> Iterator[tuple[types.FrameType, int]]:
+    """The frames of its traceback."""
+    traceback = error.__traceback__
+    while traceback is not None:
+        yield traceback.tb_frame, traceback.tb_lineno
+        traceback = traceback.tb_next
+
+
+class Wanted:
+    """Secrets in the forms in which they travel."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        plain = {secret.encode() for secret in secrets}
+        coded = {base64.b64encode(prefix + secret) for secret in plain for prefix in (b"", b"Bearer ", b":")}
+        self._forms = plain | {form.rstrip(b"=")[:-1] for form in coded}
+
+    def within(self, data: bytes) -> bool:
+        return any(form in data for form in self._forms)
+
+    def under(self, where: str, variables: Mapping[str, Any]) -> list[str]:
+        """The paths to them, breadth first: an object is looked at where it is least deep."""
+        found: list[str] = []
+        todo: deque[tuple[str, Any, int]] = deque((f"{where} {name}", value, 0) for name, value in variables.items())
+        seen: dict[int, Any] = {}
+        while todo:
+            path, value, level = todo.popleft()
+            if isinstance(value, _OPAQUE) or id(value) in seen:
+                continue
+            seen[id(value)] = value
+            if self.within(_own_text(value)):
+                found.append(path)
+            if level < LEVELS:
+                todo.extend((f"{path}{step}", child, level + 1) for step, child in _children(value))
+        return found
+
+
+def _own_text(value: object) -> bytes:
+    if isinstance(value, str):
+        return value.encode("utf-8", "surrogatepass")
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value)
+    with contextlib.suppress(Exception):
+        return f"{value!r} {value!s}".encode("utf-8", "surrogatepass")
+    return b""
+
+
+def _children(value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, str | bytes | bytearray | memoryview):
+        return
+    with contextlib.suppress(Exception):
+        if isinstance(value, Mapping):
+            for name, item in tuple(value.items()):
+                yield "{}", name
+                yield f"[{str(name)[:20]!r}]", item
+        elif isinstance(value, Sequence | Set):
+            yield from (("[]", item) for item in tuple(value))
+    for name in _field_names(value):
+        with contextlib.suppress(Exception):
+            yield f".{name}", getattr(value, name)
+
+
+def _field_names(value: Any) -> set[str]:
+    names: set[str] = set(getattr(value, "__dict__", ()))
+    if attrs.has(type(value)):
+        names |= {field.name for field in attrs.fields(type(value))}
+    for kind in type(value).__mro__:
+        slots = kind.__dict__.get("__slots__", ())
+        for slot in (slots,) if isinstance(slots, str) else tuple(slots):
+            private = slot.startswith("__") and not slot.endswith("__")
+            names.add(f"_{kind.__name__.lstrip('_')}{slot}" if private else slot)
+    return names - {"__dict__", "__weakref__"}
+
+
+def interrupted_at(moment: int, error: BaseException, files: tuple[str, ...], *, opcodes: bool = False):
+    """A trace function that raises the exception at the n-th line (or bytecode) run in those files."""
+    left = moment
+
+    def trace(frame: types.FrameType, event: str, arg: object):
+        nonlocal left
+        if not frame.f_code.co_filename.startswith(files):
+            return None
+        frame.f_trace_opcodes, frame.f_trace_lines = opcodes, not opcodes
+        if event == ("opcode" if opcodes else "line"):
+            left -= 1
+            if left == 0:
+                sys.settrace(None)
+                raise error
+        return trace
+
+    return trace
