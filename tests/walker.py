@@ -92,8 +92,10 @@ def _own_text(value: object) -> bytes:
         return value.encode("utf-8", "surrogatepass")
     if isinstance(value, bytes | bytearray | memoryview):
         return bytes(value)
+    if isinstance(value, Mapping | Sequence | Set) or type(value).__repr__ is object.__repr__:
+        return b""  # what is in it has its turn
     with contextlib.suppress(Exception):
-        return f"{value!r} {value!s}".encode("utf-8", "surrogatepass")
+        return repr(value).encode("utf-8", "surrogatepass")
     return b""
 
 
