@@ -2,7 +2,6 @@
 
 import io
 import json
-
 from collections.abc import Callable
 
 import rich.console
@@ -102,4 +101,3 @@ asyncio.run(main())
 sentry_sdk.flush()
 print(json.dumps(sent))
 """
-

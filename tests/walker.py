@@ -7,10 +7,12 @@ the frames of every exception in the chain, but for those of the tests themselve
 
 import base64
 import contextlib
+import re
 import sys
 import types
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any
 
@@ -65,10 +67,11 @@ class Wanted:
     def __init__(self, secrets: Iterable[str]) -> None:
         plain = {secret.encode() for secret in secrets}
         coded = {base64.b64encode(prefix + secret) for secret in plain for prefix in (b"", b"Bearer ", b":")}
-        self._forms = plain | {form.rstrip(b"=")[:-1] for form in coded}
+        forms = plain | {form.rstrip(b"=")[:-1] for form in coded}
+        self._pattern = re.compile(b"|".join(map(re.escape, sorted(forms))))
 
     def within(self, data: bytes) -> bool:
-        return any(form in data for form in self._forms)
+        return self._pattern.search(data) is not None
 
     def under(self, where: str, variables: Mapping[str, Any]) -> list[str]:
         """The paths to them, breadth first: an object is looked at where it is least deep."""
@@ -92,7 +95,7 @@ def _own_text(value: object) -> bytes:
         return value.encode("utf-8", "surrogatepass")
     if isinstance(value, bytes | bytearray | memoryview):
         return bytes(value)
-    if isinstance(value, Mapping | Sequence | Set) or type(value).__repr__ is object.__repr__:
+    if isinstance(value, Mapping | Sequence | AbstractSet) or type(value).__repr__ is object.__repr__:
         return b""  # what is in it has its turn
     with contextlib.suppress(Exception):
         return repr(value).encode("utf-8", "surrogatepass")
@@ -107,7 +110,7 @@ def _children(value: Any) -> Iterator[tuple[str, Any]]:
             for name, item in tuple(value.items()):
                 yield "{}", name
                 yield f"[{str(name)[:20]!r}]", item
-        elif isinstance(value, Sequence | Set):
+        elif isinstance(value, Sequence | AbstractSet):
             yield from (("[]", item) for item in tuple(value))
     for name in _field_names(value):
         with contextlib.suppress(Exception):

@@ -8,6 +8,7 @@ the order of the steps is here and nowhere else.
 import asyncio
 import itertools
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
@@ -350,13 +351,10 @@ class Engine:
         operation, options = call.operation, call.terms.options
         value = None
         if operation.answer is not None:
-            value = look_at(
-                verdict.body,
-                codec.decode,
-                operation.answer,
-                strict=options.strict is True,
-                skip_bad_items=options.skip_bad_items is True,
-            )
+            decode = codec.decode
+            if options.strict or options.skip_bad_items:
+                decode = partial(decode, strict=options.strict is True, skip_bad_items=options.skip_bad_items is True)
+            value = look_at(verdict.body, decode, operation.answer)
         if isinstance(value, codec.Undecodable):
             shown = ", ".join(value.paths[:5]) + (", ..." if len(value.paths) > 5 else "")
             raise ResponseDecodeError(

@@ -6,11 +6,11 @@ is kept as a function that returns it, and is looked at only in frames that no t
 """
 
 from collections.abc import Callable
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import TypeVar, TypeVarTuple
 
 T = TypeVar("T")
 R = TypeVar("R")
-P = ParamSpec("P")
+Ts = TypeVarTuple("Ts")
 E = TypeVar("E", bound=BaseException)
 
 
@@ -19,12 +19,10 @@ def hidden(value: T) -> Callable[[], T]:
     return lambda: value
 
 
-def look_at(
-    secret: Callable[[], T], function: Callable[Concatenate[T, P], R], /, *args: P.args, **kwargs: P.kwargs
-) -> R:
+def look_at(secret: Callable[[], T], function: Callable[[T, *Ts], R], *args: *Ts) -> R:
     """Call a function with what is hidden. An exception leaves its frames behind here."""
     try:
-        return function(secret(), *args, **kwargs)
+        return function(secret(), *args)
     except BaseException as error:
         leaving = without_frames(error)
     try:

@@ -90,7 +90,7 @@ class Request:
 
 
 def _hidden_body(body: bytes) -> Callable[[], bytes]:
-    return hidden(body)
+    return lambda: body  # as `hidden` does, with one call less for each answer
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)
@@ -177,7 +177,7 @@ def build_request(
     key: Secret,
     body: bytes | None,
 ) -> Request:
-    """The request of one attempt, with a header mapping of its own.
+    """The request of one attempt. What requests have in common is never changed for one of them.
 
     `x-company-id` comes from the operation and from nowhere else, so that it cannot be lost between attempts
     or leak into another request.
@@ -190,11 +190,11 @@ def build_request(
         key: the key to ask with.
         body: JSON.
     """
-    headers = dict(common)
+    headers = common
     if operation.as_company is not None:
-        headers["x-company-id"] = str(operation.as_company)
+        headers = {**headers, "x-company-id": str(operation.as_company)}
     if body is not None:
-        headers["Content-Type"] = "application/json"
+        headers = {**headers, "Content-Type": "application/json"}
     return Request(
         method=operation.method,
         path=prefix + operation.path,
