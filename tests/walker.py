@@ -7,6 +7,7 @@ the frames of every exception in the chain, but for those of the tests themselve
 
 import base64
 import contextlib
+import dis
 import re
 import sys
 import types
@@ -129,20 +130,37 @@ def _field_names(value: Any) -> set[str]:
     return names - {"__dict__", "__weakref__"}
 
 
-def interrupted_at(moment: int, error: BaseException, files: tuple[str, ...], *, opcodes: bool = False):
-    """A trace function that raises the exception at the n-th line (or bytecode) run in those files."""
-    left = moment
+class Interruption:
+    """A trace function that raises KeyboardInterrupt at the n-th place where a signal handler could.
 
-    def trace(frame: types.FrameType, event: str, arg: object):
-        nonlocal left
-        if not frame.f_code.co_filename.startswith(files):
+    The interpreter runs them when a function begins, after a call, and when a loop begins anew; not, say, between the
+    first two instructions of an `except` block.
+
+    Args:
+        moment: which place, counted from 1.
+        files: the files (or folders) whose code is interrupted.
+    """
+
+    def __init__(self, moment: int, files: tuple[str, ...]) -> None:
+        self.left = moment
+        self._files = files
+
+    @property
+    def happened(self) -> bool:
+        return self.left <= 0
+
+    def __call__(self, frame: types.FrameType, event: str, arg: object):
+        if not frame.f_code.co_filename.startswith(self._files):
             return None
-        frame.f_trace_opcodes, frame.f_trace_lines = opcodes, not opcodes
-        if event == ("opcode" if opcodes else "line"):
-            left -= 1
-            if left == 0:
+        frame.f_trace_opcodes, frame.f_trace_lines = True, False
+        if event == "opcode" and frame.f_code.co_code[frame.f_lasti] in _INTERRUPTIBLE:
+            self.left -= 1
+            if self.left == 0:
                 sys.settrace(None)
-                raise error
-        return trace
+                raise KeyboardInterrupt
+        return self
 
-    return trace
+
+_INTERRUPTIBLE = {
+    number for name, number in dis.opmap.items() if name == "RESUME" or name.startswith(("CALL", "JUMP_BACKWARD"))
+}

@@ -13,7 +13,7 @@ _SECRET_NAMES: Final = ("key", "token", "secret", "pass", "pwd", "auth", "creden
 _KEY: Final = re.compile(r"(?<![\w.])\d+\.(?=[\w-]*[A-Za-z])[\w-]{12,}|\bapikey:[\w.-]{8,}")
 
 # A number below such a name is none of the secrets: "key_count", "token": {"expires_in": 3600}.
-_COUNTS: Final = re.compile(r"(count|limit|total|_id|_in|_at)$", re.IGNORECASE)
+_COUNTS: Final = re.compile(r"((^|_)id|count|limit|total|_in|_at)$", re.IGNORECASE)
 
 # JSON can be nested deeper than Python can recurse.
 _DEEPEST: Final = 20
