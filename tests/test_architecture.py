@@ -10,13 +10,14 @@ import pytest
 import woodpecker_async
 
 ROOT = Path(woodpecker_async.__file__).parent
-LEAVES = {"_lazy", "errors", "secret", "options", "engine.clock"}
+LEAVES = {"_lazy", "_redact", "errors", "secret", "options", "engine.clock"}
 PURE = {
     "engine.operation",
     "engine.envelopes",
     "engine.protocol",
     "engine.codec",
     "engine.readers",
+    "engine.hidden",
     "engine.window",
 }
 MEET_IN_CALL = {"engine.transport", "engine.retry", "engine.lanes", "engine.observe"}
@@ -88,7 +89,7 @@ def test_each_library_has_one_home(library: str, homes: set[str]) -> None:
 
 def test_who_speaks_with_redis_and_who_does_without_meet_in_the_backend_only() -> None:
     assert ours("engine.shared.redis_client") <= {"secret"}
-    assert ours("engine.shared.outage") <= {"options"}
+    assert ours("engine.shared.outage") <= {"_redact", "options"}
 
 
 def test_resources_and_pagination_see_the_engine_through_a_protocol() -> None:

@@ -309,7 +309,8 @@ class SettledPages(AsyncIterator[Page[T]]):
 
 def _warn_of_drift(pager: Pager[Any], what: str, seen: int, announced: int | None) -> None:
     path = pager._page(pager._style.first).path
-    _logger.warning("the list %s %s: %s items seen, %s announced", path, what, seen, announced)
+    fields = {"woodpecker_path": path, "woodpecker_seen": seen, "woodpecker_announced": announced}
+    _logger.warning("the list %s %s: %s items seen, %s announced", path, what, seen, announced, extra=fields)
 
 
 def _whole(name: str, value: object, least: int, most: int | None) -> None:

@@ -132,3 +132,47 @@ def test_me_shows_no_key(cli, box):
         "key_count": 2,
         "token": None,
     }
+
+
+def test_me_masks_secrets_wherever_they_stand(cli, box):
+    key = "123456.abcdefg123456hijk987"
+    answer = {
+        "api_keys": ["abc", {"value": "abc", "id": 3}],
+        "auth": {"user": "abc", "pin": 4711, "expires_in": 3600, "active": True},
+        "smtp_pwd": "abc", "passphrase": ["abc"], "userCredentials": {"x": [["abc"]]}, "Secret": "abc", "TOKEN": "abc",
+        "note": f"use {key} for all", "list": [[key]], key: 1, "name": "Bachmanity\n", "count": 7,
+    }  # fmt: skip
+    box.faults.add(Fault.body(answer, times=2))
+    got = cli("me", "--format", "json")
+    assert key not in got.out
+    assert json.loads(got.out) == {
+        "api_keys": ["****", {"value": "****", "id": 3}],
+        "auth": {"user": "****", "pin": "****", "expires_in": 3600, "active": True},
+        "smtp_pwd": "****", "passphrase": ["****"], "userCredentials": {"x": [["****"]]}, "Secret": "****", "TOKEN": "****",
+        "note": "use 123456.****k987 for all", "list": [["123456.****k987"]], "123456.****k987": 1,
+        "name": "Bachmanity\n", "count": 7,
+    }  # fmt: skip
+    table = cli("me").out
+    assert "abc" not in table
+
+
+@pytest.mark.parametrize("format_", ["table", "json", "jsonl", "csv"])
+@pytest.mark.parametrize(
+    "command",
+    [("me",), ("keys", "list", "--all"), ("keys", "list", "--company", "1"), ("companies", "list"), ("keys", "audit")],
+)
+@pytest.mark.parametrize("fault", [None, "said back", "wrong type"])
+def test_no_command_shows_a_key(cli, box, command, format_, fault):
+    """On stdout and stderr, with the verbose kinds of failure too."""
+    if fault == "said back":
+        text = f"{box.hq_key}\x1b[2J\u202e\n{{}}"
+        body = {"title": text, "detail": text, "code": text, "details": [text]}
+        box.faults.add(Fault.status(400, body=body, headers={"X-Request-Id": box.hq_key}, times=None))
+    elif fault == "wrong type":
+        box.faults.add(
+            Fault.rewriting(lambda _, sent: sent.with_json({"content": [{"api_key": [box.hq_key]}]}), times=None)
+        )
+    got = cli(*command, "--format", format_)
+    assert not any(key.secret in got.out + got.err for c in box.state.companies.values() for key in c.keys)
+    assert box.hq_key not in got.out + got.err
+    assert all(line.isprintable() for line in got.err.split("\n"))

@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from woodpecker_async.engine.operation import OWN, Operation, foreign_path, is_account_level, raw_request
-from woodpecker_async.engine.protocol import WOODPECKER, Headers, build_request, common_headers
+from woodpecker_async.engine.protocol import WOODPECKER, build_request, common_headers
 from woodpecker_async.errors import ConfigError
 from woodpecker_async.secret import Secret
 
@@ -34,9 +34,12 @@ def segments_of(template: str) -> dict[str, int | str]:
     return dict.fromkeys(re.findall(r"\{(\w+)\}", template), 7)
 
 
-def headers_of(operation: Operation[Any]) -> Headers:
-    common = common_headers(WOODPECKER, Secret("1.key"), "ua", {})
-    return build_request(operation, prefix="/rest", common=common, body=None).headers
+def headers_of(operation: Operation[Any]) -> dict[str, str]:
+    common = common_headers("ua", {})
+    request = build_request(
+        operation, dialect=WOODPECKER, key=Secret("1.key"), prefix="/rest", common=common, body=None
+    )
+    return request.signed_headers()
 
 
 @given(methods, account_templates, accounts)

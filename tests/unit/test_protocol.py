@@ -15,10 +15,10 @@ from woodpecker_async.engine.operation import OWN, Operation
 from woodpecker_async.engine.protocol import (
     WOODPECKER,
     Answer,
-    Headers,
     NoAnswer,
     build_request,
     common_headers,
+    error_for,
     judge,
 )
 from woodpecker_async.secret import Secret
@@ -196,22 +196,119 @@ def request_for(operation: Operation):
     return build_request(
         operation,
         prefix="/rest",
-        common=common_headers(WOODPECKER, KEY, "ua", {"X-App": "a"}),
+        common=common_headers("ua", {"X-App": "a"}),
+        dialect=WOODPECKER,
+        key=KEY,
         body=None,
     )
 
 
-def test_a_request_has_its_headers_and_hides_their_values() -> None:
+def test_the_key_is_in_the_signed_headers_only() -> None:
     request = request_for(
         Operation.of("GET", "/v2/x", dict, account=OWN, params={"active": True, "page": 2, "none": None, "q": "a b&c"})
     )
     assert request.path == "/rest/v2/x"
     assert request.query == "active=true&page=2&q=a%20b%26c"
-    assert dict(request.headers) == {
+    assert request.signed_headers() == {
         "X-App": "a",
         "Accept": "application/json",
         "User-Agent": "ua",
         "x-api-key": "123.sentinel-key",
     }
-    assert "sentinel" not in repr(request)
-    assert "sentinel" not in f"{Headers({'x-api-key': 'sentinel'})}"
+    assert request.headers == {"X-App": "a", "Accept": "application/json", "User-Agent": "ua"}
+
+
+def words(outcome: Answer | NoAnswer, operation: Operation = KEYS, *, key: Secret = KEY, **more: str) -> str:
+    """What the exception says, without the context in brackets."""
+    judged = judge(operation, outcome, key=key, now=lambda: NOW)
+    return error_for(judged, {}, **more).args[0]
+
+
+def answered(status: int, body: bytes = b"", **headers: str) -> Answer:
+    return Answer(status=status, headers={k.replace("_", "-"): v for k, v in headers.items()}, body=body)
+
+
+PLAN = "check the API key, and that the account's plan and add-on grant API access"
+MAIN = "x-company-id and /agency paths need a key of the main agency account"
+HTML = b"<html>nginx</html>"
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (answered(400, problem(400, "Bad request", "no")), "400 Bad request: no"),
+        (answered(400, problem(400, "Bad request", "")), "400 Bad request"),
+        (answered(400, b'{"message": "no"}'), "400 no"),
+        (answered(418), "418 without a body"),
+        (answered(418, b" \r\n "), "418 without a body"),
+        (answered(401, problem(401, "Unauthorized", "Invalid api key")), f"401 Unauthorized: Invalid api key ({PLAN})"),
+        (answered(403), f"403 without a body ({MAIN})"),
+        (
+            answered(409, problem(409, "Conflict", "Company is inactive")),
+            "409 Conflict: Company is inactive (activate the company in Woodpecker first)",
+        ),
+        (answered(409, b'{"message": "taken", "error_code": "DuplicateName"}'), "409 taken (DuplicateName)"),
+        (
+            answered(200, b'{"status": {"status": "ERROR", "code": "E_SESSION", "msg": "no session"}}'),
+            f"200 no session (E_SESSION) ({PLAN})",
+        ),
+        (answered(429, b"", retry_after="3.50"), "429 without a body; the server asks to wait 3.5 s"),
+        (
+            answered(429, b'{"message": "slow", "code": "C"}', retry_after="90"),
+            "429 slow (C); the server asks to wait 90 s",
+        ),
+        (
+            answered(502, HTML, content_type="text/html; charset=utf-8"),
+            "502 not an answer of the API, but 18 bytes of text/html, as a proxy would send",
+        ),
+        (answered(502, HTML), "502 not an answer of the API, but 18 bytes of no content type, as a proxy would send"),
+        (answered(502, HTML, content_type="?"), "502 not an answer of the API, but 18 bytes of no content type, as a proxy would send"),
+        (
+            answered(302, HTML, location="https://user:pw@evil.example/x?token=abc"),
+            "302 the server redirects to https://evil.example; no redirect is followed",
+        ),
+        (answered(302, b"", location="/login"), "302 the server redirects to the same host; no redirect is followed"),
+        (answered(302), "302 the server redirects to the same host; no redirect is followed"),
+        (answered(307, b"", location="//x.example/y"), "307 the server redirects to the same scheme://x.example; no redirect is followed"),
+        (answered(301, b"", location="http://[::1"), "301 the server redirects to something that is no URL; no redirect is followed"),
+        (NoAnswer(kind="lost", reason="the connection broke"), "the connection broke"),
+        (NoAnswer(kind="not_sent", reason="the name x could not be looked up"), "the name x could not be looked up"),
+    ],
+)  # fmt: skip
+def test_the_words_of_an_error(answer: Answer | NoAnswer, said: str) -> None:
+    assert words(answer) == said
+    assert words(answer, note="the deadline is near") == f"{said}; the deadline is near"
+    assert words(answer, write_kind="timeout") == f"it is not known whether this happened: {said}"
+
+
+def test_what_an_error_carries() -> None:
+    body = problem(404, "Not Found", "Company not found")
+    context = {"method": "GET", "path": "/x", "company_id": 7, "request_id": "r", "attempts": ()}
+    error = error_for(verdict(404, body), context)
+    assert isinstance(error, errors.CompanyNotFoundError)
+    assert (error.status, error.title, error.detail, error.code) == (404, "Not Found", "Company not found", None)
+    assert error.timestamp == datetime(2025, 3, 5, 17, 57, tzinfo=UTC)
+    assert (error.method, error.path, error.company_id, error.request_id) == ("GET", "/x", 7, "r")
+    refused = error_for(verdict(429, b'{"message": "m", "code": "C", "details": ["d"]}', retry_after="7"), context)
+    assert isinstance(refused, errors.RateLimitedError)
+    assert (refused.retry_after, refused.code, refused.details) == (7.0, "C", ["d"])
+    redirect = error_for(verdict(302, location="https://evil.example/"), context)
+    assert isinstance(redirect, errors.UnexpectedRedirectError)
+    assert redirect.target == "https://evil.example"
+    unknown = error_for(verdict(500, problem(500, "t", "d")), context, write_kind="server_error")
+    assert isinstance(unknown, errors.OutcomeUnknownError)
+    assert (unknown.kind, unknown.status, unknown.settled) == ("server_error", 500, True)
+    assert (unknown.method, unknown.company_id) == ("GET", 7)
+    lost = judge(KEYS, NoAnswer(kind="lost", reason="x"), key=KEY, now=lambda: NOW)
+    gone = error_for(lost, context, write_kind="connection_lost")
+    assert isinstance(gone, errors.OutcomeUnknownError)
+    assert (gone.kind, gone.status, gone.settled) == ("connection_lost", None, False)
+    for kind, name in (("lost", "ConnectionLost"), ("timeout", "AttemptTimeout"), ("not_sent", "NotSent")):
+        no_answer = judge(KEYS, NoAnswer(kind=kind, reason="x"), key=KEY, now=lambda: NOW)
+        assert type(error_for(no_answer, context)).__name__ == f"{name}Error"
+
+
+def test_a_long_text_of_the_servers_is_cut() -> None:
+    judged = verdict(400, json.dumps({"title": "t" * 400, "detail": "d" * 400, "code": "c" * 400}).encode())
+    assert [len(text) for text in (judged.title, judged.detail, judged.code)] == [300, 300, 300]
+    assert len(verdict(400, x_request_id="r" * 400).request_id) == 300

@@ -5,13 +5,14 @@ import io
 import json
 import os
 import sys
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 import click
+
+from woodpecker_async._redact import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -149,19 +150,6 @@ def companies(number: int) -> str:
 def count(number: int, noun: str) -> str:
     """So many of them, in words."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def printable(text: str) -> str:
-    """The text without anything that could move a terminal's cursor: names come from elsewhere."""
-    return "".join(map(_harmless, text)) if not text.isprintable() else text
-
-
-def _harmless(character: str) -> str:
-    if character.isprintable():
-        return character
-    if unicodedata.category(character) == "Zs":
-        return " "
-    return character.encode("unicode_escape").decode("ascii")
 
 
 class Bar:

@@ -8,6 +8,7 @@ the order of the steps is here and nowhere else.
 import asyncio
 import itertools
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
@@ -15,11 +16,12 @@ import attrs
 
 from woodpecker_async.engine import codec, protocol
 from woodpecker_async.engine.credentials import asked
+from woodpecker_async.engine.hidden import look_at
 from woodpecker_async.engine.home import Home, Homes
 from woodpecker_async.engine.lanes import Lane, Lanes
 from woodpecker_async.engine.observe import Event, Observer
 from woodpecker_async.engine.operation import Operation, Reply
-from woodpecker_async.engine.protocol import Headers, Verdict
+from woodpecker_async.engine.protocol import Verdict
 from woodpecker_async.engine.retry import Repeats, may_repeat
 from woodpecker_async.engine.settings import Settings
 from woodpecker_async.engine.shared import SlotsUnavailableError
@@ -96,6 +98,10 @@ class _Call:
         return next((a.failure for a in reversed(self.attempts) if a.failure in _UNKNOWN_KINDS), None)
 
 
+def _raw(body: bytes) -> Secret | None:
+    return Secret(body.decode("utf-8", "replace")) if body else None
+
+
 class Engine:
     """Runs operations for one session."""
 
@@ -107,7 +113,7 @@ class Engine:
         self._options = call_options(None)
         self._terms = self._come_to(self._options)
         self._prefix = urlsplit(settings.base_url).path
-        self._common: tuple[Secret, Mapping[str, str], Headers] | None = None
+        self._common: tuple[Mapping[str, str], Mapping[str, str]] | None = None
         self._closed = False
 
     @property
@@ -185,7 +191,7 @@ class Engine:
             verdict = await self._send(call, lane, key)
         failure = "" if verdict.ok else verdict.kind
         call.attempts.append(Attempt(number, verdict.status, failure, waited, verdict.elapsed))
-        if listening:
+        if listening or verdict.kind == "refused":
             self._tell(call, "end", number, verdict=verdict)
         return verdict
 
@@ -228,8 +234,7 @@ class Engine:
         assert call.deadline is not None
         verdict: Verdict | None = None
         try:
-            common = self._common_headers(key, call.terms.options.headers)
-            request = protocol.build_request(call.operation, prefix=self._prefix, common=common, body=call.body)
+            request = self._request(call, key)
             timeout = min(call.terms.attempt_timeout, call.deadline - clock.now())
             call.sending = True
             outcome = await call.home.transport.send(request, timeout)
@@ -252,12 +257,18 @@ class Engine:
                 lane.left()
         return verdict
 
-    def _common_headers(self, key: Secret, extra: Mapping[str, str]) -> Headers:
-        if self._common is None or self._common[0] is not key or self._common[1] is not extra:
-            settings = self.settings
-            headers = protocol.common_headers(settings.dialect, key, settings.user_agent, extra)
-            self._common = (key, extra, headers)
-        return self._common[2]
+    def _request(self, call: _Call, key: Secret) -> protocol.Request:
+        extra = call.terms.options.headers
+        if self._common is None or self._common[0] is not extra:
+            self._common = (extra, protocol.common_headers(self.settings.user_agent, extra))
+        return protocol.build_request(
+            call.operation,
+            prefix=self._prefix,
+            common=self._common[1],
+            dialect=self.settings.dialect,
+            key=key,
+            body=call.body,
+        )
 
     async def _key(self) -> Secret:
         source = self.settings.key
@@ -292,8 +303,7 @@ class Engine:
             return last
 
         def before_wait(verdict: Verdict, wait: float) -> None:
-            if self._observer.listening:
-                self._tell(call, "retry", len(call.attempts), verdict=verdict, wait=wait)
+            self._tell(call, "retry", len(call.attempts), verdict=verdict, wait=wait)
 
         try:
             verdict = await repeats.after(first, again, before_wait)
@@ -341,12 +351,10 @@ class Engine:
         operation, options = call.operation, call.terms.options
         value = None
         if operation.answer is not None:
-            value = codec.decode(
-                verdict.body,
-                operation.answer,
-                strict=options.strict is True,
-                skip_bad_items=options.skip_bad_items is True,
-            )
+            decode: Any = codec.decode
+            if options.strict or options.skip_bad_items:
+                decode = partial(decode, strict=options.strict is True, skip_bad_items=options.skip_bad_items is True)
+            value = look_at(verdict.body, decode, operation.answer)
         if isinstance(value, codec.Undecodable):
             shown = ", ".join(value.paths[:5]) + (", ..." if len(value.paths) > 5 else "")
             raise ResponseDecodeError(
@@ -355,10 +363,9 @@ class Engine:
                 status=verdict.status,
                 **self._context(call, verdict),
             )
-        raw = Secret(verdict.body.decode("utf-8", "replace")) if options.keep_raw and verdict.body else None
         return Reply(
             value=value,
-            raw=raw,
+            raw=look_at(verdict.body, _raw) if options.keep_raw else None,
             attempts=len(call.attempts),
             request_id=verdict.request_id,
             headers=verdict.headers,

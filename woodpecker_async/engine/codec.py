@@ -9,6 +9,7 @@ names the fault.
 
 import json
 import operator
+import re
 from collections.abc import Callable, Mapping
 from functools import cache, partial
 from types import NoneType
@@ -164,8 +165,13 @@ def _describe(error: BaseException, into: type[Any] | None) -> str:
     if isinstance(error, KeyError):
         return "required field missing"
     if isinstance(error, cattrs.ForbiddenExtraKeysError):
-        return f"unknown fields {', '.join(sorted(map(str, error.extra_fields)))}"
+        return f"unknown fields {', '.join(map(_field_name, sorted(map(str, error.extra_fields))))}"
     return f"expected {_json_name(into) if into is None else getattr(into, '__name__', into)}"
+
+
+def _field_name(name: str) -> str:
+    # The server chose it. Where an object is used as a table, it is a value.
+    return name if re.fullmatch(r"[A-Za-z_][\w -]{0,59}", name, re.ASCII) else f"(a name of {len(name)} characters)"
 
 
 def _exactly(kind: type, name: str) -> Callable[[Any, Any], Any]:

@@ -1,27 +1,32 @@
-"""The API key on its way from the user to the header, without ever standing in a frame as plain text."""
+"""The API key on its way from the user to the request, without ever standing in a frame as plain text."""
 
 import inspect
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from woodpecker_async.engine.hidden import hidden
 from woodpecker_async.errors import ConfigError
 from woodpecker_async.secret import Secret
 
-KeySource = Secret | Callable[[], str | Secret | Awaitable[str | Secret]]
+KeyFunction = Callable[[], str | Secret | Awaitable[str | Secret]]
+# A function of the user's is hidden, for it may be an object that holds the key.
+KeySource = Secret | Callable[[], KeyFunction]
 
 
-async def asked(source: Callable[[], str | Secret | Awaitable[str | Secret]]) -> Secret:
-    """The key that a function of the user's gives, now.
+async def asked(source: Callable[[], KeyFunction]) -> Secret:
+    """The key that a function of the user's returns, now.
 
     Raises:
         ConfigError: it is not usable.
     """
-    return usable_key(wrapped(await _ask(source)))
+    key = _returned(source()())
+    if inspect.isawaitable(key):
+        key = _secret(await key)
+    return usable_key(key)
 
 
-async def _ask(source: Callable[[], Any]) -> Any:
-    key = source()
-    return await key if inspect.isawaitable(key) else key
+def _returned(key: object) -> Any:
+    return key if inspect.isawaitable(key) else _secret(key)
 
 
 class NotAKey:
@@ -32,11 +37,20 @@ class NotAKey:
 
 
 def wrapped(key: object) -> Any:
-    """The key as a `Secret`; it never raises, so that no frame of a traceback holds the plain text."""
-    if isinstance(key, Secret) or callable(key):
+    """The key as a `Secret`, or the function that returns it, hidden.
+
+    It never raises, so that no frame of a traceback holds the plain text.
+    """
+    if callable(key):
+        return hidden(key)
+    return _secret(key)
+
+
+def _secret(key: object) -> Secret | NotAKey:
+    if isinstance(key, Secret):
         return key
     if not isinstance(key, str):
-        return NotAKey(f"is a text or a Secret, not {type(key).__name__}")
+        return NotAKey(f"must be a str or a Secret, not {type(key).__name__}")
     return Secret(key) if key else NotAKey("is empty")
 
 

@@ -2,13 +2,15 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import attrs
+
+from woodpecker_async._redact import masked
 
 _LONGEST_DETAIL: Final = 300
 
@@ -25,8 +27,17 @@ class Said:
     is_api: bool = False
 
 
-def read_error(body: bytes) -> Said:
-    """Read an error body: v2 problem, v2 coded object, v1 envelope, Feldera, or none of them."""
+def read_error(body: bytes, quote: Callable[[str], str]) -> Said:
+    """Read an error body: v2 problem, v2 coded object, v1 envelope, Feldera, or none of them.
+
+    Args:
+        body: what came.
+        quote: makes a text of the server's fit for an error.
+    """
+
+    def text(value: object) -> str:
+        return quote(value)[:_LONGEST_DETAIL] if isinstance(value, str) else ""
+
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):
@@ -35,21 +46,17 @@ def read_error(body: bytes) -> Said:
         return Said()
     inner = value.get("status")
     if isinstance(inner, dict):
-        return Said(code=_text(inner.get("code")) or None, detail=_text(inner.get("msg")), is_api=True)
-    code = _text(value.get("error_code")) or _text(value.get("code")) or None
-    title, detail = _text(value.get("title")), _text(value.get("detail")) or _text(value.get("message"))
+        return Said(code=text(inner.get("code")) or None, detail=text(inner.get("msg")), is_api=True)
+    code = text(value.get("error_code")) or text(value.get("code")) or None
+    title, detail = text(value.get("title")), text(value.get("detail")) or text(value.get("message"))
     return Said(
         title=title,
         detail=detail,
         code=code,
-        details=value.get("details"),
+        details=masked(value.get("details"), quote),
         timestamp=parse_timestamp(value.get("timestamp")),
         is_api=bool(title or code),
     )
-
-
-def _text(value: object) -> str:
-    return value[:_LONGEST_DETAIL] if isinstance(value, str) else ""
 
 
 def redirect_target(headers: Mapping[str, str]) -> str:

@@ -62,7 +62,7 @@ class Observer:
 
     @property
     def listening(self) -> bool:
-        """Whether an event would reach anybody."""
+        """Whether all events would reach somebody; those of a retry and of a refusal always may."""
         return bool(self._hooks) or logger.isEnabledFor(logging.DEBUG)
 
     def tell(self, event: Event) -> None:
@@ -72,8 +72,15 @@ class Observer:
                 hook(event)
             except Exception:
                 logger.exception("a hook of the session failed on the %s of an attempt", event.kind)
-        if logger.isEnabledFor(logging.DEBUG):
-            logger.debug("%s %s %s %s", event.kind, event.method, event.path, _told(event), extra=_fields(event))
+        level = _level(event)
+        if logger.isEnabledFor(level):
+            moment = "refused" if level == logging.INFO and event.kind == "end" else event.kind
+            logger.log(level, "%s %s %s %s", moment, event.method, event.path, _told(event), extra=_fields(event))
+
+
+def _level(event: Event) -> int:
+    refused = event.kind == "end" and event.failure == "refused"
+    return logging.INFO if refused or event.kind == "retry" else logging.DEBUG
 
 
 def _fields(event: Event) -> dict[str, Any]:
@@ -87,7 +94,7 @@ def _told(event: Event) -> str:
         "status": event.status,
         "failure": event.failure,
         "ms": None if event.milliseconds is None else round(event.milliseconds, 1),
-        "wait": event.wait or None,
+        "wait": round(event.wait, 2) if event.wait else None,
         "request_id": event.request_id,
         "call": event.call_id,
     }

@@ -10,14 +10,16 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Final, Literal
 from urllib.parse import quote
 
 import attrs
 
 from woodpecker_async import errors
+from woodpecker_async._redact import quotable
 from woodpecker_async.engine.envelopes import Said, parse_retry_after, read_error, redirect_target
+from woodpecker_async.engine.hidden import hidden, look_at
 from woodpecker_async.engine.operation import NO_HEADERS, RESPONSE_HEADERS, Operation
 from woodpecker_async.secret import Secret
 
@@ -62,34 +64,42 @@ FELDERA: Final = Dialect(
 )
 
 
-class Headers(dict[str, str]):
-    """Request headers whose `repr` shows their names only."""
-
-    def __repr__(self) -> str:
-        return f"<headers {', '.join(self)}>"
-
-    __str__ = __repr__
-
-
 @attrs.define(kw_only=True, eq=False, repr=False)
 class Request:
-    """One attempt's request, ready to send. Path and query are quoted, and go below the server's origin."""
+    """One attempt's request. Path and query are quoted, and go below the server's origin.
+
+    Attributes:
+        headers: all of them but the one that carries the key.
+        dialect: says which one that is.
+        key: the key.
+    """
 
     method: str
     path: str
     query: str
-    headers: Headers
+    headers: Mapping[str, str]
+    dialect: Dialect
+    key: Secret
     body: bytes | None = None
     is_write: bool = False
+
+    def signed_headers(self) -> dict[str, str]:
+        """All headers, with the key in plain text: for a frame that no traceback keeps, and nothing else."""
+        dialect = self.dialect
+        return {**self.headers, dialect.credential_header: dialect.credential_prefix + self.key.reveal()}
+
+
+def _hidden_body(body: bytes) -> Callable[[], bytes]:
+    return lambda: body  # as `hidden` does, with one call less for each answer
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)
 class Answer:
-    """What came back: status, headers (to be asked for by lower-case names), body."""
+    """What came back: status, headers (to be asked for by lower-case names), body (made of bytes, and hidden)."""
 
     status: int
     headers: Mapping[str, str]
-    body: bytes
+    body: Callable[[], bytes] = attrs.field(converter=_hidden_body)
     elapsed: float = 0.0
 
 
@@ -110,6 +120,9 @@ class NoAnswer:
     elapsed: float = 0.0
 
 
+_NO_BODY: Final = hidden(b"")
+
+
 @attrs.define(kw_only=True, eq=False, repr=False)
 class Verdict:
     """What an attempt came to.
@@ -117,7 +130,7 @@ class Verdict:
     Attributes:
         kind: `"ok"`, or the family of the failure.
         status: the HTTP status, if an answer came.
-        body: the body of a success.
+        body: the body of a success; see `look_at`.
         error: the class a failure is raised as, if it is the last.
         title, detail, code, details, timestamp: what the server said of the failure.
         retry_after: seconds the server asked to wait.
@@ -131,7 +144,7 @@ class Verdict:
 
     kind: Kind
     status: int | None = None
-    body: bytes = b""
+    body: Callable[[], bytes] = _NO_BODY
     error: type[errors.CallError] = errors.ApiError
     title: str = ""
     detail: str = ""
@@ -152,17 +165,21 @@ class Verdict:
         return self.kind == "ok"
 
 
-def common_headers(dialect: Dialect, key: Secret, user_agent: str, extra: Mapping[str, str]) -> Headers:
-    """What all requests with this key and these extra headers have in common."""
-    headers = Headers(extra)
-    headers["Accept"] = "application/json"
-    headers["User-Agent"] = user_agent
-    headers[dialect.credential_header] = dialect.credential_prefix + key.reveal()
-    return headers
+def common_headers(user_agent: str, extra: Mapping[str, str]) -> Mapping[str, str]:
+    """What all requests with these extra headers have in common, but for the key."""
+    return {**extra, "Accept": "application/json", "User-Agent": user_agent}
 
 
-def build_request(operation: Operation[Any], *, prefix: str, common: Headers, body: bytes | None) -> Request:
-    """The request of one attempt, with a header mapping of its own.
+def build_request(
+    operation: Operation[Any],
+    *,
+    prefix: str,
+    common: Mapping[str, str],
+    dialect: Dialect,
+    key: Secret,
+    body: bytes | None,
+) -> Request:
+    """The request of one attempt. What requests have in common is never changed for one of them.
 
     `x-company-id` comes from the operation and from nowhere else, so that it cannot be lost between attempts
     or leak into another request.
@@ -171,18 +188,22 @@ def build_request(operation: Operation[Any], *, prefix: str, common: Headers, bo
         operation: what to ask for.
         prefix: the path of the base URL.
         common: see `common_headers`.
+        dialect: how the service is spoken to.
+        key: the key to ask with.
         body: JSON.
     """
-    headers = Headers(common)
+    headers = common
     if operation.as_company is not None:
-        headers["x-company-id"] = str(operation.as_company)
+        headers = {**headers, "x-company-id": str(operation.as_company)}
     if body is not None:
-        headers["Content-Type"] = "application/json"
+        headers = {**headers, "Content-Type": "application/json"}
     return Request(
         method=operation.method,
         path=prefix + operation.path,
         query=_query(operation.params),
         headers=headers,
+        dialect=dialect,
+        key=key,
         body=body,
         is_write=operation.is_write,
     )
@@ -229,8 +250,8 @@ def judge(
     status, headers = outcome.status, outcome.headers
     request_id = headers.get("x-request-id") or headers.get("request-id") or None
     if request_id:
-        request_id = request_id.replace(key.reveal(), key.masked)
-    if 200 <= status < 300 and not _hides_error(outcome.body):
+        request_id = _quoted_text(request_id, key)[:_LONGEST_LINE]
+    if 200 <= status < 300 and not look_at(outcome.body, _hides_error):
         return Verdict(
             kind="ok",
             status=status,
@@ -243,14 +264,14 @@ def judge(
     if status == 404 and operation.method == "DELETE" and maybe_done_before:
         # The first answer was lost after the deletion happened.
         return Verdict(kind="ok", status=status, request_id=request_id, elapsed=outcome.elapsed, settled=True)
-    said = read_error(outcome.body.replace(key.reveal().encode(), key.masked.encode()))
+    said = look_at(outcome.body, read_error, partial(_quoted_text, key=key))
     kind, error = _classify(operation, status, said)
     detail, target = said.detail, ""
     if kind == "redirect":
-        target = redirect_target(headers)
+        target = _quoted_text(redirect_target(headers), key)[:_LONGEST_LINE]
         detail = f"the server redirects to {target}; no redirect is followed"
     elif not detail and not said.is_api:
-        detail = _describe_foreign_body(outcome)
+        detail = look_at(outcome.body, _describe_foreign_body, headers.get("content-type", ""))
     return Verdict(
         kind=kind,
         status=status,
@@ -347,11 +368,20 @@ def _is_about_company(operation: Operation[Any], detail: str) -> bool:
     return operation.as_company is not None and detail == _NOT_THE_AGENCYS
 
 
-def _describe_foreign_body(answer: Answer) -> str:
-    if not answer.body.strip():
+def _describe_foreign_body(body: bytes, content_type: str) -> str:
+    if not body.strip():
         return ""
-    content_type = re.sub(r"[^\w/+.-].*", "", answer.headers.get("content-type", "")) or "no content type"
-    return f"not an answer of the API, but {len(answer.body)} bytes of {content_type}, as a proxy would send"
+    known = re.match(r"[A-Za-z0-9/+.-]{1,60}", content_type)
+    kind = known[0] if known else "no content type"
+    return f"not an answer of the API, but {len(body)} bytes of {kind}, as a proxy would send"
+
+
+def _quoted_text(text: str, key: Secret) -> str:
+    """What the server wrote, as an error may quote it, and without the key."""
+    return quotable(text.replace(key.reveal(), key.masked))
+
+
+_LONGEST_LINE: Final = 300
 
 
 def error_for(

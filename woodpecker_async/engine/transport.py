@@ -7,7 +7,6 @@ The sessions are light ones over one connector: their own, without cookies, midd
 A session that the user passed in lends its connector and nothing else.
 """
 
-import asyncio
 import time
 import urllib.request
 from collections.abc import AsyncGenerator
@@ -20,6 +19,7 @@ from weakref import WeakSet
 import aiohttp
 from yarl import URL
 
+from woodpecker_async.engine.hidden import without_frames
 from woodpecker_async.engine.protocol import Answer, NoAnswer, Request
 from woodpecker_async.errors import ConfigError
 
@@ -129,6 +129,18 @@ class Transport:
             request: what to send.
             timeout: seconds until the last byte must be there.
         """
+        try:
+            return await self._exchange(request, timeout)
+        except BaseException as error:  # a cancellation, Ctrl-C, a coroutine that is thrown away, no memory left
+            # It goes on from here, without the frames below, which hold the headers and the body.
+            leaving = without_frames(error)
+            del self
+        try:
+            raise leaving
+        finally:
+            del leaving
+
+    async def _exchange(self, request: Request, timeout: float) -> Answer | NoAnswer:
         flag = SimpleNamespace(sent=False) if request.is_write else None
         session = self._writes if request.is_write else self._reads
         started = time.monotonic()
@@ -136,7 +148,7 @@ class Transport:
             response = await session.request(
                 request.method,
                 self._url(path=request.path, query_string=request.query, encoded=True),
-                headers=request.headers,
+                headers=request.signed_headers(),
                 data=request.body,
                 allow_redirects=False,
                 proxy=self._proxy,
@@ -156,10 +168,6 @@ class Transport:
                 body=body,
                 elapsed=time.monotonic() - started,
             )
-        except asyncio.CancelledError as cancelled:
-            # The frames below hold the headers: a cancellation goes on from here, without them.
-            cancelled.__context__ = None
-            raise cancelled.with_traceback(None) from None
         except Exception as error:  # the promise above: nothing of aiohttp's gets out
             failure = _no_answer(error, timeout=timeout, started=started)
         if flag is None or flag.sent == (failure.kind != "not_sent"):

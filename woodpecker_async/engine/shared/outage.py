@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from woodpecker_async._redact import printable
 from woodpecker_async.options import SharedOutage
 
 _log = logging.getLogger("woodpecker_async")
@@ -57,7 +58,7 @@ class Outage:
 
     def begin(self, why: str, after_grace: Callable[[], None]) -> None:
         """Redis does not do. If that has been so before, only the reason is new."""
-        self._why = why
+        self._why = why = printable(why)  # Redis may have said it
         if self._grace is not None:
             return
         grace = _GRACE * self._lease
@@ -67,7 +68,9 @@ class Outage:
             "wait": "calls wait",
             "fail": f"from {grace:g} s on, calls fail",
         }[self._policy]
-        _log.warning("shared lane: Redis at %s: %s; until it is back, %s", self._where, why, meanwhile)
+        _log.warning(
+            "shared lane: Redis at %s: %s; until it is back, %s", self._where, why, meanwhile, extra=self._fields
+        )
 
     def settle(self) -> None:
         """Redis is back."""
@@ -83,12 +86,16 @@ class Outage:
         self.cancel()
         self._grace = None
         self.over_at = math.inf
-        _log.info("shared lane: Redis at %s is back", self._where)
+        _log.info("shared lane: Redis at %s is back", self._where, extra=self._fields)
 
     def cancel(self) -> None:
         """Nobody is left to go on alone."""
         if self._grace is not None:
             self._grace.cancel()
+
+    @property
+    def _fields(self) -> dict[str, str]:
+        return {"woodpecker_redis": self._where, "woodpecker_outage": self._policy, "woodpecker_reason": self._why}
 
     @property
     def places(self) -> int:

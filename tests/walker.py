@@ -1,0 +1,166 @@
+"""What an error reporter could collect of an exception: everything that is reachable from its frames.
+
+Sentry, rich, structlog and stackprinter print the variables of each frame, and look into them: through mappings,
+sequences, attrs fields, `__dict__` and `__slots__`, a few levels deep. This walks as they do, and further: through
+the frames of every exception in the chain, but for those of the tests themselves.
+"""
+
+import base64
+import contextlib
+import dis
+import re
+import sys
+import types
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from woodpecker_async import Secret
+
+LEVELS = 5
+TESTS = str(Path(__file__).parent)
+
+_OPAQUE = (Secret, type, types.ModuleType, types.BuiltinFunctionType, int, float, complex, type(None))
+
+
+def leaks(error: BaseException, secrets: Iterable[str]) -> list[str]:
+    """Where the secrets can be found, each as a path: frame, variable, field, item."""
+    wanted = Wanted(secrets)
+    found: list[str] = []
+    for member in chain(error):
+        name = type(member).__name__
+        found += wanted.under(name, {"args": member.args, "str": str(member), **vars(member)})
+        for frame, line in frames(member):
+            where = f"{name}: {Path(frame.f_code.co_filename).name}:{line} {frame.f_code.co_name}"
+            if not frame.f_code.co_filename.startswith(TESTS):
+                found += wanted.under(where, frame.f_locals)
+    return found
+
+
+def chain(error: BaseException) -> Iterator[BaseException]:
+    """The exception, and all that it is chained to or made of."""
+    todo, seen = [error], set()
+    while todo:
+        one = todo.pop()
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        yield one
+        todo += [other for other in (one.__cause__, one.__context__) if other is not None]
+        todo += getattr(one, "exceptions", ())
+
+
+def frames(error: BaseException) -> Iterator[tuple[types.FrameType, int]]:
+    """The frames of its traceback."""
+    traceback = error.__traceback__
+    while traceback is not None:
+        yield traceback.tb_frame, traceback.tb_lineno
+        traceback = traceback.tb_next
+
+
+class Wanted:
+    """Secrets in the forms in which they travel."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        plain = {secret.encode() for secret in secrets}
+        coded = {base64.b64encode(prefix + secret) for secret in plain for prefix in (b"", b"Bearer ", b":")}
+        forms = plain | {form.rstrip(b"=")[:-1] for form in coded}
+        self._pattern = re.compile(b"|".join(map(re.escape, sorted(forms))))
+
+    def within(self, data: bytes) -> bool:
+        return self._pattern.search(data) is not None
+
+    def under(self, where: str, variables: Mapping[str, Any]) -> list[str]:
+        """The paths to them, breadth first: an object is looked at where it is least deep."""
+        found: list[str] = []
+        todo: deque[tuple[str, Any, int]] = deque((f"{where} {name}", value, 0) for name, value in variables.items())
+        seen: dict[int, Any] = {}
+        while todo:
+            path, value, level = todo.popleft()
+            if isinstance(value, _OPAQUE) or id(value) in seen:
+                continue
+            seen[id(value)] = value
+            if self.within(_own_text(value)):
+                found.append(path)
+            if level < LEVELS:
+                todo.extend((f"{path}{step}", child, level + 1) for step, child in _children(value))
+        return found
+
+
+def _own_text(value: object) -> bytes:
+    if isinstance(value, str):
+        return value.encode("utf-8", "surrogatepass")
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value)
+    if isinstance(value, Mapping | Sequence | AbstractSet) or type(value).__repr__ is object.__repr__:
+        return b""  # what is in it has its turn
+    with contextlib.suppress(Exception):
+        return repr(value).encode("utf-8", "surrogatepass")
+    return b""
+
+
+def _children(value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, str | bytes | bytearray | memoryview):
+        return
+    with contextlib.suppress(Exception):
+        if isinstance(value, Mapping):
+            for name, item in tuple(value.items()):
+                yield "{}", name
+                yield f"[{str(name)[:20]!r}]", item
+        elif isinstance(value, Sequence | AbstractSet):
+            yield from (("[]", item) for item in tuple(value))
+    for name in _field_names(value):
+        with contextlib.suppress(Exception):
+            yield f".{name}", getattr(value, name)
+
+
+def _field_names(value: Any) -> set[str]:
+    names: set[str] = set(getattr(value, "__dict__", ()))
+    if attrs.has(type(value)):
+        names |= {field.name for field in attrs.fields(type(value))}
+    for kind in type(value).__mro__:
+        slots = kind.__dict__.get("__slots__", ())
+        for slot in (slots,) if isinstance(slots, str) else tuple(slots):
+            private = slot.startswith("__") and not slot.endswith("__")
+            names.add(f"_{kind.__name__.lstrip('_')}{slot}" if private else slot)
+    return names - {"__dict__", "__weakref__"}
+
+
+class Interruption:
+    """A trace function that raises KeyboardInterrupt at the n-th place where a signal handler could.
+
+    The interpreter runs them when a function begins, after a call, and when a loop begins anew; not, say, between the
+    first two instructions of an `except` block.
+
+    Args:
+        moment: which place, counted from 1.
+        files: the files (or folders) whose code is interrupted.
+    """
+
+    def __init__(self, moment: int, files: tuple[str, ...]) -> None:
+        self.left = moment
+        self._files = files
+
+    @property
+    def happened(self) -> bool:
+        return self.left <= 0
+
+    def __call__(self, frame: types.FrameType, event: str, arg: object):
+        if not frame.f_code.co_filename.startswith(self._files):
+            return None
+        frame.f_trace_opcodes, frame.f_trace_lines = True, False
+        if event == "opcode" and frame.f_code.co_code[frame.f_lasti] in _INTERRUPTIBLE:
+            self.left -= 1
+            if self.left == 0:
+                sys.settrace(None)
+                raise KeyboardInterrupt
+        return self
+
+
+_INTERRUPTIBLE = {
+    number for name, number in dis.opmap.items() if name == "RESUME" or name.startswith(("CALL", "JUMP_BACKWARD"))
+}
