@@ -24,6 +24,7 @@ from woodpecker_async.engine.lanes import Writer
 from woodpecker_async.engine.observe import Hook, Observer
 from woodpecker_async.engine.operation import Operation, QueryValue, Reply, foreign
 from woodpecker_async.engine.protocol import WOODPECKER, Dialect
+from woodpecker_async.engine.proxies import proxy_url
 from woodpecker_async.engine.settings import Settings
 from woodpecker_async.errors import ConfigError, ScopeClosedError, SessionClosedError
 from woodpecker_async.models.account import Me
@@ -134,7 +135,7 @@ class Session:
             timeouts=timeouts,
             limits=limits,
             http_session=http_session,
-            proxy=None if proxy is None else checks.proxy(proxy),
+            proxy=None if proxy is None else proxy_url(proxy, "proxy"),
             trust_env=trust_env,
             ssl_context=ssl_context,
             clock=clock or SystemClock(),

@@ -177,12 +177,12 @@ def test_any_body_gets_the_class_of_its_status(status: int, body: bytes) -> None
     ],
 )
 def test_retry_after_is_seconds_or_a_date(value: str | None, seconds: float | None) -> None:
-    assert parse_retry_after(value, NOW) == seconds
+    assert parse_retry_after(value, None, lambda: NOW) == seconds
 
 
 @given(st.text(max_size=40))
 def test_retry_after_never_breaks(value: str) -> None:
-    seconds = parse_retry_after(value, NOW)
+    seconds = parse_retry_after(value, None, lambda: NOW)
     assert seconds is None or seconds > 0
 
 

@@ -339,7 +339,9 @@ class Engine:
     def _reply(self, call: _Call, verdict: Verdict) -> Reply[Any]:
         operation, options = call.operation, call.terms.options
         value = None
-        if operation.answer is not None:
+        if operation.answer is not None and verdict.unreadable:
+            value = codec.Undecodable((f"$: {verdict.unreadable}",))
+        elif operation.answer is not None:
             value = codec.decode(
                 verdict.body,
                 operation.answer,

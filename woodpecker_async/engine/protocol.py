@@ -74,11 +74,20 @@ class Request:
 
 @attrs.define(kw_only=True, eq=False, repr=False)
 class Answer:
-    """What came back: status, headers (to be asked for by lower-case names), body."""
+    """What came back.
+
+    Attributes:
+        status: the HTTP status.
+        headers: to be asked for by lower-case names.
+        body: decoded; empty if it cannot be read.
+        unreadable: why the body cannot be read, if it cannot.
+        elapsed: seconds it took.
+    """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    unreadable: str = ""
     elapsed: float = 0.0
 
 
@@ -90,12 +99,14 @@ class NoAnswer:
         kind: `"not_sent"`, `"lost"` or `"timeout"`.
         reason: why, in words that hold no header and no body.
         stale: the connection had been used before, and broke before any answer.
+        permanent: another attempt would come to the same.
         elapsed: seconds it took.
     """
 
     kind: Literal["not_sent", "lost", "timeout"]
     reason: str
     stale: bool = False
+    permanent: bool = False
     elapsed: float = 0.0
 
 
@@ -107,11 +118,13 @@ class Verdict:
         kind: `"ok"`, or the family of the failure.
         status: the HTTP status, if an answer came.
         body: the body of a success.
+        unreadable: why the body of a success cannot be read, if it cannot.
         error: the class a failure is raised as, if it is the last.
         title, detail, code, details, timestamp: what the server said of the failure.
         retry_after: seconds the server asked to wait.
         settled: the server has surely finished with the request (its own error body came back).
         stale: the connection had been used before, and broke before any answer.
+        permanent: another attempt would come to the same.
         target: where a redirect points, scheme and host.
         request_id: the server's id of the answer.
         elapsed: seconds from sending to the end.
@@ -120,6 +133,7 @@ class Verdict:
     kind: Kind
     status: int | None = None
     body: bytes = b""
+    unreadable: str = ""
     error: type[errors.CallError] = errors.ApiError
     title: str = ""
     detail: str = ""
@@ -129,6 +143,7 @@ class Verdict:
     retry_after: float | None = None
     settled: bool = False
     stale: bool = False
+    permanent: bool = False
     target: str = ""
     request_id: str | None = None
     elapsed: float = 0.0
@@ -202,7 +217,7 @@ def judge(
         operation: what was asked.
         outcome: what came back.
         key: the key it was asked with; a server that says it back is not quoted with it.
-        now: tells the wall clock, for a `Retry-After` that is a date.
+        now: tells the wall clock, for a `Retry-After` that is a date where the answer has no `Date`.
         maybe_done_before: an earlier attempt of the same call may have been acted on.
     """
     if isinstance(outcome, NoAnswer):
@@ -211,6 +226,7 @@ def judge(
             error=_NO_ANSWER[outcome.kind],
             detail=outcome.reason,
             stale=outcome.stale,
+            permanent=outcome.permanent,
             elapsed=outcome.elapsed,
         )
     status, headers = outcome.status, outcome.headers
@@ -222,6 +238,7 @@ def judge(
             kind="ok",
             status=status,
             body=outcome.body,
+            unreadable=outcome.unreadable,
             request_id=request_id,
             elapsed=outcome.elapsed,
             settled=True,
@@ -246,7 +263,7 @@ def judge(
         code=said.code,
         details=said.details,
         timestamp=said.timestamp,
-        retry_after=parse_retry_after(headers.get("retry-after"), now()),
+        retry_after=parse_retry_after(headers.get("retry-after"), headers.get("date"), now),
         # A gateway's 502 to 504 says nothing of what the server behind it is still doing.
         settled=said.is_api and status <= 500,
         target=target,
@@ -334,6 +351,8 @@ def _is_about_company(operation: Operation[Any], detail: str) -> bool:
 
 
 def _describe_foreign_body(answer: Answer) -> str:
+    if answer.unreadable:
+        return f"the body cannot be read: {answer.unreadable}"
     if not answer.body.strip():
         return ""
     content_type = re.sub(r"[^\w/+.-].*", "", answer.headers.get("content-type", "")) or "no content type"
