@@ -1,6 +1,7 @@
 """What can be set, and how the three levels (session, scope, call) merge."""
 
 import math
+import re
 from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import Any, Literal, Self, cast
@@ -260,7 +261,7 @@ def _headers(value: Mapping[str, str] | None) -> Mapping[str, str]:
             raise ConfigError(f"header {name!r}: name and value are text")
         if not name or not name.isascii() or any(not c.isalnum() and c not in "!#$%&'*+-.^_`|~" for c in name):
             raise ConfigError(f"{name!r} is not a header name")
-        if name.lower().replace("_", "-") in _RESERVED_HEADERS:  # many servers take X_Company_Id for X-Company-Id
+        if re.sub(r"[^a-z0-9]", "-", name.lower()) in _RESERVED_HEADERS:  # servers take X_Company_Id for X-Company-Id
             raise ConfigError(f"the SDK itself sees to {name}; it cannot be passed as a header")
         if any(ord(c) < 32 or ord(c) == 127 or 0xD800 <= ord(c) < 0xE000 for c in text):
             raise ConfigError(f"the value of header {name} has a control character or a lone surrogate")
