@@ -176,7 +176,9 @@ class ThreadedServer:
             while (head := self._head(stream)) is not None:
                 self.heads.append(head)
                 is_write = head.startswith("POST")
-                body = answer(b'{"companies": [{"id": 9, "name": "Aviato"}]}') if is_write else keys_of(company_in(head))
+                body = (
+                    answer(b'{"companies": [{"id": 9, "name": "Aviato"}]}') if is_write else keys_of(company_in(head))
+                )
                 connection.sendall(body)
                 if number == 1 and not self.said.is_set():
                     time.sleep(0.05)

@@ -104,7 +104,7 @@ def _was_ours(protocol: Any) -> bool:
 
 def _is_readable(transport: Any, *, reused: bool) -> bool:
     # A new TLS connection may well be readable: servers send session tickets behind the handshake.
-    if _POLL is None or not (reused or transport.get_extra_info("ssl_object") is None):
+    if _POLL is None or (not reused and transport.get_extra_info("ssl_object") is not None):
         return False
     sock = transport.get_extra_info("socket")
     if sock is None:

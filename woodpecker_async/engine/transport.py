@@ -176,7 +176,8 @@ class Transport:
         pieces: list[bytes] = []
         size = 0
         try:
-            while piece := await response.content.readany():
+            content = response.content
+            while not content.at_eof() and (piece := await content.readany()):
                 pieces.append(piece)
                 size += len(piece)
                 if size > self._max_body:
