@@ -24,21 +24,22 @@ def proxy_url(value: object, source: str) -> str:
     example = f"{source} must be the URL of an HTTP proxy, like http://127.0.0.1:3128"
     if not isinstance(value, str):
         raise ConfigError(f"{example}; not {type(value).__name__}")
+    scheme, separator, _ = value.lower().partition("://")
+    if not separator or re.fullmatch(r"[a-z][a-z0-9+.-]*", scheme) is None:
+        raise ConfigError(f"{example}; this one has no scheme")
+    if scheme not in _DEFAULT_PORTS:
+        raise ConfigError(f"{example}; {scheme}:// proxies are not supported")
     try:
         parts = urlsplit(value)
         host, port = parts.hostname, parts.port
         value.encode()
     except ValueError:
         raise ConfigError(f"{example}; this one cannot be read: check host and port, and quote the password") from None
-    if "://" not in value:
-        raise ConfigError(f"{example}; this one has no scheme")
-    if parts.scheme not in _DEFAULT_PORTS:
-        raise ConfigError(f"{example}; {parts.scheme}:// proxies are not supported")
     if not host or port == 0 or not value.isprintable() or " " in value:
         raise ConfigError(f"{example}; this one names no host and port")
     if parts.path not in ("", "/") or "?" in value or "#" in value:
         raise ConfigError(f"{example}; this one has a path, a query or a fragment (or a password that is not quoted)")
-    return f"{parts.scheme}://{parts.netloc}"
+    return f"{scheme}://{parts.netloc}"
 
 
 def environment_proxy(origin: str) -> str | None:
@@ -75,7 +76,7 @@ def _matches(entry: str, host: str, port: int) -> bool:
     if entry == "*":
         return True
     address = _network(host)
-    if (network := _network(entry.strip("[]"))) is not None:
+    if (network := _network(re.sub(r"^\[(.*)\](/\d+)?$", r"\1\2", entry))) is not None:
         return address is not None and address.version == network.version and address.subnet_of(network)  # type: ignore[arg-type]
     name, colon, digits = entry.rpartition(":")
     if colon and digits.isdecimal():
