@@ -146,7 +146,9 @@ class _OneAnswer:
         return (*messages, *more), upgraded, tail + last
 
     def _feed(self, data: bytes) -> tuple[Any, bool, bytes]:
-        messages, upgraded, tail = self._parser.feed_data(data)
+        messages, upgraded, tail = fed = self._parser.feed_data(data)
+        if not messages:
+            return fed  # type: ignore[no-any-return]
         for number, (message, payload) in enumerate(messages, 1):
             if message.code >= 200 or message.code == 101:  # the others announce an answer
                 self.payload = payload

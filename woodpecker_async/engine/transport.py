@@ -16,6 +16,7 @@ from ssl import SSLContext
 from typing import Final
 
 import aiohttp
+from aiohttp import hdrs
 from yarl import URL
 
 from woodpecker_async.engine.connections import Exchange, GuardedRequest, UnfitConnectionError, current
@@ -186,8 +187,8 @@ class Transport:
             if response.connection is not None:  # not read to its end: not to be used again
                 response.close()
         body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        names = codings(response.headers.getall("Content-Encoding", ()))
-        if not names or not body:
+        coded = response.headers.getall(hdrs.CONTENT_ENCODING, None)
+        if coded is None or not body or not (names := codings(coded)):
             return body, ""
         if (name := not_decodable(names)) is not None:
             return b"", f"encoded as {name}, which was not asked for"
