@@ -118,8 +118,8 @@ def bomb(size: int) -> bytes:
 
 
 async def test_a_bomb_takes_neither_memory_nor_the_loop() -> None:
-    packed = bomb(300_000_000)
-    assert len(packed) < 400_000
+    packed = bomb(80_000_000)
+    assert len(packed) < 100_000
 
     async def handle(server, number: int, head: str) -> bytes:
         return answer(packed, Content_Encoding="gzip")
@@ -147,8 +147,8 @@ async def test_a_bomb_takes_neither_memory_nor_the_loop() -> None:
                 tracemalloc.stop()
                 watching.cancel()
             assert len(server.requests) == 1  # it would be as large the next time
-    assert peak < 60_000_000
-    assert longest < 1.0  # decoding it all at once takes longer than that even on a fast machine
+    assert peak < 50_000_000
+    assert longest < 0.5  # it takes some hundreds of steps
 
 
 @pytest.mark.parametrize("announced", [True, False], ids=["with its length", "without"])

@@ -103,7 +103,7 @@ async def test_what_nobody_asked_for_is_no_answer(unasked: str, later: bool, len
     once_more = RetryPolicy(attempts=2, first_wait=0.01)
     async with raw_server(handle) as server, session(server.url, lent, retry=once_more) as woodpecker:
         assert await key_of(woodpecker, 5) == "5.key"
-        await asyncio.sleep(0.1 if later else 0)
+        await asyncio.sleep(0.08 if later else 0)
         (made,) = await woodpecker.agency.companies.create(["Aviato"])
         assert made.id == 9
         assert await key_of(woodpecker, 7) == "7.key"

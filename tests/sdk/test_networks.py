@@ -181,7 +181,7 @@ async def test_a_place_that_was_never_got_is_told_from_an_answer_that_never_came
         assert len(server.requests) == 1
 
 
-@pytest.mark.parametrize("hours", [-3, 0, 3])
+@pytest.mark.parametrize("hours", [-3, 3])
 async def test_a_date_to_retry_after_is_measured_by_the_clock_it_comes_from(hours: int) -> None:
     async def handle(server, number: int, head: str) -> bytes:
         theirs = datetime.now(UTC) + timedelta(hours=hours)

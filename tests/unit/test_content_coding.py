@@ -84,7 +84,7 @@ def test_a_large_body_comes_in_short_steps() -> None:
 
 
 def test_a_bomb_within_a_bomb_is_stopped_at_the_first() -> None:
-    bomb = gzip.compress(gzip.compress(b"a" * 50_000_000, 9), 9)
+    bomb = gzip.compress(gzip.compress(b"a" * 20_000_000, 9), 9)
     assert len(bomb) < 2000
     with pytest.raises(BodyTooLargeError):
         run(bomb, ["gzip", "gzip"])
