@@ -1,12 +1,13 @@
 """Raw servers for what no web framework would do, and a bounded way to run them."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import attrs
 
-Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+Sent = bytes | AsyncIterator[bytes] | None
 
 
 @attrs.define
@@ -17,11 +18,13 @@ class RawServer:
         port: where it listens.
         requests: the heads of the requests it has read.
         connections: how many connections were made.
+        writers: one for each of them.
     """
 
     port: int = 0
     requests: list[str] = attrs.field(factory=list)
     connections: int = 0
+    writers: list[asyncio.StreamWriter] = attrs.field(factory=list)
 
     @property
     def url(self) -> str:
@@ -48,14 +51,24 @@ def answer(body: bytes, status: str = "200 OK", **headers: str) -> bytes:
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
+async def _at_once(sent: bytes) -> AsyncIterator[bytes]:
+    yield sent
+
+
 @asynccontextmanager
-async def raw_server(handle: Callable[[RawServer, int, str], Awaitable[bytes | None]]) -> AsyncIterator[RawServer]:
-    """Serve: `handle(server, number_on_this_connection, head)` gives bytes to send, or `None` to hang up."""
+async def raw_server(
+    handle: Callable[[RawServer, int, str], Awaitable[Sent]], ssl_context: ssl.SSLContext | None = None
+) -> AsyncIterator[RawServer]:
+    """Serve: `handle(server, number_on_this_connection, head)` returns bytes to send, all at once or piece by piece.
+
+    `None` hangs up.
+    """
     state = RawServer()
     tasks: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         state.connections += 1
+        state.writers.append(writer)
         task = asyncio.current_task()
         assert task is not None
         tasks.add(task)
@@ -67,15 +80,18 @@ async def raw_server(handle: Callable[[RawServer, int, str], Awaitable[bytes | N
                 sent = await handle(state, number, head)
                 if sent is None:
                     break
-                writer.write(sent)
-                await writer.drain()
+                if isinstance(sent, bytes):
+                    sent = _at_once(sent)
+                async for piece in sent:
+                    writer.write(piece)
+                    await writer.drain()
         except (ConnectionError, asyncio.CancelledError):
             pass
         finally:
             tasks.discard(task)
             writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=ssl_context)
     state.port = server.sockets[0].getsockname()[1]
     try:
         yield state

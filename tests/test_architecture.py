@@ -18,6 +18,7 @@ PURE = {
     "engine.codec",
     "engine.readers",
     "engine.hidden",
+    "engine.content_coding",
     "engine.window",
 }
 MEET_IN_CALL = {"engine.transport", "engine.retry", "engine.lanes", "engine.observe"}
@@ -72,7 +73,7 @@ def test_the_parts_of_a_call_meet_only_in_call(name: str) -> None:
 @pytest.mark.parametrize(
     ("library", "homes"),
     [
-        ("aiohttp", {"engine.transport", "session", "feldera"}),  # the latter two for a type and its check
+        ("aiohttp", {"engine.transport", "engine.connections", "session", "feldera"}),  # the latter two for a type
         ("tenacity", {"engine.retry"}),
         ("redis", {"engine.shared.redis_client", "workers.redis", "workers.saq"}),
         ("cattrs", {"engine.codec"}),
@@ -85,6 +86,12 @@ def test_the_parts_of_a_call_meet_only_in_call(name: str) -> None:
 def test_each_library_has_one_home(library: str, homes: set[str]) -> None:
     users = {name for name in OURS if library in imports(FILES[name]) and not name.startswith("sandbox")}
     assert {name if not name.startswith("cli") else "cli" for name in users} <= homes
+
+
+def test_who_guards_the_connections_is_known_to_the_transport_only() -> None:
+    assert {name for name in OURS if "engine.connections" in ours(name)} == {"engine.transport"}
+    assert ours("engine.connections") == {"engine.content_coding"}
+    assert ours("engine.proxies") == {"errors"}
 
 
 def test_who_speaks_with_redis_and_who_does_without_meet_in_the_backend_only() -> None:

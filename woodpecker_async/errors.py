@@ -299,6 +299,8 @@ class KeyOutcomeUnknownError(OutcomeUnknownError):
 class ResponseDecodeError(CallError):
     """The server said success, and the body is not what the documents promise.
 
+    Or it cannot be read at all: it is larger than `Limits.max_body`, or in an encoding that was not asked for.
+
     Attributes:
         paths: what is wrong and where, such as `"$.content[57].label: expected str, got null"`; never a value.
         status: the HTTP status.

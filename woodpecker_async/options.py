@@ -1,6 +1,7 @@
 """What can be set, and how the three levels (session, scope, call) merge."""
 
 import math
+import re
 from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import Any, Literal, Self, cast
@@ -21,13 +22,24 @@ _RESERVED_HEADERS = frozenset(
         "x-api-key",
         "x-company-id",
         "authorization",
+        "proxy-authorization",
         "host",
         "content-length",
         "content-type",
+        "content-encoding",
         "transfer-encoding",
         "cookie",
         "accept",
+        "accept-encoding",
         "user-agent",
+        # These are about the connection, or about an exchange of more than one request and one answer.
+        "connection",
+        "keep-alive",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "upgrade",
+        "expect",
     }
 )
 
@@ -139,6 +151,9 @@ def _wrong_with(url: Secret) -> str | None:
     return None
 
 
+_MAX_BODY = 64 * 1024 * 1024
+
+
 @attrs.frozen(kw_only=True, init=False)
 class Limits:
     """How many requests may be under way at once.
@@ -160,6 +175,8 @@ class Limits:
         shared_outage: what to do while that Redis cannot be reached: `"local"`: go on, one request at a time
             in each lane of this process. `"wait"`: wait, `Timeouts.lane` at most. `"fail"`: calls raise
             `SharedLaneError`.
+        max_body: bytes that the body of an answer may have, as it comes and after decompression. A larger one
+            is not read to its end: the call raises `ResponseDecodeError`, and the connection is closed.
 
     Example:
         >>> Limits(shared="redis://app:pa55@10.0.0.5:6379/0").shared
@@ -172,6 +189,7 @@ class Limits:
     queue_wait: float = attrs.field(default=15.0, validator=_seconds)
     shared: Literal["host"] | Secret | None = attrs.field(default=None, repr=_shared_shown)
     shared_outage: SharedOutage = attrs.field(default="local")
+    max_body: int = attrs.field(default=_MAX_BODY, validator=_at_least_one)
 
     def __init__(
         self,
@@ -182,6 +200,7 @@ class Limits:
         queue_wait: float = 15.0,
         shared: str | Secret | None = None,
         shared_outage: SharedOutage = "local",
+        max_body: int = _MAX_BODY,
     ) -> None:
         # The name is bound to a Secret at once: this frame is part of a traceback.
         kept = shared = _kept(shared)
@@ -190,6 +209,7 @@ class Limits:
             lanes=lanes,
             total=total,
             queue_wait=queue_wait,
+            max_body=max_body,
             shared=kept,
             shared_outage=shared_outage,
         )
@@ -234,10 +254,10 @@ def _headers(value: Mapping[str, str] | None) -> Mapping[str, str]:
             raise ConfigError(f"header {name!r}: name and value are text")
         if not name or not name.isascii() or any(not c.isalnum() and c not in "!#$%&'*+-.^_`|~" for c in name):
             raise ConfigError(f"{name!r} is not a header name")
-        if name.lower() in _RESERVED_HEADERS:
-            raise ConfigError(f"the SDK itself sets {name}; it cannot be passed as a header")
-        if any(ord(c) < 32 or ord(c) == 127 for c in text):
-            raise ConfigError(f"the value of header {name} has a control character")
+        if re.sub(r"[^a-z0-9]", "-", name.lower()) in _RESERVED_HEADERS:  # servers take X_Company_Id for X-Company-Id
+            raise ConfigError(f"the SDK itself sees to {name}; it cannot be passed as a header")
+        if any(ord(c) < 32 or ord(c) == 127 or 0xD800 <= ord(c) < 0xE000 for c in text):
+            raise ConfigError(f"the value of header {name} has a control character or a lone surrogate")
         clean[name.lower()] = text  # so that levels merge whatever the case
     return clean
 

@@ -17,6 +17,7 @@ from woodpecker_async.engine.credentials import KeySource, NotAKey, usable_key, 
 from woodpecker_async.engine.observe import Hook, Observer
 from woodpecker_async.engine.operation import OWN, AccountId, QueryValue, is_account_level, raw_request
 from woodpecker_async.engine.protocol import WOODPECKER, Dialect
+from woodpecker_async.engine.proxies import proxy_url
 from woodpecker_async.engine.settings import Settings
 from woodpecker_async.errors import ConfigError, SessionClosedError
 from woodpecker_async.options import CallOptions, Limits, RetryPolicy, Timeouts, standing_options
@@ -79,7 +80,7 @@ class Session:
             timeouts=timeouts,
             limits=limits,
             http_session=http_session,
-            proxy=None if proxy is None else checks.proxy(proxy),
+            proxy=None if proxy is None else proxy_url(proxy, "proxy"),
             trust_env=trust_env,
             ssl_context=ssl_context,
             clock=clock or SystemClock(),

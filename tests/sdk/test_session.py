@@ -172,7 +172,7 @@ async def test_the_raw_body_is_kept_on_request_only(box: Sandbox, woodpecker: Wo
         ({"base_url": "https://user:pw@host/rest"}, "user name"),
         ({"base_url": "https://host/rest?x=1"}, "query"),
         ({"base_url": "https://host:port"}, "URL"),
-        ({"base_url": 7}, "text"),
+        ({"base_url": 7}, "str"),
         ({"retry": 3}, "RetryPolicy"),
         ({"timeouts": 30}, "Timeouts"),
         ({"limits": 7}, "Limits"),

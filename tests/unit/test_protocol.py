@@ -176,12 +176,26 @@ def test_any_body_gets_the_class_of_its_status(status: int, body: bytes) -> None
     ],
 )
 def test_retry_after_is_seconds_or_a_date(value: str | None, seconds: float | None) -> None:
-    assert parse_retry_after(value, NOW) == seconds
+    assert parse_retry_after(value, None, lambda: NOW) == seconds
 
 
-@given(st.text(max_size=40))
-def test_retry_after_never_breaks(value: str) -> None:
-    seconds = parse_retry_after(value, NOW)
+@given(st.integers(-(10**7), 10**7), st.integers(-100, 10**6))
+def test_a_date_to_retry_after_is_measured_by_the_servers_clock(skew: int, wait: int) -> None:
+    theirs = NOW + timedelta(seconds=skew)
+    later = format_datetime(theirs + timedelta(seconds=wait), usegmt=True)
+    seconds = parse_retry_after(later, format_datetime(theirs, usegmt=True), lambda: NOW)
+    assert seconds == (wait if wait > 0 else None)
+
+
+@pytest.mark.parametrize("date", [None, "", "soon", "Thu, 99 Foo 2026 00:00:00 GMT"])
+def test_without_a_usable_date_our_clock_counts(date: str | None) -> None:
+    later = format_datetime(NOW + timedelta(seconds=90), usegmt=True)
+    assert parse_retry_after(later, date, lambda: NOW) == 90
+
+
+@given(st.text(max_size=40), st.text(max_size=40))
+def test_retry_after_never_breaks(value: str, date: str) -> None:
+    seconds = parse_retry_after(value, date, lambda: NOW)
     assert seconds is None or seconds > 0
 
 

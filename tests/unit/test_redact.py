@@ -11,14 +11,16 @@ from tests.fakes import VirtualClock
 from woodpecker_async import errors
 from woodpecker_async._redact import masked, printable, quotable, without_keys
 from woodpecker_async.engine import codec
-from woodpecker_async.engine.operation import get
+from woodpecker_async.engine.operation import Operation
 from woodpecker_async.engine.protocol import Answer, Verdict, error_for, judge
 from woodpecker_async.models.agency import ApiKey
 from woodpecker_async.models.paging import Listing
 from woodpecker_async.secret import Secret
 
 KEY = Secret("123456.SENTINELsentinelSENTINEL")
-READ = get("/v2/agency/companies/{company_id}/api_keys", dict, company_id=7)
+READ: Operation[dict] = Operation.of(
+    "GET", "/v2/agency/companies/{company_id}/api_keys", dict, account=None, segments={"company_id": 7}
+)
 
 # With all that a terminal or a log obeys: controls of both sets, line ends, overrides and isolates, half a pair.
 HOSTILE = st.text(

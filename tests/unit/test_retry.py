@@ -22,6 +22,7 @@ def failing(kind: str, status: int | None = None, retry_after: float | None = No
     ("verdict", "read", "write"),
     [
         (failing("not_sent"), True, True),
+        (Verdict(kind="not_sent", permanent=True), False, False),
         (failing("refused", 429), True, True),
         (failing("lost"), True, False),
         (failing("timeout"), True, False),

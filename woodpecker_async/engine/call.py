@@ -350,7 +350,9 @@ class Engine:
     def _reply(self, call: _Call, verdict: Verdict) -> Reply[Any]:
         operation, options = call.operation, call.terms.options
         value = None
-        if operation.answer is not None:
+        if operation.answer is not None and verdict.unreadable:
+            value = codec.Undecodable((f"$: {verdict.unreadable}",))
+        elif operation.answer is not None:
             decode: Any = codec.decode
             if options.strict or options.skip_bad_items:
                 decode = partial(decode, strict=options.strict is True, skip_bad_items=options.skip_bad_items is True)

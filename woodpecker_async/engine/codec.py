@@ -118,7 +118,10 @@ def encode(body: Any) -> bytes | None:
         return json.dumps(plain, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
     except (TypeError, ValueError, RecursionError) as error:
         problem = type(error).__name__
-    raise ConfigError(f"the body cannot be sent as JSON ({problem}): it holds a Secret, NaN, or an object JSON has not")
+    raise ConfigError(
+        f"the body cannot be sent as JSON ({problem}): it holds a Secret, NaN, a lone surrogate, or an object that "
+        "JSON does not have"
+    )
 
 
 def _not_json(body: bytes) -> str:

@@ -70,22 +70,33 @@ def redirect_target(headers: Mapping[str, str]) -> str:
     return f"{parts.scheme or 'the same scheme'}://{parts.netloc.rpartition('@')[2]}"
 
 
-def parse_retry_after(value: str | None, now: datetime) -> float | None:
-    """Seconds to wait, from a number of seconds or an HTTP date; `None` for what is neither, or is past."""
+def parse_retry_after(value: str | None, date: str | None, now: Callable[[], datetime]) -> float | None:
+    """Seconds to wait, from a number of seconds or an HTTP date; `None` for what is neither, or is past.
+
+    Args:
+        value: the header `Retry-After`.
+        date: the header `Date` of the same answer. A date to wait for is measured against it, because it comes
+            from the same clock; ours may be hours off.
+        now: tells our wall clock, where there is no `Date`.
+    """
     if value is None:
         return None
     text = value.strip()
     if re.fullmatch(r"\d{1,300}(\.\d{1,300})?", text, re.ASCII):
         seconds = float(text)
-        return seconds if seconds > 0 else None
+    elif (moment := _http_date(text)) is not None:
+        seconds = (moment - (_http_date(date or "") or now())).total_seconds()
+    else:
+        return None
+    return seconds if seconds > 0 else None
+
+
+def _http_date(text: str) -> datetime | None:
     try:
         moment = parsedate_to_datetime(text)
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    seconds = (moment - now).total_seconds()
-    return seconds if seconds > 0 else None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
 
 
 def parse_timestamp(value: object) -> datetime | None:

@@ -25,6 +25,7 @@ class Home:
             trust_env=settings.trust_env,
             ssl_context=settings.ssl_context,
             connect_timeout=settings.timeouts.connect,
+            max_body=settings.limits.max_body,
         )
         self._settings = settings
         self._lanes: Lanes | None = None

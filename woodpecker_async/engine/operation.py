@@ -41,6 +41,29 @@ def _fill(template: str, segments: Mapping[str, int | str]) -> str:
     return path
 
 
+def query(params: object) -> Mapping[str, QueryValue]:
+    """The parameters of a query, all of which can be sent.
+
+    Raises:
+        ConfigError: one of them cannot.
+    """
+    if params is None:
+        return {}
+    if not isinstance(params, Mapping):
+        raise ConfigError(f'params must be a mapping, like {{"page": 1}}, not {type(params).__name__}')
+    for name, value in params.items():
+        if not isinstance(name, str) or not isinstance(value, str | int | None):
+            raise ConfigError(f"the parameter {name!r} must be a str, an integer, a boolean or None")
+        try:
+            name.encode()
+            str(value).encode()
+        except ValueError:  # also for an integer of thousands of digits
+            raise ConfigError(
+                f"the parameter {name!r} cannot be sent: it has a lone surrogate, or is too long"
+            ) from None
+    return params
+
+
 def foreign_path(path: str) -> str:
     """A path that a user wrote, quoted segment by segment.
 
@@ -52,7 +75,9 @@ def foreign_path(path: str) -> str:
     if "?" in path or "#" in path:
         raise ConfigError(f"a path has no query or fragment: give params= instead; not {path!r}")
     if "\\" in path or not path.isprintable():
-        raise ConfigError(f"a path has no backslash or control character; not {path!r}")
+        raise ConfigError(f"a path has no backslash, control character or lone surrogate; not {path!r}")
+    if ";" in path:  # some servers cut such parameters off, and then /v2/agency;x=1 is an /agency path
+        raise ConfigError(f"a path has no parameters after a semicolon; not {path!r}")
     segments = path.split("/")[1:]
     if "" in segments[:-1]:
         raise ConfigError(f"a path has no empty segment; not {path!r}")
@@ -186,9 +211,6 @@ def raw_request(
     if not isinstance(method, str) or method.upper() not in _METHODS:
         raise ConfigError(f"method must be one of {', '.join(sorted(_METHODS))}, not {method!r}")
     quoted = foreign_path(path)
-    for name, value in (params or {}).items():
-        if not isinstance(name, str) or not isinstance(value, str | int | None):
-            raise ConfigError(f"the parameter {name!r} must be a str, an int, a bool or None")
     method = method.upper()
     return Operation(
         method=method,
@@ -196,7 +218,7 @@ def raw_request(
         template=quoted,
         answer=cast("type[Any]", Any),
         account=account,
-        params=params or {},
+        params=query(params),
         body=body,
         repeatable=method == "GET",
     )

@@ -95,11 +95,20 @@ def _hidden_body(body: bytes) -> Callable[[], bytes]:
 
 @attrs.define(kw_only=True, eq=False, repr=False)
 class Answer:
-    """What came back: status, headers (to be asked for by lower-case names), body (made of bytes, and hidden)."""
+    """What came back.
+
+    Attributes:
+        status: the HTTP status.
+        headers: to be asked for by lower-case names.
+        body: decoded, and empty if it cannot be read; made of bytes, and hidden (see `look_at`).
+        unreadable: why the body cannot be read, if it cannot.
+        elapsed: seconds it took.
+    """
 
     status: int
     headers: Mapping[str, str]
     body: Callable[[], bytes] = attrs.field(converter=_hidden_body)
+    unreadable: str = ""
     elapsed: float = 0.0
 
 
@@ -111,12 +120,14 @@ class NoAnswer:
         kind: `"not_sent"`, `"lost"` or `"timeout"`.
         reason: why, in words that hold no header and no body.
         stale: the connection had been used before, and broke before any answer.
+        permanent: another attempt would come to the same.
         elapsed: seconds it took.
     """
 
     kind: Literal["not_sent", "lost", "timeout"]
     reason: str
     stale: bool = False
+    permanent: bool = False
     elapsed: float = 0.0
 
 
@@ -131,11 +142,13 @@ class Verdict:
         kind: `"ok"`, or the family of the failure.
         status: the HTTP status, if an answer came.
         body: the body of a success; see `look_at`.
+        unreadable: why the body of a success cannot be read, if it cannot.
         error: the class a failure is raised as, if it is the last.
         title, detail, code, details, timestamp: what the server said of the failure.
         retry_after: seconds the server asked to wait.
         settled: the server has surely finished with the request (its own error body came back).
         stale: the connection had been used before, and broke before any answer.
+        permanent: another attempt would come to the same.
         target: where a redirect points, scheme and host.
         request_id: the server's id of the answer.
         headers: those headers of a success that somebody reads.
@@ -145,6 +158,7 @@ class Verdict:
     kind: Kind
     status: int | None = None
     body: Callable[[], bytes] = _NO_BODY
+    unreadable: str = ""
     error: type[errors.CallError] = errors.ApiError
     title: str = ""
     detail: str = ""
@@ -154,6 +168,7 @@ class Verdict:
     retry_after: float | None = None
     settled: bool = False
     stale: bool = False
+    permanent: bool = False
     target: str = ""
     request_id: str | None = None
     headers: Mapping[str, str] = NO_HEADERS
@@ -236,7 +251,7 @@ def judge(
         operation: what was asked.
         outcome: what came back.
         key: the key it was asked with; a server that says it back is not quoted with it.
-        now: tells the wall clock, for a `Retry-After` that is a date.
+        now: tells the wall clock, for a `Retry-After` that is a date where the answer has no `Date`.
         maybe_done_before: an earlier attempt of the same call may have been acted on.
     """
     if isinstance(outcome, NoAnswer):
@@ -245,6 +260,7 @@ def judge(
             error=_NO_ANSWER[outcome.kind],
             detail=outcome.reason,
             stale=outcome.stale,
+            permanent=outcome.permanent,
             elapsed=outcome.elapsed,
         )
     status, headers = outcome.status, outcome.headers
@@ -256,6 +272,7 @@ def judge(
             kind="ok",
             status=status,
             body=outcome.body,
+            unreadable=outcome.unreadable,
             request_id=request_id,
             headers={name: headers[name] for name in RESPONSE_HEADERS if name in headers} or NO_HEADERS,
             elapsed=outcome.elapsed,
@@ -270,6 +287,8 @@ def judge(
     if kind == "redirect":
         target = _quoted_text(redirect_target(headers), key)[:_LONGEST_LINE]
         detail = f"the server redirects to {target}; no redirect is followed"
+    elif not detail and not said.is_api and outcome.unreadable:
+        detail = f"the body cannot be read: {outcome.unreadable}"
     elif not detail and not said.is_api:
         detail = look_at(outcome.body, _describe_foreign_body, headers.get("content-type", ""))
     return Verdict(
@@ -281,7 +300,7 @@ def judge(
         code=said.code,
         details=said.details,
         timestamp=said.timestamp,
-        retry_after=parse_retry_after(headers.get("retry-after"), now()),
+        retry_after=parse_retry_after(headers.get("retry-after"), headers.get("date"), now),
         # A gateway's 502 to 504 says nothing of what the server behind it is still doing.
         settled=said.is_api and status <= 500,
         target=target,

@@ -24,8 +24,10 @@ def may_repeat(verdict: Verdict, *, repeatable: bool, transient: frozenset[int])
         transient: the statuses of this service that pass.
     """
     match verdict.kind:
-        case "not_sent" | "refused":
+        case "refused":
             return True
+        case "not_sent":
+            return not verdict.permanent
         case "lost" | "timeout":
             return repeatable
         case "server":

@@ -1,52 +1,38 @@
-"""One attempt over HTTP: the only module that knows aiohttp.
+"""One attempt over HTTP: the only module that knows aiohttp, beside `connections`, which guards what it keeps.
 
 `send` returns an answer or the lack of one. It never raises for what the network does, so that no exception
 of aiohttp (whose `repr` holds the request headers, key included) is ever a cause or a context of ours.
 
-The sessions are light ones over one connector: their own, without cookies, middlewares or default headers.
-A session that the user passed in lends its connector and nothing else.
+The session is a light one over a connector: without cookies, middlewares or default headers. A session that the
+user passed in lends its connector and nothing else.
 """
 
+import asyncio
+import math
 import time
-import urllib.request
 from collections.abc import AsyncGenerator
 from functools import partial
 from ssl import SSLContext
-from types import SimpleNamespace
-from typing import Any, Final
-from weakref import WeakSet
+from typing import Final
 
 import aiohttp
+from aiohttp import hdrs
 from yarl import URL
 
+from woodpecker_async.engine.connections import Exchange, GuardedRequest, UnfitConnectionError, current
+from woodpecker_async.engine.content_coding import BodyDamagedError, BodyTooLargeError, codings, decode, not_decodable
 from woodpecker_async.engine.hidden import without_frames
 from woodpecker_async.engine.protocol import Answer, NoAnswer, Request
+from woodpecker_async.engine.proxies import environment_proxy
 from woodpecker_async.errors import ConfigError
 
 # Connections inherited over a fork belong to the parent. Closing them here could disturb it, and collecting
 # them would close them, so they are kept until the process ends.
 _INHERITED: Final[list[object]] = []
 
-_SHORTEST: Final = 0.001
-
-
-class _Response(aiohttp.ClientResponse):
-    """A response that notes on its failure whether the connection had served before."""
-
-    async def start(self, connection: Any) -> aiohttp.ClientResponse:
-        protocol = connection.protocol
-        try:
-            response = await super().start(connection)
-        except aiohttp.ClientError as error:
-            error.add_note(_STALE if protocol in _USED else _FRESH)
-            raise
-        _USED.add(protocol)
-        return response
-
-
-_USED: Final[WeakSet[object]] = WeakSet()
-_STALE: Final = "stale connection"
-_FRESH: Final = "fresh connection"
+# Heads grow on their way through proxies and content delivery networks; aiohttp's own bound is 8 KiB a line.
+_LONGEST_HEADER: Final = 64 * 1024
+_MOST_HEADERS: Final = 256
 
 
 class Transport:
@@ -58,7 +44,12 @@ class Transport:
         proxy: URL of a proxy.
         trust_env: take the proxy from `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`.
         ssl_context: instead of the default verification.
-        connect_timeout: seconds to reach the server.
+        connect_timeout: seconds to reach the server. In a borrowed connector the wait for a free connection is
+            no part of it.
+        max_body: bytes that a body may have, as it comes and decoded.
+
+    Raises:
+        ConfigError: the proxy of the environment cannot be used, or the borrowed session is closed.
     """
 
     def __init__(
@@ -70,15 +61,15 @@ class Transport:
         trust_env: bool,
         ssl_context: SSLContext | None,
         connect_timeout: float,
+        max_body: int,
     ) -> None:
         self._borrowed = borrowed
-        self._connect_timeout = connect_timeout
+        self._max_body = max_body
         self._ssl: SSLContext | bool = ssl_context if ssl_context is not None else True
-        self._proxy = proxy or (_environment_proxy(origin) if trust_env else None)
+        self._proxy = proxy or (environment_proxy(origin) if trust_env else None)
         # Built from its parts, for taking a URL to pieces costs twice as much.
         parts = URL(origin)
         self._url = partial(URL.build, scheme=parts.scheme, authority=parts.raw_authority)
-        self._timeouts: dict[float, aiohttp.ClientTimeout] = {}
         if borrowed is None:
             # The lane bounds what is under way: the pool must never be a second, hidden queue.
             self._connector: aiohttp.BaseConnector = aiohttp.TCPConnector(limit=0)
@@ -86,9 +77,25 @@ class Transport:
             if borrowed.closed or borrowed.connector is None:
                 raise ConfigError("the http_session passed in is closed: pass an open one, or none")
             self._connector = borrowed.connector
-        self._reads = self._light_session([])
-        # Only writes need to know whether anything was sent, and tracing costs a read a sixth.
-        self._writes = self._light_session([_sent_flag()])
+        self._session = aiohttp.ClientSession(
+            connector=self._connector,
+            connector_owner=False,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            request_class=GuardedRequest,
+            auto_decompress=False,
+            max_line_size=_LONGEST_HEADER,
+            max_field_size=_LONGEST_HEADER,
+            max_headers=_MOST_HEADERS,
+            # The whole attempt has a clock of its own around it, see `send`. In a borrowed connector `connect`
+            # would count the wait for a free connection too.
+            timeout=aiohttp.ClientTimeout(
+                total=None,
+                connect=connect_timeout if borrowed is None else None,
+                sock_connect=connect_timeout,
+                ceil_threshold=math.inf,
+            ),
+        )
+        switch_off_hidden_resend(self._session)
         self._life = self._live()
 
     @property
@@ -106,28 +113,16 @@ class Transport:
         try:
             yield
         finally:
-            await self._reads.close()
-            await self._writes.close()
+            await self._session.close()
             if self._borrowed is None:
                 await self._connector.close()
-
-    def _light_session(self, traces: list[aiohttp.TraceConfig]) -> aiohttp.ClientSession:
-        session = aiohttp.ClientSession(
-            connector=self._connector,
-            connector_owner=False,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            trace_configs=traces,
-            response_class=_Response,
-        )
-        switch_off_hidden_resend(session)
-        return session
 
     async def send(self, request: Request, timeout: float) -> Answer | NoAnswer:
         """Send one request and read its whole answer.
 
         Args:
             request: what to send.
-            timeout: seconds until the last byte must be there.
+            timeout: seconds until the last byte must be there, whatever the server does.
         """
         try:
             return await self._exchange(request, timeout)
@@ -141,49 +136,80 @@ class Transport:
             del leaving
 
     async def _exchange(self, request: Request, timeout: float) -> Answer | NoAnswer:
-        flag = SimpleNamespace(sent=False) if request.is_write else None
-        session = self._writes if request.is_write else self._reads
+        exchange = Exchange()
+        token = current.set(exchange)
         started = time.monotonic()
         try:
-            response = await session.request(
-                request.method,
-                self._url(path=request.path, query_string=request.query, encoded=True),
-                headers=request.signed_headers(),
-                data=request.body,
-                allow_redirects=False,
-                proxy=self._proxy,
-                ssl=self._ssl,
-                timeout=self._timeout(timeout),
-                trace_request_ctx=flag,
-            )
-            try:
-                body = await response.read()  # to its end, which gives the connection back; or else closes it
-            except aiohttp.ClientPayloadError:
-                if response.status < 300:
-                    raise
-                body = b""  # an error is an error also when its body was cut
+            async with asyncio.timeout(timeout):
+                response = await self._response(request)
+                exchange.answered = True
+                try:
+                    body, unreadable = await self._read(response)
+                except _BROKEN as error:
+                    if response.status < 300:
+                        raise
+                    body, unreadable = b"", _reason(error)  # an error is an error also when its body was cut
             return Answer(
                 status=response.status,
                 headers=response.headers,
                 body=body,
+                unreadable=unreadable,
                 elapsed=time.monotonic() - started,
             )
         except Exception as error:  # the promise above: nothing of aiohttp's gets out
-            failure = _no_answer(error, timeout=timeout, started=started)
-        if flag is None or flag.sent == (failure.kind != "not_sent"):
-            return failure
-        return NoAnswer(kind="lost" if flag.sent else "not_sent", reason=failure.reason, elapsed=failure.elapsed)
+            return _no_answer(error, exchange, timeout=timeout, elapsed=time.monotonic() - started)
+        finally:
+            current.reset(token)
 
-    def _timeout(self, seconds: float) -> aiohttp.ClientTimeout:
-        seconds = max(seconds, _SHORTEST)  # aiohttp takes zero and less for no timeout at all
-        timeout = self._timeouts.get(seconds)
-        if timeout is None:
-            timeout = aiohttp.ClientTimeout(
-                total=seconds, connect=min(self._connect_timeout, seconds), ceil_threshold=seconds + 1
-            )
-            if len(self._timeouts) < 16:  # the usual ones; what is left of a deadline differs each time
-                self._timeouts[seconds] = timeout
-        return timeout
+    async def _response(self, request: Request) -> aiohttp.ClientResponse:
+        exchange = current.get()
+        while True:
+            try:
+                return await self._session.request(
+                    request.method,
+                    self._url(path=request.path, query_string=request.query, encoded=True),
+                    headers=request.signed_headers(),
+                    data=request.body,
+                    allow_redirects=False,
+                    proxy=self._proxy,
+                    ssl=self._ssl,
+                )
+            except UnfitConnectionError:
+                if not exchange.reused:
+                    raise
+                # An idle connection that had said something, or was hung up. Nothing was sent, and it is gone:
+                # the next one is tried, at last a new one.
+
+    async def _read(self, response: aiohttp.ClientResponse) -> tuple[bytes, str]:
+        """The body, decoded, and why it cannot be had, if it cannot."""
+        too_large = f"larger than Limits.max_body ({self._max_body} bytes)"
+        pieces: list[bytes] = []
+        size = 0
+        try:
+            content = response.content
+            while not content.at_eof() and (piece := await content.readany()):
+                pieces.append(piece)
+                size += len(piece)
+                if size > self._max_body:
+                    return b"", too_large
+        finally:
+            if response.connection is not None:  # not read to its end: not to be used again
+                response.close()
+        body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        coded = response.headers.getall(hdrs.CONTENT_ENCODING, None)
+        if coded is None or not body or not (names := codings(coded)):
+            return body, ""
+        if (name := not_decodable(names)) is not None:
+            return b"", f"encoded as {name}, which was not asked for"
+        steps = decode(body, names, self._max_body)
+        try:
+            while True:
+                next(steps)
+                await asyncio.sleep(0)
+        except StopIteration as done:
+            return done.value, ""
+        except BodyTooLargeError:
+            return b"", too_large
 
     async def aclose(self) -> None:
         """Close what is ours."""
@@ -202,57 +228,62 @@ def switch_off_hidden_resend(session: aiohttp.ClientSession) -> None:
     session._retry_connection = False
 
 
-def _sent_flag() -> aiohttp.TraceConfig:
-    async def on_headers_sent(_session: Any, context: Any, _params: Any) -> None:
-        context.trace_request_ctx.sent = True
-
-    trace = aiohttp.TraceConfig()
-    trace.on_request_headers_sent.append(on_headers_sent)
-    return trace
+# How a body breaks off, or turns out to be broken.
+_BROKEN: Final = (aiohttp.ClientPayloadError, BodyDamagedError)
 
 
-def _environment_proxy(origin: str) -> str | None:
-    """The proxy that the environment names for this origin.
-
-    aiohttp's own `trust_env` would also read `~/.netrc` and may add an Authorization header from it.
-    """
-    parts = URL(origin)
-    if urllib.request.proxy_bypass(f"{parts.host}:{parts.port}"):
-        return None
-    proxies = urllib.request.getproxies()
-    return proxies.get(parts.scheme) or proxies.get("all")
-
-
-def _no_answer(error: Exception, *, timeout: float, started: float) -> NoAnswer:
-    elapsed = time.monotonic() - started
-    match error:
-        case aiohttp.ConnectionTimeoutError():
-            return NoAnswer(kind="not_sent", reason="the server could not be reached in time", elapsed=elapsed)
-        case TimeoutError():
+def _no_answer(error: Exception, exchange: Exchange, *, timeout: float, elapsed: float) -> NoAnswer:
+    if isinstance(error, TimeoutError):
+        if exchange.sent:
             return NoAnswer(kind="timeout", reason=f"no whole answer within {timeout:g} s", elapsed=elapsed)
-        case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientSSLError():
-            return NoAnswer(
-                kind="not_sent",
-                reason="TLS failed: the server's certificate is not trusted here, or TLS is not spoken there; "
-                "for a private authority pass ssl_context=ssl.create_default_context(cafile=...)",
-                elapsed=elapsed,
-            )
+        return NoAnswer(kind="not_sent", reason=f"no connection to the server within {elapsed:.3g} s", elapsed=elapsed)
+    return NoAnswer(
+        kind="lost" if exchange.sent else "not_sent",
+        reason=_reason(error),
+        stale=exchange.reused and not exchange.answered,
+        permanent=not exchange.sent and _is_permanent(error),
+        elapsed=elapsed,
+    )
+
+
+def _is_permanent(error: Exception) -> bool:
+    """Whether another attempt would come to the same."""
+    match error:
+        case aiohttp.ClientConnectorCertificateError():
+            return True
         case aiohttp.ClientHttpProxyError():
-            return NoAnswer(kind="not_sent", reason=f"the proxy refused with {error.status}", elapsed=elapsed)
+            return 400 <= error.status < 500 and error.status not in (408, 425, 429)
+        case _:
+            return False
+
+
+def _reason(error: Exception) -> str:
+    match error:
+        case aiohttp.ClientConnectorCertificateError():
+            return (
+                "the server's certificate is not trusted here; "
+                "for a private authority pass ssl_context=ssl.create_default_context(cafile=...)"
+            )
+        case aiohttp.ClientSSLError():
+            return "TLS failed: perhaps the server does not speak TLS there, or not a version that is accepted here"
+        case UnfitConnectionError():
+            return "the server said something, or hung up, before it was asked"
+        case aiohttp.ClientHttpProxyError():
+            return f"the proxy refused with {error.status}"
         case aiohttp.ClientConnectorDNSError():
-            return NoAnswer(kind="not_sent", reason=f"the name {error.host} could not be looked up", elapsed=elapsed)
+            return f"the name {error.host} could not be looked up"
         case aiohttp.ClientConnectorError():
             why = error.os_error.strerror or type(error.os_error).__name__
-            reason = f"no connection to {error.host}:{error.port}: {why}"
-            return NoAnswer(kind="not_sent", reason=reason, elapsed=elapsed)
+            return f"no connection to {error.host}:{error.port}: {why}"
         case aiohttp.InvalidURL():
-            return NoAnswer(kind="not_sent", reason="the URL cannot be sent", elapsed=elapsed)
+            return "the URL cannot be sent"
+        case BodyDamagedError():
+            return str(error)
         case aiohttp.ClientPayloadError():
-            reason = "the connection broke in the middle of the answer"
+            return "the connection broke in the middle of the answer"
         case aiohttp.ServerDisconnectedError():
-            reason = "the server closed the connection without an answer"
+            return "the server closed the connection without an answer"
         case aiohttp.ClientResponseError():
-            reason = "the answer is not HTTP"
+            return "the answer is not HTTP"
         case _:
-            reason = f"the connection failed ({type(error).__name__})"
-    return NoAnswer(kind="lost", reason=reason, elapsed=elapsed, stale=_STALE in getattr(error, "__notes__", ()))
+            return f"the connection failed ({type(error).__name__})"

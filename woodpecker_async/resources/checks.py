@@ -1,10 +1,11 @@
 """Checks of arguments, before any I/O."""
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 from enum import StrEnum
 from typing import TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from woodpecker_async.errors import ConfigError
 
@@ -172,28 +173,44 @@ def seconds(value: object, what: str) -> float:
 
 
 def base_url(value: object) -> str:
-    """Scheme, host, perhaps a port and a path; without a slash at its end.
+    """Scheme, host, perhaps a port and a path; without a slash at its end, the path quoted.
+
+    It may hold a password where none belongs, so messages show it without.
 
     Raises:
         ConfigError: it is not.
     """
     example = "like https://api.woodpecker.co/rest"
     if not isinstance(value, str):
-        raise ConfigError(f"base_url is a text {example}, not {type(value).__name__}")
+        raise ConfigError(f"base_url must be a str {example}, not {type(value).__name__}")
+    shown = _without_secrets(value)
     try:
         parts = urlsplit(value)
         host, _ = parts.hostname, parts.port
+        (host or "").encode("ascii" if (host or "").isascii() else "idna")
+        value.encode()
     except ValueError:
-        raise ConfigError(f"base_url is not a URL: {value!r}; it is {example}") from None
+        raise ConfigError(f"base_url is not a URL: {shown}; it is {example}") from None
     if parts.scheme not in ("http", "https") or not host:
-        raise ConfigError(f"base_url needs a scheme (http or https) and a host, {example}; not {value!r}")
-    if parts.username is not None or parts.password is not None:
+        raise ConfigError(f"base_url needs a scheme (http or https) and a host, {example}; not {shown}")
+    if "@" in parts.netloc:
         raise ConfigError("base_url holds no user name or password; the key is passed as api_key")
     if "?" in value or "#" in value or not value.isprintable() or " " in value:
-        raise ConfigError(f"base_url has no query, fragment, blank or control character; not {value!r}")
+        raise ConfigError(f"base_url has no query, fragment, whitespace or control character; not {shown}")
+    if "\\" in value or ";" in parts.path:
+        raise ConfigError(f"base_url has no backslash or semicolon; not {shown}")
     if any(segment in (".", "..") for segment in parts.path.lower().replace("%2e", ".").split("/")):
-        raise ConfigError(f'base_url has no "." or ".." segment; not {value!r}')
-    return value.rstrip("/")
+        raise ConfigError(f'base_url has no "." or ".." segment; not {shown}')
+    stray_percent = re.compile(r"%(?![0-9A-Fa-f]{2})")
+    path = quote(stray_percent.sub("%25", parts.path), safe="/%-._~!$&'()*+,=:@").rstrip("/")
+    return f"{value[: value.index('://')]}://{parts.netloc}{path}"
+
+
+def _without_secrets(url: str) -> str:
+    """A URL to show: without user, password and query."""
+    scheme, separator, rest = url.rpartition("://") if "://" in url else ("", "", url)
+    shown = re.split(r"[?#]", rest.rpartition("@")[2])[0]
+    return repr(f"{scheme}{separator}{'****@' if '@' in rest else ''}{shown}")
 
 
 def user_agent(own: str, more: object) -> str:
@@ -207,19 +224,3 @@ def user_agent(own: str, more: object) -> str:
     if not isinstance(more, str) or not more.strip() or not more.isascii() or not more.isprintable():
         raise ConfigError(f"user_agent is a text of printable ASCII characters, not {more!r}")
     return f"{more.strip()} {own}"
-
-
-def proxy(value: object) -> str:
-    """The URL of an HTTP proxy. It may hold a password, so no message shows it.
-
-    Raises:
-        ConfigError: it is not.
-    """
-    try:
-        parts = urlsplit(value) if isinstance(value, str) else None
-        usable = parts is not None and parts.scheme in ("http", "https") and bool(parts.hostname)
-    except ValueError:
-        usable = False
-    if not usable or not isinstance(value, str):
-        raise ConfigError("proxy is a URL with scheme and host, like http://127.0.0.1:3128")
-    return value

@@ -1,0 +1,163 @@
+"""An answer belongs to its request: what guards the connections that aiohttp keeps open.
+
+HTTP/1.1 has no number that ties an answer to its request, only their order on the connection. So a connection
+that has said anything while no request was in flight on it must not be used again: what it said (a second
+answer, half of one, a 408, a blank line) would be read as, or in front of, the next answer.
+
+There are three places to look:
+
+* what arrives behind the end of an answer, or later while the connection is idle, meets `_OneAnswer`, which
+  then closes the connection. It is put in front of aiohttp's parser for one answer, and aiohttp itself
+  replaces it when the connection is used the next time, whoever uses it;
+* what the event loop has not read yet, because it was busy, is seen by polling the socket before sending;
+* what another user of a lent connector may have left behind cannot be seen, so a connection that somebody
+  else used last is closed rather than used.
+
+aiohttp has a public place from which to look, `ClientRequest.send`: an exception there comes before any byte
+is written, and closes the connection. The parser and the latest payload of a connection it keeps private;
+they are touched in this module only, and a test says if they move.
+"""
+
+import asyncio
+import select
+from contextvars import ContextVar
+from typing import Any, Final
+
+import aiohttp
+import attrs
+from aiohttp import hdrs
+
+from woodpecker_async.engine.content_coding import ACCEPT_ENCODING
+
+_POLL: Final = getattr(select, "poll", None)
+_NOTHING: Final = ((), False, b"")
+
+
+@attrs.define(eq=False, repr=False)
+class Exchange:
+    """How far one attempt has got.
+
+    Attributes:
+        reused: the connection had served before.
+        sent: the request may have left.
+        answered: the head of an answer came.
+    """
+
+    reused: bool = False
+    sent: bool = False
+    answered: bool = False
+
+
+current: Final[ContextVar[Exchange]] = ContextVar("exchange")
+
+
+class UnfitConnectionError(aiohttp.ClientConnectionError):
+    """This connection cannot be trusted with a request. Nothing was written on it, and it has been closed."""
+
+
+class UnaskedError(Exception):
+    """Bytes came that no request had asked for."""
+
+
+class GuardedRequest(aiohttp.ClientRequest):
+    """A request that looks at its connection before it is sent, and says what is decoded here."""
+
+    DEFAULT_HEADERS = {hdrs.ACCEPT: "*/*", hdrs.ACCEPT_ENCODING: ACCEPT_ENCODING}  # noqa: RUF012 - as in aiohttp
+
+    async def send(self, conn: Any) -> aiohttp.ClientResponse:
+        """Send it, unless the connection has something on it already.
+
+        Raises:
+            UnfitConnectionError: it has. Nothing was written.
+        """
+        exchange = current.get()
+        protocol = conn.protocol
+        exchange.reused = _has_served(protocol)
+        if _POLL is None:
+            # What was read on our behalf but not handed over yet: the wake-up comes before the reader's callback.
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+        if conn.protocol is None or _has_spoken(protocol, reused=exchange.reused):
+            raise UnfitConnectionError
+        protocol._parser = protocol._woodpecker_answer = _OneAnswer(protocol)
+        exchange.sent = True
+        return await super().send(conn)
+
+
+def _has_served(protocol: Any) -> bool:
+    return protocol._payload is not None
+
+
+def _has_spoken(protocol: Any, *, reused: bool) -> bool:
+    """Whether there is, or may be, anything on the connection that the next answer could be mixed up with."""
+    if protocol.should_close or not protocol.is_connected():
+        return True
+    if reused and not _was_ours(protocol):
+        return True
+    return _is_readable(protocol.transport, reused=reused)
+
+
+def _was_ours(protocol: Any) -> bool:
+    answer = getattr(protocol, "_woodpecker_answer", None)
+    return answer is not None and answer.payload is protocol._payload
+
+
+def _is_readable(transport: Any, *, reused: bool) -> bool:
+    # A new TLS connection may well be readable: servers send session tickets behind the handshake.
+    if _POLL is None or (not reused and transport.get_extra_info("ssl_object") is not None):
+        return False
+    sock = transport.get_extra_info("socket")
+    if sock is None:
+        return False
+    descriptor = sock.fileno()
+    if descriptor < 0:
+        return True
+    poll = _POLL()  # not select(), which cannot look at descriptors above 1023
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+class _OneAnswer:
+    """Reads one answer through aiohttp's parser; closes the connection at the first byte behind it.
+
+    A parser does not tell how many bytes of a segment belonged to the answer. So the last byte of each segment
+    goes in by itself: an answer that is complete before it is followed by something.
+    """
+
+    def __init__(self, protocol: Any) -> None:
+        self.payload: Any = None
+        self._protocol = protocol
+        self._parser = protocol._parser
+
+    @property
+    def _complete(self) -> bool:
+        return self.payload is not None and self.payload.is_eof()
+
+    def feed_data(self, data: bytes) -> tuple[Any, bool, bytes]:
+        if not data:
+            return _NOTHING if self._complete else self._feed(data)
+        if self._complete:
+            raise UnaskedError  # aiohttp closes the connection
+        messages, upgraded, tail = self._feed(data[:-1]) if len(data) > 1 else _NOTHING
+        if self._complete:
+            self._protocol.close()
+            return messages, False, b""
+        more, upgraded, last = self._feed(data[-1:]) if not upgraded else ((), True, data[-1:])
+        return (*messages, *more), upgraded, tail + last
+
+    def _feed(self, data: bytes) -> tuple[Any, bool, bytes]:
+        messages, upgraded, tail = fed = self._parser.feed_data(data)
+        if not messages:
+            return fed  # type: ignore[no-any-return]
+        for number, (message, payload) in enumerate(messages, 1):
+            if message.code >= 200 or message.code == 101:  # the others announce an answer
+                self.payload = payload
+                messages = messages[:number]
+                break
+        return messages, upgraded, tail
+
+    def feed_eof(self) -> Any:
+        return None if self._complete else self._parser.feed_eof()
+
+    def pause_reading(self) -> None:
+        """Let the parser go on: the transport pauses, and nothing may wait inside the parser at the end."""
