@@ -137,7 +137,7 @@ class Transport:
 
     async def _exchange(self, request: Request, timeout: float) -> Answer | NoAnswer:
         exchange = Exchange()
-        token = current.set(exchange)
+        current.set(exchange)  # and never reset: a coroutine may be thrown away in another context than it began in
         started = time.monotonic()
         try:
             async with asyncio.timeout(timeout):
@@ -158,8 +158,6 @@ class Transport:
             )
         except Exception as error:  # the promise above: nothing of aiohttp's gets out
             return _no_answer(error, exchange, timeout=timeout, elapsed=time.monotonic() - started)
-        finally:
-            current.reset(token)
 
     async def _response(self, request: Request) -> aiohttp.ClientResponse:
         exchange = current.get()
