@@ -8,6 +8,10 @@
     ├── ScopeClosedError            the `async with woodpecker.company(...)` block has ended
     ├── WrongLoopError              the session belongs to another event loop that is still alive
     ├── SecretNotCarriedError       reveal() of a Secret that came out of a pickle
+    ├── UnexpectedError             code that is not the SDK's (a key function, an iterable) failed
+    ├── RunIncompleteError          a bulk run ended, and some companies have no outcome
+    ├── LabelNotKeptError           a new key cannot be found again by its label
+    ├── ClaimLostError              another worker may have taken the company over; nothing was sent
     ├── KeyNotStoredError           the sink of `bulk.ensure_api_keys` failed; the key is on the server
     ├── QueueError                  the queue of the workers cannot be reached, or a job in it failed for good
     ├── PaginationError             the server's pages make no sense; `.resume` is the page to go on from
@@ -111,6 +115,46 @@ class KeyNotStoredError(WoodpeckerError):
         super().__init__(message)
         self.company_id = company_id
         self.api_key = api_key
+
+
+class UnexpectedError(WoodpeckerError):
+    """Code that is not the SDK's failed: a key function, the companies handed in, a callback.
+
+    A `CancelledError` that nobody sent to the task is one of these: it came out of something that was
+    cancelled elsewhere, and says nothing about this task.
+    """
+
+
+class RunIncompleteError(WoodpeckerError):
+    """A bulk run ended, and companies that were handed in have no outcome. `resume=run.report` does them.
+
+    Attributes:
+        companies: their ids, as far as they were read.
+    """
+
+    def __init__(self, message: str, *, companies: Iterable[int] = ()) -> None:
+        super().__init__(message)
+        self.companies = tuple(companies)
+
+
+class LabelNotKeptError(WoodpeckerError):
+    """A new key cannot be found again by its label, so each run would make another one. The run was stopped.
+
+    Attributes:
+        company_id: the company that has the key.
+        label: the label asked for.
+        api_key: the key, a `Secret`.
+    """
+
+    def __init__(self, message: str, *, company_id: int = 0, label: str = "", api_key: Any = None) -> None:
+        super().__init__(message)
+        self.company_id = company_id
+        self.label = label
+        self.api_key = api_key
+
+
+class ClaimLostError(WoodpeckerError):
+    """A worker's claim on a company has expired, so another may be at work there; see `workers.Claims`."""
 
 
 class QueueError(WoodpeckerError):
@@ -334,6 +378,8 @@ class ApiError(CallError):
         details: the API's structured details, where it has them (Feldera).
         retry_after: seconds the server asked to wait, if it did.
         timestamp: when it happened, by the server's clock, in UTC.
+        body_kind: `"api"` for one of the API's own error bodies, `"empty"` for none, `"foreign"` for anything
+            else, such as the error page of a proxy.
     """
 
     def __init__(
@@ -347,6 +393,7 @@ class ApiError(CallError):
         details: Any = None,
         retry_after: float | None = None,
         timestamp: datetime | None = None,
+        body_kind: str = "api",
         **context: Any,
     ) -> None:
         super().__init__(message, **context)
@@ -357,6 +404,7 @@ class ApiError(CallError):
         self.details = details
         self.retry_after = retry_after
         self.timestamp = timestamp
+        self.body_kind = body_kind
 
 
 class BadRequestError(ApiError):

@@ -19,7 +19,7 @@ import attrs
 from woodpecker_async import __version__
 from woodpecker_async.engine.call import Engine
 from woodpecker_async.engine.clock import Clock, SystemClock
-from woodpecker_async.engine.credentials import KeySource, NotAKey, usable_key, wrapped
+from woodpecker_async.engine.credentials import KeySource, NotAKey, asked, usable_key, wrapped
 from woodpecker_async.engine.lanes import Writer
 from woodpecker_async.engine.observe import Hook, Observer
 from woodpecker_async.engine.operation import Operation, QueryValue, Reply, foreign
@@ -151,6 +151,20 @@ class Session:
     def closed(self) -> bool:
         """Whether it has been closed."""
         return self._engine.closed
+
+    @property
+    def account_name(self) -> str | None:
+        """What names the account in reports: base URL and key fingerprint; `None` if a function returns the key."""
+        key = self._engine.settings.key
+        return self._named(key) if isinstance(key, Secret) else None
+
+    async def identify(self) -> str:
+        """The same, with the key function asked if there is one. Sends nothing."""
+        key = self._engine.settings.key
+        return self._named(key if isinstance(key, Secret) else await asked(key))
+
+    def _named(self, key: Secret) -> str:
+        return f"{checks.normalized_url(self._engine.settings.base_url)} {key.fingerprint}"
 
     async def aclose(self) -> None:
         """Close it. Calls under way end with an error. May be called again."""

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
+from woodpecker_async.counting import request_sent
 from woodpecker_async.engine import codec, protocol
 from woodpecker_async.engine.credentials import asked
 from woodpecker_async.engine.home import Home, Homes
@@ -215,6 +216,12 @@ class Engine:
         if self._closed or now >= call.deadline:
             lane.left()
             raise self._closed_error() if self._closed else self._no_turn(call, 0.0)
+        if call.operation.before_send is not None:
+            try:
+                call.operation.before_send()
+            except BaseException:
+                lane.left()
+                raise
 
     def _no_turn(self, call: _Call, longest: float | None) -> LaneTimeoutError:
         return LaneTimeoutError(
@@ -232,6 +239,7 @@ class Engine:
             request = protocol.build_request(call.operation, prefix=self._prefix, common=common, body=call.body)
             timeout = min(call.terms.attempt_timeout, call.deadline - clock.now())
             call.sending = True
+            request_sent()
             outcome = await call.home.transport.send(request, timeout)
             call.sending = False
             verdict = protocol.judge(

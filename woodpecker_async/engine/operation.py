@@ -1,7 +1,7 @@
 """The description of one API operation: what resources write and the engine runs."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Generic, Protocol, TypeVar, cast
 from urllib.parse import quote
 
@@ -73,6 +73,8 @@ class Operation(Generic[T]):
         as_company: the company to put into `x-company-id`.
         account_level: whether `x-company-id` has a meaning here (never on `/agency` paths).
         repeatable: whether repeating it is harmless by nature (reads, deletions).
+        before_send: called just before each attempt is sent, when its turn in the lane has come; what it raises
+            ends the call, and nothing is sent.
     """
 
     method: str
@@ -85,6 +87,7 @@ class Operation(Generic[T]):
     as_company: int | None = None
     account_level: bool = False
     repeatable: bool = False
+    before_send: Callable[[], object] | None = None
 
     @property
     def is_write(self) -> bool:

@@ -122,6 +122,7 @@ class Verdict:
         title, detail, code, details, timestamp: what the server said of the failure.
         retry_after: seconds the server asked to wait.
         settled: the server has surely finished with the request (its own error body came back).
+        body_kind: see `errors.ApiError.body_kind`.
         stale: the connection had been used before, and broke before any answer.
         target: where a redirect points, scheme and host.
         request_id: the server's id of the answer.
@@ -139,6 +140,7 @@ class Verdict:
     timestamp: datetime | None = None
     retry_after: float | None = None
     settled: bool = False
+    body_kind: str = "api"
     stale: bool = False
     target: str = ""
     request_id: str | None = None
@@ -260,6 +262,7 @@ def judge(
         retry_after=parse_retry_after(headers.get("retry-after"), now()),
         # A gateway's 502 to 504 says nothing of what the server behind it is still doing.
         settled=said.is_api and status <= 500,
+        body_kind="api" if said.is_api else "foreign" if outcome.body.strip() else "empty",
         target=target,
         request_id=request_id,
         elapsed=outcome.elapsed,
@@ -388,6 +391,7 @@ def error_for(
         "details": verdict.details,
         "retry_after": verdict.retry_after,
         "timestamp": verdict.timestamp,
+        "body_kind": verdict.body_kind,
     }
     if issubclass(verdict.error, errors.UnexpectedRedirectError):
         context["target"] = verdict.target

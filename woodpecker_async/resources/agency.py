@@ -1,6 +1,6 @@
 """`/v2/agency`: companies, their API keys, their e-mail accounts. Needs an HQ key."""
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
 import attrs
@@ -9,6 +9,7 @@ from woodpecker_async import models
 from woodpecker_async.engine.operation import Operation, get, post
 from woodpecker_async.errors import (
     ApiError,
+    ClaimLostError,
     ConfigError,
     KeyOutcomeUnknownError,
     OutcomeUnknownError,
@@ -174,11 +175,27 @@ class ApiKeys:
             KeyOutcomeUnknownError: several keys have this label, so none is *the* one (`kind` is
                 `"several_keys"`, nothing was sent); or as for `create`.
         """
+        return await self._ensure(company_id, label, settle=settle, options=options)
+
+    async def _ensure(
+        self,
+        company_id: int,
+        label: str,
+        *,
+        settle: float,
+        options: CallOptions | None,
+        before_create: Callable[[], Awaitable[None]] | None = None,
+        before_send: Callable[[], object] | None = None,
+    ) -> IssuedKey:
+        # `before_create` is awaited before each POST takes its turn in the lane, and `before_send` called just
+        # before it is sent. What either of them raises ends the creation there.
         company_id = checks.company_id(company_id)
         ensured = await self._access.ensured()
         # From here to the turn nothing is awaited: an idle writer may be let go, and another would take its place.
         writer = await self._access.writer(company_id)
-        creation = self._creation(company_id, label, settle, options, writer)
+        creation = self._creation(
+            company_id, label, settle, options, writer, before_create=before_create, before_send=before_send
+        )
         async with writer.turn():
             keys = await creation.look(creation.deadline)
             labelled = labelled_so(keys, label, ensured.get((company_id, label)))
@@ -241,10 +258,18 @@ class ApiKeys:
         return IssuedKey(company_id=error.company_id, label=error.label, api_key=found, created=created)
 
     def _creation(
-        self, company_id: int, label: str, settle: float, options: CallOptions | None, writer: Writer | None = None
+        self,
+        company_id: int,
+        label: str,
+        settle: float,
+        options: CallOptions | None,
+        writer: Writer | None = None,
+        *,
+        before_create: Callable[[], Awaitable[None]] | None = None,
+        before_send: Callable[[], object] | None = None,
     ) -> Creation:
         company_id, label = checks.company_id(company_id), checks.text(label, "a label")
-        operation = _create(company_id, label)
+        operation = attrs.evolve(_create(company_id, label), before_send=before_send)
         # Repeating is what the procedure itself decides on, and a look has to see every key, whatever is said.
         options = attrs.evolve(call_options(options), idempotent=None, skip_bad_items=False)
         access, policy = self._access, self._access.policy(options)
@@ -261,6 +286,10 @@ class ApiKeys:
 
         async def send(seconds: float) -> Secret | OutcomeUnknownError:
             assert writer is not None
+            if before_create is not None:
+                began = access.clock.now()
+                await before_create()
+                seconds -= access.clock.now() - began
             writer.sent(settle)
             try:
                 made: Secret | OutcomeUnknownError = (
@@ -273,7 +302,7 @@ class ApiKeys:
             except ResponseDecodeError as error:
                 # The server says it is made; so it can be looked for at once, and the list has it in full.
                 made = error.as_unknown()
-            except ApiError:
+            except (ApiError, ClaimLostError):
                 writer.settled()
                 raise
             writer.settled()

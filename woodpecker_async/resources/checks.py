@@ -1,5 +1,6 @@
 """Checks of arguments, before any I/O."""
 
+import unicodedata
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
@@ -37,6 +38,15 @@ def text(value: object, what: str) -> str:
     except UnicodeEncodeError:
         raise ConfigError(f"{what} {value!r} has a lone surrogate in it and cannot be sent as UTF-8") from None
     return value
+
+
+def label(value: object) -> str:
+    """A label in the Unicode form that labels are compared in (NFC).
+
+    Raises:
+        ConfigError: it is not a str, is empty, has whitespace at its ends, or cannot be sent as UTF-8.
+    """
+    return unicodedata.normalize("NFC", text(value, "a label"))
 
 
 def names(value: object) -> tuple[str, ...]:
@@ -89,6 +99,15 @@ def base_url(value: object) -> str:
     if any(segment in (".", "..") for segment in parts.path.lower().replace("%2e", ".").split("/")):
         raise ConfigError(f'base_url has no "." or ".." segment; not {value!r}')
     return value.rstrip("/")
+
+
+def normalized_url(url: str) -> str:
+    """One spelling of a base URL that has been checked: scheme and host in lower case, no default port."""
+    parts = urlsplit(url)
+    host = (parts.hostname or "").rstrip(".")
+    host = f"[{host}]" if ":" in host else host
+    port = "" if parts.port in (None, {"http": 80, "https": 443}[parts.scheme]) else f":{parts.port}"
+    return f"{parts.scheme}://{host}{port}{parts.path.rstrip('/')}"
 
 
 def user_agent(own: str, more: object) -> str:
