@@ -16,7 +16,7 @@ from tests.workers.conftest import until
 from tests.workers.worker_process import PACE
 from woodpecker_async import ConfigError, WoodpeckerSession, errors
 from woodpecker_async.sandbox import Fault, Sandbox
-from woodpecker_async.workers import Sweep
+from woodpecker_async.workers import Sweep, gather
 from woodpecker_async.workers.redis import RedisLedger, opened
 from woodpecker_async.workers.saq import Delivery, State, work
 from woodpecker_async.workers.sweep import sweep
@@ -105,7 +105,7 @@ async def test_a_worker_is_killed(redis, start_worker, tmp_path, task) -> None:
         async with opened(redis.url) as client:
             kept = await RedisLedger(client, "woodpecker").results("r:ensure:plan" if task else "r:list:plan")
         before = asked(box)
-        done_before = {company for result in kept.values() for company in result["report"]["done"]}
+        done_before = gather(kept.values()).done
         assert 0 < len(done_before) < 40
         await asyncio.gather(start_worker(box, sinks={"vault": str(path)}).ready(), run)
         report = run.result().report

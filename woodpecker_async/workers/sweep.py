@@ -49,11 +49,13 @@ class Swept:
         report: one report of all jobs.
         found: by company id, the label and the fingerprint of each key.
         failed_jobs: by job key, why it failed for good; its companies have no outcome, or not all of them.
+        missing: ids of the planned companies that have no outcome.
     """
 
     report: bulk.Report
     found: dict[int, list[dict[str, str | None]]]
     failed_jobs: dict[str, str]
+    missing: frozenset[int] = frozenset()
 
 
 def _nothing(_: Progress) -> None:
@@ -126,7 +128,9 @@ class _Sender:
         await self._see_through(payloads)
         kept = await self._ledger.results(self._plan_key)
         ours = [kept[key] for key in (self._plan_key, *map(_key, payloads)) if key in kept]
-        return Swept(report=gather(ours), found=found_keys(ours), failed_jobs=self._failed)
+        report = gather(ours)
+        missing = frozenset(planned["companies"]) - report.done - report.failures.keys()
+        return Swept(report=report, found=found_keys(ours), failed_jobs=self._failed, missing=missing)
 
     async def _see_through(self, payloads: Iterable[Payload]) -> None:
         """Come back when each job is whole or has failed for good."""
