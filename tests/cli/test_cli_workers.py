@@ -141,6 +141,28 @@ def test_some_companies_fail(place):
         assert "run id 'r' was used for another sweep: use another" in got.err
 
 
+@pytest.mark.parametrize("quiet", [(), ("-q",)])
+def test_a_list_that_never_settles_is_said_and_is_no_success(place, quiet):
+    from woodpecker_async.sandbox import Fault
+
+    def announce_one_more(_, answer):
+        data = answer.json()
+        data["pagination_data"]["total_elements"] += 1
+        return answer.with_json(data)
+
+    with place(companies=5) as (box, cli, real), working(real):
+        box.faults.add(Fault.rewriting(announce_one_more, path="/v2/agency/companies", times=None))
+        got = cli("keys", "sweep", "--all", *quiet)
+        assert got.code == 3
+        assert "The list of companies changed each time it was read: some may be missing." in got.err
+        box.faults.clear()
+        bad = box.company_ids[2]
+        box.faults.add(Fault.rewriting(announce_one_more, path=re.compile(f"{bad}/api_keys"), times=None))
+        got = cli("keys", "sweep", "--all", *quiet)
+        assert got.code == 3
+        assert "The keys of 1 company changed each time they were listed: some may be missing." in got.err
+
+
 def test_without_a_worker_that_is_said(place, until):
     with place(companies=2) as (_, _, real), real.start("keys", "sweep", "--all", "--run", "r") as process:
         assert process.stderr.readline() == "Run r.\n"
