@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
+from itertools import product
 
 import pytest
 
@@ -212,8 +213,9 @@ async def test_an_input_that_swallows_its_cancellation_does_not_keep_the_run_ali
         async with bulk.list_api_keys(woodpecker, Stubborn()) as run:
             async for _ in run:
                 break
+    await asyncio.sleep(0.1)  # what was on its way has arrived
     requests = box.stats.requests
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(0.1)
     assert box.stats.requests == requests
 
 
@@ -302,6 +304,32 @@ async def test_our_own_cancellation_is_let_through(box, woodpecker) -> None:
         await asyncio.wait_for(task, 10)
 
 
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize("ordered", [False, True])
+def test_the_end_of_the_process_is_let_through(kind, ordered) -> None:
+    async def main() -> None:
+        def sink(issued):
+            if issued.company_id == box.company_ids[3]:
+                raise kind
+
+        async with box.session() as woodpecker:
+            await outcomes(bulk.ensure_api_keys(woodpecker, label="crm", sink=sink, ordered=ordered))
+
+    with Sandbox(companies=COMPANIES, service_time=0) as box, pytest.raises(kind):
+        asyncio.run(main())
+
+
+@pytest.mark.parametrize("ordered", [False, True])
+async def test_a_sink_that_cancels_the_task_it_runs_in_stops_the_run(box, woodpecker, ordered) -> None:
+    async def sink(issued):
+        if issued.company_id == box.company_ids[3]:
+            asyncio.current_task().cancel()
+            await asyncio.sleep(0)
+
+    run = bulk.ensure_api_keys(woodpecker, label="crm", sink=sink, ordered=ordered)
+    assert isinstance(await failure(run), errors.UnexpectedError)
+
+
 @pytest.mark.parametrize("bad", [{"on_progress": 7}, {"on_progress": cancelled_elsewhere}])
 async def test_a_callback_that_could_not_be_called_is_refused(box, woodpecker, bad) -> None:
     with pytest.raises(ConfigError, match="on_progress must be a plain function"):
@@ -388,11 +416,12 @@ async def test_a_list_of_companies_that_never_settles_is_marked(box, woodpecker)
 
         return more
 
-    for most, unsettled, read in ((0, False, 1), (1, False, 2), (9, True, 3)):
+    everything: list[bulk.Companies | None] = [None, woodpecker.agency.companies.list(active=True)]
+    for companies, (most, unsettled, read) in product(everything, ((0, False, 1), (1, False, 2), (9, True, 3))):
         readings = 0
         box.faults.clear()
         box.faults.add(Fault.rewriting(announce(most), path="/v2/agency/companies", times=None))
-        run = bulk.list_api_keys(woodpecker)
+        run = bulk.list_api_keys(woodpecker, companies)
         assert len(await outcomes(run)) == COMPANIES
         assert (run.report.unsettled, readings) == (unsettled, read)
         saved = bulk.Report.from_json(run.report.to_json())

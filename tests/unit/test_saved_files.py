@@ -105,7 +105,7 @@ def changed(**values: Any) -> str:
         changed(version=True), changed(version=1.0), changed(version="1"), changed(version=2),
         changed(version=[[[[]]]]), changed().replace('"keys": 0', '"keys": 1e999'),
         "[" * 200_000, '{"version": 1, "task": ' + "[" * 200_000, "9" * 5000, changed(keys=0)[:-1], "", "null",
-        b"\xff\xfe\xfd", b"\x80", b'{"version": "\xff"}', b"\x00" * 9, None, 7, [], object(),
+        b"\xff\xfe\xfd", b"\x80", b'{"version": "\xff"}', b"\x00" * 9, None, 7, [], {1},
     ],
     ids=lambda text: repr(text)[:60],
 )  # fmt: skip

@@ -17,8 +17,9 @@ from woodpecker_async.bulk.run import Companies, Effort, Listing, Run
 from woodpecker_async.bulk.sinks import Sink
 from woodpecker_async.counting import counting_requests
 from woodpecker_async.errors import ConfigError, KeyNotStoredError
-from woodpecker_async.models import ApiKey, Company
+from woodpecker_async.models import ApiKey
 from woodpecker_async.options import CallOptions
+from woodpecker_async.pagination import Pager
 from woodpecker_async.resources import checks
 from woodpecker_async.secret import Secret
 from woodpecker_async.session import WoodpeckerSession
@@ -47,7 +48,8 @@ def list_api_keys(
     Args:
         session: an open session with an HQ key.
         companies: ids or `Company` objects, as a list, an iterator or an async iterator, read lazily; by
-            default all companies of the agency, inactive ones included.
+            default all companies of the agency, inactive ones included. A `Pager` of companies that moves
+            while it is read is read again, see `Report.unsettled`.
         ordered: give outcomes in the order of the input rather than as they finish.
         concurrency: workers, 1 to 256; by default as many as the session's limits can use.
         resume: the report of an earlier run: its done companies are skipped, and it is counted on.
@@ -88,7 +90,7 @@ def list_api_keys(
     listing = Listing()
     return Run(
         work,
-        _all_companies(session, listing) if companies is None else companies,
+        _source(session, companies, listing),
         listing,
         workers=_workers(session, concurrency),
         ordered=ordered,
@@ -188,7 +190,7 @@ def ensure_api_keys(
     listing = Listing()
     return Run(
         work,
-        _all_companies(session, listing, active=True) if companies is None else companies,
+        _source(session, companies, listing, active=True),
         listing,
         workers=_workers(session, concurrency),
         ordered=ordered,
@@ -239,15 +241,21 @@ def _callback(
     return function
 
 
-async def _all_companies(
-    session: WoodpeckerSession, listing: Listing, active: bool | None = None
-) -> AsyncGenerator[Company, None]:
+def _source(
+    session: WoodpeckerSession, companies: Companies | None, listing: Listing, active: bool | None = None
+) -> Companies:
+    """The companies handed in; a list of the server's, which may move while it is read, is read with care."""
+    if companies is None:
+        companies = session.agency.companies.list(active=active, options=_BULK)
+    return _settled(companies, listing) if isinstance(companies, Pager) else companies
+
+
+async def _settled(pager: Pager[T], listing: Listing) -> AsyncGenerator[T, None]:
     """Every company once; when the list moved while it was read, what a second and third reading add."""
-    seen: set[int] = set()
+    seen: set[object] = set()
+    total: int | None = None
     for _ in range(_READINGS):  # `pagination.read_settled` is to replace this loop
-        pager = session.agency.companies.list(active=active, options=_BULK)
         pages = pager.pages()
-        total: int | None = None
         while True:
             with counting_requests(listing.requests):  # never over a yield: the context is the reader's
                 page = await anext(pages, None)
@@ -255,8 +263,8 @@ async def _all_companies(
                 break
             total = page.total_elements
             for company in page:
-                if company.id not in seen:
-                    seen.add(company.id)
+                if (known := getattr(company, "id", company)) not in seen:
+                    seen.add(known)
                     yield company
         if not pager.drifted:
             break

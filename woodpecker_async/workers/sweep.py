@@ -122,9 +122,9 @@ class _Sender:
             raise QueueError(f"the plan could not be made: {'; '.join(self._failed.values())}")
         self._total = len(planned["companies"])
         payloads = list(chunks(planned))
-        for result in results.values():
-            if result["whole"] and _may_do_better(result):
-                await self._ledger.reopen(_key(result["job"]), result)
+        for key in map(_key, payloads):
+            if key in results and results[key]["whole"] and _may_do_better(results[key]):
+                await self._ledger.reopen(key, results[key])
         await self._see_through(payloads)
         kept = await self._ledger.results(self._plan_key)
         ours = [kept[key] for key in (self._plan_key, *map(_key, payloads)) if key in kept]
@@ -174,5 +174,7 @@ def _key(payload: Payload) -> str:
 
 
 def _may_do_better(result: Result) -> bool:
-    """Whether companies failed, and not for being inactive."""
-    return len(result["report"]["failures"]) > len(result["report"]["inactive"])
+    """Whether companies of a chunk failed, and not for being inactive, or have no outcome."""
+    report = result["report"]
+    outcomes = {*report["done"], *map(int, report["failures"])}
+    return len(report["failures"]) > len(report["inactive"]) or not outcomes.issuperset(result["job"]["companies"])
