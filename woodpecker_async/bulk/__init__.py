@@ -19,9 +19,8 @@ from woodpecker_async.counting import counting_requests
 from woodpecker_async.errors import ConfigError, KeyNotStoredError
 from woodpecker_async.models import ApiKey
 from woodpecker_async.options import CallOptions
-from woodpecker_async.pagination import Pager
+from woodpecker_async.pagination import Pager, SettledPages, read_settled
 from woodpecker_async.resources import checks
-from woodpecker_async.secret import Secret
 from woodpecker_async.session import WoodpeckerSession
 
 __all__ = ["Companies", "Outcome", "Report", "Run", "Sink", "ensure_api_keys", "list_api_keys"]
@@ -29,9 +28,6 @@ __all__ = ["Companies", "Outcome", "Report", "Run", "Sink", "ensure_api_keys", "
 _BULK: Final = CallOptions(priority="bulk", skip_bad_items=False)  # an outcome is whole or failed
 
 T = TypeVar("T")
-
-# How often a list that changes while it is read is read anew.
-_READINGS: Final = 3
 
 
 def list_api_keys(
@@ -72,20 +68,10 @@ def list_api_keys(
     report = _report(session, resume, "list")
 
     async def work(company_id: int, effort: Effort) -> tuple[ApiKey, ...]:
-        pager = session.agency.api_keys.list(company_id, options=_BULK)
-        seen: dict[Secret, ApiKey] = {}
         with counting_requests(effort.requests):
-            for _ in range(_READINGS):  # `pagination.read_settled` is to replace this loop
-                keys: list[ApiKey] = []
-                total = None
-                async for page in pager.pages():
-                    keys += page.items
-                    total = page.total_elements
-                if not pager.drifted:
-                    return tuple(keys)
-                seen |= {key.api_key: key for key in keys}
-        effort.drifted = len(seen) != total
-        return tuple(seen.values())
+            keys = await read_settled(session.agency.api_keys.list(company_id, options=_BULK))
+        effort.drifted = not keys.settled
+        return keys.items
 
     listing = Listing()
     return Run(
@@ -251,24 +237,16 @@ def _source(
 
 
 async def _settled(pager: Pager[T], listing: Listing) -> AsyncGenerator[T, None]:
-    """Every company once; when the list moved while it was read, what a second and third reading add."""
-    seen: set[object] = set()
-    total: int | None = None
-    for _ in range(_READINGS):  # `pagination.read_settled` is to replace this loop
-        pages = pager.pages()
-        while True:
-            with counting_requests(listing.requests):  # never over a yield: the context is the reader's
-                page = await anext(pages, None)
-            if page is None:
-                break
-            total = page.total_elements
-            for company in page:
-                if (known := getattr(company, "id", company)) not in seen:
-                    seen.add(known)
-                    yield company
-        if not pager.drifted:
+    """Every company once; when the list moved while it was read, what further readings add."""
+    pages = SettledPages(pager)
+    while True:
+        with counting_requests(listing.requests):  # never over a yield: the context is the reader's
+            page = await anext(pages, None)
+        if page is None:
             break
-    listing.unsettled = pager.drifted and len(seen) != total
+        for company in page:
+            yield company
+    listing.unsettled = not pages.settled
 
 
 def _workers(session: WoodpeckerSession, concurrency: int | None) -> int:

@@ -17,6 +17,7 @@ from woodpecker_async.errors import LabelNotKeptError, WoodpeckerError
 from woodpecker_async.exactly_once import labelled_so
 from woodpecker_async.models import IssuedKey
 from woodpecker_async.options import CallOptions
+from woodpecker_async.pagination import read_settled
 from woodpecker_async.session import WoodpeckerSession
 
 _FIRST_PAUSE: Final = 0.25
@@ -94,8 +95,7 @@ class LabelCheck:
     async def _verify(self, issued: IssuedKey, settle: float) -> None:
         until, pause = self.loop.time() + settle, _FIRST_PAUSE
         while True:
-            # `pagination.read_settled` is to replace this loop's single reading.
-            keys = await self._list(issued.company_id, options=self._options).collect()
+            keys = (await read_settled(self._list(issued.company_id, options=self._options))).items
             if any(key.api_key == issued.api_key for key in keys):
                 break
             if (left := until - self.loop.time()) <= 0:

@@ -7,7 +7,7 @@ done are skipped, after a kill in the middle too. A result holds counts, labels 
 import json
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any
 
 import attrs
 
@@ -16,6 +16,7 @@ from woodpecker_async.counting import counting_requests
 from woodpecker_async.errors import ClaimLostError, ConfigError
 from woodpecker_async.models import Company
 from woodpecker_async.options import CallOptions
+from woodpecker_async.pagination import read_settled
 from woodpecker_async.resources import checks
 from woodpecker_async.session import WoodpeckerSession
 from woodpecker_async.workers.ledger import Claims, Ledger
@@ -23,8 +24,6 @@ from woodpecker_async.workers.payload import Job, Payload, Result
 
 # By company id, the label and the fingerprint of each key.
 Found = dict[str, list[dict[str, str | None]]]
-
-_READINGS: Final = 3  # of a list that moves, as in a run of `bulk`
 
 
 def _never() -> bool:
@@ -146,17 +145,11 @@ def folded(result: Result) -> tuple[bulk.Report, Found]:
 async def _plan(job: Job, context: Context) -> Result:
     report = bulk.Report(task=job.sweep.report_task, account=await context.session.identify())
     pager = context.session.agency.companies.list(active=job.sweep.active, options=CallOptions(priority="bulk"))
-    companies: dict[int, bool] = {}
     with counting_requests() as count:
-        for _ in range(_READINGS):  # `pagination.read_settled` is to replace this loop
-            total = None
-            async for page in pager.pages():
-                total = page.total_elements
-                companies |= {company.id: company.active is False for company in page}
-            if not pager.drifted:
-                break
+        listed = await read_settled(pager)
     report.requests = count.requests
-    report.unsettled = pager.drifted and len(companies) != total
+    report.unsettled = not listed.settled
+    companies = {company.id: company.active is False for company in listed.items}
     for company in tuple(companies):
         try:
             checks.company_id(company)
