@@ -17,10 +17,10 @@ import aiohttp
 import attrs
 
 from woodpecker_async import __version__
+from woodpecker_async.creation_lock import CreationLock, creation_lock
 from woodpecker_async.engine.call import Engine
 from woodpecker_async.engine.clock import Clock, SystemClock
 from woodpecker_async.engine.credentials import KeySource, NotAKey, usable_key, wrapped
-from woodpecker_async.engine.lanes import Writer
 from woodpecker_async.engine.observe import Hook, Observer
 from woodpecker_async.engine.operation import Operation, QueryValue, Reply, foreign
 from woodpecker_async.engine.protocol import WOODPECKER, Dialect
@@ -77,12 +77,9 @@ class _Access:
             operation = attrs.evolve(operation, as_company=self.company_id)
         return self.engine.run(operation, call_options(options).over(self.options))
 
-    async def writer(self, company_id: int) -> Writer:
+    async def creation_lock(self, company_id: int) -> CreationLock:
         self._check()
-        return (await self.engine.lanes()).writer(company_id, self.clock)
-
-    async def ensured(self) -> dict[tuple[int, str], str]:
-        return (await self.engine.lanes()).ensured
+        return creation_lock(await self.engine.account(), company_id)
 
     def policy(self, options: CallOptions) -> RetryPolicy:
         return self.engine.policy(options.over(self.options))
