@@ -222,6 +222,17 @@ def creation_lock(account: str, company_id: int) -> CreationLock:
         return lock
 
 
+def forget() -> None:
+    """Forget all creations of this process.
+
+    For tests with a stand-in for the server that hands out the same keys again in the next test.
+    """
+    with _guard:
+        _locks.clear()
+        _in_flight.clear()
+        _remembered.clear()
+
+
 def _in_child() -> None:
     """After a fork: the creations in progress, and whoever held `_guard`, stayed in the parent."""
     global _guard  # noqa: PLW0603 - the inherited one may be locked for good

@@ -123,11 +123,16 @@ class KeyCreation:
     _baseline: Collection[str] | None = attrs.field(init=False, default=None)
     # How the latest request that may have made a key failed, if one did.
     _unknown: OutcomeUnknownError | None = attrs.field(init=False, default=None)
+    # How many requests failed so, and when the latest of them did.
+    _lost: int = attrs.field(init=False, default=0)
+    _lost_at: float = attrs.field(init=False, default=0.0)
     # Whether the latest request may be acted on by the server.
     _on_wire: bool = attrs.field(init=False, default=False)
     # The moment from which the absence of a new key counts.
     _settled_at: float = attrs.field(init=False, default=0.0)
-    # The keys that were handed out before and that the latest list lacks; whether there ever were any.
+    # When the latest list was read, the keys that were handed out before and that it lacks, and whether any list
+    # lacked some.
+    _listed_at: float = attrs.field(init=False, default=0.0)
     _missing: frozenset[str] = attrs.field(init=False, default=frozenset())
     _list_lags: bool = attrs.field(init=False, default=False)
 
@@ -247,15 +252,17 @@ class KeyCreation:
                 late = await self._look()
                 if late is None:
                     raise refusal
-                return self._found(late)
+                return await self._found(late)
             if isinstance(outcome, Secret):
                 return await self._made(outcome)
             self._unknown = outcome
+            self._lost += 1
+            self._lost_at = self.clock.now()
             if self._baseline is None:
                 raise self._unknown_outcome("nobody looked before")
             found = await self._settled_look()
             if found is not None:
-                return self._found(found)
+                return await self._found(found)
         raise self._unknown_outcome(f"sent {self.max_sends} times, and no new key is to be seen", kind="not_seen")
 
     async def _send(self) -> Secret | OutcomeUnknownError:
@@ -320,12 +327,14 @@ class KeyCreation:
             self._in_flight_for(self.settle)  # whatever it answered, it was not our request
             reason = f"the server handed out the key {secret.fingerprint}, which is not new"
             raise self._unknown_outcome(reason, kind="not_new")
-        if self._unknown is not None and self._baseline is not None:
+        if self._lost:
             await self._see_that_it_is_alone(secret)
         return self._issued(secret)
 
-    def _found(self, secret: Secret) -> IssuedKey:
+    async def _found(self, secret: Secret) -> IssuedKey:
         """A list has the new key, whose answer was lost."""
+        if self._lost > 1:  # which of them made it? the others may yet come to something
+            await self._see_that_it_is_alone(secret, self._lost_at + self.settle)
         lost = self._unknown
         assert lost is not None
         fields = {"company_id": self.company_id, "fingerprint": secret.fingerprint, "failure": lost.kind}
@@ -345,19 +354,17 @@ class KeyCreation:
 
     async def _settled_look(self) -> Secret | None:
         """The one new key, or `None` once its absence counts."""
-        lost_at = self.clock.now()
         pause = _FIRST_PAUSE
         while True:
-            began = self.clock.now()
             if (found := await self._look()) is not None:
                 return found
-            if self._list_lags and self._settled_at < lost_at + self.settle:
-                self._settled_at = lost_at + self.settle
+            if self._list_lags and self._settled_at < self._lost_at + self.settle:
+                self._settled_at = self._lost_at + self.settle
                 self._lock.mark_in_flight(self._settled_at, self.clock.now())
-            if began >= self._settled_at and not self._missing:
+            if self._listed_at >= self._settled_at and not self._missing:
                 self._finished()
                 return None  # only a list that was read when all was settled can tell that nothing is there
-            pause = await self._pause(pause, until=self._settled_at)
+            pause = await self._pause(pause, self._settled_at)
 
     async def _look(self) -> Secret | None:
         """The one new key, if it is listed now."""
@@ -390,17 +397,20 @@ class KeyCreation:
             raise self._unknown_outcome(f"{len(new)} new keys appeared", candidates, kind="several_keys")
         return candidates[0]
 
-    async def _see_that_it_is_alone(self, made: Secret) -> None:
+    async def _see_that_it_is_alone(self, secret: Secret, until: float = 0.0) -> None:
         """After sending again: did an earlier request come to something after all?
 
-        A list that lacks the key just made may lack the other one too, and is read again.
+        A list that lacks this key may lack the other one too, and is read again.
+
+        Args:
+            secret: the key that was made or found.
+            until: go on looking until then.
         """
-        answered_at = self.clock.now()
+        enough = max(until, self.clock.now() + self.settle)
         pause = _FIRST_PAUSE
         while True:
-            began = self.clock.now()
-            keys = await self._list_afterwards([made])
-            known = self._known() | {made.fingerprint}
+            keys = await self._list_afterwards([secret])
+            known = self._known() | {secret.fingerprint}
             twins = [
                 key.api_key
                 for fingerprint, key in keys.items()
@@ -408,19 +418,18 @@ class KeyCreation:
             ]
             if twins:
                 reason = "an earlier request made a key after it had been given up"
-                raise self._unknown_outcome(reason, [made, *twins], kind="several_keys")
-            if made.fingerprint in keys:
+                raise self._unknown_outcome(reason, [secret, *twins], kind="several_keys")
+            if secret.fingerprint in keys and self._listed_at >= until:
                 return
-            if began >= answered_at + self.settle:
+            if self._listed_at >= enough:
                 reason = "the list does not show the key that was made, so it may hide another one too"
-                raise self._unknown_outcome(reason, [made], kind="not_seen")
-            pause = await self._pause(pause)
+                raise self._unknown_outcome(reason, [secret], kind="not_seen")
+            pause = await self._pause(pause, until)
 
     async def _look_for(self, error: KeyOutcomeUnknownError) -> IssuedKey | None:
         """Look until the creation's key is found, or its absence counts."""
         pause = _FIRST_PAUSE
         while True:
-            began = self.clock.now()
             keys = await self._list_keys()
             if error.baseline is not None:
                 self._baseline = error.baseline
@@ -429,9 +438,9 @@ class KeyCreation:
             found = self._pick(keys)
             if found is not None:
                 return self._issued(found, created=error.baseline is not None)
-            if began >= self._settled_at and not self._missing:
+            if self._listed_at >= self._settled_at and not self._missing:
                 return None
-            pause = await self._pause(pause, until=self._settled_at)
+            pause = await self._pause(pause, self._settled_at)
 
     # What all of them use ---------------------------------------------------------------------------------
 
@@ -440,6 +449,7 @@ class KeyCreation:
         began = self.clock.now()
         keys = await self._in_time(self.endpoint.list_keys(self._until))
         by_fingerprint = {key.api_key.fingerprint: key for key in keys}
+        self._listed_at = began
         self._missing, deleted = self._lock.compare(by_fingerprint, began, self.settle)
         self._list_lags = self._list_lags or bool(self._missing)
         if deleted:
