@@ -318,12 +318,14 @@ class ResponseDecodeError(CallError):
         self.status = status
 
     def as_unknown(self) -> OutcomeUnknownError:
-        """The same story, for a write whose result the server did not hand over readably."""
+        """The same story, for a write whose result the server did not hand over readably.
+
+        The server says that it is done. Where a look does not show it, that look came too early.
+        """
         return OutcomeUnknownError(
             str(self.args[0]),
             kind="unreadable_answer",
             status=self.status,
-            settled=True,
             method=self.method,
             path=self.path,
             company_id=self.company_id,

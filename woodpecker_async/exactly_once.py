@@ -280,7 +280,7 @@ class KeyCreation:
         except OutcomeUnknownError as error:
             outcome = error.with_traceback(None)
         except ResponseDecodeError as error:
-            # The server says it is made; so it can be looked for at once, and the list has it in full.
+            # The server says that it is made, and the list has it in full. A list without it came too early.
             outcome = error.as_unknown()
         except ApiError:
             raise

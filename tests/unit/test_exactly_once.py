@@ -128,7 +128,7 @@ class Company:
             self.spend(deadline)
             return made
         self.work(step)
-        lost = {"500": ("server_error", True), "unreadable": ("unreadable_answer", True)}
+        lost = {"500": ("server_error", True), "unreadable": ("unreadable_answer", False)}
         kind, settled = lost.get(step.rpartition(" ")[2], ("connection_lost", False))
         raise unclear(kind, settled=settled)
 
@@ -473,6 +473,12 @@ async def test_a_list_that_lags_does_not_say_that_nothing_was_made() -> None:
     await company.create()
     second = await company.create()
     assert (second.api_key, company.sent, company.made) == (Secret("1.made-2"), 2, 2)
+
+
+async def test_a_key_that_the_server_says_it_made_is_not_asked_for_again_too_soon() -> None:
+    company = Company(["commit, unreadable", "ok"], lag=3)
+    assert (await company.create()).api_key == Secret("1.made-1")
+    assert company.sent == 1
 
 
 async def test_after_sending_again_the_list_must_show_the_new_key() -> None:
