@@ -65,6 +65,7 @@ _LONGEST_PAUSE: Final = 5.0
 # Requests keep to the deadline themselves, and know better than we do what they came to. This much later they
 # are cut off, in case they hang in something that knows of no deadline, such as a function that gives the key.
 _GRACE: Final = 1.0
+_YEARS: Final = 1e9
 
 
 class KeyEndpoint(Protocol):
@@ -506,7 +507,8 @@ class KeyCreation:
         named = ", ".join(key.fingerprint for key in candidates) or "none"
         story = f"; first: {lost.args[0]}" if lost is not None else ""
         open_for = self._settled_at - self.clock.now()
-        settles_at = self.clock.utcnow() + timedelta(seconds=open_for) if open_for > 0 else None
+        # `settle` may be longer than calendars go.
+        settles_at = self.clock.utcnow() + timedelta(seconds=min(open_for, _YEARS)) if open_for > 0 else None
         still = f"; the server may be at work on it until {settles_at:%H:%M:%S} UTC" if settles_at else ""
         return KeyOutcomeUnknownError(
             f"it is not known which API key, if any, was made at company {self.company_id} for label "

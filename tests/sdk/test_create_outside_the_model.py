@@ -321,6 +321,20 @@ async def test_a_timeout_in_the_lane_leaves_nothing_behind() -> None:
         assert server.posts == 1
 
 
+async def test_a_request_that_was_refused_each_time_leaves_nothing_behind(box: Sandbox) -> None:
+    company_id = box.company_ids[0]
+    box.faults.add(Fault.status(429, method="POST", at="arrival", times=None))
+    async with box.session() as woodpecker:
+        with pytest.raises(errors.RateLimitedError):
+            await woodpecker.agency.api_keys.create(company_id, "crm", options=CallOptions(deadline=0.5))
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.3):  # while it waits to send again
+                await woodpecker.agency.api_keys.create(company_id, "crm")
+        box.faults.clear()
+        async with asyncio.timeout(10):
+            await woodpecker.agency.api_keys.create(company_id, "crm")
+
+
 async def test_a_list_without_an_end_ends_at_the_deadline() -> None:
     async def listed(target: str) -> bytes:
         number = int(target.partition("page=")[2])
