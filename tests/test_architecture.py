@@ -12,6 +12,7 @@ import woodpecker_async
 ROOT = Path(woodpecker_async.__file__).parent
 LEAVES = {"_lazy", "_shown", "counting", "errors", "secret", "options", "engine.clock"}
 PURE = {
+    "engine.account",
     "engine.operation",
     "engine.envelopes",
     "engine.protocol",
@@ -98,7 +99,8 @@ def test_resources_and_pagination_see_the_engine_through_a_protocol() -> None:
 
 
 def test_exactly_once_knows_only_what_it_is_handed() -> None:
-    assert ours("exactly_once") <= {"errors", "models.agency", "secret"}
+    assert ours("exactly_once") <= {"creation_lock", "engine.clock", "errors", "models.agency", "secret"}
+    assert ours("creation_lock") <= {"engine.clock", "errors"}
 
 
 def test_bulk_uses_what_a_user_could() -> None:

@@ -257,7 +257,10 @@ class SharedLaneError(CallError):
 
 
 class DeadlineExceededError(CallError):
-    """`RetryPolicy.deadline` seconds have passed since the first attempt began, and no answer came."""
+    """`RetryPolicy.deadline` seconds have passed since the first attempt began, and no answer came.
+
+    The deadline of a key creation begins with the call, and includes waiting for one's turn.
+    """
 
     retryable = True
 
@@ -293,8 +296,8 @@ class OutcomeUnknownError(CallError):
     Attributes:
         status: the HTTP status, if one came (5xx).
         kind: `"server_error"`, `"connection_lost"`, `"timeout"`, `"deadline"` or `"closed"`; from key
-            creation also `"unreadable_answer"`, `"several_keys"`, `"other_writer"`, `"not_seen"` or
-            `"look_failed"`.
+            creation also `"unreadable_answer"`, `"several_keys"`, `"other_writer"`, `"not_seen"`, `"not_new"`
+            or `"look_failed"`.
         settled: the server has surely finished with the request: a look at the result counts at once.
     """
 
@@ -317,6 +320,9 @@ class KeyOutcomeUnknownError(OutcomeUnknownError):
         label: the label asked for.
         candidates: the keys (`Secret`) that may be the one, most often none or several.
         baseline: fingerprints of the keys that were there before; `None` if nobody looked.
+        settles_at: the moment (UTC) until which the server may still be working on it, so that a key may yet
+            appear; `None` if it is done.
+        creation_id: names the creation, the same in all copies of the error.
     """
 
     company_id: int
@@ -330,12 +336,16 @@ class KeyOutcomeUnknownError(OutcomeUnknownError):
         kind: str,
         candidates: Iterable[Any] = (),
         baseline: Iterable[str] | None = None,
+        settles_at: datetime | None = None,
+        creation_id: str = "",
         **context: Any,
     ) -> None:
         super().__init__(message, kind=kind, company_id=company_id, **context)
         self.label = label
         self.candidates = tuple(candidates)
         self.baseline = None if baseline is None else frozenset(baseline)
+        self.settles_at = settles_at
+        self.creation_id = creation_id
 
 
 class ResponseDecodeError(CallError):
@@ -352,12 +362,14 @@ class ResponseDecodeError(CallError):
         self.status = status
 
     def as_unknown(self) -> OutcomeUnknownError:
-        """The same story, for a write whose result the server did not hand over readably."""
+        """The same story, for a write whose result the server did not hand over readably.
+
+        The server says that it is done. Where a look does not show it, that look came too early.
+        """
         return OutcomeUnknownError(
             str(self.args[0]),
             kind="unreadable_answer",
             status=self.status,
-            settled=True,
             method=self.method,
             path=self.path,
             company_id=self.company_id,

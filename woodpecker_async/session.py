@@ -17,10 +17,11 @@ import aiohttp
 import attrs
 
 from woodpecker_async import __version__
+from woodpecker_async.creation_lock import CreationLock, creation_lock
+from woodpecker_async.engine.account import account_name
 from woodpecker_async.engine.call import Engine
 from woodpecker_async.engine.clock import Clock, SystemClock
-from woodpecker_async.engine.credentials import KeySource, NotAKey, asked, usable_key, wrapped
-from woodpecker_async.engine.lanes import Writer
+from woodpecker_async.engine.credentials import KeySource, NotAKey, usable_key, wrapped
 from woodpecker_async.engine.observe import Hook, Observer
 from woodpecker_async.engine.operation import Operation, QueryValue, Reply, foreign
 from woodpecker_async.engine.protocol import WOODPECKER, Dialect
@@ -77,12 +78,9 @@ class _Access:
             operation = attrs.evolve(operation, as_company=self.company_id)
         return self.engine.run(operation, call_options(options).over(self.options))
 
-    async def writer(self, company_id: int) -> Writer:
+    async def creation_lock(self, company_id: int) -> CreationLock:
         self._check()
-        return (await self.engine.lanes()).writer(company_id, self.clock)
-
-    async def ensured(self) -> dict[tuple[int, str], str]:
-        return (await self.engine.lanes()).ensured
+        return creation_lock(await self.engine.account(), company_id)
 
     def policy(self, options: CallOptions) -> RetryPolicy:
         return self.engine.policy(options.over(self.options))
@@ -155,16 +153,12 @@ class Session:
     @property
     def account_name(self) -> str | None:
         """What names the account in reports: base URL and key fingerprint; `None` if a function returns the key."""
-        key = self._engine.settings.key
-        return self._named(key) if isinstance(key, Secret) else None
+        settings = self._engine.settings
+        return account_name(settings.base_url, settings.key.fingerprint) if isinstance(settings.key, Secret) else None
 
     async def identify(self) -> str:
         """The same, with the key function asked if there is one. Sends nothing."""
-        key = self._engine.settings.key
-        return self._named(key if isinstance(key, Secret) else await asked(key))
-
-    def _named(self, key: Secret) -> str:
-        return f"{checks.normalized_url(self._engine.settings.base_url)} {key.fingerprint}"
+        return await self._engine.account()
 
     async def aclose(self) -> None:
         """Close it. Calls under way end with an error. May be called again."""

@@ -157,8 +157,8 @@ def ensure_api_keys(
                     label,
                     settle=settle,
                     options=_BULK,
-                    before_create=creation.before,
-                    before_send=None if guard is None else lambda: guard(company_id),
+                    before_send=creation.before,
+                    guard=None if guard is None else lambda: guard(company_id),
                 )
             effort.created = issued.created
             not_stored: KeyNotStoredError | None = None

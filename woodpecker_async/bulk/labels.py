@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 
 from woodpecker_async.bulk.failures import fails_everywhere
 from woodpecker_async.errors import LabelNotKeptError, WoodpeckerError
-from woodpecker_async.exactly_once import labelled_so
+from woodpecker_async.exactly_once import keys_with_label
 from woodpecker_async.models import IssuedKey
 from woodpecker_async.options import CallOptions
 from woodpecker_async.pagination import read_settled
@@ -103,7 +103,7 @@ class LabelCheck:
                 return
             await asyncio.sleep(min(pause, left))
             pause = min(2 * pause, _LONGEST_PAUSE)
-        if issued.api_key in labelled_so(keys, self._label, None):
+        if issued.api_key in keys_with_label(keys, self._label, ()):
             self._verified = True
             return
         [stored, *_] = [key.label for key in keys if key.api_key == issued.api_key]

@@ -73,6 +73,10 @@ class Operation(Generic[T]):
         as_company: the company to put into `x-company-id`.
         account_level: whether `x-company-id` has a meaning here (never on `/agency` paths).
         repeatable: whether repeating it is harmless by nature (reads, deletions).
+        deadline: the moment, by the clock, at which the call is over, waiting in the lane included; without it
+            the options say for how long, from the first attempt on.
+        on_wire: told `True` when the server may act on a request from now on (writes only), and `False` when
+            it has said that it did not.
         before_send: called just before each attempt is sent, when its turn in the lane has come; what it raises
             ends the call, and nothing is sent.
     """
@@ -87,6 +91,8 @@ class Operation(Generic[T]):
     as_company: int | None = None
     account_level: bool = False
     repeatable: bool = False
+    deadline: float | None = None
+    on_wire: Callable[[bool], None] | None = None
     before_send: Callable[[], object] | None = None
 
     @property

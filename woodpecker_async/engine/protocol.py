@@ -81,6 +81,7 @@ class Request:
     headers: Headers
     body: bytes | None = None
     is_write: bool = False
+    on_wire: Callable[[bool], None] | None = None
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)
@@ -185,6 +186,7 @@ def build_request(operation: Operation[Any], *, prefix: str, common: Headers, bo
         headers=headers,
         body=body,
         is_write=operation.is_write,
+        on_wire=operation.on_wire,
     )
 
 

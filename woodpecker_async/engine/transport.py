@@ -10,10 +10,9 @@ A session that the user passed in lends its connector and nothing else.
 import asyncio
 import time
 import urllib.request
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from functools import partial
 from ssl import SSLContext
-from types import SimpleNamespace
 from typing import Any, Final
 from weakref import WeakSet
 
@@ -129,7 +128,7 @@ class Transport:
             request: what to send.
             timeout: seconds until the last byte must be there.
         """
-        flag = SimpleNamespace(sent=False) if request.is_write else None
+        flag = _SentFlag(request.on_wire) if request.is_write else None
         session = self._writes if request.is_write else self._reads
         started = time.monotonic()
         try:
@@ -194,9 +193,25 @@ def switch_off_hidden_resend(session: aiohttp.ClientSession) -> None:
     session._retry_connection = False
 
 
+class _SentFlag:
+    """Whether a request has been sent."""
+
+    def __init__(self, on_wire: Callable[[bool], None] | None) -> None:
+        self.sent = False
+        self._on_wire = on_wire
+
+    def set(self) -> None:
+        self.sent = True
+        if self._on_wire is not None:
+            self._on_wire(True)
+
+    def __deepcopy__(self, memo: object) -> "_SentFlag":
+        return self  # stand-ins for aiohttp copy what they record
+
+
 def _sent_flag() -> aiohttp.TraceConfig:
     async def on_headers_sent(_session: Any, context: Any, _params: Any) -> None:
-        context.trace_request_ctx.sent = True
+        context.trace_request_ctx.set()
 
     trace = aiohttp.TraceConfig()
     trace.on_request_headers_sent.append(on_headers_sent)

@@ -1,7 +1,7 @@
 """Checks of arguments, before any I/O."""
 
-import unicodedata
 from collections.abc import Iterable
+from unicodedata import category, normalize
 from urllib.parse import urlsplit
 
 from woodpecker_async.errors import ConfigError
@@ -22,17 +22,20 @@ def company_id(value: object) -> int:
 
 
 def text(value: object, what: str) -> str:
-    """A text that is not empty, has no blanks at its ends, and can be sent as UTF-8.
+    """A str that is not empty, has no whitespace at its ends, and can be sent as UTF-8.
 
     Raises:
         ConfigError: it is not.
     """
     if not isinstance(value, str):
         raise ConfigError(f"{what} is a text, not {type(value).__name__}")
-    if not value.strip():
+    if not (trimmed := trim(value)):
         raise ConfigError(f"{what} is empty")
-    if value != value.strip():
-        raise ConfigError(f"{what} {value!r} begins or ends with a blank: servers trim those, so strip() it first")
+    if value != trimmed:
+        raise ConfigError(
+            f"{what} must not begin or end with whitespace or a control character, which servers trim: {value!r}; "
+            f"{trimmed!r} would do"
+        )
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -46,7 +49,21 @@ def label(value: object) -> str:
     Raises:
         ConfigError: it is not a str, is empty, has whitespace at its ends, or cannot be sent as UTF-8.
     """
-    return unicodedata.normalize("NFC", text(value, "a label"))
+    return normalize("NFC", text(value, "a label"))
+
+
+def trim(text: str) -> str:
+    """Without what one server or another trims: whitespace, control characters, and what takes no space at all."""
+    start, end = 0, len(text)
+    while start < end and _trimmed(text[start]):
+        start += 1
+    while end > start and _trimmed(text[end - 1]):
+        end -= 1
+    return text[start:end]
+
+
+def _trimmed(character: str) -> bool:
+    return character.isspace() or category(character) == "Cc" or character in "\u180e\u200b\u2060\ufeff"
 
 
 def names(value: object) -> tuple[str, ...]:
@@ -99,15 +116,6 @@ def base_url(value: object) -> str:
     if any(segment in (".", "..") for segment in parts.path.lower().replace("%2e", ".").split("/")):
         raise ConfigError(f'base_url has no "." or ".." segment; not {value!r}')
     return value.rstrip("/")
-
-
-def normalized_url(url: str) -> str:
-    """One spelling of a base URL that has been checked: scheme and host in lower case, no default port."""
-    parts = urlsplit(url)
-    host = (parts.hostname or "").rstrip(".")
-    host = f"[{host}]" if ":" in host else host
-    port = "" if parts.port in (None, {"http": 80, "https": 443}[parts.scheme]) else f":{parts.port}"
-    return f"{parts.scheme}://{host}{port}{parts.path.rstrip('/')}"
 
 
 def user_agent(own: str, more: object) -> str:
