@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 from hypothesis import settings
 
-from woodpecker_async import WoodpeckerSession
+from woodpecker_async import WoodpeckerSession, creation_lock
 from woodpecker_async.sandbox import Sandbox
 
 # How long an example takes says something of the machine, and nothing of the rule it is an example of.
@@ -23,6 +23,12 @@ settings.load_profile("ci" if os.environ.get("CI") else "here")
 def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("WOODPECKER_API_KEY", "WOODPECKER_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True)
+def _no_creations_remembered() -> None:
+    """What a process remembers of its creations must not depend on the tests that ran before."""
+    creation_lock.forget()
 
 
 @pytest.fixture(autouse=True)

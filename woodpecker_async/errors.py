@@ -8,6 +8,10 @@
     ├── ScopeClosedError            the `async with woodpecker.company(...)` block has ended
     ├── WrongLoopError              the session belongs to another event loop that is still alive
     ├── SecretNotCarriedError       reveal() of a Secret that came out of a pickle
+    ├── UnexpectedError             code that is not the SDK's (a key function, an iterable) failed
+    ├── RunIncompleteError          a bulk run ended, and some companies have no outcome
+    ├── LabelNotKeptError           a new key cannot be found again by its label
+    ├── ClaimLostError              another worker may have taken the company over; nothing was sent
     ├── KeyNotStoredError           the sink of `bulk.ensure_api_keys` failed; the key is on the server
     ├── QueueError                  the queue of the workers cannot be reached, or a job in it failed for good
     ├── PaginationError             the server's pages make no sense; `.resume` is the page to go on from
@@ -113,6 +117,46 @@ class KeyNotStoredError(WoodpeckerError):
         self.api_key = api_key
 
 
+class UnexpectedError(WoodpeckerError):
+    """Code that is not the SDK's failed: a key function, the companies handed in, a callback.
+
+    A `CancelledError` that nobody sent to the task is one of these: it came out of something that was
+    cancelled elsewhere, and says nothing about this task.
+    """
+
+
+class RunIncompleteError(WoodpeckerError):
+    """A bulk run ended, and companies that were handed in have no outcome. `resume=run.report` does them.
+
+    Attributes:
+        companies: their ids, as far as they were read.
+    """
+
+    def __init__(self, message: str, *, companies: Iterable[int] = ()) -> None:
+        super().__init__(message)
+        self.companies = tuple(companies)
+
+
+class LabelNotKeptError(WoodpeckerError):
+    """A new key cannot be found again by its label, so each run would make another one. The run was stopped.
+
+    Attributes:
+        company_id: the company that has the key.
+        label: the label asked for.
+        api_key: the key, a `Secret`.
+    """
+
+    def __init__(self, message: str, *, company_id: int = 0, label: str = "", api_key: Any = None) -> None:
+        super().__init__(message)
+        self.company_id = company_id
+        self.label = label
+        self.api_key = api_key
+
+
+class ClaimLostError(WoodpeckerError):
+    """A worker's claim on a company has expired, so another may be at work there; see `workers.Claims`."""
+
+
 class QueueError(WoodpeckerError):
     """The queue of the workers cannot be reached, or a job in it failed for good; see `woodpecker_async.workers`."""
 
@@ -215,7 +259,10 @@ class SharedLaneError(CallError):
 
 
 class DeadlineExceededError(CallError):
-    """`RetryPolicy.deadline` seconds have passed since the first attempt began, and no answer came."""
+    """`RetryPolicy.deadline` seconds have passed since the first attempt began, and no answer came.
+
+    The deadline of a key creation begins with the call, and includes waiting for one's turn.
+    """
 
     retryable = True
 
@@ -251,8 +298,8 @@ class OutcomeUnknownError(CallError):
     Attributes:
         status: the HTTP status, if one came (5xx).
         kind: `"server_error"`, `"connection_lost"`, `"timeout"`, `"deadline"` or `"closed"`; from key
-            creation also `"unreadable_answer"`, `"several_keys"`, `"other_writer"`, `"not_seen"` or
-            `"look_failed"`.
+            creation also `"unreadable_answer"`, `"several_keys"`, `"other_writer"`, `"not_seen"`, `"not_new"`
+            or `"look_failed"`.
         settled: the server has surely finished with the request: a look at the result counts at once.
     """
 
@@ -275,6 +322,9 @@ class KeyOutcomeUnknownError(OutcomeUnknownError):
         label: the label asked for.
         candidates: the keys (`Secret`) that may be the one, most often none or several.
         baseline: fingerprints of the keys that were there before; `None` if nobody looked.
+        settles_at: the moment (UTC) until which the server may still be working on it, so that a key may yet
+            appear; `None` if it is done.
+        creation_id: names the creation, the same in all copies of the error.
     """
 
     company_id: int
@@ -288,12 +338,16 @@ class KeyOutcomeUnknownError(OutcomeUnknownError):
         kind: str,
         candidates: Iterable[Any] = (),
         baseline: Iterable[str] | None = None,
+        settles_at: datetime | None = None,
+        creation_id: str = "",
         **context: Any,
     ) -> None:
         super().__init__(message, kind=kind, company_id=company_id, **context)
         self.label = label
         self.candidates = tuple(candidates)
         self.baseline = None if baseline is None else frozenset(baseline)
+        self.settles_at = settles_at
+        self.creation_id = creation_id
 
 
 class ResponseDecodeError(CallError):
@@ -312,12 +366,14 @@ class ResponseDecodeError(CallError):
         self.status = status
 
     def as_unknown(self) -> OutcomeUnknownError:
-        """The same story, for a write whose result the server did not hand over readably."""
+        """The same story, for a write whose result the server did not hand over readably.
+
+        The server says that it is done. Where a look does not show it, that look came too early.
+        """
         return OutcomeUnknownError(
             str(self.args[0]),
             kind="unreadable_answer",
             status=self.status,
-            settled=True,
             method=self.method,
             path=self.path,
             company_id=self.company_id,
@@ -338,6 +394,8 @@ class ApiError(CallError):
         details: the API's structured details, where it has them (Feldera).
         retry_after: seconds the server asked to wait, if it did.
         timestamp: when it happened, by the server's clock, in UTC.
+        body_kind: `"api"` for one of the API's own error bodies, `"empty"` for none, `"foreign"` for anything
+            else, such as the error page of a proxy.
     """
 
     def __init__(
@@ -351,6 +409,7 @@ class ApiError(CallError):
         details: Any = None,
         retry_after: float | None = None,
         timestamp: datetime | None = None,
+        body_kind: str = "api",
         **context: Any,
     ) -> None:
         super().__init__(message, **context)
@@ -361,6 +420,7 @@ class ApiError(CallError):
         self.details = details
         self.retry_after = retry_after
         self.timestamp = timestamp
+        self.body_kind = body_kind
 
 
 class BadRequestError(ApiError):

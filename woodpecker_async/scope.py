@@ -12,9 +12,9 @@ from typing import Any, Final, TypeVar
 
 import attrs
 
+from woodpecker_async.creation_lock import CreationLock, creation_lock
 from woodpecker_async.engine.call import Engine
 from woodpecker_async.engine.clock import Clock
-from woodpecker_async.engine.lanes import Writer
 from woodpecker_async.engine.operation import AccountId, Operation, QueryValue, Reply, is_account_level, raw_request
 from woodpecker_async.errors import ConfigError, ScopeClosedError
 from woodpecker_async.models.account import Me
@@ -62,14 +62,10 @@ class Scope:
         self.check()
         return self.engine.run(operation, call_options(options).over(self.options))
 
-    async def writer(self, company_id: int) -> Writer:
-        """Who lets one key creation at a time at a company."""
+    async def creation_lock(self, company_id: int) -> CreationLock:
+        """The lock that lets one key creation at a time at a company."""
         self.check()
-        return (await self.engine.lanes()).writer(company_id, self.clock)
-
-    async def ensured(self) -> dict[tuple[int, str], str]:
-        """Fingerprints of the keys that `ensure` has made in this process, by company and label."""
-        return (await self.engine.lanes()).ensured
+        return creation_lock(await self.engine.account(), company_id)
 
     def policy(self, options: CallOptions) -> RetryPolicy:
         """The retry policy that holds here, its deadline included."""

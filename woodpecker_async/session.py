@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import aiohttp
 
 from woodpecker_async import __version__
+from woodpecker_async.engine.account import account_name
 from woodpecker_async.engine.call import Engine
 from woodpecker_async.engine.clock import Clock, SystemClock
 from woodpecker_async.engine.credentials import KeySource, NotAKey, usable_key, wrapped
@@ -96,6 +97,16 @@ class Session:
     def closed(self) -> bool:
         """Whether it has been closed."""
         return self._engine.closed
+
+    @property
+    def account_name(self) -> str | None:
+        """What names the account in reports: base URL and key fingerprint; `None` if a function returns the key."""
+        settings = self._engine.settings
+        return account_name(settings.base_url, settings.key.fingerprint) if isinstance(settings.key, Secret) else None
+
+    async def identify(self) -> str:
+        """The same, with the key function asked if there is one. Sends nothing."""
+        return await self._engine.account()
 
     async def aclose(self) -> None:
         """Close it. Calls under way end with an error. May be called again."""

@@ -141,6 +141,28 @@ def test_some_companies_fail(place):
         assert "run id 'r' was used for another sweep: use another" in got.err
 
 
+@pytest.mark.parametrize("quiet", [(), ("-q",)])
+def test_a_list_that_never_settles_is_said_and_is_no_success(place, quiet):
+    from woodpecker_async.sandbox import Fault
+
+    def announce_one_more(_, answer):
+        data = answer.json()
+        data["pagination_data"]["total_elements"] += 1
+        return answer.with_json(data)
+
+    with place(companies=5) as (box, cli, real), working(real):
+        box.faults.add(Fault.rewriting(announce_one_more, path="/v2/agency/companies", times=None))
+        got = cli("keys", "sweep", "--all", *quiet)
+        assert got.code == 3
+        assert "The list of companies changed each time it was read: some may be missing." in got.err
+        box.faults.clear()
+        bad = box.company_ids[2]
+        box.faults.add(Fault.rewriting(announce_one_more, path=re.compile(f"{bad}/api_keys"), times=None))
+        got = cli("keys", "sweep", "--all", *quiet)
+        assert got.code == 3
+        assert "The keys of 1 company changed each time they were listed: some may be missing." in got.err
+
+
 def test_without_a_worker_that_is_said(place, until):
     with place(companies=2) as (_, _, real), real.start("keys", "sweep", "--all", "--run", "r") as process:
         assert process.stderr.readline() == "Run r.\n"
@@ -183,7 +205,7 @@ def test_redis_does_not_answer_or_not_to_us(cli, command):
         (["worker", "--redis", "http://u:pa55word@h"], "this is no URL of a Redis"),
         (["keys", "sweep", "--all", "--redis", "redis://h", "--ensure", "crm"], "--sink NAME go together"),
         (["keys", "sweep", "--all", "--redis", "redis://h", "--sink", "vault"], "--sink NAME go together"),
-        (["keys", "sweep", "--all", "--redis", "redis://h", "--ensure", " x", "--sink", "v"], "a label is a text"),
+        (["keys", "sweep", "--all", "--redis", "redis://h", "--ensure", " x", "--sink", "v"], "a label "),
         (["keys", "sweep", "--all", "--redis", "redis://h", "--run", "a b"], "run is a name of 1 to 64"),
         (["worker", "--redis", "redis://127.0.0.1:1", "--sink", "vault"], "--sink is NAME=FILE"),
         (["worker", "--redis", "redis://127.0.0.1:1", "--sink", "v=/nowhere/keys"], "cannot use /nowhere/keys"),

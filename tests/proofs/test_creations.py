@@ -6,25 +6,37 @@ that said "unknown", and no secret handed out twice.
 """
 
 import asyncio
+import contextlib
 import random
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import attrs
 import pytest
 
 from woodpecker_async import CallOptions, RetryPolicy, Timeouts, WoodpeckerSession, errors
-from woodpecker_async.exactly_once import outcome_unknown
 from woodpecker_async.models import IssuedKey
 from woodpecker_async.sandbox import Fault, Sandbox
+from woodpecker_async.sandbox.state import ApiKey, State
+from woodpecker_async.sandbox.wire import Answer, RequestInfo
 
 SETTLE = 0.4
 LATE = 0.15  # how long after the connection broke the server still commits: well below SETTLE
 ATTEMPT = 0.5
 
+LAG = 0.15  # how long a list that lags hides a key; with LATE still below SETTLE
+
 PATIENT = RetryPolicy(attempts=6, first_wait=0.005, longest_wait=0.03)
 # Gives up soon, so that some outcomes stay unknown.
 HASTY = CallOptions(retry=RetryPolicy(attempts=2, first_wait=0.005, longest_wait=0.03))
+
+
+@pytest.fixture(autouse=True)
+def _settle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `create_once` and `resolve` take where nothing is said."""
+    monkeypatch.setattr("woodpecker_async.resources.agency._SETTLE", SETTLE)
 
 
 def the_faults() -> dict[str, Fault]:
@@ -100,15 +112,7 @@ class Line:
         await self.job(1, [keys.create(self.company_id, label, baseline=False, settle=SETTLE)])
 
     async def once(self, label: str) -> None:
-        async def call() -> IssuedKey:
-            try:
-                return await self.sessions[1].agency.api_keys.create_once(self.company_id, label)
-            except errors.ResponseDecodeError as error:
-                # This says that a key is made and was not handed over readably, but is not of the kind that
-                # `resolve` takes.
-                raise outcome_unknown(self.company_id, label, "unreadable", error.as_unknown()) from None
-
-        await self.job(1, [call()])
+        await self.job(1, [self.sessions[1].agency.api_keys.create_once(self.company_id, label)])
 
     async def pair(self, label: str) -> None:
         """Two callers, one label: each gets a key of its own."""
@@ -311,6 +315,99 @@ async def test_unknown_is_said_and_the_key_is_found_later() -> None:
         assert found.created
         (made,) = [key.secret for key in box.state.companies[company_id].keys if key.label == "crm"]
         assert found.api_key.reveal() == made
+
+
+# Outside the model ------------------------------------------------------------------------------------------
+
+
+def a_list_that_lags(monkeypatch: pytest.MonkeyPatch) -> Fault:
+    """A key is listed `LAG` seconds after it was made."""
+    since: dict[str, float] = {}
+    add = State.add_key
+
+    def noted(*args: Any, **more: Any) -> ApiKey:
+        key = add(*args, **more)
+        since[key.secret] = time.monotonic()
+        return key
+
+    def hide(_info: RequestInfo, reply: Answer) -> Answer:
+        if reply.status != 200:
+            return reply
+        latest = time.monotonic() - LAG
+        data = reply.json()
+        data["content"] = [key for key in data["content"] if since.get(key["api_key"], 0.0) <= latest]
+        data["pagination_data"]["total_elements"] = len(data["content"])
+        return reply.with_json(data)
+
+    monkeypatch.setattr(State, "add_key", noted)
+    return Fault.rewriting(hide, method="GET", times=None)
+
+
+def old_keys(box: Sandbox, probability: float) -> Fault:
+    """A key is made, and the answer has another one that was there before."""
+
+    def old(info: RequestInfo, reply: Answer) -> Answer:
+        if reply.status != 201:
+            return reply
+        return reply.with_json({"api_key": box.state.companies[info.company_id].keys[0].secret})
+
+    return Fault.rewriting(old, method="POST", times=None, probability=probability)
+
+
+def everything_on(box: Sandbox) -> set[str]:
+    return {key.secret for company in box.state.companies.values() for key in company.keys}
+
+
+async def test_creations_at_a_list_that_lags(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the faults where the server's word that it is done counts at once, and would be taken for absence."""
+    faults = {name: fault for name, fault in the_faults().items() if name != "committed, 500"}
+    async with Sandbox(companies=12, keys_per_company=1, seed=21, service_time=0) as box:
+        box.faults.add(*faults.values(), a_list_that_lags(monkeypatch))
+        async with asyncio.timeout(100):
+            ledger = await creations(box, 96, seed=21)
+    assert ledger.made
+
+
+async def test_answers_with_old_keys_are_never_handed_over() -> None:
+    async with Sandbox(companies=8, keys_per_company=1, seed=22, service_time=0) as box:
+        before = everything_on(box)
+        box.faults.add(old_keys(box, 0.3))
+        async with asyncio.timeout(100):
+            ledger = await creations(box, 48, seed=22, kinds=("single", "hasty", "pair", "herd"))
+        assert ledger.unknown["not_new"]
+        assert not before & set(ledger.in_hand)
+
+
+async def test_threads_sessions_and_loops_make_one_key_of_a_label() -> None:
+    """Each thread runs one loop after the other, each loop several sessions one after the other."""
+
+    def in_a_thread(box: Sandbox, seed: int) -> set[str]:
+        chance = random.Random(seed)
+        told: set[str] = set()
+
+        async def a_loop() -> None:
+            for _ in range(2):
+                async with WoodpeckerSession(box.hq_key, base_url=box.base_url, retry=PATIENT) as woodpecker:
+                    with contextlib.suppress(TimeoutError, errors.KeyOutcomeUnknownError):
+                        async with asyncio.timeout(chance.choice([0.01, 0.05, 20])):
+                            made = await woodpecker.agency.api_keys.ensure(box.company_ids[0], "crm", settle=SETTLE)
+                            told.add(made.api_key.reveal())
+
+        for _ in range(3):
+            asyncio.run(a_loop())
+        return told
+
+    async with Sandbox(companies=1, keys_per_company=1, seed=23, service_time=0.001) as box:
+        box.faults.add(
+            Fault.late_commit(LATE, probability=0.2, method="POST", times=None),
+            Fault.close(at="after_commit", probability=0.2, method="POST", times=None),
+            Fault.close(probability=0.2, method="POST", times=None),
+        )
+        told = await asyncio.gather(*(asyncio.to_thread(in_a_thread, box, seed) for seed in range(4)))
+        async with box.session(retry=PATIENT) as woodpecker:
+            last = await woodpecker.agency.api_keys.ensure(box.company_ids[0], "crm", settle=SETTLE)
+        assert set().union(*told) <= {last.api_key.reveal()}
+        assert len(box.state.companies[box.company_ids[0]].keys) == 2
 
 
 # Found with the proofs above, each in its smallest form -----------------------------------------------------

@@ -22,13 +22,14 @@ from woodpecker_async import CallOptions, Limits, RetryPolicy, WoodpeckerSession
 from woodpecker_async.engine.observe import Event
 from woodpecker_async.sandbox import Fault, Sandbox
 
+KEYS = 25
 QUICK = RetryPolicy(attempts=4, first_wait=0.001, longest_wait=0.004)
 
 
 def _serve(pipe: Connection, _: object) -> None:
     async def main() -> None:
         options = {"service_time": 0, "queue": False, "page_size": 20, "journal_limit": 100}
-        async with Sandbox(companies=60, keys_per_company=25, inactive=5, **options) as box:
+        async with Sandbox(companies=60, keys_per_company=KEYS, inactive=5, **options) as box:
             often = {"times": None, "probability": 0.01}
             box.faults.add(
                 Fault.status(500, **often),
@@ -73,6 +74,7 @@ class Life:
         self.server, self.session, self.chance = server, session, chance
         self.requests = 0
         self.done: Counter[str] = Counter()
+        self.failed: Counter[str] = Counter()
 
     def count(self, event: Event) -> None:
         self.requests += event.kind == "start"
@@ -136,9 +138,17 @@ class Life:
                     break
 
     async def whole_run(self) -> None:
+        found = []
         async with bulk.list_api_keys(self.session) as run:
             async for outcome in run:
-                assert outcome.ok or outcome.error is not None
+                found.append(outcome.company_id)
+                if outcome.ok:
+                    assert len(outcome.keys) == KEYS
+                else:
+                    assert isinstance(outcome.error, errors.CallError | errors.PaginationError), outcome
+                    self.failed[type(outcome.error).__name__] += 1
+        assert sorted(found) == sorted(self.server.company_ids)
+        assert run.report.total == len(found)
 
     async def another_session(self) -> None:
         async with new_session(self.server, hooks=[self.count], limits=Limits(lanes="account")) as other:
@@ -166,7 +176,7 @@ async def live(server: Target, *, warm: int, requests: int) -> tuple[list[Footpr
         warmed = await Footprint.now()
         await life.until(requests)
         ended = await Footprint.now()
-        told = f"{life.requests} requests in {time.monotonic() - began:.1f} s, {dict(life.done)}"
+        told = f"{life.requests} requests in {time.monotonic() - began:.1f} s, {dict(life.done)}, failed companies {dict(life.failed)}"
     lives.clear()
     del life
     closed = await Footprint.now()

@@ -195,7 +195,9 @@ async def test_a_run_is_saved_and_resumed_with_each_company_once() -> None:
         saved = first.report.to_json()
         assert all(key.secret not in saved for company in box.company_ids for key in box.state.listed(company))
         report = bulk.Report.from_json(saved)
-        assert report == first.report or report.done == first.report.done
+        first.report.seconds = round(first.report.seconds, 3)
+        assert report == first.report
+        assert report.done == {outcome.company_id for outcome in seen if outcome.ok}
         second = bulk.list_api_keys(woodpecker, resume=report)
         rest = await outcomes(second)
         done = [outcome.company_id for outcome in seen + rest if outcome.ok]

@@ -381,7 +381,10 @@ async def test_cancelled_at_any_moment_what_was_made_is_in_the_file(path: Path, 
         assert on_server(box) == made
 
 
-async def test_the_grace_has_an_end_and_nothing_is_lost_by_it(path: Path, no_tasks_left: None) -> None:
+async def test_the_grace_has_an_end_and_nothing_is_lost_by_it(
+    path: Path, no_tasks_left: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("woodpecker_async.bulk.labels._PATIENCE", 0.1)
     async with Sandbox(companies=4, service_time=0) as box, box.session() as woodpecker:
         box.faults.add(Fault.wait(30, at="after_commit", method="POST", company=box.company_ids[0]))
         async with bulk.ensure_api_keys(woodpecker, label="crm", sink=path, grace=0.3, settle=0.5) as run:

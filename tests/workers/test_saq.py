@@ -16,8 +16,8 @@ from tests.workers.conftest import until
 from tests.workers.worker_process import PACE
 from woodpecker_async import ConfigError, WoodpeckerSession, errors
 from woodpecker_async.sandbox import Fault, Sandbox
-from woodpecker_async.workers import Sweep
-from woodpecker_async.workers.redis import RedisLedger, opened
+from woodpecker_async.workers import Context, Sweep, chunks, gather, perform
+from woodpecker_async.workers.redis import RedisClaims, RedisLedger, opened
 from woodpecker_async.workers.saq import Delivery, State, work
 from woodpecker_async.workers.sweep import sweep
 
@@ -105,7 +105,7 @@ async def test_a_worker_is_killed(redis, start_worker, tmp_path, task) -> None:
         async with opened(redis.url) as client:
             kept = await RedisLedger(client, "woodpecker").results("r:ensure:plan" if task else "r:list:plan")
         before = asked(box)
-        done_before = {company for result in kept.values() for company in result["report"]["done"]}
+        done_before = gather(kept.values()).done
         assert 0 < len(done_before) < 40
         await asyncio.gather(start_worker(box, sinks={"vault": str(path)}).ready(), run)
         report = run.result().report
@@ -135,6 +135,101 @@ async def test_a_worker_that_freezes_comes_back_too_late(redis, start_worker) ->
         await until(lambda: "20 companies done" in frozen.said)
         assert (result.report.ok, result.report.keys, result.failed_jobs) == (20, 60, {})
         assert await swept(redis, run="r") == result
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("after", [2, 9, 17])
+async def test_a_worker_that_was_frozen_makes_no_second_key(redis, start_worker, tmp_path, after) -> None:
+    """It has looked, and others have made the key when it wakes: what it was about to send is not sent."""
+    path = tmp_path / "keys.jsonl"
+    async with Sandbox(companies=30, service_time=0.02) as box:
+        frozen = start_worker(box, sinks={"vault": str(path)})
+        await frozen.ready()
+        run = asyncio.create_task(swept(redis, run="r", chunk_size=30, **ENSURE))
+        await until(lambda: len(posts(box)) >= after)
+        frozen.send(signal.SIGSTOP)
+        start_worker(box, sinks={"vault": str(path)})
+        result = await run
+        frozen.send(signal.SIGCONT)
+        await until(lambda: "Job r:ensure:0: " in frozen.said)
+        assert result.report.done | set(result.report.failures) == set(box.company_ids)
+        assert set(posts(box).values()) == {1}
+        one_key_each(box, path)
+
+
+async def test_a_claim_that_may_have_expired_is_no_claim(redis) -> None:
+    async with opened(redis.url) as client:
+        ours, theirs = RedisClaims(client, lasting=0.3), RedisClaims(client, lasting=5)
+        await ours.take(7)
+        await ours.take(8)
+        ours.check(7)
+        await asyncio.sleep(0.35)  # frozen, as it were: nothing was renewed
+        await theirs.take(7)
+        for company in (7, 8):  # whether or not another has taken it
+            with pytest.raises(errors.ClaimLostError, match=f"the claim on company {company} has expired"):
+                ours.check(company)
+            with pytest.raises(errors.ClaimLostError, match="ensuring it again"):
+                await ours.give_back(company)
+        theirs.check(7)
+        await theirs.give_back(7)
+
+
+async def test_a_claim_that_is_kept_lasts_and_a_lost_one_stays_lost(redis) -> None:
+    async with opened(redis.url) as client:
+        claims = RedisClaims(client, lasting=0.5)
+        keeping = asyncio.create_task(claims.keep(0.1))
+        await claims.take(7)
+        await claims.take(8)
+        await asyncio.sleep(0.8)
+        claims.check(7)
+        await client.delete("woodpecker:claim:8")
+        await asyncio.sleep(0.3)
+        with pytest.raises(errors.ClaimLostError):
+            claims.check(8)
+        claims.check(7)
+        await claims.give_back(7)
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
+
+
+async def test_what_a_ledger_in_redis_is_written_grows_with_the_companies_and_no_faster(redis) -> None:
+    async with Sandbox(companies=300, keys_per_company=1, service_time=0) as box, box.session() as session:
+        async with opened(redis.url) as client:
+            context = Context(session=session, ledger=RedisLedger(client, "woodpecker"))
+            planned = await perform(Sweep(run="r", chunk_size=300).plan(), context)
+            before = int((await client.info("stats"))["total_net_input_bytes"])
+            [payload] = chunks(planned)
+            result = await perform(payload, context)
+            written = int((await client.info("stats"))["total_net_input_bytes"]) - before
+            assert (result["whole"], gather([result]).ok) == (True, 300)
+            assert await perform(payload, context) == result
+            assert not [key for key in await client.keys() if b":parts:" in key]
+            assert (await context.ledger.progress("r:list:plan"))[1] == 300
+    assert written < 300 * 2_000
+
+
+async def test_a_list_that_never_settles_is_said_of_the_sweep(redis) -> None:
+    async with Sandbox(companies=6) as box, working(box, redis):
+        await until(lambda: box.stats.requests)
+
+        def announce_one_more(_, answer):
+            data = answer.json()
+            data["pagination_data"]["total_elements"] += 1
+            return answer.with_json(data)
+
+        box.faults.add(Fault.rewriting(announce_one_more, path="/v2/agency/companies", times=None))
+        result = await swept(redis)
+        assert (result.report.ok, result.report.unsettled, result.missing) == (6, True, frozenset())
+
+
+async def test_a_proxys_page_does_not_end_the_worker(redis) -> None:
+    async with Sandbox(companies=5, service_time=0) as box:
+        box.faults.add(Fault.html(403, path="/v2/agency/companies"))
+        async with working(box, redis) as said:
+            box.faults.add(Fault.html(401, company=box.company_ids[1], times=None))
+            result = await swept(redis)
+            assert (result.report.ok, result.report.failures_by_type) == (4, {"AuthenticationError": 1})
+        assert said[0].startswith("The server does not answer yet: PermissionDeniedError")
 
 
 async def test_all_workers_together_keep_the_limit(redis, start_worker) -> None:

@@ -6,25 +6,28 @@ It uses nothing but the public names of the SDK; read it as an example of what c
 """
 
 import copy
-import math
-from collections.abc import AsyncGenerator, Callable
-from typing import Final
+import inspect
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import Final, TypeVar
 
 from woodpecker_async.bulk import sinks
+from woodpecker_async.bulk.labels import label_check
 from woodpecker_async.bulk.report import Outcome, Report
-from woodpecker_async.bulk.run import Companies, Effort, Run
+from woodpecker_async.bulk.run import Companies, Effort, Listing, Run
 from woodpecker_async.bulk.sinks import Sink
-from woodpecker_async.errors import ConfigError
-from woodpecker_async.models import ApiKey, Company
+from woodpecker_async.counting import counting_requests
+from woodpecker_async.errors import ConfigError, KeyNotStoredError
+from woodpecker_async.models import ApiKey
 from woodpecker_async.options import CallOptions
+from woodpecker_async.pagination import Pager, SettledPages, read_settled
+from woodpecker_async.resources import checks
 from woodpecker_async.session import WoodpeckerSession
 
 __all__ = ["Companies", "Outcome", "Report", "Run", "Sink", "ensure_api_keys", "list_api_keys"]
 
 _BULK: Final = CallOptions(priority="bulk", skip_bad_items=False)  # an outcome is whole or failed
 
-# How often a list that changes while it is read is read anew.
-_READINGS: Final = 3
+T = TypeVar("T")
 
 
 def list_api_keys(
@@ -41,7 +44,8 @@ def list_api_keys(
     Args:
         session: an open session with an HQ key.
         companies: ids or `Company` objects, as a list, an iterator or an async iterator, read lazily; by
-            default all companies of the agency, inactive ones included.
+            default all companies of the agency, inactive ones included. A `Pager` of companies that moves
+            while it is read is read again, see `Report.unsettled`.
         ordered: give outcomes in the order of the input rather than as they finish.
         concurrency: workers, 1 to 256; by default as many as the session's limits can use.
         resume: the report of an earlier run: its done companies are skipped, and it is counted on.
@@ -64,27 +68,21 @@ def list_api_keys(
     report = _report(session, resume, "list")
 
     async def work(company_id: int, effort: Effort) -> tuple[ApiKey, ...]:
-        pager = session.agency.api_keys.list(company_id, options=_BULK)
-        keys: list[ApiKey] = []
-        for _ in range(_READINGS):
-            keys.clear()
-            async for page in pager.pages():
-                keys.extend(page.items)
-                effort.attempts += page.attempts
-            effort.drifted = pager.drifted
-            if not pager.drifted:
-                break
-        return tuple(keys)
+        with counting_requests(effort.requests):
+            keys = await read_settled(session.agency.api_keys.list(company_id, options=_BULK))
+        effort.drifted = not keys.settled
+        return keys.items
 
-    listing = Effort()
+    listing = Listing()
     return Run(
         work,
-        _all_companies(session, listing) if companies is None else companies,
+        _source(session, companies, listing),
         listing,
         workers=_workers(session, concurrency),
         ordered=ordered,
         report=report,
-        on_progress=on_progress,
+        on_progress=_callback(on_progress),
+        opening=_opening(session, report),
     )
 
 
@@ -96,6 +94,7 @@ def ensure_api_keys(
     sink: Sink,
     settle: float = 20.0,
     grace: float = 5.0,
+    before_send: Callable[[int], object] | None = None,
     ordered: bool = False,
     concurrency: int | None = None,
     resume: Report | None = None,
@@ -107,17 +106,23 @@ def ensure_api_keys(
     an outcome. Run it again after whatever ended it: keys that are there are found by their label, none is
     made twice, and those that had not been stored are stored then.
 
+    After the first new key it looks whether the key can be found again by its label; until then no second key is
+    made, and where it cannot be found, none at all: the run stops with a `LabelNotKeptError`.
+
     Leaving the run (also by cancellation) waits for the companies under way, so that their keys reach the
     sink, for `grace` seconds; what is not done by then is cancelled.
 
     Args:
         session: an open session with an HQ key.
         companies: as for `list_api_keys`; by default all active companies.
-        label: the label; not empty, no blanks at its ends.
+        label: the label; not empty, no whitespace at its ends. Labels are compared as NFC.
         sink: where each key goes: a function, plain or async, that takes an `IssuedKey` and has stored it when
             it returns; or the path of a file of JSON lines, see `woodpecker_async.bulk.sinks`.
         settle: see `ApiKeys.create`.
         grace: seconds.
+        before_send: a plain function that is given the company's id just before a request that makes a key is
+            sent, when its turn has come. What it raises is that company's outcome, and nothing is sent; for a
+            lock of your own that may have expired meanwhile.
         ordered: as for `list_api_keys`.
         concurrency: as for `list_api_keys`.
         resume: as for `list_api_keys`; not needed for safety, but saves a request for each company.
@@ -137,29 +142,47 @@ def ensure_api_keys(
                 async for outcome in run:
                     print(outcome.company_id, outcome.created, outcome.error)
     """
+    label = checks.label(label)
     report = _report(session, resume, f"ensure {label}")
-    if not isinstance(label, str) or not label or label != label.strip():
-        raise ConfigError(f"a label is a text that is not empty and has no blanks at its ends, not {label!r}")
-    settle, grace = _seconds("settle", settle), _seconds("grace", grace)
+    settle, grace = checks.seconds(settle, "settle"), checks.seconds(grace, "grace")
     taker = sinks.checked(sink)
+    guard = _callback(before_send, "before_send", "a company's id")
 
     async def work(company_id: int, effort: Effort) -> tuple[ApiKey, ...]:
-        issued = await session.agency.api_keys.ensure(company_id, label, settle=settle, options=_BULK)
-        effort.created = issued.created
-        effort.attempts += 2 if issued.created else 1
-        await sinks.store(issued, taker)
+        check = label_check(session, label, _BULK)
+        async with check.creation(settle) as creation:
+            with counting_requests(effort.requests):
+                issued = await session.agency.api_keys._ensure(
+                    company_id,
+                    label,
+                    settle=settle,
+                    options=_BULK,
+                    before_send=creation.before,
+                    guard=None if guard is None else lambda: guard(company_id),
+                )
+            effort.created = issued.created
+            not_stored: KeyNotStoredError | None = None
+            try:
+                await sinks.store(issued, taker)
+            except KeyNotStoredError as error:
+                not_stored = error
+            with counting_requests(effort.requests):
+                await creation.after(issued)
+        effort.stop = check.failed if issued.created else None
+        if not_stored is not None:
+            raise not_stored
         return (ApiKey(api_key=issued.api_key, label=issued.label),)
 
-    listing = Effort()
+    listing = Listing()
     return Run(
         work,
-        _all_companies(session, listing, active=True) if companies is None else companies,
+        _source(session, companies, listing, active=True),
         listing,
         workers=_workers(session, concurrency),
         ordered=ordered,
         report=report,
-        on_progress=on_progress,
-        opening=sinks.opening(taker),
+        on_progress=_callback(on_progress),
+        opening=_opening(session, report, sinks.opening(taker)),
         grace=grace,
     )
 
@@ -167,37 +190,63 @@ def ensure_api_keys(
 def _report(session: object, resume: object, task: str) -> Report:
     """The report to count on. What was saved stays as it was saved."""
     if not isinstance(session, WoodpeckerSession):
-        raise ConfigError(f"session is a WoodpeckerSession, not {type(session).__name__}")
+        raise ConfigError(f"session must be a WoodpeckerSession, not {type(session).__name__}")
+    account = session.account_name
     if resume is None:
-        return Report(task=task)
+        return Report(task=task, account=account)
     if not isinstance(resume, Report):
-        raise ConfigError(f"resume is a Report (see Report.from_json), not {type(resume).__name__}")
+        raise ConfigError(f"resume must be a Report (see Report.from_json), not {type(resume).__name__}")
     if resume.task != task:
         raise ConfigError(f"the report to resume from is of another task: {resume.task!r}, not {task!r}")
-    return copy.deepcopy(resume)
+    resume.check_account(account)
+    report = copy.deepcopy(resume)
+    report.account = report.account or account
+    return report
 
 
-def _seconds(name: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
-        raise ConfigError(f"{name} is a number of seconds, 0 or more, not {value!r}")
-    return float(value)
+def _opening(
+    session: WoodpeckerSession, report: Report, more: Callable[[], Awaitable[None]] | None = None
+) -> Callable[[], Awaitable[None]]:
+    """What is to be done before anything is sent."""
+
+    async def opening() -> None:
+        account = await session.identify()  # now that a key function can be asked
+        report.check_account(account)
+        report.account = account
+        if more is not None:
+            await more()
+
+    return opening
 
 
-async def _all_companies(
-    session: WoodpeckerSession, effort: Effort, active: bool | None = None
-) -> AsyncGenerator[Company, None]:
-    """Every company once; when the list moved while it was read, what a second reading adds."""
-    seen: set[int] = set()
-    for _ in range(_READINGS):
-        pager = session.agency.companies.list(active=active, options=_BULK)
-        async for page in pager.pages():
-            effort.attempts += page.attempts
-            for company in page:
-                if company.id not in seen:
-                    seen.add(company.id)
-                    yield company
-        if not pager.drifted:
-            return
+def _callback(
+    function: Callable[[T], object] | None, name: str = "on_progress", takes: str = "a Report"
+) -> Callable[[T], object] | None:
+    if function is not None and (not callable(function) or inspect.iscoroutinefunction(function)):
+        raise ConfigError(f"{name} must be a plain function that takes {takes}, not {type(function).__name__}")
+    return function
+
+
+def _source(
+    session: WoodpeckerSession, companies: Companies | None, listing: Listing, active: bool | None = None
+) -> Companies:
+    """The companies handed in; a list of the server's, which may move while it is read, is read with care."""
+    if companies is None:
+        companies = session.agency.companies.list(active=active, options=_BULK)
+    return _settled(companies, listing) if isinstance(companies, Pager) else companies
+
+
+async def _settled(pager: Pager[T], listing: Listing) -> AsyncGenerator[T, None]:
+    """Every company once; when the list moved while it was read, what further readings add."""
+    pages = SettledPages(pager)
+    while True:
+        with counting_requests(listing.requests):  # never over a yield: the context is the reader's
+            page = await anext(pages, None)
+        if page is None:
+            break
+        for company in page:
+            yield company
+    listing.unsettled = not pages.settled
 
 
 def _workers(session: WoodpeckerSession, concurrency: int | None) -> int:
@@ -206,5 +255,5 @@ def _workers(session: WoodpeckerSession, concurrency: int | None) -> int:
         # One more than the lane lets through, so that there is always one ready to go.
         return 1 + (limits.max_in_flight if limits.lanes == "account" else limits.total)
     if isinstance(concurrency, bool) or not isinstance(concurrency, int) or not 1 <= concurrency <= 256:
-        raise ConfigError(f"concurrency is a whole number from 1 to 256, not {concurrency!r}")
+        raise ConfigError(f"concurrency must be an integer from 1 to 256, not {concurrency!r}")
     return concurrency

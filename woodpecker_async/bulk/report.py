@@ -1,11 +1,13 @@
 """What came of each company, and of all together."""
 
 import json
+import math
 from collections import Counter
-from typing import Final, Self
+from typing import Any, Final, NoReturn, Self
 
 import attrs
 
+from woodpecker_async.bulk.failures import text_of
 from woodpecker_async.errors import CompanyInactiveError, CompanyNotFoundError, ConfigError, WoodpeckerError
 from woodpecker_async.models import ApiKey, Company
 
@@ -24,7 +26,7 @@ class Outcome:
         created: whether that one is new; `None` where no key was to be made, or that is not known.
         error: why it failed; `None` if it did not.
         drifted: the list changed each time it was read, so a key may be missing; see `Pager.drifted`.
-        attempts: how many requests it took; where a key was ensured, at least so many.
+        attempts: how many requests it took, refused and failed ones included.
         seconds: how long it took, waiting for turns included.
     """
 
@@ -58,22 +60,28 @@ class Report:
 
     Attributes:
         task: what the run does; only a run that does the same can be resumed from it.
+        account: base URL and key fingerprint of the account it is of; only a run at the same account can be
+            resumed from it. `None` in a report that was saved before reports named their account: it is
+            accepted anywhere, and named by the run that resumes from it.
         done: ids of the companies that succeeded.
         failures: by id, the error's type and its text, of the companies that failed.
         inactive: ids of those among the failed that failed for being inactive.
         keys: how many keys were seen.
         created: how many keys were made, those included that the sink did not take.
         drifted: ids of the companies whose list of keys never held still, so that a key may be missing.
-        requests: how many requests it took, listing the companies included.
+        unsettled: the list of companies never held still, so that a company may be missing.
+        requests: how many requests it took: every attempt of every call, listing the companies included.
         seconds: how long the run took so far.
         stopped_by: the type of the error that stopped the run, if one did.
     """
 
     task: str = ""
+    account: str | None = None
     done: set[int] = attrs.field(factory=set)
     failures: dict[int, tuple[str, str]] = attrs.field(factory=dict)
     inactive: set[int] = attrs.field(factory=set)
     drifted: set[int] = attrs.field(factory=set)
+    unsettled: bool = False
     keys: int = 0
     created: int = 0
     requests: int = 0
@@ -106,10 +114,12 @@ class Report:
             {
                 "version": _VERSION,
                 "task": self.task,
+                "account": self.account,
                 "done": sorted(self.done),
                 "failures": {str(company): list(failure) for company, failure in sorted(self.failures.items())},
                 "inactive": sorted(self.inactive),
                 "drifted": sorted(self.drifted),
+                "unsettled": self.unsettled,
                 "keys": self.keys,
                 "created": self.created,
                 "requests": self.requests,
@@ -120,31 +130,39 @@ class Report:
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
-        """A report from what `to_json` gave.
+        """A report from what `to_json` returned.
 
         Raises:
             ConfigError: it is not one.
         """
         try:
-            saved = json.loads(text)
-            if saved["version"] != _VERSION:
-                raise ConfigError(f"the report is of version {saved['version']!r}; this SDK reads version {_VERSION}")
-            return cls(
-                task=str(saved["task"]),
-                done={int(company) for company in saved["done"]},
-                failures={int(company): (str(kind), str(why)) for company, (kind, why) in saved["failures"].items()},
-                inactive={int(company) for company in saved["inactive"]},
-                drifted={int(company) for company in saved["drifted"]},
-                keys=int(saved["keys"]),
-                created=int(saved.get("created", 0)),
-                requests=int(saved["requests"]),
-                seconds=float(saved["seconds"]),
-                stopped_by=saved["stopped_by"],
+            saved = _object(json.loads(text, parse_constant=_no_number))
+            version = saved["version"]
+            if version != _VERSION or isinstance(version, bool | float):
+                raise _Broken(f"it is of version {str(version)[:20]}, and this SDK reads version {_VERSION}")
+            report = cls(
+                task=_str(saved["task"]),
+                account=_optional_str(saved.get("account")),
+                done=_ids(saved["done"]),
+                failures={_key(company): _failure(why) for company, why in _object(saved["failures"]).items()},
+                inactive=set(map(_int, _list(saved["inactive"]))),
+                drifted=_ids(saved["drifted"]),
+                unsettled=_bool(saved.get("unsettled", False)),
+                keys=_count(saved["keys"]),
+                created=_count(saved.get("created", 0)),
+                requests=_count(saved["requests"]),
+                seconds=_seconds(saved["seconds"]),
+                stopped_by=_optional_str(saved["stopped_by"]),
             )
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            if isinstance(error, ConfigError):
-                raise
+            if not report.inactive <= report.failures.keys() or report.done & report.failures.keys():
+                raise _Broken("it contradicts itself")
+        except _Broken as error:
+            raise ConfigError(f"this is not a saved report: {error}") from None
+        except KeyError as error:
+            raise ConfigError(f"this is not a saved report: it has no {error}") from None
+        except (ValueError, TypeError, RecursionError) as error:  # not JSON, not UTF-8, digits without end
             raise ConfigError(f"this is not a saved report ({type(error).__name__})") from None
+        return report
 
     def merge(self, other: "Report") -> None:
         """Count what came of other companies, at the same task.
@@ -153,8 +171,8 @@ class Report:
         up: they are then the time spent on the work, not the time that passed.
 
         Raises:
-            ConfigError: the other report is of another task, or a company is done in both, so that its keys
-                would count twice.
+            ConfigError: the other report is of another task or account, or a company is done in both, so that
+                its keys would count twice.
 
         Example:
             ::
@@ -165,29 +183,43 @@ class Report:
             raise ConfigError(f"a report is merged with a Report, not {type(other).__name__}")
         if other.task != self.task:
             raise ConfigError(f"the reports are of different tasks: {self.task!r} and {other.task!r}")
+        self.check_account(other.account)
         if both := self.done & other.done:
             raise ConfigError(f"company {min(both)} is done in both reports: its keys would count twice")
+        self.account = self.account or other.account
         self.done |= other.done
         self.drifted |= other.drifted
-        self.failures = {
-            company: failure
-            for company, failure in {**self.failures, **other.failures}.items()
-            if company not in self.done
-        }
-        self.inactive = (self.inactive | other.inactive) & self.failures.keys()
+        self.unsettled = self.unsettled or other.unsettled
+        for company in self.failures.keys() & other.done:
+            self._forget_failure(company)
+        for company in other.failures.keys() - self.done:
+            self._forget_failure(company)
+            self.failures[company] = other.failures[company]
+        self.inactive |= other.inactive & self.failures.keys()
         self.keys += other.keys
         self.created += other.created
         self.requests += other.requests
         self.seconds += other.seconds
         self.stopped_by = self.stopped_by or other.stopped_by
 
+    def check_account(self, account: str | None) -> None:
+        """See that what is to be counted here is of the same account.
+
+        Raises:
+            ConfigError: it is of another one.
+        """
+        if None not in (self.account, account) and self.account != account:
+            raise ConfigError(
+                f"the report is of another account: {self.account}, not {account} (base URL and key fingerprint); "
+                "if it is the same account under a new key, set report.account = None first"
+            )
+
     def add(self, outcome: Outcome) -> None:
-        """Count an outcome; the company's earlier failure, if there was one, is forgotten."""
+        """Count an outcome. What the company's earlier one said of success or failure is forgotten."""
         self.requests += outcome.attempts
         self.created += outcome.created is True
         company_id, error = outcome.company_id, outcome.error
-        self.failures.pop(company_id, None)
-        self.inactive.discard(company_id)
+        self._forget_failure(company_id)
         self.drifted.discard(company_id)
         if outcome.drifted:
             self.drifted.add(company_id)
@@ -195,6 +227,74 @@ class Report:
             self.done.add(company_id)
             self.keys += len(outcome.keys)
             return
-        self.failures[company_id] = (type(error).__name__, str(error))
+        self.done.discard(company_id)
+        self.failures[company_id] = (type(error).__name__, text_of(error))
         if outcome.inactive:
             self.inactive.add(company_id)
+
+    def _forget_failure(self, company_id: int) -> None:
+        self.failures.pop(company_id, None)
+        self.inactive.discard(company_id)
+
+
+class _Broken(Exception):  # noqa: N818 - it never leaves this module
+    """What is wrong with a saved report."""
+
+
+def _wrong(expected: str) -> NoReturn:
+    raise _Broken(f"{expected} is expected where there is something else")
+
+
+def _no_number(name: str) -> NoReturn:
+    _wrong(f"a number that is not {name}")
+
+
+def _object(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else _wrong("an object")
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else _wrong("a list")
+
+
+def _str(value: object) -> str:
+    return value if isinstance(value, str) else _wrong("a string")
+
+
+def _optional_str(value: object) -> str | None:
+    return None if value is None else _str(value)
+
+
+def _bool(value: object) -> bool:
+    return value if isinstance(value, bool) else _wrong("true or false")
+
+
+def _int(value: object) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) else _wrong("an integer")
+
+
+def _key(text: str) -> int:
+    return number if str(number := int(text)) == text else _wrong("a company id")
+
+
+def _count(value: object) -> int:
+    return number if (number := _int(value)) >= 0 else _wrong("an integer >= 0")
+
+
+def _ids(value: object) -> set[int]:
+    # Only companies with a usable id can be done; of those that failed some may not have one.
+    return {company if _int(company) >= 1 else _wrong("a company id") for company in _list(value)}
+
+
+def _failure(value: object) -> tuple[str, str]:
+    pair = _list(value)
+    return (_str(pair[0]), _str(pair[1])) if len(pair) == 2 else _wrong("the type and text of an error")
+
+
+def _seconds(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+        _wrong("a number of seconds >= 0")
+    try:
+        return float(value)
+    except OverflowError:
+        _wrong("a number of seconds")

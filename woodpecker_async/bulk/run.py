@@ -6,6 +6,12 @@ that is an iterator is read only as far as needed. What goes wrong at one compan
 What would go wrong at all of them (the key is not valid, or not of the agency; the server is gone) stops the
 run and is raised where the outcomes are read.
 
+Every company that is read from the input is kept in a table until its outcome is handed out. A run that ends
+looks whether the table is empty; if it is not, something was lost, and that is raised.
+
+Exceptions that are not meant for the tasks of the run are failures, whatever their class: a `CancelledError`
+out of a connection pool says nothing about the run.
+
 Where keys are made, the work at a company ends when its key is with the sink, and only then there is an
 outcome and the worker goes on. So a kill at any moment leaves at most one key for each worker that is made and
 not stored, and the next run finds those by their label.
@@ -31,33 +37,61 @@ from typing import Any, Final, Self
 
 import attrs
 
+from woodpecker_async.bulk.failures import as_exception, fails_everywhere, meant_for, protected, unexpected
 from woodpecker_async.bulk.report import Outcome, Report
+from woodpecker_async.counting import RequestCount
 from woodpecker_async.errors import (
     AuthenticationError,
     ConfigError,
     KeyNotStoredError,
     PermissionDeniedError,
-    SessionClosedError,
+    RunIncompleteError,
     TransportError,
+    UnexpectedError,
     WoodpeckerError,
-    WrongLoopError,
 )
 from woodpecker_async.models import ApiKey, Company
+from woodpecker_async.resources import checks
 
 Companies = Iterable[int | Company] | AsyncIterable[int | Company]
 
-# What one company's call raises and every other company's would.
-_FOR_ALL: Final = (AuthenticationError, PermissionDeniedError, SessionClosedError, WrongLoopError)
+# What stops a run if company after company fails with it.
+_CONTAGIOUS: Final = (TransportError, KeyNotStoredError, UnexpectedError, AuthenticationError, PermissionDeniedError)
+_NAMED: Final = 5  # companies in a message
 
 
 @attrs.define
 class Effort:
-    """What one company has taken so far, also if it fails in the end."""
+    """What one company has taken so far, also if it fails in the end.
 
-    attempts: int = 0
+    Attributes:
+        requests: how many requests.
+        drifted: see `Outcome.drifted`.
+        created: see `Outcome.created`.
+        stop: why the run is to end after this company.
+    """
+
+    requests: RequestCount = attrs.field(factory=RequestCount)
     drifted: bool = False
     created: bool | None = None
+    stop: Exception | None = None
 
+
+@attrs.define
+class Listing:
+    """What naming the companies has taken so far.
+
+    Attributes:
+        requests: how many requests.
+        unsettled: see `Report.unsettled`; `None` until the list has been read to its end.
+    """
+
+    requests: RequestCount = attrs.field(factory=RequestCount)
+    unsettled: bool | None = None
+
+
+# An outcome, and why the run is to end after it.
+_Done = tuple[Outcome, Exception | None]
 
 Work = Callable[[int, Effort], Awaitable[tuple[ApiKey, ...]]]
 
@@ -74,7 +108,7 @@ class Run(AsyncIterator[Outcome]):
         self,
         work: Work,
         companies: Companies,
-        listing: Effort,
+        listing: Listing,
         *,
         workers: int,
         ordered: bool,
@@ -92,19 +126,22 @@ class Run(AsyncIterator[Outcome]):
         self._ordered = ordered
         self._finished: deque[Outcome] = deque()
         self._early: dict[int, Outcome] = {}
+        self._open: dict[int, int] = {}  # by index, the companies that were read and not handed out
         self._next_index = 0
         self._opening = opening
         self._grace = grace
         self._tasks: set[asyncio.Task[None]] = set()
-        self._steps: set[asyncio.Task[Outcome]] = set()
+        self._steps: set[asyncio.Task[_Done]] = set()
         self._news = asyncio.Event()
         self._tickets = asyncio.Semaphore(2 * workers)
-        self._stop: BaseException | None = None
+        self._stop: Exception | None = None
         self._streak: tuple[type[BaseException] | None, int] = (None, 0)
         self._began: float | None = None
         self._left = False
         self._taken: Outcome | None = None
-        self._before = self.report.seconds
+        self._seconds_before = self.report.seconds
+        self._requests_before = self.report.requests
+        self._requests = 0
 
     async def __aenter__(self) -> Self:
         if self._began is not None:
@@ -112,7 +149,7 @@ class Run(AsyncIterator[Outcome]):
         self._began = time.monotonic()
         self.report.stopped_by = None
         if self._opening is not None:
-            await self._opening()
+            await protected("the run could not be opened", self._opening())
         for number in range(self._count):
             task = asyncio.create_task(self._worker(), name=f"woodpecker-bulk-{number}")
             self._tasks.add(task)
@@ -127,7 +164,7 @@ class Run(AsyncIterator[Outcome]):
             await self._end()
         finally:
             if kind is None:
-                self._count_taken()
+                await self._count_taken()
             self._clock()
 
     async def _end(self) -> None:
@@ -149,7 +186,7 @@ class Run(AsyncIterator[Outcome]):
             try:
                 await asyncio.gather(*self._steps, return_exceptions=True)
             finally:
-                await self._input.aclose()
+                await protected("the companies handed in could not be closed", self._input.aclose())
 
     def __aiter__(self) -> Self:
         if self._began is None:
@@ -159,20 +196,23 @@ class Run(AsyncIterator[Outcome]):
     async def __anext__(self) -> Outcome:
         if self._left:
             raise ConfigError("the run has been left: read its outcomes inside the `async with` block")
-        self._count_taken()
+        await self._count_taken()
         while not self._finished:
             if not self._tasks:
+                if self._stop is None and self._open:
+                    self._halt(self._incomplete())
                 if self._stop is not None:
                     raise self._stop
                 raise StopAsyncIteration
             self._news.clear()
             await self._news.wait()
         outcome = self._finished.popleft()
+        del self._open[outcome.index]
         self._tickets.release()
         self._taken = outcome
         return outcome
 
-    def _count_taken(self) -> None:
+    async def _count_taken(self) -> None:
         """Count the outcome that the caller has had, now that it comes back for more or leaves in peace.
 
         A caller that fails in the middle of one has not done with it: `resume` gives it again.
@@ -182,37 +222,69 @@ class Run(AsyncIterator[Outcome]):
         self.report.add(self._taken)
         self._taken = None
         self._clock()
+        await protected("on_progress failed", self._tell())
+
+    async def _tell(self) -> None:
         if self._on_progress is not None:
             self._on_progress(self.report)
 
     def _clock(self) -> None:
+        """Bring the totals up to date: the requests are all that were made, of companies in flight too."""
         assert self._began is not None
-        self.report.seconds = self._before + time.monotonic() - self._began
-        self.report.requests += self._listing.attempts
-        self._listing.attempts = 0
+        self.report.seconds = self._seconds_before + time.monotonic() - self._began
+        self.report.requests = self._requests_before + self._listing.requests.requests + self._requests
+        if self._listing.unsettled is not None:
+            self.report.unsettled = self._listing.unsettled
+
+    def _incomplete(self) -> RunIncompleteError:
+        missing = list(self._open.values())
+        named = ", ".join(map(str, missing[:_NAMED])) + (", ..." if len(missing) > _NAMED else "")
+        return RunIncompleteError(
+            f"the run ended, and {len(missing)} of the companies handed in have no outcome: {named}; go on with "
+            "resume=run.report",
+            companies=missing,
+        )
 
     def _gone(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
+        if not self._ending:  # it ended by itself
+            if task.cancelled():
+                self._halt(UnexpectedError("a worker of the run was cancelled from outside"))
+            elif (error := task.exception()) is not None:
+                self._halt(as_exception("a worker of the run failed", error))
         self._news.set()
 
+    @property
+    def _ending(self) -> bool:
+        return self._left or self._stop is not None
+
     async def _worker(self) -> None:
-        while self._stop is None:
+        task = asyncio.current_task()
+        while not self._ending:
             await self._tickets.acquire()
             try:
                 entry = await self._input.next()
-            except Exception as error:  # the input itself failed: there is no going on
-                self._halt(error)
+            except BaseException as error:  # the input itself failed: there is no going on
+                if meant_for(task, error):
+                    raise
+                self._halt(as_exception("the companies handed in could not be read on", error))
                 return
-            if entry is None:
+            if entry is None or self._ending:  # an input may have swallowed our cancellation
                 return
+            index, company_id, company = entry
+            self._open[index] = company_id
             try:
-                outcome = await self._step(self._one(*entry))
-            except Exception as error:
-                self._halt(error)
+                outcome, stop = await self._step(self._one(index, company_id, company))
+            except BaseException as error:
+                if meant_for(task, error):
+                    raise
+                self._halt(as_exception(f"company {company_id}", error))
                 return
             self._hand_over(outcome)
+            if stop is not None:
+                self._halt(stop)
 
-    async def _step(self, one: Coroutine[Any, Any, Outcome]) -> Outcome:
+    async def _step(self, one: Coroutine[Any, Any, _Done]) -> _Done:
         """A company from beginning to end; if there is a grace, it is not cancelled with its worker."""
         if not self._grace:
             return await one
@@ -222,20 +294,26 @@ class Run(AsyncIterator[Outcome]):
         self._steps.discard(step)
         return step.result()
 
-    async def _one(self, index: int, company_id: int, company: Company | None) -> Outcome:
+    async def _one(self, index: int, company_id: int, company: Company | None) -> _Done:
+        task = asyncio.current_task()
         began = time.monotonic()
         keys: tuple[ApiKey, ...] = ()
         error: WoodpeckerError | None = None
         effort = Effort()
         try:
             keys = await self._work(company_id, effort)
-        except _FOR_ALL:
-            raise
         except WoodpeckerError as failure:
+            if fails_everywhere(failure):
+                raise
             error = failure
-            effort.attempts += len(getattr(failure, "attempts", ()))
+        except BaseException as failure:
+            if meant_for(task, failure):
+                raise
+            error = unexpected(f"the work at company {company_id} failed", failure)
+        finally:
+            self._requests += effort.requests.requests
         self._watch(error)
-        return Outcome(
+        outcome = Outcome(
             company_id=company_id,
             company=company,
             index=index,
@@ -243,14 +321,15 @@ class Run(AsyncIterator[Outcome]):
             created=effort.created,
             error=error,
             drifted=effort.drifted,
-            attempts=effort.attempts,
+            attempts=effort.requests.requests,
             seconds=time.monotonic() - began,
         )
+        return outcome, effort.stop
 
     def _watch(self, error: WoodpeckerError | None) -> None:
         """Stop when company after company fails for want of a server, or of a place for its key."""
         kind, count = self._streak
-        if not isinstance(error, TransportError | KeyNotStoredError):
+        if not isinstance(error, _CONTAGIOUS):
             self._streak = (None, 0)
             return
         count = count + 1 if kind is type(error) else 1
@@ -263,7 +342,7 @@ class Run(AsyncIterator[Outcome]):
             self._stop = error
             self.report.stopped_by = type(error).__name__
         for task in self._tasks:
-            if task is not asyncio.current_task():
+            if task is not _current_task():
                 task.cancel()
         # What had finished out of order is handed over too: nothing that was done is lost.
         self._finished.extend(self._early.pop(index) for index in sorted(self._early))
@@ -280,6 +359,13 @@ class Run(AsyncIterator[Outcome]):
         self._news.set()
 
 
+def _current_task() -> asyncio.Task[Any] | None:
+    try:
+        return asyncio.current_task()
+    except RuntimeError:  # called by a loop that is being closed
+        return None
+
+
 class _Input:
     """The companies, one at a time, to whichever worker asks next."""
 
@@ -292,7 +378,8 @@ class _Input:
         self._async: AsyncIterator[Any] | None = None
         if isinstance(companies, Collection):
             for given in companies:  # all there already: look at each before anything is sent
-                _id_of(given)
+                if not isinstance(given, Company):
+                    checks.company_id(given)
         if isinstance(companies, AsyncIterable):
             self._async = aiter(companies)
         elif isinstance(companies, Iterable) and not isinstance(companies, str | bytes):
@@ -335,7 +422,8 @@ class _Input:
 
 
 def _id_of(given: object) -> int:
+    """The id of what was handed in. Whether it is one that a company can have is found out by the work."""
     company_id = given.id if isinstance(given, Company) else given
-    if isinstance(company_id, bool) or not isinstance(company_id, int) or company_id < 1:
-        raise ConfigError(f"a company is given as a Company or by its id, a whole number from 1 on; not {given!r}")
+    if isinstance(company_id, bool) or not isinstance(company_id, int):
+        raise ConfigError(f"a company must be a Company or its id, an integer >= 1, not {type(given).__name__}")
     return company_id

@@ -1,8 +1,8 @@
 """Where the keys of `bulk.ensure_api_keys` go: a function of the caller's, or a file that survives a kill.
 
 The file is opened anew for each key. So there is nothing to close and nothing left open by a run that is
-killed, and a file that was moved away, or made readable by others in the meantime, is noticed instead of
-written to.
+killed, and a file that was moved away, replaced, or made readable by others in the meantime, is noticed
+instead of written to.
 """
 
 import asyncio
@@ -12,12 +12,13 @@ import json
 import os
 import stat
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from woodpecker_async.bulk.failures import describe, meant_for
 from woodpecker_async.errors import ConfigError, KeyNotStoredError
 from woodpecker_async.models import IssuedKey
 from woodpecker_async.secret import Secret
@@ -33,24 +34,28 @@ class KeyFile:
     """An append-only file of JSON lines, mode 0600; a line that `write` has written is on the disk.
 
     A line torn by an earlier kill stays as it is, and the next one begins on a line of its own. A key that is
-    in the file already is not written again.
+    in the file already is not written again. A file that is not the one that was opened, or has lost what was
+    in it, takes no more keys.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._path = Path(path)
         self._known: set[tuple[int, str]] = set()
+        self._seen: tuple[int, int, int] | None = None  # device, inode, and how long it was
         self._lock = threading.Lock()
 
     def open(self) -> None:
         """Make the file, or read which keys are in it.
 
         Raises:
-            ConfigError: it cannot be had, is no plain file, or can be read by others.
+            ConfigError: it cannot be had, is no plain file, can be read by others, belongs to somebody else, or
+                has something else than keys in it.
         """
+        self._seen = None
         try:
             with self._opened(os.O_CREAT) as handle:
                 with os.fdopen(handle, "rb", closefd=False) as file:
-                    self._known = {known for line in file if (known := _in_line(line)) is not None}
+                    self._known = set(self._keys_in(file))
                 # A run that was killed may have written lines (or made the file) and not come to this.
                 os.fsync(handle)
             _sync_directory(self._path.parent)
@@ -64,26 +69,36 @@ class KeyFile:
 
         Raises:
             OSError: it could not be written.
-            ConfigError: the file can be read by others.
+            ConfigError: the file can be read by others, or is not the one that was opened.
         """
         known = issued.company_id, issued.api_key.fingerprint
-        with self._lock:
-            if known in self._known:
-                return
-            with self._opened() as handle:
+        with self._lock, self._opened() as handle:
+            if known not in self._known:
                 line = _line(issued)
                 if _is_torn(handle):
                     line = b"\n" + line
                 if os.write(handle, line) != len(line):
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                 os.fsync(handle)
-            self._known.add(known)
+                self._known.add(known)
+
+    def _keys_in(self, file: Iterable[bytes]) -> Iterator[tuple[int, str]]:
+        for number, line in enumerate(file, 1):
+            try:
+                known = _in_line(line)
+            except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
+                raise ConfigError(
+                    f"cannot use {self._path} as a sink: line {number} was not written by one; is it the right file?"
+                ) from None
+            if known is not None:
+                yield known
 
     @contextmanager
     def _opened(self, flags: int = 0) -> Iterator[int]:
         handle = os.open(self._path, os.O_RDWR | os.O_APPEND | _NO_LINKS | flags, 0o600)
         try:
-            mode = os.fstat(handle).st_mode
+            status = os.fstat(handle)
+            mode = status.st_mode
             if not stat.S_ISREG(mode):
                 raise ConfigError(f"cannot use {self._path} as a sink: it is no plain file")
             if os.name == "posix" and mode & 0o077:
@@ -91,9 +106,27 @@ class KeyFile:
                     f"{self._path} can be read by others (mode {stat.S_IMODE(mode):04o}), and keys are to be "
                     f"written to it: chmod 600 {self._path}"
                 )
+            if os.name == "posix" and status.st_uid != os.geteuid():
+                raise ConfigError(
+                    f"{self._path} belongs to another user (uid {status.st_uid}), who can read what is written to it: "
+                    "use a file of your own"
+                )
+            if self._seen is not None and not self._is_the_same(status):
+                raise ConfigError(
+                    f"{self._path} is not the file that was opened: it was replaced or cut short, and keys in it may "
+                    "be lost; nothing more is written to it. Run again to begin with the file that is there now"
+                )
             yield handle
+            status = os.fstat(handle)
+            self._seen = status.st_dev, status.st_ino, status.st_size
         finally:
             os.close(handle)
+
+    def _is_the_same(self, status: os.stat_result) -> bool:
+        """Whether it is the file that was opened, with all that was in it; an inode may be used again."""
+        assert self._seen is not None
+        device, inode, size = self._seen
+        return (status.st_dev, status.st_ino) == (device, inode) and status.st_size >= size
 
 
 def checked(sink: object) -> Callable[[IssuedKey], object] | KeyFile:
@@ -115,14 +148,17 @@ async def store(issued: IssuedKey, sink: Callable[[IssuedKey], object] | KeyFile
     Raises:
         KeyNotStoredError: the sink failed.
     """
+    task = asyncio.current_task()
     try:
         # In a thread: the loop does not wait for the disk.
         taken = asyncio.to_thread(sink.write, issued) if isinstance(sink, KeyFile) else sink(issued)
         if inspect.isawaitable(taken):
             await taken
         return
-    except Exception as error:
-        failure = _told(error, issued.api_key)
+    except BaseException as error:
+        if meant_for(task, error):
+            raise
+        failure = describe(error, issued.api_key)
     # Raised out here, and without a cause: the frames of what failed hold the key in clear.
     made = "a new API key" if issued.created else "the API key"
     raise KeyNotStoredError(
@@ -151,12 +187,19 @@ def _line(issued: IssuedKey) -> bytes:
 
 
 def _in_line(line: bytes) -> tuple[int, str] | None:
-    """The company, and the fingerprint of the key that really is there; `None` for a line that was torn."""
+    """The company, and the fingerprint of the key that really is there; `None` for a line that was torn.
+
+    Raises:
+        ValueError, TypeError, KeyError, OverflowError, RecursionError: it is whole, and was not written by a sink.
+    """
     try:
         entry = json.loads(line)
-        return int(entry["company_id"]), Secret(entry["api_key"]).fingerprint
-    except (ValueError, TypeError, KeyError):
+    except (json.JSONDecodeError, UnicodeDecodeError):
         return None
+    company_id = entry["company_id"]
+    if isinstance(company_id, bool) or not isinstance(company_id, int) or company_id < 1:
+        raise TypeError
+    return company_id, Secret(entry["api_key"]).fingerprint
 
 
 def _is_torn(handle: int) -> bool:
@@ -175,8 +218,3 @@ def _sync_directory(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _told(error: Exception, key: Secret) -> str:
-    # Databases like to quote the row that they could not take.
-    return f"{type(error).__name__}: {error}".replace(key.reveal(), key.masked)

@@ -140,8 +140,8 @@ async def _list(woodpecker: "WoodpeckerSession", wish: Wish, connection: Connect
             raise
         except (Exception, CancelledError) as error:
             stopped = error
-    if hasattr(run.report, "unsettled"):
-        run.report.unsettled = source.unsettled
+    run.report.unsettled = source.unsettled
+    run.report.requests += source.requests
     # What is done will be skipped by --resume, so it is printed before a report says that it is done.
     if stopped is None or not printer.empty:
         printer.finish()
@@ -153,7 +153,7 @@ async def _list(woodpecker: "WoodpeckerSession", wish: Wish, connection: Connect
     if stopped is not None:
         raise stopped
     tell_failures(run.report, connection, "listed", "--report FILE keeps them all", unsettled=source.unsettled)
-    connection.note(_summary(run.report, source.requests))
+    connection.note(_summary(run.report))
     return exit_code(run.report, unsettled=source.unsettled)
 
 
@@ -244,12 +244,12 @@ _LAYOUT: Final = output.Layout(
 )
 
 
-def _summary(report: "Report", more_requests: int) -> str:
+def _summary(report: "Report") -> str:
     failed = report.failed - len(report.inactive)
     parts = [output.companies(report.total), output.count(report.keys, "key"), f"{failed} failed"]
     if report.inactive:
         parts.append(f"{len(report.inactive)} inactive")
-    parts += [output.count(report.requests + more_requests, "request"), f"{report.seconds:.2f} s"]
+    parts += [output.count(report.requests, "request"), f"{report.seconds:.2f} s"]
     return ", ".join(parts)
 
 

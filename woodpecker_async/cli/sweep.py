@@ -96,10 +96,22 @@ async def _sweep(redis_url: str, queue: str, order: "Sweep", format_: str, conne
             output.complain(f"Error: {output.count(count, 'job')} failed: {why}")
         output.complain(f"To go on, add: --run {order.run}")
         return process.FAILED
+    if swept.missing:
+        output.complain(f"{output.companies(len(swept.missing))} without an outcome. To go on, add: --run {order.run}")
+    if swept.report.drifted:
+        output.complain(
+            f"The keys of {output.companies(len(swept.report.drifted))} changed each time they were listed: some may "
+            "be missing. --format json names the companies."
+        )
+    if swept.report.unsettled:
+        output.complain(
+            "The list of companies changed each time it was read: some may be missing. Sweep again, as a new run."
+        )
     if swept.report.failed > len(swept.report.inactive):
         connection.note(f"To try those that failed once more, add: --run {order.run}")
         return process.SOME_FAILED
-    return process.DONE
+    # A list of keys that never held still may hide a key: that too is something possibly missed.
+    return process.SOME_FAILED if swept.missing or swept.report.unsettled or swept.report.drifted else process.DONE
 
 
 class _Watch:

@@ -14,11 +14,13 @@ from urllib.parse import urlsplit
 
 import attrs
 
+from woodpecker_async.counting import request_sent
 from woodpecker_async.engine import codec, protocol
+from woodpecker_async.engine.account import account_name
 from woodpecker_async.engine.credentials import asked
 from woodpecker_async.engine.hidden import look_at
 from woodpecker_async.engine.home import Home, Homes
-from woodpecker_async.engine.lanes import Lane, Lanes
+from woodpecker_async.engine.lanes import Lane
 from woodpecker_async.engine.observe import Event, Observer
 from woodpecker_async.engine.operation import Operation, Reply
 from woodpecker_async.engine.protocol import Verdict
@@ -114,6 +116,7 @@ class Engine:
         self._terms = self._come_to(self._options)
         self._prefix = urlsplit(settings.base_url).path
         self._common: tuple[Mapping[str, str], Mapping[str, str]] | None = None
+        self._account: str | None = None
         self._closed = False
 
     @property
@@ -160,7 +163,8 @@ class Engine:
         task = asyncio.current_task()
         assert task is not None
         body = None if operation.body is None else codec.encode(operation.body)
-        return _Call(operation, self._terms_of(options), home, task, task.cancelling(), body=body)
+        terms = self._terms_of(options)
+        return _Call(operation, terms, home, task, task.cancelling(), body=body, deadline=operation.deadline)
 
     def _terms_of(self, options: CallOptions) -> _Terms:
         if options is not self._options:  # most calls come with the same ones as the call before
@@ -198,7 +202,7 @@ class Engine:
     async def _take_turn(self, call: _Call, lane: Lane) -> None:
         """Wait for a place in the lane, as long as the deadline and `Timeouts.lane` allow."""
         clock, longest = self.settings.clock, self.settings.timeouts.lane
-        again = call.deadline is not None
+        again = bool(call.attempts)
         if call.deadline is not None:
             left = max(call.deadline - clock.now(), 0.0)
             longest = left if longest is None else min(longest, left)
@@ -221,6 +225,12 @@ class Engine:
         if self._closed or now >= call.deadline:
             lane.left()
             raise self._closed_error() if self._closed else self._no_turn(call, 0.0)
+        if call.operation.before_send is not None:
+            try:
+                call.operation.before_send()
+            except BaseException:
+                lane.left()
+                raise
 
     def _no_turn(self, call: _Call, longest: float | None) -> LaneTimeoutError:
         return LaneTimeoutError(
@@ -237,6 +247,7 @@ class Engine:
             request = self._request(call, key)
             timeout = min(call.terms.attempt_timeout, call.deadline - clock.now())
             call.sending = True
+            request_sent()
             outcome = await call.home.transport.send(request, timeout)
             call.sending = False
             verdict = protocol.judge(
@@ -246,6 +257,8 @@ class Engine:
                 now=clock.utcnow,
                 maybe_done_before=call.lost is not None,
             )
+            if (tell := call.operation.on_wire) and not (verdict.ok or verdict.kind in _UNKNOWN_KINDS or call.lost):
+                tell(False)
         finally:
             if verdict is None or verdict.kind == "timeout":
                 lane.abandoned(settings.limits.queue_wait)
@@ -274,10 +287,16 @@ class Engine:
         source = self.settings.key
         return source if isinstance(source, Secret) else await asked(source)
 
-    async def lanes(self) -> Lanes:
-        """What all sessions with this key share on the running loop."""
-        home = self._at_home() or await self._homes.move_in()
-        return home.lanes_of(await self._key())
+    async def account(self) -> str:
+        """The name of the account, the same for all sessions with this key.
+
+        Found once: a key that is rotated later still belongs to the same account.
+        """
+        if self._closed:
+            raise self._closed_error()
+        if self._account is None:
+            self._account = account_name(self.settings.base_url, (await self._key()).fingerprint)
+        return self._account
 
     # Repeating --------------------------------------------------------------------------------------------
 

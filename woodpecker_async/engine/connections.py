@@ -20,6 +20,7 @@ they are touched in this module only, and a test says if they move.
 
 import asyncio
 import select
+from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any, Final
 
@@ -41,8 +42,10 @@ class Exchange:
         reused: the connection had served before.
         sent: the request may have left.
         answered: the head of an answer came.
+        on_wire: told `True` when the request may leave.
     """
 
+    on_wire: Callable[[bool], None] | None = None
     reused: bool = False
     sent: bool = False
     answered: bool = False
@@ -81,6 +84,8 @@ class GuardedRequest(aiohttp.ClientRequest):
             raise UnfitConnectionError
         protocol._parser = protocol._woodpecker_answer = _OneAnswer(protocol)
         exchange.sent = True
+        if exchange.on_wire is not None:
+            exchange.on_wire(True)
         return await super().send(conn)
 
 

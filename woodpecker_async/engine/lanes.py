@@ -13,13 +13,11 @@ all of them share (see `shared`).
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from functools import partial
 from typing import Self
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
-from woodpecker_async.engine.clock import Clock
 from woodpecker_async.engine.gate import Gate
 from woodpecker_async.engine.shared import Backend, SharedBy, Slots, backend
 from woodpecker_async.engine.window import AdaptiveWindow, RefusalWindow
@@ -167,45 +165,6 @@ class Lane:
             slots.give_back(after)
 
 
-class Writer:
-    """Lets one key creation at a time at a company, and knows when the server may still be at work on one.
-
-    A creation that was cancelled, or whose outcome stayed unknown, has left; what it sent has not. Who comes
-    next waits until that is settled, for a look before would not show it.
-    """
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._lock = asyncio.Lock()
-        self._users = 0
-        self._settled_at = 0.0
-
-    @property
-    def idle(self) -> bool:
-        """Nobody here or coming, and nothing left behind."""
-        return not self._users and self._clock.now() >= self._settled_at
-
-    def sent(self, settle: float) -> None:
-        """A request is being sent; without further word it is settled after so many seconds."""
-        self._settled_at = self._clock.now() + settle
-
-    def settled(self) -> None:
-        """The server has finished with it."""
-        self._settled_at = 0.0
-
-    @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Wait for one's turn."""
-        self._users += 1
-        try:
-            async with self._lock:
-                while (left := self._settled_at - self._clock.now()) > 0:
-                    await self._clock.sleep(left)
-                yield
-        finally:
-            self._users -= 1
-
-
 class Lanes:
     """All lanes of one key at one base URL on one event loop.
 
@@ -222,8 +181,6 @@ class Lanes:
         self._by_company: dict[int | None, Lane] = {}
         self._refusals = RefusalWindow(self.limits.total)
         self._total = Gate(self._refusals.size)
-        self._writers: dict[int, Writer] = {}
-        self.ensured: dict[tuple[int, str], str] = {}
 
     def join(self, member: object, limits: Limits) -> None:
         """A session comes, and with it its limits.
@@ -305,14 +262,6 @@ class Lanes:
         # Who was cancelled while it waited may leave when others have ended the lane and begun the next.
         if self._by_company.get(company_id) is lane:
             del self._by_company[company_id]
-
-    def writer(self, company_id: int, clock: Clock) -> Writer:
-        """Who lets one key creation at a time at a company."""
-        if company_id not in self._writers:
-            for other in [other for other, writer in self._writers.items() if writer.idle]:
-                del self._writers[other]
-            self._writers[company_id] = Writer(clock)
-        return self._writers[company_id]
 
 
 _SHARED: WeakKeyDictionary[asyncio.AbstractEventLoop, WeakValueDictionary[tuple[str, str], Lanes]] = WeakKeyDictionary()

@@ -1,7 +1,7 @@
 """The description of one API operation: what resources write and the engine runs."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum
 from types import MappingProxyType
 from typing import Any, Final, Generic, Protocol, TypeVar, cast
@@ -121,6 +121,12 @@ class Operation(Generic[T]):
         body: the request model, or JSON values for a raw request.
         company_id: the company this is about; only for errors, logs and lanes.
         repeatable: whether repeating it is harmless by nature (reads, deletions).
+        deadline: the moment, by the clock, at which the call is over, waiting in the lane included; without it
+            the options say for how long, from the first attempt on.
+        on_wire: told `True` when the server may act on a request from now on (writes only), and `False` when
+            it has said that it did not.
+        before_send: called just before each attempt is sent, when its turn in the lane has come; what it raises
+            ends the call, and nothing is sent.
 
     Raises:
         ConfigError: a placeholder was not filled, or it is not said whose account an account-level path is to act
@@ -136,6 +142,9 @@ class Operation(Generic[T]):
     body: Any = None
     company_id: int | None = None
     repeatable: bool = False
+    deadline: float | None = None
+    on_wire: Callable[[bool], None] | None = None
+    before_send: Callable[[], object] | None = None
 
     def __attrs_post_init__(self) -> None:
         if "{" in self.path:

@@ -82,6 +82,7 @@ class Request:
     key: Secret
     body: bytes | None = None
     is_write: bool = False
+    on_wire: Callable[[bool], None] | None = None
 
     def signed_headers(self) -> dict[str, str]:
         """All headers, with the key in plain text: for a frame that no traceback keeps, and nothing else."""
@@ -147,6 +148,7 @@ class Verdict:
         title, detail, code, details, timestamp: what the server said of the failure.
         retry_after: seconds the server asked to wait.
         settled: the server has surely finished with the request (its own error body came back).
+        body_kind: see `errors.ApiError.body_kind`.
         stale: the connection had been used before, and broke before any answer.
         permanent: another attempt would come to the same.
         target: where a redirect points, scheme and host.
@@ -167,6 +169,7 @@ class Verdict:
     timestamp: datetime | None = None
     retry_after: float | None = None
     settled: bool = False
+    body_kind: str = "api"
     stale: bool = False
     permanent: bool = False
     target: str = ""
@@ -221,6 +224,7 @@ def build_request(
         key=key,
         body=body,
         is_write=operation.is_write,
+        on_wire=operation.on_wire,
     )
 
 
@@ -303,6 +307,7 @@ def judge(
         retry_after=parse_retry_after(headers.get("retry-after"), headers.get("date"), now),
         # A gateway's 502 to 504 says nothing of what the server behind it is still doing.
         settled=said.is_api and status <= 500,
+        body_kind="api" if said.is_api else _kind_of_foreign_body(outcome),
         target=target,
         request_id=request_id,
         elapsed=outcome.elapsed,
@@ -387,6 +392,11 @@ def _is_about_company(operation: Operation[Any], detail: str) -> bool:
     return operation.as_company is not None and detail == _NOT_THE_AGENCYS
 
 
+def _kind_of_foreign_body(answer: Answer) -> str:
+    # What cannot be read was there all the same.
+    return "foreign" if answer.unreadable or look_at(answer.body, bytes.strip) else "empty"
+
+
 def _describe_foreign_body(body: bytes, content_type: str) -> str:
     if not body.strip():
         return ""
@@ -440,6 +450,7 @@ def error_for(
         "details": verdict.details,
         "retry_after": verdict.retry_after,
         "timestamp": verdict.timestamp,
+        "body_kind": verdict.body_kind,
     }
     if issubclass(verdict.error, errors.UnexpectedRedirectError):
         context["target"] = verdict.target

@@ -136,7 +136,7 @@ class Transport:
             del leaving
 
     async def _exchange(self, request: Request, timeout: float) -> Answer | NoAnswer:
-        exchange = Exchange()
+        exchange = Exchange(on_wire=request.on_wire)
         current.set(exchange)  # and never reset: a coroutine may be thrown away in another context than it began in
         started = time.monotonic()
         try:

@@ -1,23 +1,21 @@
 """`/v2/agency/companies/{company_id}/api_keys`: the API keys of client companies. Needs an HQ key."""
 
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import attrs
 
+from woodpecker_async.creation_lock import CreationLock
 from woodpecker_async.engine.operation import Operation
-from woodpecker_async.errors import (
-    ApiError,
-    KeyOutcomeUnknownError,
-    OutcomeUnknownError,
-    PaginationError,
-    ResponseDecodeError,
-)
-from woodpecker_async.exactly_once import Creation, labelled_so, outcome_unknown, same_label
+from woodpecker_async.errors import ConfigError, DeadlineExceededError, KeyOutcomeUnknownError, PaginationError
+from woodpecker_async.exactly_once import KeyCreation
 from woodpecker_async.models.agency import ApiKey, CreateApiKey, CreatedApiKey, IssuedKey
+from woodpecker_async.models.paging import Listing
 from woodpecker_async.options import CallOptions, call_options
 from woodpecker_async.pagination import Pager
+from woodpecker_async.paging_styles import NUMBERED, Position
 from woodpecker_async.resources import checks
-from woodpecker_async.resources.access import Writer
+from woodpecker_async.resources.access import Access
 from woodpecker_async.resources.base import CompanyResource, Resource, for_company
 from woodpecker_async.secret import Secret
 
@@ -25,6 +23,8 @@ _API_KEYS: Final = "/v2/agency/companies/{company_id}/api_keys"
 
 # A list that changed while it was read may lack a key; then it is no ground to decide on.
 _LOOKS: Final = 3
+# Seconds until the absence of a key counts, where nothing else is said.
+_SETTLE: Final = 20.0
 
 
 class ApiKeys(Resource):
@@ -42,13 +42,7 @@ class ApiKeys(Resource):
 
         Document: "Get a company's API keys".
         """
-        return self._list(
-            _API_KEYS,
-            ApiKey,
-            key=lambda key: hash(key.api_key.reveal()),  # cheaper than a fingerprint, and not the secret
-            options=options,
-            company_id=checks.company_id(company_id),
-        )
+        return self._list(_API_KEYS, ApiKey, key=_key_of, options=options, company_id=checks.company_id(company_id))
 
     async def create(
         self,
@@ -56,7 +50,7 @@ class ApiKeys(Resource):
         label: str,
         *,
         baseline: bool = True,
-        settle: float = 20.0,
+        settle: float = _SETTLE,
         options: CallOptions | None = None,
     ) -> IssuedKey:
         """Make exactly one new key.
@@ -67,39 +61,36 @@ class ApiKeys(Resource):
 
         Args:
             company_id: the company.
-            label: what to name the key; not empty, no blanks at its ends. A label may be used twice.
+            label: what to name the key; not empty, no whitespace at its ends. A label may be used twice.
             baseline: look first. Without it one request is saved, and an unclear answer is the end.
             settle: seconds until the absence of a new key counts, when the server may still be at work.
-            options: for all the calls of this creation; its deadline is that of the whole creation.
+            options: for all the calls of this creation; its deadline is that of the whole creation, waiting for
+                one's turn included.
 
         Raises:
             ConfigError: the id or the label is not usable; nothing was sent.
             CompanyNotFoundError: there is no such company, or it is inactive; nothing was made.
+            DeadlineExceededError: the deadline passed before anything was sent.
             KeyOutcomeUnknownError: it cannot be said which key, if any, was made; see `resolve`.
 
         Document: "Create an API key for a company".
         """
-        writer = await self._access.writer(checks.company_id(company_id))
-        creation = self._creation(company_id, label, settle, options, writer)
-        async with writer.turn():
-            known = await creation.look(creation.deadline) if baseline else None
-            issued = await creation.run(known)
-            writer.settled()
-            return issued
+        return await self._creation(company_id, label, settle, options).create(baseline=baseline)
 
     async def ensure(
-        self, company_id: int, label: str, *, settle: float = 20.0, options: CallOptions | None = None
+        self, company_id: int, label: str, *, settle: float = _SETTLE, options: CallOptions | None = None
     ) -> IssuedKey:
         """The company's key of this label: the one that is there, or else a new one.
 
-        Servers tidy labels up, so repeated blanks do not count, and where no label is the same, case does not
-        count either. A key that was made here before, in this process, is known whatever its label became.
+        Servers tidy labels up, so repeated whitespace and the form of characters (NFC) do not count, and where
+        no label is the same, case does not count either. A key that was made here before, in this process, is
+        known whatever its label became; where the list does not have it yet, it is read again.
 
         Args:
             company_id: the company.
             label: the label.
             settle: as for `create`.
-            options: for all the calls.
+            options: for all the calls; its deadline is that of the whole.
 
         Returns:
             The key; `.created` tells whether it is new.
@@ -108,22 +99,23 @@ class ApiKeys(Resource):
             KeyOutcomeUnknownError: several keys have this label, so none is *the* one (`kind` is
                 `"several_keys"`, nothing was sent); or as for `create`.
         """
-        company_id = checks.company_id(company_id)
-        ensured = await self._access.ensured()
-        # From here to the turn nothing is awaited: an idle writer may be let go, and another would take its place.
-        writer = await self._access.writer(company_id)
-        creation = self._creation(company_id, label, settle, options, writer)
-        async with writer.turn():
-            keys = await creation.look(creation.deadline)
-            labelled = labelled_so(keys, label, ensured.get((company_id, label)))
-            if len(labelled) > 1:
-                raise creation.unknown(f"{len(labelled)} keys have it already; nothing was sent", None, labelled)
-            if labelled:
-                return IssuedKey(company_id=company_id, label=label, api_key=labelled[0], created=False)
-            issued = await creation.run(keys)
-            writer.settled()
-            ensured[company_id, label] = issued.api_key.fingerprint
-            return issued
+        return await self._ensure(company_id, label, settle=settle, options=options)
+
+    async def _ensure(
+        self,
+        company_id: int,
+        label: str,
+        *,
+        settle: float = _SETTLE,
+        options: CallOptions | None = None,
+        before_send: Callable[[], Awaitable[object]] | None = None,
+        guard: Callable[[], object] | None = None,
+    ) -> IssuedKey:
+        """`ensure`, with a call right before each POST; whatever that raises ends it, and nothing is sent then.
+
+        `before_send` is awaited before the POST waits in the lane, `guard` is called when its turn has come.
+        """
+        return await self._creation(company_id, label, settle, options, before_send, guard=guard).ensure()
 
     async def create_once(self, company_id: int, label: str, *, options: CallOptions | None = None) -> IssuedKey:
         """Make a key with one POST and no look.
@@ -131,108 +123,73 @@ class ApiKeys(Resource):
         Args:
             company_id: the company.
             label: what to name the key.
-            options: for this call; `CallOptions(idempotent=True)` is your word that a second key does no
-                harm, and the POST is then repeated like a read.
+            options: for this call, its deadline included; `CallOptions(idempotent=True)` is your word that a
+                second key does no harm, and the POST is then repeated like a read.
 
         Raises:
-            KeyOutcomeUnknownError: the answer got lost; there may be a new key.
-            ResponseDecodeError: the server said that the key is made, but did not hand it over readably.
+            KeyOutcomeUnknownError: the answer got lost or could not be read; there may be a new key.
 
         Document: "Create an API key for a company".
         """
-        operation = _create(checks.company_id(company_id), checks.text(label, "a label"))
-        try:
-            reply = await self._access.run(operation, options)
-        except OutcomeUnknownError as error:
-            raise outcome_unknown(company_id, label, "the answer got lost", error) from None
-        return IssuedKey(company_id=company_id, label=label, api_key=reply.value.api_key)
+        idempotent = call_options(options).idempotent
+        return await self._creation(company_id, label, _SETTLE, options, idempotent=idempotent).create_once()
 
     async def resolve(self, error: KeyOutcomeUnknownError, *, options: CallOptions | None = None) -> IssuedKey | None:
         """Look again, later, at what a creation of unknown outcome came to.
 
+        Where the server may still be working on it (until `error.settles_at`), it goes on looking until the key
+        is there or that moment has passed.
+
         Args:
             error: what `create`, `ensure` or `create_once` raised, or a copy of it that was pickled.
-            options: for the look.
+            options: for the look; its deadline is that of the whole.
 
         Returns:
             The key, if there is exactly one that can be it; `None` if there is none, and then nothing was
             made and creating it again is safe. After `create_once`, or without a baseline, nobody knows which
-            keys were there before: then the one key of this label is given, with `created=False`, for it may
-            be older.
+            keys were there before: then the one key of this label is returned, with `created=False`, for it
+            may be older.
 
         Raises:
-            KeyOutcomeUnknownError: still several.
+            KeyOutcomeUnknownError: still several, or the deadline passed before `error.settles_at`.
         """
-        creation = self._creation(error.company_id, error.label, 0.0, options)
-        keys = await creation.look(creation.deadline)
-        known = error.baseline
-        if known is None:
-            known = frozenset(key.api_key.fingerprint for key in keys if not same_label(error.label, key.label))
-        found = creation.pick(keys, known, error)
-        if found is None:
-            return None
-        created = error.baseline is not None
-        return IssuedKey(company_id=error.company_id, label=error.label, api_key=found, created=created)
+        if not isinstance(error, KeyOutcomeUnknownError):
+            raise ConfigError(f"error must be a KeyOutcomeUnknownError, not {type(error).__name__}")
+        creation = self._creation(error.company_id, error.label, _SETTLE, options, creation_id=error.creation_id)
+        return await creation.resolve(error)
 
     def _creation(
-        self, company_id: int, label: str, settle: float, options: CallOptions | None, writer: Writer | None = None
-    ) -> Creation:
+        self,
+        company_id: int,
+        label: str,
+        settle: float,
+        options: CallOptions | None,
+        before_send: Callable[[], Awaitable[object]] | None = None,
+        *,
+        guard: Callable[[], object] | None = None,
+        idempotent: bool | None = None,
+        creation_id: str = "",
+    ) -> KeyCreation:
         company_id, label = checks.company_id(company_id), checks.text(label, "a label")
-        operation = _create(company_id, label)
         # Repeating is what the procedure itself decides on, and a look has to see every key, whatever is said.
-        options = attrs.evolve(call_options(options), idempotent=None, skip_bad_items=False)
-        access, policy = self._access, self._access.policy(options)
-        settle = checks.seconds(settle, "settle")
-
-        async def look(seconds: float) -> list[ApiKey]:
-            within = _within(options, seconds)
-            for _ in range(_LOOKS):
-                pager = self.list(company_id, options=within)
-                keys = await pager.collect()
-                if not pager.drifted:
-                    return keys
-            raise PaginationError(f"the keys of company {company_id} changed each time they were listed", resume=1)
-
-        async def send(seconds: float) -> Secret | OutcomeUnknownError:
-            assert writer is not None
-            writer.sent(settle)
-            try:
-                made: Secret | OutcomeUnknownError = (
-                    await access.run(operation, _within(options, seconds))
-                ).value.api_key
-            except OutcomeUnknownError as error:
-                if not error.settled:
-                    return error.with_traceback(None)
-                made = error.with_traceback(None)
-            except ResponseDecodeError as error:
-                # The server says it is made; so it can be looked for at once, and the list has it in full.
-                made = error.as_unknown()
-            except ApiError:
-                writer.settled()
-                raise
-            writer.settled()
-            return made
+        options = attrs.evolve(call_options(options), idempotent=idempotent, skip_bad_items=False)
+        clock, policy = self._access.clock, self._access.policy(options)
 
         def backoff(sent: int) -> float:
-            return access.clock.random() * min(policy.longest_wait, policy.first_wait * 2.0 ** (sent - 1))
+            return clock.random() * min(policy.longest_wait, policy.first_wait * 2.0 ** min(sent - 1, 32))
 
-        return Creation(
+        return KeyCreation(
             company_id=company_id,
             label=label,
-            look=look,
-            send=send,
-            sleep=access.clock.sleep,
-            now=access.clock.now,
+            endpoint=_KeyEndpoint(self._access, company_id, label, options, guard),
+            clock=clock,
             backoff=backoff,
-            settle=settle,
-            sendings=policy.attempts,
+            settle=checks.seconds(settle, "settle"),
+            max_sends=policy.attempts,
             deadline=policy.deadline,
+            before_send=before_send,
+            **({"id": creation_id} if creation_id else {}),
         )
-
-
-def _within(options: CallOptions, seconds: float) -> CallOptions:
-    """What is left of a creation's deadline is the deadline of each of its calls."""
-    return attrs.evolve(options, deadline=max(seconds, 0.001))
 
 
 class CompanyApiKeys(CompanyResource):
@@ -248,12 +205,69 @@ class CompanyApiKeys(CompanyResource):
         return await ApiKeys.resolve(self._resource, error, options=options)
 
 
-def _create(company_id: int, label: str) -> Operation[CreatedApiKey]:
-    return Operation.of(
-        "POST",
-        _API_KEYS,
-        CreatedApiKey,
-        account=None,
-        body=CreateApiKey(label=label),
-        segments={"company_id": company_id},
-    )
+@attrs.frozen(eq=False, repr=False)
+class _KeyEndpoint:
+    """What a creation asks of the API; see `woodpecker_async.exactly_once.KeyEndpoint`."""
+
+    access: Access
+    company_id: int
+    label: str
+    options: CallOptions
+    guard: Callable[[], object] | None
+
+    async def lock(self) -> CreationLock:
+        return await self.access.creation_lock(self.company_id)
+
+    async def list_keys(self, deadline: float) -> list[ApiKey]:
+        for _ in range(_LOOKS):
+            pager = _keys_of(self.access, self.company_id, self.options, deadline)
+            keys: list[ApiKey] = []
+            async for page in pager.pages():
+                keys.extend(page)
+                if self.access.clock.now() >= deadline:
+                    raise DeadlineExceededError(
+                        f"the keys could not be listed to the end before the deadline: {page.number} pages read",
+                        company_id=self.company_id,
+                    )
+            if not keys and page.total_elements is None:
+                raise PaginationError(
+                    f"the list of company {self.company_id} has neither keys nor the number of keys", resume=1
+                )
+            if not pager.drifted:
+                return keys
+        raise PaginationError(f"the keys of company {self.company_id} changed each time they were listed", resume=1)
+
+    async def post(self, deadline: float, on_wire: Callable[[bool], None]) -> Secret:
+        operation = Operation.of(
+            "POST",
+            _API_KEYS,
+            CreatedApiKey,
+            account=None,
+            body=CreateApiKey(label=self.label),
+            segments={"company_id": self.company_id},
+        )
+        operation.deadline, operation.on_wire, operation.before_send = deadline, on_wire, self.guard
+        return (await self.access.run(operation, self.options)).value.api_key
+
+
+def _keys_of(access: Access, company_id: int, options: CallOptions, deadline: float) -> Pager[ApiKey]:
+    """The list of keys, as one that is over at a moment by the clock."""
+
+    def page(position: Position) -> Operation[Listing[ApiKey]]:
+        operation: Operation[Listing[ApiKey]] = Operation.of(
+            "GET",
+            _API_KEYS,
+            NUMBERED.body(ApiKey),
+            account=None,
+            params=NUMBERED.ask(position),
+            segments={"company_id": company_id},
+        )
+        operation.deadline = deadline
+        return operation
+
+    return Pager(access, page, key=_key_of, options=options)
+
+
+def _key_of(key: ApiKey) -> int:
+    """What a key is known by in a list: cheaper than its fingerprint, and not the secret."""
+    return hash(key.api_key.reveal())

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from enum import StrEnum
 from typing import TypeVar
+from unicodedata import category, normalize
 from urllib.parse import quote, urlsplit
 
 from woodpecker_async.errors import ConfigError
@@ -25,22 +26,48 @@ def company_id(value: object) -> int:
 
 
 def text(value: object, what: str) -> str:
-    """A text that is not empty, has no blanks at its ends, and can be sent as UTF-8.
+    """A str that is not empty, has no whitespace at its ends, and can be sent as UTF-8.
 
     Raises:
         ConfigError: it is not.
     """
     if not isinstance(value, str):
         raise ConfigError(f"{what} is a text, not {type(value).__name__}")
-    if not value.strip():
+    if not (trimmed := trim(value)):
         raise ConfigError(f"{what} is empty")
-    if value != value.strip():
-        raise ConfigError(f"{what} {value!r} begins or ends with a blank: servers trim those, so strip() it first")
+    if value != trimmed:
+        raise ConfigError(
+            f"{what} must not begin or end with whitespace or a control character, which servers trim: {value!r}; "
+            f"{trimmed!r} would do"
+        )
     try:
         value.encode()
     except UnicodeEncodeError:
         raise ConfigError(f"{what} {value!r} has a lone surrogate in it and cannot be sent as UTF-8") from None
     return value
+
+
+def label(value: object) -> str:
+    """A label in the Unicode form that labels are compared in (NFC).
+
+    Raises:
+        ConfigError: it is not a str, is empty, has whitespace at its ends, or cannot be sent as UTF-8.
+    """
+    return normalize("NFC", text(value, "a label"))
+
+
+def trim(text: str) -> str:
+    """Without what one server or another trims: whitespace, control characters, and what takes no space at all."""
+    start, end = 0, len(text)
+    while start < end and _trimmed(text[start]):
+        start += 1
+    while end > start and _trimmed(text[end - 1]):
+        end -= 1
+    return text[start:end]
+
+
+def _trimmed(character: str) -> bool:
+    return character.isspace() or category(character) == "Cc" or character in "\u180e\u200b\u2060\ufeff"
 
 
 def names(value: object) -> tuple[str, ...]:

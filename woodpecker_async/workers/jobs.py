@@ -6,17 +6,24 @@ done are skipped, after a kill in the middle too. A result holds counts, labels 
 
 import json
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 import attrs
 
 from woodpecker_async import bulk
-from woodpecker_async.errors import ConfigError
+from woodpecker_async.counting import counting_requests
+from woodpecker_async.errors import ClaimLostError, ConfigError
 from woodpecker_async.models import Company
 from woodpecker_async.options import CallOptions
+from woodpecker_async.pagination import read_settled
+from woodpecker_async.resources import checks
 from woodpecker_async.session import WoodpeckerSession
 from woodpecker_async.workers.ledger import Claims, Ledger
 from woodpecker_async.workers.payload import Job, Payload, Result
+
+# By company id, the label and the fingerprint of each key.
+Found = dict[str, list[dict[str, str | None]]]
 
 
 def _never() -> bool:
@@ -60,9 +67,9 @@ async def perform(payload: Mapping[str, Any], context: Context) -> Result:
         context: what the worker has.
 
     Returns:
-        A JSON object: `job`, the payload; `whole`, false if the worker was about to stop; `report`, see
+        A JSON object: `job`, the payload; `whole`, true if each company of the job has an outcome; `report`, see
         `bulk.Report`; `found`, by company id, the label and fingerprint of each key; of a plan, `companies`
-        and `inactive`, ids.
+        and `inactive`, ids. If it is not whole, the worker was about to stop: do the job again.
 
     Raises:
         ConfigError: the job is of another version, or its sink has no such name here, or its key was used for
@@ -79,7 +86,9 @@ async def perform(payload: Mapping[str, Any], context: Context) -> Result:
         if known["whole"]:
             return known
     result = await (_plan(job, context) if job.chunk is None else _chunk(job, context, known))
-    return await _save(result, job, context)
+    if context.ledger is None or not result["whole"]:  # of what is not whole the ledger has the parts
+        return result
+    return await context.ledger.save(job.key, result)
 
 
 def chunks(planned: Result) -> Iterator[Payload]:
@@ -99,7 +108,7 @@ def gather(results: Iterable[Result]) -> bulk.Report:
     """One report of the results of a run, plan and chunks; a job that was done twice counts once.
 
     Raises:
-        ConfigError: they are not of one run.
+        ConfigError: they are not of one run, or not of one account.
     """
     kept: dict[str, Result] = {}
     for result in results:
@@ -110,7 +119,7 @@ def gather(results: Iterable[Result]) -> bulk.Report:
         raise ConfigError("these are results of several runs")
     report = bulk.Report()
     for result in kept.values():
-        part = _report(result)
+        part = folded(result)[0]
         report.task = report.task or part.task
         report.merge(part)
     return report
@@ -118,21 +127,35 @@ def gather(results: Iterable[Result]) -> bulk.Report:
 
 def found_keys(results: Iterable[Result]) -> dict[int, list[dict[str, str | None]]]:
     """By company id, the label and the fingerprint of each key that the results tell of."""
-    found = {int(company): keys for result in results for company, keys in result.get("found", {}).items()}
+    found = {int(company): keys for result in results for company, keys in folded(result)[1].items()}
     return dict(sorted(found.items()))
 
 
+def folded(result: Result) -> tuple[bulk.Report, Found]:
+    """The report of a result, and which keys were found, with what its parts add to both."""
+    report = bulk.Report.from_json(json.dumps(result["report"]))
+    found = dict(result.get("found", {}))
+    for company, part in result.get("parts", {}).items():
+        if int(company) not in report.done:  # else somebody slow has added what was long known
+            report.merge(bulk.Report.from_json(json.dumps(part["report"])))
+            found |= part["found"]
+    return report, found
+
+
 async def _plan(job: Job, context: Context) -> Result:
+    report = bulk.Report(task=job.sweep.report_task, account=await context.session.identify())
     pager = context.session.agency.companies.list(active=job.sweep.active, options=CallOptions(priority="bulk"))
-    report = bulk.Report(task=job.sweep.report_task)
-    companies: dict[int, bool] = {}
-    # A list that moved while it was read may have hidden one; three readings, as in a run of `bulk`.
-    for _ in range(3):
-        async for page in pager.pages():
-            report.requests += page.attempts
-            companies |= {company.id: company.active is False for company in page}
-        if not pager.drifted:
-            break
+    with counting_requests() as count:
+        listed = await read_settled(pager)
+    report.requests = count.requests
+    report.unsettled = not listed.settled
+    companies = {company.id: company.active is False for company in listed.items}
+    for company in tuple(companies):
+        try:
+            checks.company_id(company)
+        except ConfigError as error:  # no job can be made of it, so this is its outcome
+            del companies[company]
+            report.failures[company] = (type(error).__name__, str(error))
     return {
         "job": job.to_payload(),
         "whole": True,
@@ -143,42 +166,90 @@ async def _plan(job: Job, context: Context) -> Result:
 
 
 async def _chunk(job: Job, context: Context, known: Result | None) -> Result:
-    found: dict[str, list[dict[str, str | None]]] = {} if known is None else known["found"]
-    resume = None if known is None else _report(known)
-    companies = _Companies(job, context, done=frozenset() if resume is None else frozenset(resume.done))
-    run = _run(job, companies, context, resume)
-
-    def result(*, whole: bool) -> Result:
-        return {
-            "job": job.to_payload(),
-            "whole": whole,
-            "report": json.loads(run.report.to_json()),
-            # An outcome is in the report from the next turn on; until then its company is not done.
-            "found": {company: keys for company, keys in found.items() if int(company) in run.report.done},
-        }
-
+    progress = _Progress(job, context.ledger, known, await context.session.identify())
+    await progress.begin()
+    companies = _Companies(job, context, done=frozenset(progress.report.done))
+    run = _run(job, companies, context, progress.report)
     try:
         async with run:
             async for outcome in run:
-                await companies.give_back(outcome.company_id)
-                found[str(outcome.company_id)] = [
-                    {"label": key.label, "fingerprint": key.api_key.fingerprint} for key in outcome.keys
-                ]
-                await _save(result(whole=False), job, context)
+                await progress.add(await companies.concluded(outcome), run.report.seconds)
     finally:
         await companies.give_back_all()
-    return result(whole=not companies.cut)
+    return progress.result(run.report)
+
+
+class _Progress:
+    """What has come of a chunk so far, and of each of its companies.
+
+    Attributes:
+        report: what had come of it when this began.
+    """
+
+    def __init__(self, job: Job, ledger: Ledger | None, known: Result | None, account: str) -> None:
+        self._job = job
+        self._ledger = ledger
+        self._is_new = known is None
+        self._account = account
+        start = known or self._result(bulk.Report(task=job.sweep.report_task, account=account), {}, whole=False)
+        self.report, self._found = folded(start)
+        self._base = bulk.Report.from_json(json.dumps(start["report"]))
+        self._parts = {
+            int(company): bulk.Report.from_json(json.dumps(part["report"]))
+            for company, part in start.get("parts", {}).items()
+        }
+        self._seconds = self.report.seconds
+
+    async def begin(self) -> None:
+        """Say in the ledger which job this is; from then on only what is new is written."""
+        if self._ledger is not None and self._is_new:
+            await self._ledger.save(self._job.key, self._result(self._base, {}, whole=False))
+
+    async def add(self, outcome: bulk.Outcome, seconds: float) -> None:
+        """Count an outcome on top of what is known of its company, and keep it."""
+        company = outcome.company_id
+        part = self._parts.setdefault(company, bulk.Report(task=self.report.task, account=self._account))
+        part.add(outcome)
+        part.seconds += max(0.0, seconds - self._seconds)
+        self._seconds = max(self._seconds, seconds)
+        found = [{"label": key.label, "fingerprint": key.api_key.fingerprint} for key in outcome.keys]
+        self._found[str(company)] = found
+        if self._ledger is not None:
+            known = self._base.done | self._base.failures.keys() | self._parts.keys()
+            kept = {
+                "report": json.loads(part.to_json()),
+                "found": {str(company): found},
+                "outcomes": len(known),
+            }
+            await self._ledger.add(self._job.key, company, kept)
+
+    def result(self, ran: bulk.Report) -> Result:
+        """What has come of it, in one; whole if each company of the job has an outcome.
+
+        Args:
+            ran: the report of the run, for what it knows of the whole.
+        """
+        report = self._base
+        for company, part in self._parts.items():
+            if company not in report.done:
+                report.merge(part)
+        report.account, report.requests, report.seconds = ran.account, ran.requests, ran.seconds
+        whole = set(self._job.companies) <= report.done | report.failures.keys()
+        return self._result(report, self._found, whole=whole)
+
+    def _result(self, report: bulk.Report, found: Found, *, whole: bool) -> Result:
+        return {
+            "job": self._job.to_payload(),
+            "whole": whole,
+            "report": json.loads(report.to_json()),
+            "found": found,
+        }
 
 
 class _Companies(AsyncIterator[int | Company]):
-    """The companies of a chunk, each claimed where keys are made, until the worker is about to stop.
-
-    Attributes:
-        cut: whether it stopped before the last one.
-    """
+    """The companies of a chunk, each claimed where keys are made, until the worker is about to stop."""
 
     def __init__(self, job: Job, context: Context, done: frozenset[int]) -> None:
-        self.cut = False
         self._inactive = job.inactive
         self._left = iter([company for company in job.companies if company not in done])
         self._stopping = context.stopping
@@ -187,8 +258,7 @@ class _Companies(AsyncIterator[int | Company]):
 
     async def __anext__(self) -> int | Company:
         company = next(self._left, None)
-        self.cut = self.cut or (company is not None and self._stopping())
-        if company is None or self.cut:
+        if company is None or self._stopping():
             raise StopAsyncIteration
         if self._claims is not None:
             await self._claims.take(company)
@@ -196,17 +266,28 @@ class _Companies(AsyncIterator[int | Company]):
         # What is known to be inactive is said, so that its failure can be told from one that matters.
         return Company(id=company, name="", active=False) if company in self._inactive else company
 
-    async def give_back(self, company: int) -> None:
+    async def concluded(self, outcome: bulk.Outcome) -> bulk.Outcome:
+        """Give its company back; the outcome, which is another one if somebody else could have had the company."""
+        try:
+            await self._give_back(outcome.company_id)
+        except ClaimLostError as error:
+            if outcome.ok:
+                return attrs.evolve(outcome, keys=(), error=error)
+        return outcome
+
+    async def give_back_all(self) -> None:
+        """Give back those that there will be no outcome of."""
+        for company in tuple(self._claimed):
+            with suppress(ClaimLostError):  # then it is not done, and the job not whole
+                await self._give_back(company)
+
+    async def _give_back(self, company: int) -> None:
         if self._claims is not None and company in self._claimed:
             self._claimed.discard(company)
             await self._claims.give_back(company)
 
-    async def give_back_all(self) -> None:
-        for company in tuple(self._claimed):
-            await self.give_back(company)
 
-
-def _run(job: Job, companies: AsyncIterator[int | Company], context: Context, resume: bulk.Report | None) -> bulk.Run:
+def _run(job: Job, companies: AsyncIterator[int | Company], context: Context, resume: bulk.Report) -> bulk.Run:
     if job.sweep.task == "list":
         return bulk.list_api_keys(context.session, companies, resume=resume)
     assert job.sweep.label is not None
@@ -217,6 +298,7 @@ def _run(job: Job, companies: AsyncIterator[int | Company], context: Context, re
         sink=_sink(job, context),
         settle=context.settle,
         grace=context.grace,
+        before_send=None if context.claims is None else context.claims.check,
         resume=resume,
     )
 
@@ -237,11 +319,3 @@ def _sink(job: Job, context: Context) -> Any:
             f"this worker has no sink named {job.sweep.sink!r} (it has: {known}), so the keys would be lost; "
             "nothing was made"
         ) from None
-
-
-async def _save(result: Result, job: Job, context: Context) -> Result:
-    return result if context.ledger is None else await context.ledger.save(job.key, result)
-
-
-def _report(result: Result) -> bulk.Report:
-    return bulk.Report.from_json(json.dumps(result["report"]))

@@ -12,6 +12,7 @@ from typing import Any, Final, Literal, Self, get_args
 import attrs
 
 from woodpecker_async.errors import ConfigError
+from woodpecker_async.resources import checks
 
 VERSION: Final = 1
 
@@ -42,7 +43,7 @@ class Sweep:
     Attributes:
         run: its id; a sweep that is started again with the same id goes on where it was. By default a new one.
         task: `"list"` lists the keys of each company, `"ensure"` sees to it that each has a key of `label`.
-        label: the label, for `"ensure"`; not empty, no blanks at its ends.
+        label: the label, for `"ensure"`; not empty, no whitespace at its ends; kept as NFC.
         sink: the name of the sink that keys go to, for `"ensure"`; the worker knows what it stands for.
         active: whether only active companies or only inactive ones; `None` for all. By default all for
             `"list"`, the active ones for `"ensure"`.
@@ -76,8 +77,7 @@ class Sweep:
             if self.label is not None or self.sink is not None:
                 raise ConfigError("label and sink are for the task 'ensure'")
             return
-        if not isinstance(self.label, str) or not self.label or self.label != self.label.strip():
-            raise ConfigError(f"a label is a text that is not empty and has no blanks at its ends, not {self.label!r}")
+        object.__setattr__(self, "label", checks.label(self.label))
         if self.sink is None:
             raise ConfigError("name the sink that the worker is to put keys in: without one they would be lost")
         _name(self, attrs.fields(type(self)).sink, self.sink)
@@ -127,11 +127,10 @@ class Job:
     def __attrs_post_init__(self) -> None:
         if self.chunk is None:
             return
-        if not _is_whole(self.chunk, 0):
+        if isinstance(self.chunk, bool) or not isinstance(self.chunk, int) or self.chunk < 0:
             raise ConfigError(f"a chunk's number is a whole number, 0 or more, not {self.chunk!r}")
         for company in (*self.companies, *self.inactive):
-            if not _is_whole(company, 1):
-                raise ConfigError(f"a company is given by its id, a whole number from 1 on, not {company!r}")
+            checks.company_id(company)
         if not self.companies or len(set(self.companies)) < len(self.companies):
             raise ConfigError("a chunk is of one company or more, each of them once")
 
@@ -172,7 +171,3 @@ class Job:
             )
         except (TypeError, KeyError) as error:
             raise ConfigError(f"this is not a job ({type(error).__name__})") from None
-
-
-def _is_whole(value: object, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least

@@ -2,12 +2,15 @@
 
 import asyncio
 import json
+import math
 import socket
+import time
 from collections.abc import AsyncIterator, Awaitable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any, Final, TypeVar
 
+import attrs
 from redis.asyncio import Redis
 from redis.asyncio.connection import parse_url
 from redis.asyncio.lock import Lock
@@ -15,7 +18,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import AuthenticationError, LockError, RedisError
 
-from woodpecker_async.errors import ConfigError, QueueError
+from woodpecker_async.errors import ClaimLostError, ConfigError, QueueError
 from woodpecker_async.secret import Secret
 from woodpecker_async.workers.payload import Result
 
@@ -26,6 +29,7 @@ KEPT: Final = timedelta(days=7)
 
 _CLAIM_AGAIN: Final = 0.1  # seconds between two tries for a company that another worker has
 _CONNECT: Final = 10.0  # seconds
+_CLOCK: Final = getattr(time, "CLOCK_BOOTTIME", None)
 
 
 @asynccontextmanager
@@ -122,8 +126,11 @@ class RedisLedger:
     async def load(self, key: str) -> Result | None:
         """See `Ledger.load`."""
         async with self._redis.pipeline() as pipe:
-            kept = await pipe.hget(self._whole(key), key).hget(self._partial(key), key).execute()
-        return next((json.loads(text) for text in kept if text is not None), None)
+            pipe.hget(self._whole(key), key).hget(self._partial(key), key).hgetall(self._parts(key))
+            whole, partial, parts = await pipe.execute()
+        if whole is not None:
+            return _loaded(whole)
+        return None if partial is None else {**_loaded(partial), "parts": _all_loaded(parts)}
 
     async def save(self, key: str, result: Result) -> Result:
         """See `Ledger.save`."""
@@ -132,20 +139,30 @@ class RedisLedger:
             if result["whole"]:
                 pipe.hsetnx(self._whole(key), key, text)
                 pipe.hdel(self._partial(key), key)
+                pipe.delete(self._parts(key))
+                pipe.hset(self._count(key), key, len(result["report"]["done"]) + len(result["report"]["failures"]))
             else:
                 pipe.hset(self._partial(key), key, text)
-            pipe.hset(self._count(key), key, len(result["report"]["done"]) + len(result["report"]["failures"]))
-            for name in (self._whole(key), self._partial(key), self._count(key)):
-                pipe.expire(name, KEPT)
+            self._keep(pipe, key)
             first, *_ = await pipe.execute()
         if result["whole"] and not first:  # another was quicker
             return await self.load(key) or result
         return result
 
+    async def add(self, key: str, company_id: int, part: Result) -> None:
+        """See `Ledger.add`."""
+        text = json.dumps(part, separators=(",", ":"))
+        async with self._redis.pipeline() as pipe:
+            pipe.hset(self._parts(key), str(company_id), text)
+            pipe.hset(self._count(key), key, part["outcomes"])
+            self._keep(pipe, key)
+            await pipe.execute()
+
     async def reopen(self, key: str, result: Result) -> None:
         """Let a job be done again that is whole: what failed in it is then tried once more."""
         async with self._redis.pipeline() as pipe:
             pipe.hset(self._partial(key), key, json.dumps({**result, "whole": False}))
+            pipe.delete(self._parts(key))
             pipe.hdel(self._whole(key), key)
             await pipe.execute()
 
@@ -153,7 +170,14 @@ class RedisLedger:
         """By job key, all that came so far of the sweep that this job is of."""
         async with self._redis.pipeline() as pipe:
             whole, partial = await pipe.hgetall(self._whole(key)).hgetall(self._partial(key)).execute()
-        return {name.decode(): json.loads(text) for name, text in {**partial, **whole}.items()}
+        results = {**_all_loaded(partial), **_all_loaded(whole)}
+        open_ = [name for name, result in results.items() if not result["whole"]]
+        async with self._redis.pipeline() as pipe:
+            for name in open_:
+                pipe.hgetall(self._parts(name))
+            for name, parts in zip(open_, await pipe.execute(), strict=True):
+                results[name]["parts"] = _all_loaded(parts)
+        return results
 
     async def progress(self, key: str) -> tuple[set[str], int]:
         """Of the sweep that this job is of, the keys of the jobs that are whole, and how many companies are done."""
@@ -170,17 +194,37 @@ class RedisLedger:
     def _count(self, key: str) -> str:
         return self._name(key, "count")
 
+    def _parts(self, key: str) -> str:
+        return self._name(key, f"parts:{key.rpartition(':')[2]}")
+
+    def _keep(self, pipe: Any, key: str) -> None:
+        for name in (self._whole(key), self._partial(key), self._count(key), self._parts(key)):
+            pipe.expire(name, KEPT)
+
     def _name(self, key: str, what: str) -> str:
         return f"woodpecker:{self._queue}:{key.rpartition(':')[0]}:{what}"
 
 
+def _loaded(text: bytes) -> Result:
+    result: Result = json.loads(text)
+    return result
+
+
+def _all_loaded(texts: dict[bytes, bytes]) -> dict[str, Result]:
+    return {name.decode(): _loaded(text) for name, text in texts.items()}
+
+
 class RedisClaims:
-    """Claims on companies, each a lock in Redis that ends by itself unless `keep` goes on renewing it."""
+    """Claims on companies, each a lock in Redis that ends by itself unless `keep` goes on renewing it.
+
+    A process that was frozen, or cut off from Redis, for longer than a claim lasts has lost it, whether or not
+    another took it. `check` sees that by the clock, without a word with Redis.
+    """
 
     def __init__(self, redis: Redis, lasting: float) -> None:
         self._redis = redis
         self._lasting = lasting
-        self._held: dict[int, Lock] = {}
+        self._held: dict[int, _Claim] = {}
 
     async def take(self, company_id: int) -> None:
         """See `Claims.take`."""
@@ -188,18 +232,65 @@ class RedisClaims:
         lock = Lock(
             self._redis, f"woodpecker:claim:{company_id}", timeout=self._lasting, sleep=_CLAIM_AGAIN, thread_local=False
         )
-        await lock.acquire()
-        self._held[company_id] = lock
+        while True:
+            began = _now()
+            if await lock.acquire(blocking=False):
+                self._held[company_id] = _Claim(lock, began + self._lasting)
+                return
+            await asyncio.sleep(_CLAIM_AGAIN)
+
+    def check(self, company_id: int) -> None:
+        """See `Claims.check`."""
+        claim = self._held.get(company_id)
+        if claim is None or _now() >= claim.until:
+            raise _lost(company_id, "no key was made now")
 
     async def give_back(self, company_id: int) -> None:
         """See `Claims.give_back`."""
-        with suppress(LockError):  # it ended by itself
-            await self._held.pop(company_id).release()
+        claim = self._held.pop(company_id)
+        try:
+            await claim.lock.release()
+            return
+        except LockError:
+            pass
+        raise _lost(company_id, "see that it has one key of the label, by ensuring it again")
 
     async def keep(self, every: float) -> None:
-        """Renew what is claimed, for ever."""
+        """Renew what is claimed, for ever. What is lost stays lost."""
         while True:
             await asyncio.sleep(every)
-            for lock in tuple(self._held.values()):
-                with suppress(RedisError):
-                    await lock.reacquire()
+            for claim in tuple(self._held.values()):
+                began = _now()
+                try:
+                    await claim.lock.reacquire()
+                except LockError:  # `check` and `give_back` say so
+                    claim.until = -math.inf
+                except RedisError:
+                    pass  # the next one may do
+                else:
+                    claim.until = began + self._lasting
+
+
+@attrs.define
+class _Claim:
+    """A lock that is held.
+
+    Attributes:
+        lock: the lock.
+        until: when it may have expired.
+    """
+
+    lock: Lock
+    until: float
+
+
+def _lost(company_id: int, what_now: str) -> ClaimLostError:
+    return ClaimLostError(
+        f"the claim on company {company_id} has expired (this process was frozen, or cut off from Redis), so another "
+        f"worker may be at work there; {what_now}"
+    )
+
+
+def _now() -> float:
+    """Seconds, those in which the machine slept included where the system counts them."""
+    return time.clock_gettime(_CLOCK) if _CLOCK is not None else time.monotonic()

@@ -19,7 +19,15 @@ from saq.job import UNSUCCESSFUL_TERMINAL_STATUSES
 from saq.queue.redis import RedisQueue
 
 from woodpecker_async import bulk
-from woodpecker_async.errors import AuthenticationError, CallError, ConfigError, PermissionDeniedError, WoodpeckerError
+from woodpecker_async.bulk.failures import fails_everywhere
+from woodpecker_async.errors import (
+    AuthenticationError,
+    CallError,
+    ConfigError,
+    LabelNotKeptError,
+    PermissionDeniedError,
+    WoodpeckerError,
+)
 from woodpecker_async.options import CallOptions
 from woodpecker_async.secret import Secret
 from woodpecker_async.session import WoodpeckerSession
@@ -40,8 +48,8 @@ _CANCEL_AGAIN: Final = 1.0
 _FIRST_LOOK: Final = CallOptions(deadline=10)
 _NEXT_JOB: Final = 5.0  # seconds
 
-# With these no job of this worker's could be done.
-_OF_THIS_WORKER: Final = (AuthenticationError, PermissionDeniedError)
+# With these, if they come from the API, no job of this worker's could be done.
+_ABOUT_THE_KEY: Final = (AuthenticationError, PermissionDeniedError)
 
 
 @attrs.frozen(kw_only=True)
@@ -117,9 +125,9 @@ async def work(
     async with opened(redis_url) as redis:
         try:  # a key that is refused is said now, not when the first job comes
             await session.agency.companies.list(options=_FIRST_LOOK)
-        except _OF_THIS_WORKER:
-            raise
         except CallError as error:
+            if fails_everywhere(error):
+                raise
             on_news(f"The server does not answer yet: {type(error).__name__}: {error}")
         claims = RedisClaims(redis, lasting=pace.silence)
         context = Context(
@@ -259,14 +267,14 @@ class _Jobs:
         beating = asyncio.create_task(self._beat(job), name="woodpecker-worker-beat")
         try:
             result = await perform(payload, self._context)
-        except _OF_THIS_WORKER as error:
-            self.refused = error
-            self._stop.set()
-            await self._park(job)
         except WoodpeckerError as error:
+            if isinstance(error, _ABOUT_THE_KEY) and fails_everywhere(error):
+                self.refused = error
+                self._stop.set()
+                await self._park(job)
             self._on_news(f"Job {job.key} failed: {type(error).__name__}: {error}")
             job.meta["error"] = {"type": type(error).__name__, "message": str(error)}
-            if isinstance(error, ConfigError):
+            if isinstance(error, ConfigError | LabelNotKeptError):
                 job.retries = job.attempts  # it would be wrong the next time too
             raise
         else:

@@ -49,11 +49,13 @@ class Swept:
         report: one report of all jobs.
         found: by company id, the label and the fingerprint of each key.
         failed_jobs: by job key, why it failed for good; its companies have no outcome, or not all of them.
+        missing: ids of the planned companies that have no outcome.
     """
 
     report: bulk.Report
     found: dict[int, list[dict[str, str | None]]]
     failed_jobs: dict[str, str]
+    missing: frozenset[int] = frozenset()
 
 
 def _nothing(_: Progress) -> None:
@@ -120,13 +122,15 @@ class _Sender:
             raise QueueError(f"the plan could not be made: {'; '.join(self._failed.values())}")
         self._total = len(planned["companies"])
         payloads = list(chunks(planned))
-        for result in results.values():
-            if result["whole"] and _may_do_better(result):
-                await self._ledger.reopen(_key(result["job"]), result)
+        for key in map(_key, payloads):
+            if key in results and results[key]["whole"] and _may_do_better(results[key]):
+                await self._ledger.reopen(key, results[key])
         await self._see_through(payloads)
         kept = await self._ledger.results(self._plan_key)
         ours = [kept[key] for key in (self._plan_key, *map(_key, payloads)) if key in kept]
-        return Swept(report=gather(ours), found=found_keys(ours), failed_jobs=self._failed)
+        report = gather(ours)
+        missing = frozenset(planned["companies"]) - report.done - report.failures.keys()
+        return Swept(report=report, found=found_keys(ours), failed_jobs=self._failed, missing=missing)
 
     async def _see_through(self, payloads: Iterable[Payload]) -> None:
         """Come back when each job is whole or has failed for good."""
@@ -170,5 +174,7 @@ def _key(payload: Payload) -> str:
 
 
 def _may_do_better(result: Result) -> bool:
-    """Whether companies failed, and not for being inactive."""
-    return len(result["report"]["failures"]) > len(result["report"]["inactive"])
+    """Whether companies of a chunk failed, and not for being inactive, or have no outcome."""
+    report = result["report"]
+    outcomes = {*report["done"], *map(int, report["failures"])}
+    return len(report["failures"]) > len(report["inactive"]) or not outcomes.issuperset(result["job"]["companies"])

@@ -1,0 +1,245 @@
+"""One key creation at a time at a company, and what earlier creations left behind.
+
+All of it belongs to the account (the key and the normalized base URL) and to the process: not to a session, an
+event loop or a thread. A session may be closed and another one opened, `asyncio.run` may be called again, and
+loops in several threads may create keys at the same company: they all meet at the same `CreationLock`. A forked
+child is another process: it keeps what was known at the fork, and from then on the two see nothing of each other.
+
+Memory is bounded: a lock lives while somebody uses it or it has something to remember, and the process
+remembers the latest 10,000 keys that were handed out.
+"""
+
+import asyncio
+import os
+import threading
+from collections import OrderedDict, deque
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import asynccontextmanager
+from typing import Final, NamedTuple
+from weakref import WeakValueDictionary
+
+from woodpecker_async.engine.clock import Clock
+from woodpecker_async.errors import DeadlineExceededError
+
+# A waiter is woken when its turn comes. It also looks by itself this often, in case the holder's loop was closed
+# with the creation still on it.
+_POLL: Final = 1.0
+_REMEMBERED: Final = 10_000
+
+
+class HandedOut(NamedTuple):
+    """A key that this process handed to a caller as the result of a creation.
+
+    Attributes:
+        label: the label it was asked for with, whatever the server stored.
+        creation_id: the creation it came from.
+        missing_since: when, by the clock, a list of the company's keys first lacked it; `None` while it is listed.
+    """
+
+    label: str
+    creation_id: str
+    missing_since: float | None = None
+
+
+class _Turn:
+    """One caller, waiting for the lock or holding it."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.woken = asyncio.Event()
+
+
+class CreationLock:
+    """Lets one creation at a time at a company, in order of arrival, across event loops and threads.
+
+    Get one from `creation_lock`.
+
+    Attributes:
+        company_id: the company.
+        in_flight_until: the moment, by the clock, until which the server may still be working on a creation that
+            nobody waits for any more.
+    """
+
+    __slots__ = ("__weakref__", "_handed_out", "_holder", "_queue", "company_id", "in_flight_until")
+
+    def __init__(self, company_id: int) -> None:
+        self.company_id = company_id
+        self.in_flight_until = 0.0
+        self._holder: _Turn | None = None
+        self._queue: tuple[_Turn, ...] = ()
+        self._handed_out: dict[str, HandedOut] = {}
+
+    @asynccontextmanager
+    async def acquire(self, clock: Clock, deadline: float, *, wait_until_finished: bool = True) -> AsyncIterator[None]:
+        """Hold the lock, once the server is done with what earlier creations left in flight.
+
+        Args:
+            clock: tells the time of `deadline`.
+            deadline: the moment at which to give up.
+            wait_until_finished: `False` for who only wants to look.
+
+        Raises:
+            DeadlineExceededError: the deadline passed first.
+        """
+        turn = _Turn()
+        try:
+            await self._wait_for(turn, deadline - clock.now())
+            while wait_until_finished and (left := self.in_flight_until - clock.now()) > 0:
+                if (time_left := deadline - clock.now()) <= 0:
+                    raise self._too_late("the server may still be working on an earlier creation")
+                await clock.sleep(min(left, time_left))
+            yield
+        finally:
+            self._leave(turn)
+
+    async def _wait_for(self, turn: _Turn, seconds: float) -> None:
+        with _guard:
+            self._queue += (turn,)
+        try:
+            async with asyncio.timeout(max(seconds, 0.0)) as timer:
+                while True:
+                    turn.woken.clear()
+                    if self._take(turn):
+                        return
+                    alarm = turn.loop.call_later(_POLL, turn.woken.set)
+                    try:
+                        await turn.woken.wait()
+                    finally:
+                        alarm.cancel()
+        except TimeoutError:
+            if not timer.expired():
+                raise
+        raise self._too_late("another creation is in progress")
+
+    def _too_late(self, why: str) -> DeadlineExceededError:
+        return DeadlineExceededError(
+            f"the deadline passed before an API key could be requested: {why} at this company; nothing was sent",
+            company_id=self.company_id,
+        )
+
+    def _take(self, turn: _Turn) -> bool:
+        """Take the lock, if it is free and nobody else comes first."""
+        with _guard:
+            if self._holder is not None and not self._holder.loop.is_closed():
+                return False
+            if turn is not next(waiting for waiting in self._queue if waiting.loop.is_running()):
+                return False
+            self._queue = tuple(waiting for waiting in self._queue if waiting is not turn)
+            self._holder = turn
+            return True
+
+    def _leave(self, turn: _Turn) -> None:
+        """Release the lock, or stop waiting for it, and wake who is next."""
+        with _guard:
+            self._queue = tuple(w for w in self._queue if w is not turn and not w.loop.is_closed())
+            if self._holder is turn:
+                self._holder = None
+            if self._holder is not None:
+                return
+            for waiting in self._queue:
+                if waiting.loop.is_running():
+                    try:
+                        waiting.loop.call_soon_threadsafe(waiting.woken.set)
+                    except RuntimeError:  # closed a moment ago
+                        continue
+                    return
+
+    def mark_in_flight(self, until: float, now: float) -> None:
+        """The server may be working on a creation until then."""
+        with _guard:
+            self.in_flight_until = until
+            _in_flight[self] = None
+            _in_flight.move_to_end(self)
+            while (oldest := next(iter(_in_flight))).in_flight_until <= now and oldest is not self:
+                del _in_flight[oldest]
+
+    def mark_finished(self) -> None:
+        """The server is done."""
+        with _guard:
+            self.in_flight_until = 0.0
+            _in_flight.pop(self, None)
+
+    def hand_out(self, fingerprint: str, label: str, creation_id: str) -> None:
+        """Remember that a caller gets this key."""
+        with _guard:
+            if fingerprint not in self._handed_out:
+                _remembered.append((self, fingerprint))
+            self._handed_out[fingerprint] = HandedOut(label, creation_id)
+            while len(_remembered) > _REMEMBERED:
+                lock, oldest = _remembered.popleft()
+                lock._handed_out.pop(oldest, None)
+
+    def handed_out(self) -> Mapping[str, HandedOut]:
+        """The keys that were handed out, by fingerprint."""
+        with _guard:
+            return dict(self._handed_out)
+
+    def compare(self, listed: Collection[str], at: float, settle: float) -> tuple[frozenset[str], frozenset[str]]:
+        """Compare a list with what was handed out.
+
+        Args:
+            listed: the fingerprints in the list.
+            at: when the list was asked for.
+            settle: a key that stays missing for so many seconds was deleted, and is forgotten.
+
+        Returns:
+            The keys that are missing, because the list lags or because they were deleted a moment ago; and those
+            that were forgotten now.
+        """
+        missing: set[str] = set()
+        deleted: set[str] = set()
+        with _guard:
+            for fingerprint, key in tuple(self._handed_out.items()):
+                since = None if fingerprint in listed else at if key.missing_since is None else key.missing_since
+                self._handed_out[fingerprint] = key._replace(missing_since=since)
+                if since is not None and key.missing_since is not None and at - since >= settle:
+                    del self._handed_out[fingerprint]
+                    deleted.add(fingerprint)
+                elif since is not None:
+                    missing.add(fingerprint)
+        return frozenset(missing), frozenset(deleted)
+
+
+# Reentrant: the collector may end a creation, which leaves its lock, at any moment.
+_guard = threading.RLock()
+_locks: WeakValueDictionary[tuple[str, int], CreationLock] = WeakValueDictionary()
+# What keeps a lock alive that nobody uses: an open creation, oldest first, or a key that was handed out.
+_in_flight: OrderedDict[CreationLock, None] = OrderedDict()
+_remembered: deque[tuple[CreationLock, str]] = deque()
+
+
+def creation_lock(account: str, company_id: int) -> CreationLock:
+    """The lock of a company.
+
+    Args:
+        account: names the account, the same for every session that uses it.
+        company_id: the company.
+    """
+    with _guard:
+        lock = _locks.get((account, company_id))
+        if lock is None:
+            lock = _locks[account, company_id] = CreationLock(company_id)
+        return lock
+
+
+def forget() -> None:
+    """Forget all creations of this process.
+
+    For tests with a stand-in for the server that hands out the same keys again in the next test.
+    """
+    with _guard:
+        _locks.clear()
+        _in_flight.clear()
+        _remembered.clear()
+
+
+def _in_child() -> None:
+    """After a fork: the creations in progress, and whoever held `_guard`, stayed in the parent."""
+    global _guard  # noqa: PLW0603 - the inherited one may be locked for good
+    _guard = threading.RLock()
+    for lock in list(_locks.values()):
+        lock._holder, lock._queue = None, ()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_child)
