@@ -14,7 +14,7 @@ import os
 import threading
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Collection, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Final, NamedTuple
 from weakref import WeakValueDictionary
 
@@ -66,6 +66,7 @@ class CreationLock:
         self.company_id = company_id
         self.in_flight_until = 0.0
         self._holder: _Turn | None = None
+        # Who holds it or waits for it, in order of arrival.
         self._queue: tuple[_Turn, ...] = ()
         self._handed_out: dict[str, HandedOut] = {}
 
@@ -95,8 +96,8 @@ class CreationLock:
     async def _wait_for(self, turn: _Turn, seconds: float) -> None:
         with _guard:
             self._queue += (turn,)
-        try:
-            async with asyncio.timeout(max(seconds, 0.0)) as timer:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(seconds, 0.0)):
                 while True:
                     turn.woken.clear()
                     if self._take(turn):
@@ -106,9 +107,6 @@ class CreationLock:
                         await turn.woken.wait()
                     finally:
                         alarm.cancel()
-        except TimeoutError:
-            if not timer.expired():
-                raise
         raise self._too_late("another creation is in progress")
 
     def _too_late(self, why: str) -> DeadlineExceededError:
@@ -124,7 +122,6 @@ class CreationLock:
                 return False
             if turn is not next(waiting for waiting in self._queue if waiting.loop.is_running()):
                 return False
-            self._queue = tuple(waiting for waiting in self._queue if waiting is not turn)
             self._holder = turn
             return True
 

@@ -55,6 +55,29 @@ async def test_companies_and_accounts_do_not_wait_for_each_other() -> None:
     await asyncio.gather(*tasks)
 
 
+async def test_who_comes_as_the_lock_becomes_free_does_not_jump_the_queue() -> None:
+    lock, log, release = creation_lock("a", 1), [], asyncio.Event()
+    first = asyncio.create_task(hold(lock, log, "1", release))
+    await settle()
+    second = asyncio.create_task(hold(lock, log, "2"))
+    await settle()
+    release.set()
+    await first  # the second has been woken, and has not run yet
+    await hold(lock, log, "3")
+    await second
+    assert log == ["+1", "-1", "+2", "-2", "+3", "-3"]
+
+
+async def test_forgetting_forgets_everything() -> None:
+    lock = creation_lock("a", 1)
+    lock.hand_out("f", "crm", "id")
+    lock.mark_in_flight(20, 0)
+    locks.forget()
+    assert creation_lock("a", 1) is not lock
+    assert not locks._in_flight
+    assert not locks._remembered
+
+
 async def test_who_gives_up_waiting_lets_the_next_through() -> None:
     lock, log, release = creation_lock("a", 1), [], asyncio.Event()
     first = asyncio.create_task(hold(lock, log, "1", release))

@@ -20,7 +20,7 @@ from woodpecker_async.engine.account import account_name
 from woodpecker_async.engine.credentials import asked
 from woodpecker_async.engine.hidden import look_at
 from woodpecker_async.engine.home import Home, Homes
-from woodpecker_async.engine.lanes import Lane
+from woodpecker_async.engine.lanes import Lane, Lanes
 from woodpecker_async.engine.observe import Event, Observer
 from woodpecker_async.engine.operation import Operation, Reply
 from woodpecker_async.engine.protocol import Verdict
@@ -286,6 +286,11 @@ class Engine:
     async def _key(self) -> Secret:
         source = self.settings.key
         return source if isinstance(source, Secret) else await asked(source)
+
+    async def lanes(self) -> Lanes:
+        """What all sessions with this key share on the running loop."""
+        home = self._at_home() or await self._homes.move_in()
+        return home.lanes_of(await self._key())
 
     async def account(self) -> str:
         """The name of the account, the same for all sessions with this key.
