@@ -176,9 +176,9 @@ def _check_directory(directory: Path) -> None:
     if not directory.is_dir():
         raise Refused(f"there is no directory {directory}")
     try:
-        # More than access() can tell: read-only mounts, quotas, a server that maps root to nobody.
-        with tempfile.TemporaryFile(dir=directory):
-            pass
+        # More than access() can tell: read-only mounts, quotas, a full disk, a server that maps root to nobody.
+        with tempfile.TemporaryFile(dir=directory) as file:
+            file.write(bytes(4096))
     except OSError as error:
         raise Refused(f"cannot write to {directory}: {error.strerror}") from None
 

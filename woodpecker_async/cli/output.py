@@ -3,6 +3,7 @@
 import functools
 import json
 import os
+import re
 import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -25,6 +26,8 @@ C = TypeVar("C", bound=Callable[..., Any])
 
 # Where the width is nobody's business, nothing is cut.
 _ENDLESS: Final = 100_000
+
+_NOT_ASCII: Final = re.compile(r"[^\n -~]")
 
 # A format that users choose by --format csv --csv-raw.
 _CSV_RAW: Final = "csv-raw"
@@ -309,18 +312,14 @@ def _is_unicode() -> bool:
 def _json(value: object, indent: int | None = None) -> str:
     # Readable names where the encoding has all of them; elsewhere escapes that are JSON.
     text = json.dumps(value, ensure_ascii=not _is_unicode(), indent=indent, separators=None if indent else (",", ":"))
-    if text.isprintable():
-        return text
     # The same value, without what moves a cursor or ends a line somewhere (U+2028, U+0085).
-    return "".join(
-        character
-        if character.isprintable() or character == "\n" or unicodedata.category(character) == "Zs"
-        else _json_escape(character)
-        for character in text
-    )
+    return _NOT_ASCII.sub(_json_character, text)
 
 
-def _json_escape(character: str) -> str:
+def _json_character(found: re.Match[str]) -> str:
+    character = found[0]
+    if character.isprintable() or unicodedata.category(character) == "Zs":
+        return character
     units = character.encode("utf-16-be", "surrogatepass").hex()
     return "".join(f"\\u{units[start : start + 4]}" for start in range(0, len(units), 4))
 
@@ -384,7 +383,8 @@ def _table(layout: Layout, records: Iterable[Record]) -> str:
 
     console = _console(sys.stdout)
     rows = [row for record in records for row in layout.table_rows(record)]
-    columns = [column for column in layout.columns if column.title is not None and _used(column, rows)]
+    titled = [column for column in layout.columns if column.title is not None]
+    columns = [column for column in titled if _used(column, rows)] or titled
     frame, gap = (box.SIMPLE_HEAD, 1) if console.is_terminal else (None, 2)
     table = Table(box=frame, pad_edge=False, show_edge=False, padding=(0, gap, 0, 0))
     for column in columns:

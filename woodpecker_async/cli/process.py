@@ -44,6 +44,8 @@ def check_streams() -> None:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # gets the lowest free number, which is this one
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - else click takes stdout
     if sys.stdout is None:
         raise Refused("stdout is closed: what is printed would be lost (/dev/null takes it)")
     if not sys.stdout.writable():

@@ -39,8 +39,8 @@ def claimed(path: Path) -> Path:
     elif not target.parent.is_dir():
         raise ValueError(f"state_file {path}: there is no directory {target.parent}")
     try:
-        with tempfile.TemporaryFile(dir=target.parent):
-            pass
+        with tempfile.TemporaryFile(dir=target.parent) as file:
+            file.write(b"x")
     except OSError as error:
         raise ValueError(f"state_file {path}: cannot write to {target.parent}: {error.strerror}") from None
     return target
