@@ -222,8 +222,8 @@ def test_the_state_goes_through_links_and_keeps_permissions(tmp_path):
 
 @pytest.mark.parametrize(
     "make",
-    [Path.mkdir, os.mkfifo, lambda path: path.symlink_to("/dev/null"), lambda path: path.symlink_to("nowhere/state")],
-    ids=["directory", "FIFO", "device", "nowhere"],
+    [Path.mkdir, os.mkfifo, lambda path: path.symlink_to("/proc/self/fd"), lambda path: path.symlink_to("no/state")],
+    ids=["directory", "FIFO", "link to a directory", "nowhere"],
 )
 def test_what_is_no_place_for_the_state(tmp_path, make):
     path = tmp_path / "state"
