@@ -1,17 +1,23 @@
 """Interrupts, and readers that go away."""
 
+import fcntl
 import json
+import os
+import pty
 import signal
 import stat
 import subprocess
+import termios
 from pathlib import Path
 
 import pytest
 
 from woodpecker_async.sandbox import Fault
 
+ENDING = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+
+@pytest.mark.parametrize("number", ENDING)
 def test_interrupted_in_the_middle(really_opened, until, tmp_path, number):
     path = tmp_path / "report.json"
     with really_opened(companies=9, service_time=0.08) as (box, cli):
@@ -30,6 +36,67 @@ def test_interrupted_in_the_middle(really_opened, until, tmp_path, number):
         assert first == report["done"]
         rest = cli("keys", "list", "--all", "--format", "json", "--resume", path)
         assert sorted(first + [company["company_id"] for company in json.loads(rest.out)]) == sorted(box.company_ids)
+
+
+def test_interrupted_while_keys_are_made(really_opened, until, tmp_path):
+    sink = tmp_path / "sink"
+    args = ("keys", "ensure", "--all", "--label", "crm", "--output", sink)
+    with really_opened(companies=9, service_time=0.05) as (box, cli):
+        with cli.start(*args) as process:
+            until(lambda: sum(record.committed for record in box.journal) >= 3)
+            process.send_signal(signal.SIGHUP)
+            got = cli.ended(process)
+        assert got.code == 130
+        assert f"the keys are in {sink}. Run the same command again" in got.err
+        assert cli(*args).code == 0
+        made = [key.secret for company in box.company_ids for key in box.state.listed(company) if key.label == "crm"]
+        assert sorted(json.loads(line)["api_key"] for line in sink.read_text().splitlines()) == sorted(made)
+        assert len(made) == 9
+
+
+@pytest.mark.parametrize("args", [("companies", "list"), ("me",)])
+def test_a_terminal_that_goes_away_ends_every_command(really_opened, until, args):
+    with really_opened(companies=1, service_time=5) as (box, cli), cli.start(*args) as process:
+        until(lambda: box.journal)
+        process.send_signal(signal.SIGHUP)
+        process.send_signal(signal.SIGHUP)  # the shell sends one of its own
+        got = cli.ended(process)
+        assert (got.code, got.out, got.err) == (130, "", "Interrupted.\n")
+
+
+def test_nohup(really_opened, until):
+    def ignore_hang_ups():
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    with really_opened(companies=4, service_time=0.1) as (box, cli):
+        with cli.start("keys", "list", "--all", preexec_fn=ignore_hang_ups) as process:
+            until(lambda: box.journal)
+            process.send_signal(signal.SIGHUP)
+            got = cli.ended(process)
+        assert (got.code, len(got.out.splitlines())) == (0, 13)
+
+
+def test_a_closed_terminal_leaves_a_report(really_opened, until, tmp_path):
+    """A real one: the process leads a session on it, and gets its signal from the kernel."""
+    report, out = tmp_path / "report", tmp_path / "out"
+    terminal, its_end = pty.openpty()
+
+    def take_terminal():
+        os.setsid()
+        fcntl.ioctl(2, termios.TIOCSCTTY, 0)
+
+    with really_opened(companies=30, service_time=0.05) as (box, cli), out.open("w") as stream:
+        args = ("keys", "list", "--all", "--format", "json", "--report", report)
+        with cli.start(*args, stdout=stream, stderr=its_end, preexec_fn=take_terminal) as process:
+            os.close(its_end)
+            while b"/30" not in os.read(terminal, 4096):  # the progress bar
+                pass
+            until(lambda: sum(record.status == 200 for record in box.journal) >= 4)
+            os.close(terminal)
+            assert process.wait(20) == 130
+        done = json.loads(report.read_text())["done"]
+        assert 0 < len(done) < 30
+        assert [company["company_id"] for company in json.loads(out.read_text())] == done
 
 
 def test_interrupted_while_a_key_is_made(really_opened, until):
@@ -85,6 +152,16 @@ def test_a_full_disk(real, tmp_path):
     assert not report.exists()
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_a_key_that_cannot_be_shown_is_told_of(really_opened):
+    with really_opened(companies=1) as (box, cli), Path("/dev/full").open("w") as full:
+        args = ("keys", "create", "--company", box.company_ids[0], "--label", "crm", "--quiet")
+        with cli.start(*args, stdout=full) as process:
+            got = cli.ended(process)
+        assert got.code == 1
+        assert "stdout: No space left on device\nMade a new key 'crm'" in got.err
+
+
 def test_help_into_a_closed_pipe(real_alone):
     with real_alone.start("keys", "list", "--help") as process:
         process.stdout.close()
@@ -103,7 +180,8 @@ def settings_from(process):
     return settings
 
 
-def test_serving(real_alone, alone, tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_serving(real_alone, alone, tmp_path, number):
     state = tmp_path / "state"
     with real_alone.start("sandbox", "serve", "--companies", 2, "--keys", 1, "--state-file", state) as process:
         settings = settings_from(process)
@@ -115,7 +193,7 @@ def test_serving(real_alone, alone, tmp_path):
         port = settings["FELDERA_URL"].rpartition(":")[2]
         taken = alone("sandbox", "serve", "--port", port)
         assert (taken.code, taken.err) == (1, f"Error: port {port} is in use\n")
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         assert real_alone.ended(process).code == 0
     assert stat.S_IMODE(state.stat().st_mode) == 0o600
 

@@ -28,6 +28,8 @@ import woodpecker_async
         (["keys", "list", "--all", "--deadline", "0"], "0.0 is not in the range x>0"),
         (["keys", "lits"], "No such command"),
         (["sandbox", "serve", "--companies", "1", "--inactive", "2"], "must not exceed"),
+        (["sandbox", "serve", "--state-file", "/"], "is a directory"),
+        (["sandbox", "serve", "--state-file", "/nowhere/state"], "there is no directory /nowhere"),
     ],
 )
 def test_usage(cli, box, args, said):

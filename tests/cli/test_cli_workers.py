@@ -124,6 +124,19 @@ def test_interrupted_and_gone_on_with(place, until):
         assert sum(asked(box).values()) <= 30 + 8
 
 
+def test_a_worker_whose_terminal_goes_away_comes_to_a_good_end(place, until):
+    with place(companies=80, service_time=0.05) as (box, _, real):
+        with real.start("worker") as process, real.start("keys", "sweep", "--all", "--chunk", "2") as sweep:
+            until(lambda: len(asked(box)) > 2)
+            process.send_signal(signal.SIGHUP)
+            process.send_signal(signal.SIGHUP)  # the shell sends one of its own
+            assert real.ended(process).code == 0
+            sweep.send_signal(signal.SIGHUP)
+            got = real.ended(sweep)
+        assert got.code == 130
+        assert "To go on, add: --run " in got.err
+
+
 def test_some_companies_fail(place):
     from woodpecker_async.sandbox import Fault
 

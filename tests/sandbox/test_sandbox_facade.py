@@ -1,21 +1,24 @@
 """Starting, stopping, keeping and describing a sandbox."""
 
 import asyncio
+import errno
 import gc
 import json
+import os
 import socket
 import ssl
 import stat
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import aiohttp
 import pytest
 import requests
 import trustme
 
-from woodpecker_async.sandbox import Fault, Sandbox, serve
+from woodpecker_async.sandbox import Fault, Sandbox, serve, statefile
 
 COMPANIES = "/v2/agency/companies"
 
@@ -191,6 +194,60 @@ def test_a_file_that_is_no_state_file(tmp_path, text):
     with pytest.raises(ValueError, match="not a state file"):
         Sandbox(state_file=path)
     assert path.read_text() == text
+
+
+@pytest.mark.parametrize(
+    "text", [b"\xff\xfe", b"\x00", b"[" * 5000, b"null", b'{"format": 1, "hq": [], "companies": 1}']
+)
+def test_state_files_that_are_broken(tmp_path, text):
+    path = tmp_path / "state.json"
+    path.write_bytes(text)
+    with pytest.raises(ValueError, match=r"state\.json is not a state file of the sandbox"):
+        Sandbox(state_file=path)
+    assert path.read_bytes() == text
+
+
+def test_the_state_goes_through_links_and_keeps_permissions(tmp_path):
+    path, link = tmp_path / "state.json", tmp_path / "link"
+    link.symlink_to("state.json")
+    for mode in (0o600, 0o640):
+        with Sandbox(companies=1, state_file=link) as box:
+            sent(box, f"{COMPANIES}/{box.company_ids[0]}/api_keys", "POST", json={"label": "\ud800"})
+        assert link.is_symlink()
+        assert stat.S_IMODE(path.stat().st_mode) == mode
+        path.chmod(0o640)
+    assert len(Sandbox(state_file=path).state.companies[box.company_ids[0]].keys) == 5
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["link", "state.json"]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [Path.mkdir, os.mkfifo, lambda path: path.symlink_to("/proc/self/fd"), lambda path: path.symlink_to("no/state")],
+    ids=["directory", "FIFO", "link to a directory", "nowhere"],
+)
+def test_what_is_no_place_for_the_state(tmp_path, make):
+    path = tmp_path / "state"
+    make(path)
+    before = path.lstat()
+    with pytest.raises(ValueError, match=f"state_file {path}"):
+        Sandbox(state_file=path)
+    assert path.lstat() == before
+
+
+def test_a_full_disk_leaves_the_old_state(tmp_path, monkeypatch):
+    path = tmp_path / "state.json"
+    box = Sandbox(companies=1, state_file=path)
+    before = path.read_text()
+    box.state.add_key(box.company_ids[0], "new")
+
+    def full(*args):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fchmod", full)
+    with pytest.raises(OSError, match="No space left"):
+        statefile.save(box.state, path)
+    assert path.read_text() == before
+    assert [file.name for file in tmp_path.iterdir()] == ["state.json"]
 
 
 def test_the_state_can_be_changed_from_outside():

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from woodpecker_async.cli import output, process
+from woodpecker_async.cli import files, output, process
 from woodpecker_async.secret import Secret
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def _key(connection: Connection) -> Secret | None:
             raise process.Refused("--sandbox and --base-url exclude each other")
         return None
     if connection.api_key_file is not None:
-        return _secret(process.read_private(connection.api_key_file), str(connection.api_key_file))
+        return _secret(files.read_private(connection.api_key_file), str(connection.api_key_file))
     if connection.api_key_stdin:
         return _secret(_from_stdin(), "stdin")
     if not os.environ.get("WOODPECKER_API_KEY"):

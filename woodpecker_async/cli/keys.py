@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TextIO, TypeVar
 
 import click
 
-from woodpecker_async.cli import output, process
+from woodpecker_async.cli import files, output, process
 from woodpecker_async.cli.companies import AllCompanies
 from woodpecker_async.cli.connection import Connection, connected, connection_options
 from woodpecker_async.cli.failures import exit_code, tell_failures
@@ -48,6 +48,7 @@ class Wish:
         format_: how to print them.
         reveal: print the keys in full.
         report_file: where to save the report.
+        save: saves its text there.
         resume: the report of an earlier run.
     """
 
@@ -56,6 +57,7 @@ class Wish:
     format_: str
     reveal: bool
     report_file: Path | None
+    save: Callable[[str], None] | None
     resume: "Report | None"
 
 
@@ -105,17 +107,18 @@ def list_(
         raise click.UsageError("say which companies: either --all, or --company ID as often as you like")
     if companies and active is not None:
         raise click.UsageError("--active and --inactive choose among --all")
-    if report_file is not None:
-        process.check_replaceable(report_file)
-    wish = Wish(
-        companies=tuple(dict.fromkeys(companies)),
-        active=active,
-        format_=format_,
-        reveal=reveal,
-        report_file=report_file,
-        resume=None if resume_file is None else _saved(resume_file),
-    )
-    return connected(connection, lambda woodpecker: _list(woodpecker, wish, connection))
+    resume = None if resume_file is None else _saved(resume_file)
+    with nullcontext() if report_file is None else files.saved_to(report_file) as save:
+        wish = Wish(
+            companies=tuple(dict.fromkeys(companies)),
+            active=active,
+            format_=format_,
+            reveal=reveal,
+            report_file=report_file,
+            save=save,
+            resume=resume,
+        )
+        return connected(connection, lambda woodpecker: _list(woodpecker, wish, connection))
 
 
 async def _list(woodpecker: "WoodpeckerSession", wish: Wish, connection: Connection) -> int:
@@ -145,16 +148,26 @@ async def _list(woodpecker: "WoodpeckerSession", wish: Wish, connection: Connect
     # What is done will be skipped by --resume, so it is printed before a report says that it is done.
     if stopped is None or not printer.empty:
         printer.finish()
-    if wish.report_file is not None:
-        process.replace_private(wish.report_file, run.report.to_json() + "\n")
+    saved = _save(run.report, wish)
     if isinstance(stopped, CancelledError):
-        output.complain(_interrupted(run.report, source.total, wish.report_file))
+        output.complain(_interrupted(run.report, source.total, wish.report_file if saved else None))
         return process.INTERRUPTED
     if stopped is not None:
         raise stopped
     tell_failures(run.report, connection, "listed", "--report FILE keeps them all", unsettled=source.unsettled)
     connection.note(_summary(run.report))
-    return exit_code(run.report, unsettled=source.unsettled)
+    return exit_code(run.report, unsettled=source.unsettled) if saved else process.FAILED
+
+
+def _save(report: "Report", wish: Wish) -> bool:
+    """Save the report, if that was asked for; tells whether it is where it was to be."""
+    if wish.save is not None:
+        try:
+            wish.save(report.to_json() + "\n")
+        except OSError as error:
+            output.complain(f"Error: the report was not saved: {wish.report_file}: {error.strerror}")
+            return False
+    return True
 
 
 class _Source:
@@ -266,9 +279,7 @@ def _saved(path: Path) -> "Report":
     from woodpecker_async.errors import ConfigError  # noqa: PLC0415
 
     try:
-        return Report.from_json(path.read_bytes())
-    except OSError as error:
-        raise process.Refused(f"cannot read {path}: {error.strerror}") from None
+        return Report.from_json(files.read_report(path))
     except ConfigError as error:
         raise process.Refused(f"{path}: {error}") from None
 
@@ -366,7 +377,7 @@ def ensure(connection: Connection, /, *, everything: bool, companies: tuple[int,
 
 def _issue(connection: Connection, order: Order) -> int:
     # The file is there before anything is sent, so that no key is made that cannot be written down.
-    with nullcontext() if order.output_file is None else process.new_private(order.output_file) as file:
+    with nullcontext() if order.output_file is None else files.new_private(order.output_file) as file:
         return connected(connection, lambda woodpecker: _make(woodpecker, order, file, connection))
 
 
@@ -391,7 +402,11 @@ async def _make(woodpecker: "WoodpeckerSession", order: Order, file: TextIO | No
         except OSError as error:
             output.complain(f"Error: {order.output_file}: {error.strerror}. See the key with: {look} --reveal")
             return process.FAILED
-    output.write(output.shown(issued.api_key, reveal=order.reveal) + "\n")
+    try:
+        output.write(output.for_stdout(output.shown(issued.api_key, reveal=order.reveal)) + "\n")
+    except click.exceptions.Exit:
+        output.complain(_issued(issued, order))  # what was made is said, though nobody reads it there
+        raise
     connection.note(_issued(issued, order))
     if connection.sandbox:
         connection.note("The embedded sandbox ends here, and the key with it; `sandbox serve` keeps one running.")
@@ -459,7 +474,8 @@ async def _ensure_many(woodpecker: "WoodpeckerSession", order: ManyOrder, connec
             async with run:
                 async for outcome in run:
                     for key in outcome.keys:
-                        output.write(f"{outcome.company_id}\t{output.shown(key.api_key, reveal=order.reveal)}\n")
+                        shown = output.for_stdout(output.shown(key.api_key, reveal=order.reveal))
+                        output.write(f"{outcome.company_id}\t{shown}\n")
                     bar.advance()
     except CancelledError:
         after = output.companies(run.report.total)

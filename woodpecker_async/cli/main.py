@@ -56,10 +56,11 @@ def root() -> None:
 
 def run_command(args: Sequence[str] | None = None) -> int:
     """Run one command, and give its exit code. No traceback ever gets out."""
-    if hasattr(sys.stdout, "reconfigure"):
-        # A name that the terminal's encoding does not know is shown escaped instead of ending the program.
-        sys.stdout.reconfigure(errors="backslashreplace")
     try:
+        process.check_streams()
+        if hasattr(sys.stdout, "reconfigure"):
+            # A name that the terminal's encoding does not know is shown escaped instead of ending the program.
+            sys.stdout.reconfigure(errors="backslashreplace")
         code = root.main(args, prog_name=PROGRAM, standalone_mode=False)
         return code if isinstance(code, int) else process.DONE
     except click.ClickException as error:

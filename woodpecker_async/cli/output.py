@@ -1,14 +1,15 @@
 """What the commands print: data on stdout in one of four formats, everything else on stderr."""
 
-import csv
-import io
+import functools
 import json
 import os
+import re
 import sys
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TextIO
+from typing import TYPE_CHECKING, Any, Final, TextIO, TypeVar, cast
 
 import click
 
@@ -23,13 +24,33 @@ if TYPE_CHECKING:
 FORMATS: Final = ("table", "json", "jsonl", "csv")
 
 Record = Mapping[str, Any]
+C = TypeVar("C", bound=Callable[..., Any])
 
 # Where the width is nobody's business, nothing is cut.
 _ENDLESS: Final = 100_000
 
-format_option = click.option(
-    "--format", "format_", type=click.Choice(FORMATS), default="table", show_default=True, help="How to print it."
-)
+_NOT_ASCII: Final = re.compile(r"[^\n -~]")
+
+# A format that users choose by --format csv --csv-raw.
+_CSV_RAW: Final = "csv-raw"
+
+
+def format_option(command: C) -> C:
+    """Give a command the options that say how its data is printed; it gets them as one, `format_`."""
+
+    @click.option(
+        "--format", "format_", type=click.Choice(FORMATS), default="table", show_default=True, help="How to print it."
+    )
+    @click.option(
+        "--csv-raw", is_flag=True, help="In CSV, leave cells that a spreadsheet would run as formulas as they are."
+    )
+    @functools.wraps(command)
+    def formatted(*args: Any, format_: str, csv_raw: bool, **kwargs: Any) -> Any:
+        if csv_raw and format_ != "csv":
+            raise click.UsageError("--csv-raw goes with --format csv")
+        return command(*args, format_=_CSV_RAW if csv_raw else format_, **kwargs)
+
+    return cast("C", formatted)
 
 
 @dataclass(frozen=True)
@@ -90,10 +111,14 @@ class Printer:
         records = [record for _, record in sorted(self._kept, key=lambda kept: kept[0])]
         if self._format == "json":
             write(_json(records, indent=2) + "\n")
-        elif self._format == "csv":
-            write(_csv(self._layout, records))
-        else:
+        elif self._format == "table":
             write(_table(self._layout, records))
+        elif is_terminal(sys.stdout):
+            write(_csv(self._layout, records, show=printable, guard=self._format != _CSV_RAW, end="\n"))
+        else:
+            # Whatever the encoding of stdout, nothing is lost.
+            text = _csv(self._layout, records, show=str, guard=self._format != _CSV_RAW, end="\r\n")
+            write(text.encode(_encoding() if _is_unicode() else "utf-8", "backslashreplace"))
 
     @property
     def empty(self) -> bool:
@@ -120,26 +145,72 @@ def shown(secret: "Secret", *, reveal: bool) -> str:
     return secret.reveal() if reveal else secret.masked
 
 
-def write(text: str) -> None:
-    """Write data to stdout, at once.
+def write(data: str | bytes) -> None:
+    """Write data to stdout as it is, at once.
+
+    Not by `click.echo`, which takes what looks like colours out of what goes into a pipe.
 
     Raises:
         click.exceptions.Exit: it cannot be written; all has been said about that, and that nobody reads it any
             more (`| head`) goes without saying.
     """
+    stream = sys.stdout
     try:
-        click.echo(text, nl=False)
+        if isinstance(data, str):
+            stream.write(data)
+        else:
+            stream.flush()
+            stream.buffer.write(data)
+        stream.flush()
     except OSError as error:
-        # The interpreter flushes stdout at its end, and must find somewhere to flush it to.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard(stream)
         if not isinstance(error, BrokenPipeError):
             complain(f"Error: stdout: {error.strerror}")
         raise click.exceptions.Exit(1) from None
 
 
+def for_stdout(text: str) -> str:
+    """What came from a server, to be printed by itself: on a terminal, harmless."""
+    return printable(text) if is_terminal(sys.stdout) else text
+
+
 def complain(text: str) -> None:
-    """Say something on stderr, in one line."""
-    click.echo(printable(text), err=True)
+    """Say something on stderr, in one line. That nobody can see it does not stop a command."""
+    try:
+        click.echo(printable(text), err=True)
+    except OSError:
+        _discard(sys.stderr)
+
+
+def _discard(stream: TextIO) -> None:
+    """Let what the stream still holds go nowhere: the interpreter flushes it at its end."""
+    with suppress(OSError, ValueError):
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())
+        os.close(null)
+
+
+class _Lasting:
+    """stderr for a progress bar: a terminal that was closed stops the bar, not the command."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        try:
+            return self._stream.write(text)
+        except OSError:
+            _discard(self._stream)
+            return len(text)
+
+    def flush(self) -> None:
+        try:
+            self._stream.flush()
+        except OSError:
+            _discard(self._stream)
 
 
 def companies(number: int) -> str:
@@ -190,7 +261,7 @@ def progress(title: str, unit: str, *, wanted: bool) -> Iterator[Bar]:
         MofNCompleteColumn(),
         TextColumn(unit),
         TimeElapsedColumn(),
-        console=_console(sys.stderr),
+        console=_console(cast("TextIO", _Lasting(sys.stderr))),
         transient=True,
         redirect_stdout=False,
         redirect_stderr=False,
@@ -219,10 +290,27 @@ def _console(stream: TextIO) -> "Console":
     )
 
 
+def _encoding() -> str:
+    return getattr(sys.stdout, "encoding", None) or "ascii"
+
+
+def _is_unicode() -> bool:
+    return "utf" in _encoding().lower()
+
+
 def _json(value: object, indent: int | None = None) -> str:
     # Readable names where the encoding has all of them; elsewhere escapes that are JSON.
-    ascii_only = "utf" not in (getattr(sys.stdout, "encoding", None) or "").lower()
-    return json.dumps(value, ensure_ascii=ascii_only, indent=indent, separators=None if indent else (",", ":"))
+    text = json.dumps(value, ensure_ascii=not _is_unicode(), indent=indent, separators=None if indent else (",", ":"))
+    # The same value, without what moves a cursor or ends a line somewhere (U+2028, U+0085).
+    return _NOT_ASCII.sub(_json_character, text)
+
+
+def _json_character(found: re.Match[str]) -> str:
+    character = found[0]
+    if character.isprintable() or unicodedata.category(character) == "Zs":
+        return character
+    units = character.encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[start : start + 4]}" for start in range(0, len(units), 4))
 
 
 def _fields(record: Record) -> Iterator[Record]:
@@ -230,27 +318,51 @@ def _fields(record: Record) -> Iterator[Record]:
         yield {"field": field, "value": value}
 
 
-def _csv(layout: Layout, records: Iterable[Record]) -> str:
-    text = io.StringIO()
+def _csv(layout: Layout, records: Iterable[Record], *, show: Callable[[str], str], guard: bool, end: str) -> str:
+    """CSV as RFC 4180 has it.
+
+    By hand, because the csv module of some versions of Python (3.11.0 to 3.11.8, 3.12.0 to 3.12.2) does not
+    quote a lone CR where lines end otherwise.
+    """
     names = [column.name for column in layout.columns]
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(names)
-    for record in records:
-        for row in layout.csv_rows(record):
-            writer.writerow([_csv_cell(row.get(name)) for name in names])
-    return text.getvalue()
+    lines: list[Iterable[object]] = [names]
+    lines += [[row.get(name) for name in names] for record in records for row in layout.csv_rows(record)]
+    return "".join(",".join(_csv_field(cell, show=show, guard=guard) for cell in line) + end for line in lines)
 
 
-def _csv_cell(value: object) -> str:
+def _csv_field(value: object, *, show: Callable[[str], str], guard: bool) -> str:
+    text = _cell(value)
+    if guard and isinstance(value, str) and _is_formula(text):
+        text = "'" + text
+    text = show(text)
+    # Readers take white space off, or end a line at other signs than CR and LF, where there are no quotes.
+    plain = text.isprintable() and text == text.strip() and not set(text) & set(',"')
+    # None is nothing at all, the empty string a pair of quotes.
+    return text if plain and (text or value is None) else '"' + text.replace('"', '""') + '"'
+
+
+def _is_formula(text: str) -> bool:
+    """Whether a spreadsheet would run the cell.
+
+    It skips what it does not show, and knows other forms of the signs. Apostrophes in front make no difference,
+    so that the one that is put there can be told from one that was there already.
+    """
+    for character in text.lstrip("'"):
+        if character.isprintable() and not character.isspace():
+            return unicodedata.normalize("NFKC", character) in {"=", "+", "-", "@"}
+    return False
+
+
+def _cell(value: object) -> str:
     if value is None:
         return ""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return value if isinstance(value, str) else _json(value)
 
 
 def _table_cell(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return printable(_csv_cell(value))
+    return printable(_cell(value))
 
 
 def _table(layout: Layout, records: Iterable[Record]) -> str:
@@ -260,7 +372,8 @@ def _table(layout: Layout, records: Iterable[Record]) -> str:
 
     console = _console(sys.stdout)
     rows = [row for record in records for row in layout.table_rows(record)]
-    columns = [column for column in layout.columns if column.title is not None and _used(column, rows)]
+    titled = [column for column in layout.columns if column.title is not None]
+    columns = [column for column in titled if _used(column, rows)] or titled
     frame, gap = (box.SIMPLE_HEAD, 1) if console.is_terminal else (None, 2)
     table = Table(box=frame, pad_edge=False, show_edge=False, padding=(0, gap, 0, 0))
     for column in columns:

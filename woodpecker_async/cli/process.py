@@ -1,14 +1,14 @@
-"""What a command is to the system: exit codes, signals, private files."""
+"""What a command is to the system: exit codes, signals, standard streams."""
 
 import os
-import tempfile
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TextIO
+import sys
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from woodpecker_async._redact import printable
 from woodpecker_async.cli import output
 
 if TYPE_CHECKING:
@@ -26,12 +26,43 @@ class Refused(click.ClickException):
 
     exit_code = USAGE
 
+    def format_message(self) -> str:
+        """The text, safe to show: it may quote arguments, names of files and what is in them."""
+        return printable(self.message)
+
+
+def check_streams() -> None:
+    """See that what is printed will arrive, before anything is done.
+
+    A standard stream that is closed leaves its number to the next file or socket that is opened, and what is
+    printed then goes there. So closed ones are first filled with the null device.
+
+    Raises:
+        Refused: stdout is closed, or cannot be written to.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number, which is this one
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - else click takes stdout
+    if sys.stdout is None:
+        raise Refused("stdout is closed: what is printed would be lost (/dev/null takes it)")
+    if not sys.stdout.writable():
+        raise Refused("stdout cannot be written to")
+    with suppress(ImportError, OSError, ValueError):  # Windows; or not a file of the system's
+        import fcntl  # noqa: PLC0415
+
+        if fcntl.fcntl(sys.stdout.fileno(), fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
+            raise Refused("stdout is open for reading only")
+
 
 def run(main: Callable[[], Coroutine[Any, Any, int]]) -> int:
     """Run a command's coroutine, which gives the exit code.
 
-    Ctrl-C and SIGTERM cancel it. A command with something to save catches the `CancelledError` and gives an
-    exit code of its own.
+    Ctrl-C, SIGTERM and SIGHUP (the terminal is gone) cancel it. A command with something to save catches the
+    `CancelledError` and gives an exit code of its own.
     """
     import asyncio  # noqa: PLC0415 - not for --help
     import logging  # noqa: PLC0415
@@ -44,8 +75,18 @@ def run(main: Callable[[], Coroutine[Any, Any, int]]) -> int:
     async def terminable() -> int:
         task = asyncio.current_task()
         assert task is not None
+
+        def hung_up() -> None:
+            # A terminal that closes sends it twice, itself and by its shell: once is enough.
+            if not task.cancelling():
+                task.cancel()
+
+        loop = asyncio.get_running_loop()
         with suppress(NotImplementedError):  # Windows
-            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+            loop.add_signal_handler(signal.SIGTERM, task.cancel)
+            # Ignored is how nohup leaves it.
+            if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:
+                loop.add_signal_handler(signal.SIGHUP, hung_up)
         return await main()
 
     try:
@@ -56,7 +97,10 @@ def run(main: Callable[[], Coroutine[Any, Any, int]]) -> int:
 
 
 def stop_event() -> "asyncio.Event":
-    """What Ctrl-C and SIGTERM set, for a command that comes to a good end; a second one cancels it, as ever."""
+    """What Ctrl-C, SIGTERM and SIGHUP set, for a command that comes to a good end.
+
+    A second Ctrl-C or SIGTERM cancels it, as ever.
+    """
     import asyncio  # noqa: PLC0415 - not for --help
     import signal  # noqa: PLC0415
 
@@ -71,71 +115,6 @@ def stop_event() -> "asyncio.Event":
     with suppress(NotImplementedError):  # Windows
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, asked)
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+            loop.add_signal_handler(signal.SIGHUP, stop.set)
     return stop
-
-
-def read_private(path: Path) -> str:
-    """The text of a file that holds a secret.
-
-    Raises:
-        Refused: it cannot be read, or others can read it too.
-    """
-    try:
-        with path.open("rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            if os.name == "posix" and mode & 0o077:
-                raise Refused(f"{path} can be read by others (mode {mode & 0o777:04o}): chmod 600 {path}")
-            return file.read().decode()
-    except OSError as error:
-        raise Refused(f"cannot read {path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise Refused(f"{path} holds no text") from None
-
-
-def check_replaceable(path: Path) -> None:
-    """See that `replace_private` will succeed, before any work is done.
-
-    Raises:
-        Refused: it will not.
-    """
-    if path.is_dir():
-        raise Refused(f"{path} is a directory")
-    if not path.parent.is_dir():
-        raise Refused(f"there is no directory {path.parent}")
-    if not os.access(path.parent, os.W_OK):
-        raise Refused(f"cannot write to {path.parent}")
-
-
-def replace_private(path: Path, text: str) -> None:
-    """Write a file with mode 0600, or replace it; it is whole at any moment."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(name).replace(path)
-    except BaseException:
-        with suppress(OSError):
-            Path(name).unlink()
-        raise
-
-
-@contextmanager
-def new_private(path: Path) -> Iterator[TextIO]:
-    """A new file with mode 0600 to write to. If nothing gets written, it is taken away again.
-
-    Raises:
-        Refused: it exists already, or cannot be made.
-    """
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        raise Refused(f"{path} exists already, and is not overwritten") from None
-    except OSError as error:
-        raise Refused(f"cannot write {path}: {error.strerror}") from None
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            yield file
-    finally:
-        with suppress(OSError):
-            if path.stat().st_size == 0:
-                path.unlink()

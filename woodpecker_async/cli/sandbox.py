@@ -41,7 +41,7 @@ def sandbox() -> None:
 @click.option(
     "--state-file",
     metavar="FILE",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=click.Path(path_type=Path),
     help="Keep the data here, so that what is created survives a restart.",
 )
 def serve(
@@ -51,8 +51,6 @@ def serve(
 
     Prints its URLs and keys in a form that a shell can read. They are good for this sandbox only.
     """
-    if state_file is not None:
-        process.check_replaceable(state_file)
     options = {
         "host": host,
         "port": port,

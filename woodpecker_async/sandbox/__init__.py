@@ -109,7 +109,7 @@ class Sandbox:
             raise ValueError(f"page_size must be at least 1, and is {page_size!r}")
         if limit_scope not in {"account", "company"}:
             raise ValueError(f"limit_scope must be 'account' or 'company', and is {limit_scope!r}")
-        path = None if state_file is None else Path(state_file)
+        path = None if state_file is None else statefile.claimed(Path(state_file))
         if path is not None and path.exists():
             state = statefile.load(path)
         else:
