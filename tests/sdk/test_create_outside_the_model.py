@@ -374,7 +374,7 @@ async def test_who_is_cancelled_before_the_request_has_left_leaves_nothing_behin
                 with pytest.raises(TimeoutError):
                     async with asyncio.timeout(0.3):
                         await woodpecker.agency.api_keys.create(5, "crm", baseline=False)
-                lock = await woodpecker._access.creation_lock(5)
+                lock = await woodpecker.agency.api_keys._access.creation_lock(5)
                 assert lock.in_flight_until == 0
 
 
@@ -411,7 +411,7 @@ async def test_create_once_has_the_default_settle() -> None:
     async with serving(posted=posted) as server, server.session() as woodpecker:
         with pytest.raises(KeyOutcomeUnknownError) as caught:
             await woodpecker.agency.api_keys.create_once(5, "crm")
-        now = woodpecker._access.clock.utcnow()
+        now = woodpecker._engine.settings.clock.utcnow()
         assert caught.value.settles_at is not None
         assert 10 < (caught.value.settles_at - now).total_seconds() <= 20
         with pytest.raises(errors.ConfigError):
@@ -462,7 +462,7 @@ async def test_labels_compare_as_nfc(box: Sandbox) -> None:
 
 async def test_a_lock_is_found_by_the_account_of_the_session() -> None:
     async with WoodpeckerSession(KEY, base_url="http://LOCALHOST:80/rest/") as woodpecker:
-        lock = await woodpecker._access.creation_lock(5)
+        lock = await woodpecker.agency.api_keys._access.creation_lock(5)
         assert lock is creation_lock(f"http://localhost:80/rest {Secret(KEY).fingerprint}", 5)
     with pytest.raises(errors.SessionClosedError):
-        await woodpecker._access.creation_lock(5)
+        await woodpecker.agency.api_keys._access.creation_lock(5)
