@@ -22,7 +22,7 @@ import woodpecker_async
         (["keys", "list", "--all", "--report", "/"], "is a directory"),
         (["keys", "list", "--all", "--resume", "/nowhere/report"], "cannot read /nowhere/report"),
         (["keys", "create", "--company", "1"], "Missing option '--label'"),
-        (["keys", "create", "--company", "1", "--label", " x"], "begins or ends with a blank"),
+        (["keys", "create", "--company", "1", "--label", " x"], "must not begin or end with whitespace"),
         (["keys", "list", "--all", "--sandbox", "--base-url", "http://x"], "exclude each other"),
         (["keys", "list", "--all", "--base-url", "x"], "base_url needs a scheme"),
         (["keys", "list", "--all", "--deadline", "0"], "0.0 is not in the range x>0"),

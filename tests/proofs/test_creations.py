@@ -36,7 +36,7 @@ HASTY = CallOptions(retry=RetryPolicy(attempts=2, first_wait=0.005, longest_wait
 @pytest.fixture(autouse=True)
 def _settle(monkeypatch: pytest.MonkeyPatch) -> None:
     """What `create_once` and `resolve` take where nothing is said."""
-    monkeypatch.setattr("woodpecker_async.resources.agency._SETTLE", SETTLE)
+    monkeypatch.setattr("woodpecker_async.resources.api_keys._SETTLE", SETTLE)
 
 
 def the_faults() -> dict[str, Fault]:

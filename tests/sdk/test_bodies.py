@@ -207,7 +207,7 @@ async def test_a_creation_whose_answer_is_too_large_looks_for_the_key() -> None:
         async with WoodpeckerSession("1.key", base_url=server.url, limits=Limits(max_body=2000)) as woodpecker:
             made = await woodpecker.agency.api_keys.create(5, "crm")
             assert made.api_key.reveal() == "5.new"
-            with pytest.raises(errors.KeyOutcomeUnknownError, match="larger than Limits.max_body") as unknown:
+            with pytest.raises(errors.KeyOutcomeUnknownError, match=r"larger than Limits\.max_body") as unknown:
                 await woodpecker.agency.api_keys.create_once(5, "crm")
             assert unknown.value.kind == "unreadable_answer"
         assert sum(head.startswith("POST") for head in server.requests) == 2
