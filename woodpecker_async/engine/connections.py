@@ -16,11 +16,17 @@ There are three places to look:
 aiohttp has a public place from which to look, `ClientRequest.send`: an exception there comes before any byte
 is written, and closes the connection. The parser and the latest payload of a connection it keeps private;
 they are touched in this module only, and a test says if they move.
+
+An attempt that is given up before its answer began leaves its connection to `LateConnection`, which listens for
+that answer: it tells the lane that the server has got past the request (see `backlog`). aiohttp is told that the
+connection was lost, and has no part in it any more.
 """
 
 import asyncio
 import select
+from collections.abc import Callable
 from contextvars import ContextVar
+from functools import partial
 from typing import Any, Final
 
 import aiohttp
@@ -41,11 +47,13 @@ class Exchange:
         reused: the connection had served before.
         sent: the request may have left.
         answered: the head of an answer came.
+        kept: listens for the answer, which did not begin before the attempt was given up.
     """
 
     reused: bool = False
     sent: bool = False
     answered: bool = False
+    kept: "LateConnection | None" = None
 
 
 current: Final[ContextVar[Exchange]] = ContextVar("exchange")
@@ -81,7 +89,56 @@ class GuardedRequest(aiohttp.ClientRequest):
             raise UnfitConnectionError
         protocol._parser = protocol._woodpecker_answer = _OneAnswer(protocol)
         exchange.sent = True
+        conn.add_callback(partial(_released, exchange, protocol))
         return await super().send(conn)
+
+
+def _released(exchange: Exchange, protocol: Any) -> None:
+    """The connection is being given back or closed: keep it, if an answer is still to come."""
+    transport = protocol.transport
+    if protocol._woodpecker_answer.payload is not None or transport is None or transport.is_closing():
+        return
+    try:
+        exchange.kept = LateConnection(transport)
+    except (AttributeError, NotImplementedError):  # a transport of somebody's own, and not a whole one
+        return
+    protocol.connection_lost(None)  # aiohttp gives back what is not there any more
+
+
+class LateConnection(asyncio.Protocol):
+    """Listens for the answer to a request that nobody waits for any more, and reads nothing of it."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._tell: Callable[[bool], None] | None = None
+        self._lost = False
+        transport.set_protocol(self)
+
+    def listen(self, tell: Callable[[bool], None]) -> None:
+        """Have it tell once: whether an answer began, or the connection has gone."""
+        self._tell = tell
+        if self._lost:
+            self._end(answered=False)
+
+    def close(self) -> None:
+        """Close it, and tell nothing."""
+        self._tell = None
+        self._transport.abort()
+
+    def data_received(self, _data: bytes) -> None:
+        """The answer begins."""
+        self._end(answered=True)
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        """The server has closed it, or this side has."""
+        self._lost = True
+        self._end(answered=False)
+
+    def _end(self, *, answered: bool) -> None:
+        self._transport.abort()
+        tell, self._tell = self._tell, None
+        if tell is not None:
+            tell(answered)
 
 
 def _has_served(protocol: Any) -> bool:

@@ -10,7 +10,7 @@ user passed in lends its connector and nothing else.
 import asyncio
 import math
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from functools import partial
 from ssl import SSLContext
 from typing import Final
@@ -18,7 +18,13 @@ from typing import Final
 import aiohttp
 from yarl import URL
 
-from woodpecker_async.engine.connections import Exchange, GuardedRequest, UnfitConnectionError, current
+from woodpecker_async.engine.connections import (
+    Exchange,
+    GuardedRequest,
+    LateConnection,
+    UnfitConnectionError,
+    current,
+)
 from woodpecker_async.engine.content_coding import BodyDamagedError, BodyTooLargeError, codings, decode, not_decodable
 from woodpecker_async.engine.protocol import Answer, NoAnswer, Request
 from woodpecker_async.engine.proxies import environment_proxy
@@ -31,6 +37,11 @@ _INHERITED: Final[list[object]] = []
 # Heads grow on their way through proxies and content delivery networks; aiohttp's own bound is 8 KiB a line.
 _LONGEST_HEADER: Final = 64 * 1024
 _MOST_HEADERS: Final = 256
+
+
+def _nobody_asks(kept: LateConnection | None) -> None:
+    if kept is not None:
+        kept.close()
 
 
 class Transport:
@@ -115,16 +126,21 @@ class Transport:
             if self._borrowed is None:
                 await self._connector.close()
 
-    async def send(self, request: Request, timeout: float) -> Answer | NoAnswer:
+    async def send(
+        self, request: Request, timeout: float, unanswered: Callable[[LateConnection | None], None] = _nobody_asks
+    ) -> Answer | NoAnswer:
         """Send one request and read its whole answer.
 
         Args:
             request: what to send.
             timeout: seconds until the last byte must be there, whatever the server does.
+            unanswered: told at the end, if the request may have left and no whole answer came: of the connection
+                that listens for one, if it could be kept. It has to be closed.
         """
         exchange = Exchange()
         token = current.set(exchange)
         started = time.monotonic()
+        whole = False
         try:
             async with asyncio.timeout(timeout):
                 response = await self._response(request)
@@ -135,6 +151,7 @@ class Transport:
                     if response.status < 300:
                         raise
                     body, unreadable = b"", _reason(error)  # an error is an error also when its body was cut
+            whole = True
             return Answer(
                 status=response.status,
                 headers=response.headers,
@@ -150,6 +167,8 @@ class Transport:
             return _no_answer(error, exchange, timeout=timeout, elapsed=time.monotonic() - started)
         finally:
             current.reset(token)
+            if exchange.sent and not whole:
+                unanswered(exchange.kept)
 
     async def _response(self, request: Request) -> aiohttp.ClientResponse:
         exchange = current.get()
