@@ -42,9 +42,9 @@ class Member:
 class Late:
     """A connection on which the answer may still come."""
 
-    tell: Callable[[bool], None] | None = None
+    tell: Callable[[int | None], None] | None = None
 
-    def listen(self, tell: Callable[[bool], None]) -> None:
+    def listen(self, tell: Callable[[int | None], None]) -> None:
         self.tell = tell
 
     def close(self) -> None:
@@ -126,9 +126,12 @@ class LaneMachine(RuleBasedStateMachine):
         self.expect(len(inside) <= self.lanes.limits.total, "above the total")
         waiting = [other for other in self.visitors if other.lane is lane and not other.inside and self.alive(other)]
         same = [other for other in waiting if other.priority == visitor.priority]
-        if not visitor.again:
+        if not visitor.again and lane.backlog is None:  # else who came last may go first
             self.expect(all(other.number > visitor.number for other in same), "somebody waited longer")
-        if visitor.priority == "interactive":
+        if lane.backlog is not None:
+            for other in waiting:
+                other.passed_by = 0
+        elif visitor.priority == "interactive":
             for other in waiting:
                 if other.priority == "bulk":
                     other.passed_by += 1
@@ -272,13 +275,13 @@ class LaneMachine(RuleBasedStateMachine):
         if self.alive(victim):
             self.cancel(victim, 0)
 
-    @rule(which=st.integers(0, 20), answered=st.booleans())
-    def answer_late(self, which: int, answered: bool) -> None:
+    @rule(which=st.integers(0, 20), status=st.sampled_from([200, 200, 404, 429, 504, None]))
+    def answer_late(self, which: int, status: int | None) -> None:
         """The server has got past one that was given up, or hangs up."""
         lanes = [lane for lane in self.lanes._by_company.values() if lane.backlog is not None]
         waiting = [request for lane in lanes for request in lane.backlog._requests if request.connection]
         if waiting:
-            waiting[which % len(waiting)].connection.tell(answered)
+            waiting[which % len(waiting)].connection.tell(status)
             self.step()
 
     def cancel(self, visitor: Visitor, turns: int) -> None:

@@ -6,7 +6,7 @@ many times over. So a request that was given up keeps its place until one of the
 past it:
 
 * its own answer, late: the connection is kept open for it (see `connections`);
-* an answer to a request that was sent after the caller had given up, for the server takes them in order;
+* an answer to a request that was sent later, for the server takes them in order;
 * time: `queue_wait`, after which it drops what is still queued, on top of the time the request was in flight.
 
 Where the connection could not be kept (its session or its event loop has ended, or the server hung up) nothing
@@ -25,6 +25,8 @@ import attrs
 
 from woodpecker_async.engine.window import DOCUMENTED
 
+_REFUSED: Final = 429  # the queue was full, or the request had waited too long in it
+_GATEWAY: Final = (502, 503, 504)  # said by what is in front of the server
 # Seconds without sending after so many requests in a row that came to nothing, and nothing listens.
 _PAUSES: Final = (0.0, 0.25, 0.5, 1.0, 2.0, 2.5)
 # Seconds without sending while a connection listens for the end of a stall, and all places are taken.
@@ -36,8 +38,8 @@ _AS_LONG: Final = 10.0
 class LateAnswer(Protocol):
     """A connection that is kept open for an answer that nobody waits for."""
 
-    def listen(self, tell: Callable[[bool], None]) -> None:
-        """Have it tell once: whether an answer began, or the connection has gone."""
+    def listen(self, tell: Callable[[int | None], None]) -> None:
+        """Have it tell once: the status of the answer, or nothing if the connection has gone."""
         ...
 
     def close(self) -> None:
@@ -55,6 +57,7 @@ class AbandonedRequest:
         until: the moment at which the server has surely dropped it.
         connection: listens for the answer.
         give_back: gives back its place among those that processes share.
+        presumed_past: another is sent in its place, to find out whether the server has got past it.
     """
 
     sent: float
@@ -62,10 +65,10 @@ class AbandonedRequest:
     until: float
     connection: LateAnswer | None = None
     give_back: Callable[[], None] | None = None
+    presumed_past: bool = False
 
-    def end(self) -> None:
-        """It takes no place any more."""
-        self.silence()
+    def make_room(self) -> None:
+        """It takes no place that processes share any more."""
         give_back, self.give_back = self.give_back, None
         if give_back is not None:
             give_back()
@@ -97,11 +100,16 @@ class Backlog:
         self._requests: list[AbandonedRequest] = []  # in the order in which they were given up
         self._misses = 0  # requests in a row that were refused or not answered
         self._missed_at = -math.inf
-        self._missed_until = -math.inf  # the latest miss says nothing any more
+        self._missed_until = -math.inf  # from then on, the latest miss says nothing any more
         self._refused = False  # the latest miss was a refusal
 
     def __len__(self) -> int:
-        return len(self._requests)
+        return sum(not request.presumed_past for request in self._requests)
+
+    @property
+    def missed(self) -> bool:
+        """Whether the latest request came to nothing."""
+        return self._misses > 0
 
     @property
     def _listening(self) -> bool:
@@ -116,6 +124,8 @@ class Backlog:
         """A request was refused. Those that were in flight together are refused together, and count once."""
         if sent > self._missed_at or not self._refused:
             self._miss(now, math.inf, refused=True)
+        for request in self._requests:
+            request.presumed_past = False
 
     def _miss(self, now: float, until: float, *, refused: bool) -> None:
         self._misses += 1
@@ -125,12 +135,20 @@ class Backlog:
         """The server answered a request that was sent at this moment."""
         self._misses = 0
         for request in tuple(self._requests):
-            if request.given_up <= sent:
+            # Two that are sent at about the same time may arrive in another order, for one may have to connect
+            # first. So one that listens waits for its own answer, unless the other was sent when it was given up.
+            if (request.given_up if request.connection is not None else request.sent) <= sent:
                 self._drop(request)
 
-    def answered_late(self, request: AbandonedRequest) -> None:
-        """The server answered one that had been given up."""
-        self.answered(request.sent)
+    def heard(self, request: AbandonedRequest, status: int | None, now: float) -> None:
+        """There is an answer to one that had been given up, or its connection has gone."""
+        request.silence()
+        if status is None or status in _GATEWAY:
+            return  # nothing is known of the server
+        if status == _REFUSED:
+            self.refused(request.sent, now)
+        else:
+            self.answered(request.sent)
         self._drop(request)
 
     def expire(self, now: float) -> bool:
@@ -145,7 +163,8 @@ class Backlog:
     def _drop(self, request: AbandonedRequest) -> None:
         if request in self._requests:  # else another thread was here first
             self._requests.remove(request)
-            request.end()
+            request.silence()
+            request.make_room()
 
     def silence(self, *, but_last: bool) -> None:
         """Close connections that listen: all, or all but the one whose answer tells the most."""
@@ -169,18 +188,19 @@ class Backlog:
         pause = _LISTENING if self._listening else _PAUSES[min(self._misses, len(_PAUSES)) - 1]
         return min(self._missed_at + pause, self._missed_until)
 
-    def limit(self, size: int, ceiling: int, now: float) -> int:
+    def limit(self, size: int, ceiling: int, inside: int, now: float) -> int:
         """How many may be in flight now.
 
         Args:
             size: how many the window allows.
             ceiling: the most that may be in flight, as far as is known.
+            inside: how many are.
             now: monotonic seconds.
         """
         self.expire(now)
         # What a wide window has shown the server to have room for, or else what is documented.
-        room = max(size, min(ceiling, DOCUMENTED)) - len(self._requests)
-        if self._misses and (self._refused or not self._listening):
+        room = max(size, min(ceiling, DOCUMENTED)) - len(self)
+        if self._misses and (self._refused or not (inside or self._listening)):
             if now < self._resumes:
                 return 0
             if self._misses > 1:
@@ -188,14 +208,15 @@ class Backlog:
         return max(min(size, room), 0)
 
     def try_one(self, now: float) -> bool:
-        """Take one of them for past, if that is the only way to find out whether the server goes on.
+        """Presume that one of them is past, if sending another is the only way to find out.
 
         To be called when nothing else is in flight and all places are taken.
         """
-        if not self._requests or now < self._resumes:
+        candidates = [request for request in self._requests if not request.presumed_past]
+        if not candidates or now < self._resumes:
             return False
-        unheard = [request for request in self._requests if request.connection is None]
-        self._drop(unheard[0] if unheard else self._requests[-1])
+        candidates[0].presumed_past = True
+        candidates[0].make_room()
         return True
 
     def until(self, now: float) -> float:

@@ -37,6 +37,7 @@ from woodpecker_async.engine.content_coding import ACCEPT_ENCODING
 
 _POLL: Final = getattr(select, "poll", None)
 _NOTHING: Final = ((), False, b"")
+_STATUS_ENDS: Final = len(b"HTTP/1.1 200")
 
 
 @attrs.define(eq=False, repr=False)
@@ -106,39 +107,45 @@ def _released(exchange: Exchange, protocol: Any) -> None:
 
 
 class LateConnection(asyncio.Protocol):
-    """Listens for the answer to a request that nobody waits for any more, and reads nothing of it."""
+    """Listens for the answer to a request that nobody waits for any more, and reads its status."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
-        self._tell: Callable[[bool], None] | None = None
-        self._lost = False
+        self._tell: Callable[[int | None], None] | None = None
+        self._head = b""
+        self._status: int | None = None
+        self._over = False
         transport.set_protocol(self)
 
-    def listen(self, tell: Callable[[bool], None]) -> None:
-        """Have it tell once: whether an answer began, or the connection has gone."""
+    def listen(self, tell: Callable[[int | None], None]) -> None:
+        """Have it tell once: the status of the answer, or nothing if the connection has gone."""
         self._tell = tell
-        if self._lost:
-            self._end(answered=False)
+        if self._over:
+            self._end()
 
     def close(self) -> None:
         """Close it, and tell nothing."""
         self._tell = None
-        self._transport.abort()
+        self._end()
 
-    def data_received(self, _data: bytes) -> None:
+    def data_received(self, data: bytes) -> None:
         """The answer begins."""
-        self._end(answered=True)
+        self._head += data[: _STATUS_ENDS - len(self._head)]
+        if len(self._head) == _STATUS_ENDS and not self._over:
+            status = self._head[-3:]
+            self._status = int(status) if status.isdigit() else None
+            self._end()
 
     def connection_lost(self, _error: Exception | None) -> None:
         """The server has closed it, or this side has."""
-        self._lost = True
-        self._end(answered=False)
+        self._end()
 
-    def _end(self, *, answered: bool) -> None:
+    def _end(self) -> None:
+        self._over = True
         self._transport.abort()
         tell, self._tell = self._tell, None
         if tell is not None:
-            tell(answered)
+            tell(self._status)
 
 
 def _has_served(protocol: Any) -> bool:

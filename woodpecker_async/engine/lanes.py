@@ -162,15 +162,17 @@ class Lane:
         size = self.window.size
         if not _LEFT_BEHIND or (backlog := _LEFT_BEHIND.get(self._name)) is None:
             self.gate.limit = size
+            self.gate.newest_first = False
             return
         # What nobody waits for any more takes nothing from the window, which is about what we know of the
         # server, but from what the server has room for.
         now = self._lanes.now()
         ceiling = self.window.ceiling
-        limit = backlog.limit(size, ceiling, now)
+        limit = backlog.limit(size, ceiling, inside, now)
         if not limit and not inside and backlog.try_one(now):
-            limit = backlog.limit(size, ceiling, now)
+            limit = backlog.limit(size, ceiling, inside, now)
         self.gate.limit = limit
+        self.gate.newest_first = backlog.missed
         if backlog.expire(now):
             _LEFT_BEHIND.pop(self._name, None)
         elif self._timer is None:
@@ -303,7 +305,12 @@ class Lane:
     def _leave_behind(self, permit: Permit, slots: Slots | None) -> None:
         now = self._lanes.now()
         seconds = held_for(now - permit.sent, self._lanes.limits.queue_wait, cut=permit.outcome == "cut")
-        request = AbandonedRequest(sent=permit.sent, given_up=now, until=now + seconds, connection=permit.connection)
+        request = AbandonedRequest(
+            sent=permit.sent,
+            given_up=now,
+            until=now + seconds,
+            connection=permit.connection,
+        )
         if slots is not None:
             self._count_down(slots)
             request.give_back = slots.hold(seconds)
@@ -312,10 +319,9 @@ class Lane:
             request.connection.listen(partial(self._heard, request))
         _LEFT_BEHIND.setdefault(self._name, Backlog()).add(request)
 
-    def _heard(self, request: AbandonedRequest, answered: bool) -> None:
-        request.connection = None
-        if answered and (backlog := self.backlog) is not None:
-            backlog.answered_late(request)
+    def _heard(self, request: AbandonedRequest, status: int | None) -> None:
+        if (backlog := self.backlog) is not None:
+            backlog.heard(request, status, self._lanes.now())
         self._changed()
         self.forget_if_idle()
 
