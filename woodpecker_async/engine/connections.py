@@ -26,7 +26,6 @@ import asyncio
 import select
 from collections.abc import Callable
 from contextvars import ContextVar
-from functools import partial
 from typing import Any, Final
 
 import aiohttp
@@ -90,17 +89,25 @@ class GuardedRequest(aiohttp.ClientRequest):
             raise UnfitConnectionError
         protocol._parser = protocol._woodpecker_answer = _OneAnswer(protocol)
         exchange.sent = True
-        conn.add_callback(partial(_released, exchange, protocol))
         return await super().send(conn)
 
 
-def _released(exchange: Exchange, protocol: Any) -> None:
-    """The connection is being given back or closed: keep it, if an answer is still to come."""
+class KeptResponse(aiohttp.ClientResponse):
+    """A response that keeps its connection open, if it is given up before it has begun."""
+
+    def close(self) -> None:
+        """Close it."""
+        if self.connection is not None:
+            _keep(self.connection.protocol)
+        super().close()
+
+
+def _keep(protocol: Any) -> None:
     transport = protocol.transport
     if protocol._woodpecker_answer.payload is not None or transport is None or transport.is_closing():
         return
     try:
-        exchange.kept = LateConnection(transport)
+        current.get().kept = LateConnection(transport)
     except (AttributeError, NotImplementedError):  # a transport of somebody's own, and not a whole one
         return
     protocol.connection_lost(None)  # aiohttp gives back what is not there any more

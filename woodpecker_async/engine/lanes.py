@@ -53,33 +53,35 @@ class Permit:
         operation: what was asked for: latencies are compared within one operation.
         latency: seconds from sending to the last byte, of a success.
         connection: listens for the answer to an abandoned request.
+        slots: those that processes share, if one of them is held.
     """
 
-    __slots__ = ("_held", "_lane", "_shares", "_slots", "connection", "latency", "operation", "outcome", "sent")
+    outcome: Outcome = "unsent"
+    sent = 0.0
+    operation = ""
+    latency = 0.0
+    connection: LateAnswer | None = None
+    slots: Slots | None = None
+    _held = False
 
     def __init__(self, lane: "Lane", shares: bool) -> None:
-        self.outcome: Outcome = "unsent"
-        self.sent = 0.0
-        self.operation = ""
-        self.latency = 0.0
-        self.connection: LateAnswer | None = None
         self._lane = lane
         self._shares = shares
-        self._held = False
-        self._slots: Slots | None = None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
+        lane = self._lane
         if self._held:
-            self._lane.end(self)
-        self._lane.forget_if_idle()
+            lane.end(self)
+        if lane.key is not None:
+            lane.forget_if_idle()
 
     def acquire_now(self) -> bool:
         """Take the place, if that needs no waiting."""
         lane = self._lane
-        if lane.asks(self._shares) or not lane.gate.enter_now():
+        if (lane.slots is not None and lane.asks(self._shares)) or not lane.gate.enter_now():
             return False
         if lane.total.enter_now():
             self._held = True
@@ -100,7 +102,7 @@ class Permit:
             await lane.total.enter(priority, again=again)
             try:
                 if lane.asks(self._shares):
-                    self._slots = await lane.take_slot(self._shares)
+                    self.slots = await lane.take_slot(self._shares)
             except BaseException:
                 lane.total.leave()
                 raise
@@ -119,16 +121,12 @@ class Permit:
         slots = self._lane.slots
         return None if slots is None or not self._shares else slots.trouble
 
-    def slots_taken(self) -> Slots | None:
-        """The shared place that is held, to be given back by whoever asks; asked once."""
-        slots, self._slots = self._slots, None
-        return slots
-
 
 class Lane:
     """The way to one account of the server.
 
     Attributes:
+        key: the company, if each has a lane.
         window: finds out how many may be in flight.
         gate: lets in as many.
         total: the gate that all lanes of the account pass as well.
@@ -139,12 +137,12 @@ class Lane:
     _timer: asyncio.TimerHandle | None = None
 
     def __init__(self, lanes: "Lanes", key: int | None, window: AdaptiveWindow) -> None:
+        self.key = key
         self.window = window
         self.gate = Gate(window.size)
         self.total = lanes.total
         self.slots: Slots | None = None
         self._lanes = lanes
-        self._key = key
         self._name = f"{lanes.account} {key}"
         if _LEFT_BEHIND:
             self._sweep()
@@ -210,8 +208,8 @@ class Lane:
 
     def forget_if_idle(self) -> None:
         """A company's lane ends with its last user; what it left behind is remembered by its name."""
-        if self._key is not None and self.idle:
-            self._lanes.forget(self._key, self)
+        if self.key is not None and self.idle:
+            self._lanes.forget(self.key, self)
 
     def bound(self, ceiling: int) -> None:
         """Another session of the account asks for less, or one that asked for less has gone."""
@@ -254,11 +252,6 @@ class Lane:
             self._taken += 1
         return slots
 
-    def _give_back(self, slots: Slots | None, after: float) -> None:
-        if slots is not None:
-            self._count_down(slots)
-            slots.give_back(after)
-
     def _count_down(self, slots: Slots) -> None:
         if slots is self.slots and self._taken:
             self._taken -= 1
@@ -267,11 +260,10 @@ class Lane:
 
     def end(self, permit: Permit) -> None:
         """A request is over, in one way or another: learn from it, and let the next in."""
-        slots = permit.slots_taken()
-        outcome = permit.outcome
+        slots, outcome = permit.slots, permit.outcome
         rest = 0.0
         if outcome == "success":
-            self._learn(permit, slots)
+            self._learn(permit)
         elif outcome == "refused":
             now = self._lanes.now()
             self.window.refused(now)
@@ -279,30 +271,33 @@ class Lane:
             _LEFT_BEHIND.setdefault(self._name, Backlog()).refused(permit.sent, now)
             rest = _REST
         elif outcome in ("abandoned", "cut"):
-            self._leave_behind(permit, slots)
-            slots = permit.connection = None
-        if permit.connection is not None:
+            self._leave_behind(permit)
+            slots = None
+        elif permit.connection is not None:
             permit.connection.close()
         if _LEFT_BEHIND and outcome in ("success", "answered") and (backlog := self.backlog) is not None:
             backlog.answered(permit.sent)
         self._adjust(self.gate.inside - 1)
         self.total.leave()
         self.gate.leave()
-        self._give_back(slots, rest)
+        if slots is not None:
+            self._count_down(slots)
+            slots.give_back(rest)
 
-    def _learn(self, permit: Permit, slots: Slots | None) -> None:
-        inside, now = self.gate.inside, permit.sent + permit.latency
-        if self._key is not None and inside == 1 and not self.gate.waiting and self.backlog is None:
+    def _learn(self, permit: Permit) -> None:
+        inside, latency = self.gate.inside, permit.latency
+        now = permit.sent + latency
+        if self.key is not None and inside == 1 and not self.gate.waiting and self.backlog is None:
             pass  # the lane ends here, and what it would learn with it
-        elif slots is None:
-            self.window.answered(permit.operation, permit.latency, now, full=inside >= self.gate.limit)
+        elif permit.slots is None:
+            self.window.answered(permit.operation, latency, now, full=inside >= self.gate.limit)
         else:  # who waits for a place that processes share is not in flight yet
             taken = self._taken
             full, crowded = taken >= self.gate.limit, inside > taken
-            self.window.answered(permit.operation, permit.latency, now, full=full, crowded=crowded)
-        self._lanes.refusals.answered(permit.latency)
+            self.window.answered(permit.operation, latency, now, full=full, crowded=crowded)
+        self._lanes.refusals.answered(latency)
 
-    def _leave_behind(self, permit: Permit, slots: Slots | None) -> None:
+    def _leave_behind(self, permit: Permit) -> None:
         now = self._lanes.now()
         seconds = held_for(now - permit.sent, self._lanes.limits.queue_wait, cut=permit.outcome == "cut")
         request = AbandonedRequest(
@@ -311,7 +306,7 @@ class Lane:
             until=now + seconds,
             connection=permit.connection,
         )
-        if slots is not None:
+        if (slots := permit.slots) is not None:
             self._count_down(slots)
             request.give_back = slots.hold(seconds)
         if request.connection is not None:

@@ -21,6 +21,7 @@ from yarl import URL
 from woodpecker_async.engine.connections import (
     Exchange,
     GuardedRequest,
+    KeptResponse,
     LateConnection,
     UnfitConnectionError,
     current,
@@ -91,6 +92,7 @@ class Transport:
             connector_owner=False,
             cookie_jar=aiohttp.DummyCookieJar(),
             request_class=GuardedRequest,
+            response_class=KeptResponse,
             auto_decompress=False,
             max_line_size=_LONGEST_HEADER,
             max_field_size=_LONGEST_HEADER,
