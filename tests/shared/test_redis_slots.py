@@ -459,7 +459,7 @@ async def test_what_a_user_needs_is_what_is_said(redis_server: RedisServer) -> N
         enough = RedisBackend(url, "local", "a", lambda: 2, LEASE)
         assert await is_free(enough.slots("all"), 5)
         await enough.aclose()
-        for command in ("subscribe", "evalsha", "hgetall"):
+        for command in ("subscribe", "evalsha", "time", "hgetall", "hset", "hdel", "hincrby", "pexpire", "publish"):
             redis.execute_command(*f"ACL SETUSER app -{command}".split())
             lacking = RedisBackend(url, "local", "a", lambda: 2, LEASE)
             with pytest.raises(ConfigError, match="does not let this user do what is needed"):

@@ -496,8 +496,8 @@ class Lanes:
             ConfigError: it wants to share with other processes in another way than the sessions that are here.
         """
         shares = limits.shared is not None
-        if shares and self._backend is None:  # it was refused before; perhaps somebody has mended it
-            self._share(limits)
+        if shares and (limits.shared, limits.shared_outage) != self._shared:
+            self._share(limits)  # it was refused before; perhaps somebody has mended it
             self._agree()
         return Permit(self.lane(company_id), shares)
 

@@ -46,7 +46,6 @@ if not run then
   run = me .. ' ' .. now
   redis.call('HSET', runs, 'run', run)
 end
-redis.call('PEXPIRE', runs, 1000 * lease)
 local answers = {run, now - string.match(run, '%d+$')}
 for n = 1, #KEYS - 1 do
   local key = KEYS[n]
@@ -102,6 +101,8 @@ for n = 1, #KEYS - 1 do
   redis.call('PEXPIRE', key, 2 * lease)
   answers[n + 2] = {mine.granted, known}
 end
+-- At the end: behind a command that takes no memory, a full Redis would let a script write on.
+redis.call('PEXPIRE', runs, 1000 * lease)
 return answers
 """
 _DIGEST: Final = sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()  # what Redis calls the script by
