@@ -28,27 +28,27 @@ async def microseconds(limits: Limits, turns: int, at_once: int) -> float:
     """A turn, on average."""
     member, lanes = _Member(), Lanes(f"benchmark {time.monotonic_ns()}")
     lanes.join(member, limits)
-    with lanes.lane(None) as lane:
-        lane.window.size = lane.window.limit
-        lane.bound(lane.window.limit)
-        left, inside, most = iter(range(turns)), 0, 0
+    lane = lanes.lane(None)
+    lane.window.size = lane.window.limit
+    lane.bound(lane.window.limit)
+    left, inside, most = iter(range(turns)), 0, 0
 
-        async def caller() -> None:
-            nonlocal inside, most
-            for _ in left:
-                await lane.enter("interactive")
+    async def caller() -> None:
+        nonlocal inside, most
+        for _ in left:
+            with lanes.permit(None, limits) as permit:
+                await permit.acquire("interactive")
                 inside += 1
                 most = max(most, inside)
                 await asyncio.sleep(0)
                 inside -= 1
-                lane.left()
 
-        await lane.enter("interactive")  # connected
-        lane.left()
-        began = time.perf_counter()
-        await asyncio.gather(*(caller() for _ in range(at_once)))
-        took = time.perf_counter() - began
-        assert most == at_once
+    with lanes.permit(None, limits) as permit:
+        await permit.acquire("interactive")  # connected
+    began = time.perf_counter()
+    await asyncio.gather(*(caller() for _ in range(at_once)))
+    took = time.perf_counter() - began
+    assert most == at_once
     lanes.leave(member)
     await lanes.aclose()
     return took / turns * 1e6

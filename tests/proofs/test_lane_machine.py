@@ -7,6 +7,8 @@ each step: the bounds, the order, that nobody waits where there is room; and at 
 
 import asyncio
 import itertools
+import time
+from collections.abc import Callable
 from typing import Any
 
 import attrs
@@ -16,8 +18,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from woodpecker_async.engine.gate import Gate
-from woodpecker_async.engine.lanes import Lane, Lanes
+from woodpecker_async.engine.lanes import _LEFT_BEHIND, Lane, Lanes
 from woodpecker_async.options import Limits, Priority
+
+MACHINES = itertools.count()
 
 PRIORITIES: tuple[Priority, ...] = ("interactive", "bulk")
 
@@ -35,6 +39,18 @@ class Member:
     """A session, as far as the lanes are concerned."""
 
 
+class Late:
+    """A connection on which the answer may still come."""
+
+    tell: Callable[[int | None], None] | None = None
+
+    def listen(self, tell: Callable[[int | None], None]) -> None:
+        self.tell = tell
+
+    def close(self) -> None:
+        self.tell = None
+
+
 @attrs.define(eq=False)
 class Visitor:
     number: int
@@ -48,28 +64,28 @@ class Visitor:
     entered: float = 0.0
     task: "asyncio.Task[None] | None" = None
     passed_by: int = 0
+    late: Late | None = None
 
 
 class LaneMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.loop = HandLoop()
-        self.lanes = Lanes()
+        self.lanes = Lanes(f"machine {next(MACHINES)}", now=self.loop.time)
         self.members: list[Member] = []
         self.visitors: list[Visitor] = []
         self.numbers = itertools.count()
-        self.abandoned: list[tuple[Lane, float]] = []
         self.problems: list[str] = []
         self.watch_the_total()
 
     def watch_the_total(self) -> None:
         """Note who has a place in a lane and has to wait for one in the total."""
         self.waited_at_total: set[asyncio.Task[Any] | None] = set()
-        total = self.lanes._total
+        total = self.lanes.total
         enter = total.enter
 
         async def noted(priority: Priority, *, again: bool = False) -> None:
-            if total.inside >= self.lanes._refusals.size or total.waiting:
+            if total.inside >= self.lanes.refusals.size or total.waiting:
                 self.waited_at_total.add(asyncio.current_task())
             await enter(priority, again=again)
 
@@ -79,31 +95,21 @@ class LaneMachine(RuleBasedStateMachine):
 
     async def visit(self, visitor: Visitor) -> None:
         """As `Engine._attempt` does it."""
-        with self.lanes.lane(visitor.company) as lane:
-            visitor.lane = lane
+        with self.lanes.permit(visitor.company, self.lanes.limits) as permit:
+            visitor.lane = lane = permit._lane
             visitor.came = self.loop.now
-            if not lane.enter_now():
-                await lane.enter(visitor.priority, again=visitor.again)
-            visitor.inside, visitor.entered = True, self.loop.now
+            if not permit.acquire_now():
+                await permit.acquire(visitor.priority, again=visitor.again)
+            visitor.inside, visitor.entered, permit.sent = True, self.loop.now, self.loop.now
             self.judge_entry(visitor, lane)
-            how = "cancelled"
+            visitor.late = Late() if visitor.number % 3 else None
+            permit.abandon(visitor.late)
             try:
-                how = await visitor.order
+                permit.outcome = await visitor.order
             finally:
                 visitor.inside = False
-                self.leave(lane, how, visitor)
-
-    def leave(self, lane: Lane, how: str, visitor: Visitor) -> None:
-        now = self.loop.now
-        if how == "succeed":
-            lane.succeeded("GET /x", now - visitor.entered, now)
-        elif how == "refuse":
-            lane.refused(now)
-        elif how == "fail":
-            lane.left()
-        else:  # given up or cancelled: the server may work on
-            self.abandoned.append((lane, now + 15))
-            lane.abandoned(15)
+            permit.operation, permit.latency = "GET /x", self.loop.now - visitor.entered
+            permit.connection = None if permit.outcome in ("success", "answered", "refused", "unsent") else visitor.late
 
     # What must hold when somebody enters ------------------------------------------------------------------
 
@@ -112,15 +118,20 @@ class LaneMachine(RuleBasedStateMachine):
         here = [other for other in inside if other.lane is lane]
         # A lane may be lowered, or its window shrink, while one that has a place in it waits for the total.
         if visitor.task not in self.waited_at_total:
-            self.expect(len(here) + lane._abandoned <= lane.window.ceiling, "above the bound of the lane")
+            behind = len(lane.backlog or ())
+            room = max(lane.window.size, min(lane.window.ceiling, 7))
+            self.expect(len(here) + behind <= room, "above what the server has room for")
             self.expect(len(here) <= lane.window.size, "above the window")
         self.expect(lane.window.ceiling <= self.lanes._ceiling, "a ceiling above the limits")
         self.expect(len(inside) <= self.lanes.limits.total, "above the total")
         waiting = [other for other in self.visitors if other.lane is lane and not other.inside and self.alive(other)]
         same = [other for other in waiting if other.priority == visitor.priority]
-        if not visitor.again:
+        if not visitor.again and lane.backlog is None:  # else who came last may go first
             self.expect(all(other.number > visitor.number for other in same), "somebody waited longer")
-        if visitor.priority == "interactive":
+        if lane.backlog is not None:
+            for other in waiting:
+                other.passed_by = 0
+        elif visitor.priority == "interactive":
             for other in waiting:
                 if other.priority == "bulk":
                     other.passed_by += 1
@@ -213,7 +224,7 @@ class LaneMachine(RuleBasedStateMachine):
 
     @rule(
         count=st.integers(1, 12),
-        how=st.sampled_from(["succeed"] * 4 + ["refuse", "fail", "abandon"]),
+        how=st.sampled_from(["success"] * 4 + ["refused", "answered", "unsent", "abandoned", "cut"]),
         seconds=st.sampled_from([0.0, 0.01, 0.1, 1.0]),
     )
     def leave_in_order(self, count: int, how: str, seconds: float) -> None:
@@ -223,7 +234,9 @@ class LaneMachine(RuleBasedStateMachine):
                 min(inside, key=lambda visitor: visitor.number).order.set_result(how)
                 self.step()
 
-    @rule(which=st.integers(0, 20), how=st.sampled_from(["succeed", "refuse", "fail", "abandon"]))
+    @rule(
+        which=st.integers(0, 20), how=st.sampled_from(["success", "refused", "answered", "unsent", "abandoned", "cut"])
+    )
     def leave_anyhow(self, which: int, how: str) -> None:
         if inside := self.inside():
             inside[which % len(inside)].order.set_result(how)
@@ -242,7 +255,7 @@ class LaneMachine(RuleBasedStateMachine):
     @rule(
         which=st.integers(0, 20),
         turns=st.integers(0, 4),
-        other=st.sampled_from(["succeed", "fail", "refuse", "abandon"]),
+        other=st.sampled_from(["success", "answered", "refused", "abandoned"]),
     )
     def cancel_while_a_place_is_given(self, which: int, turns: int, other: str) -> None:
         """Somebody leaves, and a few turns of the loop later a waiting one is cancelled: just let in, or not."""
@@ -262,6 +275,15 @@ class LaneMachine(RuleBasedStateMachine):
         if self.alive(victim):
             self.cancel(victim, 0)
 
+    @rule(which=st.integers(0, 20), status=st.sampled_from([200, 200, 404, 429, 504, None]))
+    def answer_late(self, which: int, status: int | None) -> None:
+        """The server has got past one that was given up, or hangs up."""
+        lanes = [lane for lane in self.lanes._by_company.values() if lane.backlog is not None]
+        waiting = [request for lane in lanes for request in lane.backlog._requests if request.connection]
+        if waiting:
+            waiting[which % len(waiting)].connection.tell(status)
+            self.step()
+
     def cancel(self, visitor: Visitor, turns: int) -> None:
         self.step(turns)
         if not self.alive(visitor):
@@ -280,22 +302,21 @@ class LaneMachine(RuleBasedStateMachine):
     def windows_are_sane(self) -> None:
         for lane in self.lanes._by_company.values():
             assert 1 <= lane.window.size <= lane.window.ceiling <= self.lanes._ceiling
-            assert lane._abandoned >= 0
-        assert 1 <= self.lanes._refusals.size <= self.lanes.limits.total
+        assert 1 <= self.lanes.refusals.size <= self.lanes.limits.total
 
     @invariant()
     def places_are_accounted_for(self) -> None:
         inside = [visitor for visitor in self.visitors if visitor.inside]
-        assert self.lanes._total.inside == len(inside)
-        at_the_total = self.lanes._total.waiting
-        in_lanes = sum(lane._gate.inside for lane in {visitor.lane for visitor in self.visitors})
+        assert self.lanes.total.inside == len(inside)
+        at_the_total = self.lanes.total.waiting
+        in_lanes = sum(lane.gate.inside for lane in {visitor.lane for visitor in self.visitors})
         assert in_lanes == len(inside) + at_the_total
 
     @invariant()
     def nobody_waits_where_there_is_room(self) -> None:
         for lane in {visitor.lane for visitor in self.visitors}:
-            assert not lane._gate.waiting or lane._gate.inside >= lane._gate.limit
-        assert not self.lanes._total.waiting or self.lanes._total.inside >= self.lanes._refusals.size
+            assert not lane.gate.waiting or lane.gate.inside >= lane.gate.limit
+        assert not self.lanes.total.waiting or self.lanes.total.inside >= self.lanes.refusals.size
 
     def teardown(self) -> None:
         """Everybody ends; then no place is lost, and as many as the window says enter at once."""
@@ -316,26 +337,26 @@ class LaneMachine(RuleBasedStateMachine):
                 break
             self.loop.now += 0.01
             for visitor in self.inside():
-                visitor.order.set_result("fail")
+                visitor.order.set_result("answered")
             self.step()
             if not self.inside():
                 self.loop.now += 20  # all places are taken by what was given up
         assert not self.visitors, "somebody never got in"
         self.loop.now += 20
         self.step()
-        assert self.lanes._total.idle
+        assert self.lanes.total.idle
         assert all(lane.idle for lane in lanes)
         for company in range(3):
             for _ in range(80):
                 self.come("bulk", company, again=False)
             self.step()
             lane = self.visitors[0].lane
-            assert len(self.inside()) == min(lane.window.size, self.lanes._refusals.size)
+            assert len(self.inside()) == min(lane.window.size, self.lanes.refusals.size)
             for visitor in self.waiting():
                 visitor.task.cancel()
             self.step()
             for visitor in self.inside():
-                visitor.order.set_result("fail")
+                visitor.order.set_result("answered")
             self.step()
 
 
@@ -344,16 +365,15 @@ TestLanes.settings = settings(max_examples=40, stateful_step_count=40)
 
 
 async def test_bulk_gets_in_within_eight_turns_through_a_lane() -> None:
-    lanes, member = Lanes(), Member()
+    lanes, member = Lanes("eight turns"), Member()
     lanes.join(member, Limits(max_in_flight=1))
     order: list[str] = []
 
     async def visit(priority: Priority) -> None:
-        with lanes.lane(None) as lane:
-            await lane.enter(priority)
+        with lanes.permit(None, lanes.limits) as permit:
+            await permit.acquire(priority)
             order.append(priority)
             await asyncio.sleep(0)
-            lane.left()
 
     async with asyncio.TaskGroup() as group:
         for priority in ["interactive"] * 70 + ["bulk"] * 10:
@@ -385,49 +405,50 @@ async def test_cancelled_bulk_requests_do_not_make_the_next_one_wait() -> None:
 
 @pytest.mark.parametrize("mode", ["account", "discover"])
 async def test_when_the_session_with_the_smaller_limit_goes_the_lane_opens_again(mode: Any) -> None:
-    lanes, staying, passing = Lanes(), Member(), Member()
+    lanes, staying, passing = Lanes("opens again"), Member(), Member()
     lanes.join(staying, Limits(lanes=mode))
-    with lanes.lane(None) as lane:
-        ceiling = lane.window.ceiling
+    lane = lanes.lane(None)
+    ceiling = lane.window.ceiling
     lanes.join(passing, Limits(lanes=mode, max_in_flight=1, total=1))
     assert lane.window.ceiling == 1
     lanes.leave(passing)
     assert lane.window.ceiling == ceiling
 
 
-async def test_a_companys_lane_is_forgotten_when_its_quarantine_is_over() -> None:
-    lanes, member = Lanes(), Member()
-    lanes.join(member, Limits(lanes="company"))
+async def test_a_companys_lane_is_forgotten_when_nothing_is_left_behind() -> None:
+    lanes, member = Lanes("forgotten"), Member()
+    lanes.join(member, Limits(lanes="company", queue_wait=0.01))
     for company in range(10):
-        with lanes.lane(company) as lane:
-            await lane.enter("bulk")
-            lane.abandoned(0.001)
-    await asyncio.sleep(0.05)
-    assert not lanes._by_company
+        with lanes.permit(company, lanes.limits) as permit:
+            await permit.acquire("bulk")
+            permit.sent = time.monotonic()
+            permit.abandon(None)
+    assert len(lanes._by_company) == 10
+    async with asyncio.timeout(10):
+        while lanes._by_company:
+            await asyncio.sleep(0.05)
+    assert not any(name.startswith("forgotten") for name in _LEFT_BEHIND)
 
 
 async def test_a_lane_that_was_made_anew_is_not_forgotten_with_the_one_before() -> None:
     """Who was cancelled while it waited may wake when others have ended its lane and begun the next."""
-    lanes, member = Lanes(), Member()
+    lanes, member = Lanes("anew"), Member()
     lanes.join(member, Limits(lanes="company", max_in_flight=1))
 
     async def visit() -> None:
-        with lanes.lane(1) as lane:
-            await lane.enter("bulk")
-            lane.left()
+        with lanes.permit(1, lanes.limits) as permit:
+            await permit.acquire("bulk")
 
-    with lanes.lane(1) as before:
-        await before.enter("bulk")
+    with lanes.permit(1, lanes.limits) as before:
+        await before.acquire("bulk")
         waiting = asyncio.create_task(visit())
         await asyncio.sleep(0)
         waiting.cancel()
-        before.left()
-    with lanes.lane(1) as anew:
-        assert anew is not before
-        await anew.enter("bulk")
+    with lanes.permit(1, lanes.limits) as anew:
+        assert anew._lane is not before._lane
+        await anew.acquire("bulk")
         await asyncio.wait([waiting])
-        assert lanes.lane(1) is anew
-        anew.left()
+        assert lanes.lane(1) is anew._lane
     assert not lanes._by_company
 
 
@@ -437,8 +458,8 @@ def test_who_waits_for_the_total_is_not_overtaken_by_who_wakes_later() -> None:
     machine.first_member(limits=Limits(max_in_flight=4, lanes="company", total=4))
     machine.enter(again=False, company=2, count=10, priority="interactive")
     machine.enter(again=False, company=0, count=1, priority="interactive")
-    machine.leave_anyhow(how="succeed", which=0)
-    machine.leave_in_order(count=1, how="succeed", seconds=0.0)
+    machine.leave_anyhow(how="success", which=0)
+    machine.leave_in_order(count=1, how="success", seconds=0.0)
     machine.enter(again=False, company=1, count=1, priority="interactive")
-    machine.leave_anyhow(how="succeed", which=0)
+    machine.leave_anyhow(how="success", which=0)
     machine.teardown()

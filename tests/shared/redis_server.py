@@ -2,6 +2,7 @@
 
 import shutil
 import socket
+import ssl
 import subprocess
 import time
 from collections.abc import Iterator
@@ -17,13 +18,20 @@ BINARY = shutil.which("redis-server") or shutil.which("valkey-server")
 
 
 class RedisServer:
-    """Started at once; `stop` and `start` as often as wanted, on the same port, with nothing kept."""
+    """Started at once; `stop` and `start` as often as wanted, on the same port, with nothing kept.
 
-    def __init__(self, directory: Path, *, password: str | None = None) -> None:
+    Args:
+        directory: for what it writes.
+        password: it wants one.
+        tls: speak TLS; the directory of `ca.pem`, `cert.pem` and `key.pem`.
+    """
+
+    def __init__(self, directory: Path, *, password: str | None = None, tls: Path | None = None) -> None:
         if BINARY is None:
             pytest.skip("no redis-server here; to run this: apt-get install redis-server")
         self._directory = directory
         self._password = password
+        self._tls = tls
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port: int = free.getsockname()[1]
@@ -40,7 +48,12 @@ class RedisServer:
         return f"unix://{self._directory / 'redis.sock'}"
 
     def start(self) -> None:
-        command = [str(BINARY), "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+        port = ["--port", str(self.port)]
+        if self._tls is not None:
+            port = ["--port", "0", "--tls-port", str(self.port), "--tls-auth-clients", "no"]
+            port += ["--tls-cert-file", str(self._tls / "cert.pem"), "--tls-key-file", str(self._tls / "key.pem")]
+            port += ["--tls-ca-cert-file", str(self._tls / "ca.pem")]
+        command = [str(BINARY), *port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
         command += ["--dir", str(self._directory), "--unixsocket", str(self._directory / "redis.sock")]
         if self._password is not None:
             command += ["--requirepass", self._password]
@@ -49,7 +62,7 @@ class RedisServer:
             if self._process.poll() is not None:
                 raise AssertionError("redis-server ended at once")
             try:
-                with socket.create_connection(("127.0.0.1", self.port), timeout=1) as greeting:
+                with self._connected() as greeting:
                     greeting.sendall(b"PING\r\n")
                     if greeting.recv(100):  # an answer, if only that it wants a password
                         return
@@ -57,6 +70,14 @@ class RedisServer:
                 pass
             time.sleep(0.01)
         raise AssertionError("redis-server does not answer")
+
+    def _connected(self) -> socket.socket:
+        plain = socket.create_connection(("127.0.0.1", self.port), timeout=1)
+        if self._tls is None:
+            return plain
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        return context.wrap_socket(plain)
 
     def stop(self) -> None:
         if self._process is not None:
@@ -66,10 +87,10 @@ class RedisServer:
 
 
 @contextmanager
-def running_redis(password: str | None = None) -> Iterator[RedisServer]:
+def running_redis(password: str | None = None, tls: Path | None = None) -> Iterator[RedisServer]:
     """A Redis in a directory of its own, stopped at the end."""
     with TemporaryDirectory(prefix="wr") as directory:  # short: the path of a socket must be
-        server = RedisServer(Path(directory), password=password)
+        server = RedisServer(Path(directory), password=password, tls=tls)
         try:
             yield server
         finally:

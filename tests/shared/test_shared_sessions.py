@@ -140,7 +140,7 @@ async def test_cancellation_anywhere_loses_no_place(shared: str | None, cancelle
 async def elsewhere(woodpecker: WoodpeckerSession) -> Backend:
     """What another process with the same key and limits would have."""
     lanes = await woodpecker._engine.lanes()
-    return backend(lanes.limits.shared, "local", lanes._account, lambda: lanes.limits.max_in_flight)
+    return backend(lanes.limits.shared, "local", lanes.account, lambda: lanes.limits.max_in_flight)
 
 
 async def test_an_abandoned_request_keeps_its_place_for_all(shared: str, no_tasks_left: None) -> None:
@@ -241,7 +241,7 @@ async def test_a_repeat_without_redis_ends_in_the_failure_before(redis_server: R
                 await asyncio.sleep(0.01)
             await asyncio.sleep(0.05)
             redis_server.stop()
-            with pytest.raises(errors.ServerError, match="is not there") as failed:
+            with pytest.raises(errors.ServerError, match="does not serve") as failed:
                 await call
             assert len(failed.value.attempts) == 1
 

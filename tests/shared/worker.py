@@ -10,7 +10,7 @@ import logging
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from tests.shared.processes import Child
@@ -78,11 +78,13 @@ async def main(
         order = (await asyncio.to_thread(sys.stdin.readline)).strip()
         assert lanes is shared_lanes(asyncio.get_running_loop(), base_url, woodpecker._engine.settings.key.fingerprint)  # type: ignore[union-attr]
         if order == "hold":
-            with lanes.lane(None) as lane:
-                lane.window.size = lane.window.limit
-                lane.bound(lane.window.limit)
+            lane = lanes.lane(None)
+            lane.window.size = lane.window.limit
+            lane.bound(lane.window.limit)
+            with ExitStack() as held:
                 for _ in range(calls):
-                    await lane.enter("interactive")
+                    permit = held.enter_context(lanes.permit(None, limits))
+                    await permit.acquire("interactive")
                 print('"held"', flush=True)
                 await asyncio.to_thread(sys.stdin.readline)
             return

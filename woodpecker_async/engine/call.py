@@ -20,7 +20,7 @@ from woodpecker_async.engine.account import account_name
 from woodpecker_async.engine.credentials import asked
 from woodpecker_async.engine.hidden import look_at
 from woodpecker_async.engine.home import Home, Homes
-from woodpecker_async.engine.lanes import Lane, Lanes
+from woodpecker_async.engine.lanes import Lanes, Outcome, Permit
 from woodpecker_async.engine.observe import Event, Observer
 from woodpecker_async.engine.operation import Operation, Reply
 from woodpecker_async.engine.protocol import Verdict
@@ -185,21 +185,22 @@ class Engine:
     async def _attempt(self, call: _Call, waited: float = 0.0) -> Verdict:
         listening = self._observer.listening
         key = await self._key()
-        with call.home.lanes_of(key).lane(call.company_id) as lane:
-            if not lane.enter_now():
-                await self._take_turn(call, lane)
-            self._begin(call, lane)
+        with call.home.lanes_of(key).permit(call.company_id, self.settings.limits) as permit:
+            if not permit.acquire_now():
+                await self._take_turn(call, permit)
+            permit.sent = self._begin(call)
             number = len(call.attempts) + 1
             if listening:
                 self._tell(call, "start", number, wait=waited)
-            verdict = await self._send(call, lane, key)
+            verdict = await self._send(call, permit, key)
+            permit.outcome, permit.latency = _outcome(verdict), verdict.elapsed
         failure = "" if verdict.ok else verdict.kind
         call.attempts.append(Attempt(number, verdict.status, failure, waited, verdict.elapsed))
         if listening or verdict.kind == "refused":
             self._tell(call, "end", number, verdict=verdict)
         return verdict
 
-    async def _take_turn(self, call: _Call, lane: Lane) -> None:
+    async def _take_turn(self, call: _Call, permit: Permit) -> None:
         """Wait for a place in the lane, as long as the deadline and `Timeouts.lane` allow."""
         clock, longest = self.settings.clock, self.settings.timeouts.lane
         again = bool(call.attempts)
@@ -208,66 +209,50 @@ class Engine:
             longest = left if longest is None else min(longest, left)
         try:
             if longest is None:
-                await lane.enter(call.terms.priority, again=again)
+                await permit.acquire(call.terms.priority, again=again)
             else:
                 async with asyncio.timeout(longest):
-                    await lane.enter(call.terms.priority, again=again)
+                    await permit.acquire(call.terms.priority, again=again)
         except TimeoutError:
-            raise self._no_turn(call, longest) from None
+            raise self._no_turn(call, longest, permit.trouble) from None
         except SlotsUnavailableError as error:
             raise SharedLaneError(str(error), **self._context(call)) from None
 
-    def _begin(self, call: _Call, lane: Lane) -> None:
-        """The turn has come; with the first one the deadline begins."""
+    def _begin(self, call: _Call) -> float:
+        """The turn has come, and the moment is returned; with the first one the deadline begins."""
         now = self.settings.clock.now()
         if call.deadline is None:
             call.deadline = now + call.terms.retry.deadline
         if self._closed or now >= call.deadline:
-            lane.left()
             raise self._closed_error() if self._closed else self._no_turn(call, 0.0)
         if call.operation.before_send is not None:
-            try:
-                call.operation.before_send()
-            except BaseException:
-                lane.left()
-                raise
+            call.operation.before_send()
+        return now
 
-    def _no_turn(self, call: _Call, longest: float | None) -> LaneTimeoutError:
-        return LaneTimeoutError(
-            f"no turn in the lane within {longest:g} s: other calls of this key are under way",
-            **self._context(call),
-        )
+    def _no_turn(self, call: _Call, longest: float | None, trouble: str | None = None) -> LaneTimeoutError:
+        reason = trouble or "other calls of this key are in flight, or were given up and are still at the server"
+        return LaneTimeoutError(f"no turn in the lane within {longest:g} s: {reason}", **self._context(call))
 
-    async def _send(self, call: _Call, lane: Lane, key: Secret) -> Verdict:
-        """Send one request, judge the outcome, and give the place in the lane back whatever happens."""
-        settings, clock = self.settings, self.settings.clock
+    async def _send(self, call: _Call, permit: Permit, key: Secret) -> Verdict:
+        """Send one request and judge the outcome."""
+        clock = self.settings.clock
         assert call.deadline is not None
-        verdict: Verdict | None = None
-        try:
-            request = self._request(call, key)
-            timeout = min(call.terms.attempt_timeout, call.deadline - clock.now())
-            call.sending = True
-            request_sent()
-            outcome = await call.home.transport.send(request, timeout)
-            call.sending = False
-            verdict = protocol.judge(
-                call.operation,
-                outcome,
-                key=key,
-                now=clock.utcnow,
-                maybe_done_before=call.lost is not None,
-            )
-            if (tell := call.operation.on_wire) and not (verdict.ok or verdict.kind in _UNKNOWN_KINDS or call.lost):
-                tell(False)
-        finally:
-            if verdict is None or verdict.kind == "timeout":
-                lane.abandoned(settings.limits.queue_wait)
-            elif verdict.kind == "refused":
-                lane.refused(clock.now())
-            elif verdict.ok:
-                lane.succeeded(call.operation.template, verdict.elapsed, clock.now())
-            else:
-                lane.left()
+        request = self._request(call, key)
+        timeout = min(call.terms.attempt_timeout, call.deadline - clock.now())
+        call.sending = True
+        permit.operation = call.operation.template
+        request_sent()
+        outcome = await call.home.transport.send(request, timeout, permit.abandon)
+        call.sending = False
+        verdict = protocol.judge(
+            call.operation,
+            outcome,
+            key=key,
+            now=clock.utcnow,
+            maybe_done_before=call.lost is not None,
+        )
+        if (tell := call.operation.on_wire) and not (verdict.ok or verdict.kind in _UNKNOWN_KINDS or call.lost):
+            tell(False)
         return verdict
 
     def _request(self, call: _Call, key: Secret) -> protocol.Request:
@@ -450,3 +435,21 @@ class Engine:
     @staticmethod
     def _closed_error() -> SessionClosedError:
         return SessionClosedError("the session has been closed: make a new one")
+
+
+def _outcome(verdict: Verdict) -> Outcome:
+    """What became of a request, as far as the server's queue is concerned."""
+    if verdict.ok:
+        return "success"
+    match verdict.kind:
+        case "refused":
+            return "refused"
+        case "timeout":
+            return "abandoned"
+        case "lost" if not verdict.stale:
+            return "cut"
+        case _ if verdict.status == 504:  # a gateway has given up; the server behind it may not have
+            return "cut"
+        case _ if verdict.settled or 400 <= (verdict.status or 0) < 500:
+            return "answered"
+    return "unsent"

@@ -16,6 +16,10 @@ There are three places to look:
 aiohttp has a public place from which to look, `ClientRequest.send`: an exception there comes before any byte
 is written, and closes the connection. The parser and the latest payload of a connection it keeps private;
 they are touched in this module only, and a test says if they move.
+
+An attempt that is given up before its answer began leaves its connection to `LateConnection`, which listens for
+that answer: it tells the lane that the server has got past the request (see `backlog`). aiohttp is told that the
+connection was lost, and has no part in it any more.
 """
 
 import asyncio
@@ -32,6 +36,7 @@ from woodpecker_async.engine.content_coding import ACCEPT_ENCODING
 
 _POLL: Final = getattr(select, "poll", None)
 _NOTHING: Final = ((), False, b"")
+_STATUS_ENDS: Final = len(b"HTTP/1.1 200")
 
 
 @attrs.define(eq=False, repr=False)
@@ -43,12 +48,14 @@ class Exchange:
         sent: the request may have left.
         answered: the head of an answer came.
         on_wire: told `True` when the request may leave.
+        kept: listens for the answer, which did not begin before the attempt was given up.
     """
 
     on_wire: Callable[[bool], None] | None = None
     reused: bool = False
     sent: bool = False
     answered: bool = False
+    kept: "LateConnection | None" = None
 
 
 current: Final[ContextVar[Exchange]] = ContextVar("exchange")
@@ -87,6 +94,69 @@ class GuardedRequest(aiohttp.ClientRequest):
         if exchange.on_wire is not None:
             exchange.on_wire(True)
         return await super().send(conn)
+
+
+class KeptResponse(aiohttp.ClientResponse):
+    """A response that keeps its connection open, if it is given up before it has begun."""
+
+    def close(self) -> None:
+        """Close it."""
+        if self.connection is not None:
+            _keep(self.connection.protocol)
+        super().close()
+
+
+def _keep(protocol: Any) -> None:
+    transport = protocol.transport
+    if protocol._woodpecker_answer.payload is not None or transport is None or transport.is_closing():
+        return
+    try:
+        current.get().kept = LateConnection(transport)
+    except (AttributeError, NotImplementedError):  # a transport of somebody's own, and not a whole one
+        return
+    protocol.connection_lost(None)  # aiohttp gives back what is not there any more
+
+
+class LateConnection(asyncio.Protocol):
+    """Listens for the answer to a request that nobody waits for any more, and reads its status."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._tell: Callable[[int | None], None] | None = None
+        self._head = b""
+        self._status: int | None = None
+        self._over = False
+        transport.set_protocol(self)
+
+    def listen(self, tell: Callable[[int | None], None]) -> None:
+        """Have it tell once: the status of the answer, or nothing if the connection has gone."""
+        self._tell = tell
+        if self._over:
+            self._end()
+
+    def close(self) -> None:
+        """Close it, and tell nothing."""
+        self._tell = None
+        self._end()
+
+    def data_received(self, data: bytes) -> None:
+        """The answer begins."""
+        self._head += data[: _STATUS_ENDS - len(self._head)]
+        if len(self._head) == _STATUS_ENDS and not self._over:
+            status = self._head[-3:]
+            self._status = int(status) if status.isdigit() else None
+            self._end()
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        """The server has closed it, or this side has."""
+        self._end()
+
+    def _end(self) -> None:
+        self._over = True
+        self._transport.abort()
+        tell, self._tell = self._tell, None
+        if tell is not None:
+            tell(self._status)
 
 
 def _has_served(protocol: Any) -> bool:

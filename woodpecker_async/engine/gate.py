@@ -18,9 +18,12 @@ class Gate:
     Attributes:
         limit: how many may be inside; may be set at any time, see `widened`.
         inside: how many are.
+        newest_first: within a priority, who came last enters first: while those in front give up, because they
+            have waited long, who came last is the one that still waits when the answer comes.
     """
 
     inside = 0
+    newest_first = False
     _since_bulk = 0
     _arriving = 0  # have been given a place, and their tasks have yet to wake
 
@@ -90,11 +93,13 @@ class Gate:
             turn.set_result(None)
 
     def _next(self) -> asyncio.Future[None] | None:
+        at = -1 if self.newest_first else 0
         for queue in (self._interactive, self._bulk):
-            while queue and queue[0].done():  # cancelled while it waited
-                queue.popleft()
+            while queue and queue[at].done():  # cancelled while it waited
+                del queue[at]
         if not self._interactive and not self._bulk:
             return None
         bulk_turn = self._bulk and (not self._interactive or self._since_bulk >= _BULK_TURN - 1)
         self._since_bulk = 0 if bulk_turn else self._since_bulk + 1
-        return (self._bulk if bulk_turn else self._interactive).popleft()
+        queue = self._bulk if bulk_turn else self._interactive
+        return queue.pop() if self.newest_first else queue.popleft()

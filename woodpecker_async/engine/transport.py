@@ -10,7 +10,7 @@ user passed in lends its connector and nothing else.
 import asyncio
 import math
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from functools import partial
 from ssl import SSLContext
 from typing import Final
@@ -19,7 +19,14 @@ import aiohttp
 from aiohttp import hdrs
 from yarl import URL
 
-from woodpecker_async.engine.connections import Exchange, GuardedRequest, UnfitConnectionError, current
+from woodpecker_async.engine.connections import (
+    Exchange,
+    GuardedRequest,
+    KeptResponse,
+    LateConnection,
+    UnfitConnectionError,
+    current,
+)
 from woodpecker_async.engine.content_coding import BodyDamagedError, BodyTooLargeError, codings, decode, not_decodable
 from woodpecker_async.engine.hidden import without_frames
 from woodpecker_async.engine.protocol import Answer, NoAnswer, Request
@@ -33,6 +40,11 @@ _INHERITED: Final[list[object]] = []
 # Heads grow on their way through proxies and content delivery networks; aiohttp's own bound is 8 KiB a line.
 _LONGEST_HEADER: Final = 64 * 1024
 _MOST_HEADERS: Final = 256
+
+
+def _nobody_asks(kept: LateConnection | None) -> None:
+    if kept is not None:
+        kept.close()
 
 
 class Transport:
@@ -82,6 +94,7 @@ class Transport:
             connector_owner=False,
             cookie_jar=aiohttp.DummyCookieJar(),
             request_class=GuardedRequest,
+            response_class=KeptResponse,
             auto_decompress=False,
             max_line_size=_LONGEST_HEADER,
             max_field_size=_LONGEST_HEADER,
@@ -117,15 +130,19 @@ class Transport:
             if self._borrowed is None:
                 await self._connector.close()
 
-    async def send(self, request: Request, timeout: float) -> Answer | NoAnswer:
+    async def send(
+        self, request: Request, timeout: float, unanswered: Callable[[LateConnection | None], None] = _nobody_asks
+    ) -> Answer | NoAnswer:
         """Send one request and read its whole answer.
 
         Args:
             request: what to send.
             timeout: seconds until the last byte must be there, whatever the server does.
+            unanswered: told at the end, if the request may have left and no whole answer came: of the connection
+                that listens for one, if it could be kept. It has to be closed.
         """
         try:
-            return await self._exchange(request, timeout)
+            return await self._exchange(request, timeout, unanswered)
         except BaseException as error:  # a cancellation, Ctrl-C, a coroutine that is thrown away, no memory left
             # It goes on from here, without the frames below, which hold the headers and the body.
             leaving = without_frames(error)
@@ -135,10 +152,13 @@ class Transport:
         finally:
             del leaving
 
-    async def _exchange(self, request: Request, timeout: float) -> Answer | NoAnswer:
+    async def _exchange(
+        self, request: Request, timeout: float, unanswered: Callable[[LateConnection | None], None]
+    ) -> Answer | NoAnswer:
         exchange = Exchange(on_wire=request.on_wire)
         current.set(exchange)  # and never reset: a coroutine may be thrown away in another context than it began in
         started = time.monotonic()
+        whole = False
         try:
             async with asyncio.timeout(timeout):
                 response = await self._response(request)
@@ -149,6 +169,7 @@ class Transport:
                     if response.status < 300:
                         raise
                     body, unreadable = b"", _reason(error)  # an error is an error also when its body was cut
+            whole = True
             return Answer(
                 status=response.status,
                 headers=response.headers,
@@ -158,6 +179,9 @@ class Transport:
             )
         except Exception as error:  # the promise above: nothing of aiohttp's gets out
             return _no_answer(error, exchange, timeout=timeout, elapsed=time.monotonic() - started)
+        finally:
+            if exchange.sent and not whole:
+                unanswered(exchange.kept)
 
     async def _response(self, request: Request) -> aiohttp.ClientResponse:
         exchange = current.get()

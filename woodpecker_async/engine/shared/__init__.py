@@ -21,8 +21,21 @@ class SlotsUnavailableError(Exception):
 class Slots(Protocol):
     """The places of one lane."""
 
-    async def take(self) -> None:
+    @property
+    def ready(self) -> bool:
+        """Whether places can be had, as far as is known: what they are kept in has served, and still does."""
+        ...
+
+    @property
+    def trouble(self) -> str | None:
+        """Why they cannot, if that is known."""
+        ...
+
+    async def take(self, *, optional: bool = False) -> None:
         """Wait for a place and take it. A cancelled wait takes none.
+
+        Args:
+            optional: wait only as long as places can be had.
 
         Raises:
             SlotsUnavailableError: see there.
@@ -35,6 +48,17 @@ class Slots(Protocol):
 
         Args:
             after: seconds for which it stays taken all the same.
+        """
+        ...
+
+    def hold(self, seconds: float) -> Callable[[], None]:
+        """Keep a place that was taken, beyond the end of this process if that can be.
+
+        Args:
+            seconds: for how long at most.
+
+        Returns:
+            What gives it back; to be called once.
         """
         ...
 

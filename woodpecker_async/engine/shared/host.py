@@ -64,10 +64,14 @@ class HostSlots:
         self._directory = private_directory()
         self._files: dict[int, int] = {}  # descriptors, by the number of the place; open since they were first tried
         self._held: list[int] = []
+        self._resting: list[int] = []  # held for what was given up
         self._trying = asyncio.Lock()
         _OPEN.add(self)
 
-    async def take(self) -> None:
+    ready = True
+    trouble = None
+
+    async def take(self, *, optional: bool = False) -> None:  # noqa: ARG002 - they can always be had
         """Wait for a place and take it."""
         async with self._trying:
             while not self._taken():  # noqa: ASYNC110 - nobody tells one process what another gives back
@@ -77,22 +81,44 @@ class HostSlots:
         """Give back a place; with `after` it rests so many seconds, also when this process ends before."""
         if not self._held:  # in a child, which inherited none
             return
-        file = self._files[self._held[-1]]
-        if after > 0:
-            until = time.monotonic() + min(after, _LONGEST_REST)
-            try:
-                os.pwrite(file, _UNTIL.pack(until), 0)
-            except OSError:  # the disk is full: it rests as long as this process lives
-                asyncio.get_running_loop().call_later(after, self.give_back)
-                return
+        number = self._held[-1]
+        if after > 0 and not self._rest(number, after):  # it rests as long as this process lives
+            asyncio.get_running_loop().call_later(after, self.give_back)
+            return
         self._held.pop()
         # Not by closing: a child that was forked meanwhile has this lock too.
-        fcntl.flock(file, fcntl.LOCK_UN)
+        fcntl.flock(self._files[number], fcntl.LOCK_UN)
+
+    def hold(self, seconds: float) -> Callable[[], None]:
+        """Keep a place that was taken; if this process ends before, it rests for what is left of the time."""
+        if not self._held:
+            return lambda: None
+        number = self._held[-1]
+        self._held.remove(number)
+        self._resting.append(number)
+        self._rest(number, seconds)
+
+        def give_back() -> None:
+            if number in self._resting:
+                self._resting.remove(number)
+                self._rest(number, 0.0)
+                fcntl.flock(self._files[number], fcntl.LOCK_UN)
+
+        return give_back
+
+    def _rest(self, number: int, seconds: float) -> bool:
+        """Write down until when the place stays taken though nobody holds the lock."""
+        until = time.monotonic() + min(seconds, _LONGEST_REST) if seconds > 0 else 0.0
+        try:
+            os.pwrite(self._files[number], _UNTIL.pack(until), 0)
+        except OSError:  # the disk is full
+            return False
+        return True
 
     def _taken(self) -> bool:
         # From the last to the first: the first ones are all that a process with a smaller limit has.
         for number in reversed(range(self._places())):
-            if number in self._held:
+            if number in self._held or number in self._resting:
                 continue
             file = self._files.get(number)
             if file is None:
@@ -130,12 +156,15 @@ class HostSlots:
     def leave_to_parent(self) -> None:
         """After a fork: the places are the parent's, and must not stay taken when it dies."""
         self._held.clear()
+        self._resting.clear()
         while self._files:
             os.close(self._files.popitem()[1])
 
     def __del__(self) -> None:
         while self._held:  # the event loop ended in the middle of requests
             self.give_back()
+        for number in self._resting:  # and the server with these may not be done
+            fcntl.flock(self._files[number], fcntl.LOCK_UN)
         self.leave_to_parent()
 
 

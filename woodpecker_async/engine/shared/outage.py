@@ -44,6 +44,7 @@ class Outage:
         self._where = where
         self._lease = lease
         self._why = ""
+        self._unstable = False  # it was forgotten again, before it was over
         self._grace: asyncio.TimerHandle | None = None  # kept when it has run out: there is an outage
 
     @property
@@ -75,6 +76,7 @@ class Outage:
     def settle(self) -> None:
         """Redis is back."""
         if self.begun:
+            self._unstable |= self.settling
             self.over_at = time.monotonic() + _SETTLE * self._lease
 
     def unsettle(self) -> None:
@@ -85,6 +87,7 @@ class Outage:
         """It is over."""
         self.cancel()
         self._grace = None
+        self._unstable = False
         self.over_at = math.inf
         _log.info("shared lane: Redis at %s is back", self._where, extra=self._fields)
 
@@ -104,10 +107,17 @@ class Outage:
 
     @property
     def refusal(self) -> str | None:
-        """Why calls fail, if they do: not while it settles."""
-        if self._policy == "fail" and self._after_grace and not self.settling:
-            return f"the Redis of Limits.shared, {self._where}, is not there: {self._why}"
-        return None
+        """Why calls fail, if they do: not while it settles, if it does so for the first time."""
+        return self.trouble if self._policy == "fail" and self._after_grace and not self._settles else None
+
+    @property
+    def trouble(self) -> str | None:
+        """What is wrong with Redis."""
+        return f"the Redis of Limits.shared, {self._where}, does not serve: {self._why}" if self.begun else None
+
+    @property
+    def _settles(self) -> bool:
+        return self.settling and not self._unstable
 
     @property
     def _after_grace(self) -> bool:

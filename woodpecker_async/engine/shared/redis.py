@@ -9,6 +9,7 @@ makes one at least every fifth of a lease while it has or wants a place. All tim
 """
 
 import asyncio
+import math
 import os
 import secrets
 import time
@@ -27,10 +28,14 @@ from woodpecker_async.secret import Secret
 # Seconds after which a process that says nothing is taken for dead.
 LEASE: Final = 5.0
 # Shares of a lease: how often a process speaks while it has something under way; how long Redis may take to
-# connect or to answer; how long between two tries to reach it.
+# connect or to answer; how long between two tries in an outage.
 _TICK: Final = 0.2
 _PATIENCE: Final = 0.4
-_RETRY: Final = 0.05
+_RETRY: Final = 0.2
+# Seconds between two tries at most; each may take two connections.
+_LONGEST_RETRY: Final = 1.0
+# So many connections in a row that were cut as soon as they had served are an outage.
+_CUTS: Final = 3
 
 _CLOSED: Final = "the session has been closed"
 
@@ -55,6 +60,17 @@ class RedisSlots:
         self.told = False
         self._backend = backend
         self._waiting: deque[asyncio.Future[None]] = deque()
+        self._optional: set[asyncio.Future[None]] = set()
+
+    @property
+    def ready(self) -> bool:
+        """Redis has served, and still does."""
+        return self._backend.ready
+
+    @property
+    def trouble(self) -> str | None:
+        """What is wrong with Redis."""
+        return self._backend.trouble
 
     @property
     def held(self) -> int:
@@ -66,12 +82,14 @@ class RedisSlots:
         """Places asked for so far, those taken back not counted."""
         return self.granted + sum(not turn.done() for turn in self._waiting)
 
-    async def take(self) -> None:
+    async def take(self, *, optional: bool = False) -> None:
         """Wait for a place and take it."""
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
-        self._backend.changed(self)
+        if optional:
+            self._optional.add(turn)
         try:
+            self._backend.changed(self)
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled() and turn.exception() is None:
@@ -79,6 +97,8 @@ class RedisSlots:
             else:
                 self._backend.changed(self)
             raise
+        finally:
+            self._optional.discard(turn)
 
     def give_back(self, after: float = 0.0) -> None:
         """Give back a place."""
@@ -88,6 +108,15 @@ class RedisSlots:
         elif self.held:
             self.returned += 1
             self._backend.changed(self)
+
+    def hold(self, seconds: float) -> Callable[[], None]:  # noqa: ARG002 - as long as this process lives
+        """Keep a place that was taken."""
+        return self.give_back
+
+    def take_back(self, granted: int) -> None:
+        """So many places have been granted so far, by a Redis that has forgotten whose they are: take none."""
+        self.returned += max(granted - self.granted, 0)
+        self.granted = max(granted, self.granted)
 
     def grant(self, granted: int) -> None:
         """So many places have been granted so far. What nobody waits for any more goes back."""
@@ -110,10 +139,17 @@ class RedisSlots:
         """Somebody waits for a place."""
         return any(not turn.done() for turn in self._waiting)
 
-    def refuse(self, kind: type[Exception], message: str) -> None:
-        """Nobody who waits gets a place; each gets an error."""
-        while (turn := self._next()) is not None:
-            turn.set_exception(kind(message))
+    def refuse(self, kind: type[Exception], message: str, *, optional: bool = False) -> None:
+        """Nobody who waits gets a place; each gets an error.
+
+        Args:
+            kind: of the error.
+            message: of the error.
+            optional: only those who can do without.
+        """
+        for turn in tuple(self._optional if optional else self._waiting):
+            if not turn.done():
+                turn.set_exception(kind(message))
 
     def _next(self) -> asyncio.Future[None] | None:
         while self._waiting:
@@ -154,12 +190,25 @@ class RedisBackend:
         self._speaker: asyncio.Task[None] | None = None
         self._listener: asyncio.Task[None] | None = None
         self._connections: redis_client.Connections | None = None
-        self._run: object = None  # of the Redis that we last spoke with
+        self._run: str | None = None  # since when the Redis has forgotten nothing
         self._proved = False  # these connections have served
         self._ever_proved = False
         self._tick_at = 0.0
+        self._connected_at = -math.inf
+        self._cuts = 0
+        self._retry_at = -math.inf
         self._closed = False
         _OPEN.add(self)
+
+    @property
+    def ready(self) -> bool:
+        """Redis has served, and still does."""
+        return self._proved and not self._outage.begun
+
+    @property
+    def trouble(self) -> str | None:
+        """What is wrong with Redis."""
+        return self._outage.trouble
 
     def slots(self, lane: str) -> RedisSlots:
         """The places of a lane."""
@@ -177,6 +226,8 @@ class RedisBackend:
         self._unsaid.add(slots)
         if self._speaker is None or self._speaker.done():  # if there was an outage, it may be over long since
             self._speaker = asyncio.get_running_loop().create_task(self._speak(), name="woodpecker_async shared lane")
+            if time.monotonic() < self._retry_at:  # it is not
+                slots.grant_alone(self._outage.places)
         else:
             self._serve_alone(slots)
         self._something.set()
@@ -199,6 +250,7 @@ class RedisBackend:
 
     async def _speak(self) -> None:
         try:
+            await self._pause(self._retry_at - time.monotonic(), through=True)
             while self._lanes:
                 self._something.clear()
                 try:
@@ -216,6 +268,8 @@ class RedisBackend:
             await self._deafen()
 
     async def _pause(self, seconds: float, *, through: bool) -> None:
+        if seconds <= 0 and through:
+            return
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._something.wait()
@@ -231,14 +285,17 @@ class RedisBackend:
         if self._listener is not None and self._listener.done():
             listener, self._listener = self._listener, None
             listener.result()
-        forgotten = False
         if self._connections is None:
+            self._connected_at = time.monotonic()
             self._connections = await redis_client.Connections.opened(
-                self._url, name=self._name, lease=self._lease, patience=_PATIENCE * self._lease
+                self._url,
+                account=self._account,
+                name=self._name,
+                lease=self._lease,
+                patience=_PATIENCE * self._lease,
             )
-            # Who has nothing there sees by this only that others may have to say again what they have.
-            run, self._run = self._run, self._connections.run
-            forgotten = run not in (None, self._run) and self._connections.age < self._lease
+        if not self._proved:
+            await self._connections.prove()
         now = time.monotonic()
         if now >= self._outage.over_at:
             self._outage.end()
@@ -252,14 +309,21 @@ class RedisBackend:
         # heard as well before anybody is granted more.
         humble = not self._proved or self._outage.settling
         said = [(slots.granted, slots.granted if humble else slots.asked, slots.returned) for slots in telling]
-        answers = await self._connections.say(
+        run, age, answers = await self._connections.say(
             [slots.key for slots in telling], [(self._places(), *counts) for counts in said]
         )
+        # Who has nothing there sees by the run only that others may have to say again what they have.
+        forgotten = self._run not in (None, run) and age < self._lease
+        self._run = run
         for slots, (_, asked, returned), (granted, known) in zip(telling, said, answers, strict=True):
             forgotten |= slots.told and not known
             slots.told = asked > granted or granted > returned
-            slots.grant(granted)
-        if not self._proved:
+            if forgotten:
+                slots.take_back(granted)
+                self._unsaid.add(slots)
+            else:
+                slots.grant(granted)
+        if forgotten or not self._proved:
             self._prove(forgotten=forgotten)
         for slots in telling:
             if not slots.told and not slots.waiting and slots not in self._unsaid:
@@ -307,22 +371,32 @@ class RedisBackend:
     async def _failed(self, error: Exception) -> float:
         """Seconds until it is worth while to try again."""
         proved, self._proved = self._proved, False
+        answered = redis_client.has_answered(error)
         self._outage.unsettle()
-        await self._disconnect()
+        if not answered:
+            await self._disconnect()
+        now, pause = time.monotonic(), min(_RETRY * self._lease, _LONGEST_RETRY)
         if not self._ever_proved and (reason := redis_client.refusal(error)) is not None:
             for slots in list(self._lanes.values()):
                 slots.refuse(ConfigError, f"the Redis of Limits.shared, {self._where}, {reason}")
-        elif not proved:
+        elif proved and not answered and self._cut(now, pause) < _CUTS:
+            return max(self._connected_at + pause - now, 0.0)
+        else:
             self._outage.begin(redis_client.reason(error), self._serve_all_alone)
             self._serve_all_alone()
-        if proved:
-            return 0.0
         for slots in list(self._lanes.values()):
+            slots.refuse(SlotsUnavailableError, "the Redis of Limits.shared does not serve", optional=True)
             if not slots.held and not slots.waiting:  # what is left to say, the end of the lease says as well
                 slots.told = False
                 self._unsaid.discard(slots)
                 self._done_with(slots)
-        return _RETRY * self._lease
+        self._retry_at = now + pause
+        return pause
+
+    def _cut(self, now: float, pause: float) -> int:
+        """A connection that had served was cut: how many in a row were, as soon as they had."""
+        self._cuts = 1 if now - self._connected_at > 2 * pause else self._cuts + 1
+        return self._cuts
 
     def _serve_all_alone(self) -> None:
         for slots in list(self._lanes.values()):

@@ -4,11 +4,11 @@ The engine's only use of redis-py. What is said, when, and why it may be said tw
 """
 
 import asyncio
-import math
+import ssl
 from collections.abc import AsyncGenerator
 from contextlib import suppress
 from hashlib import sha1
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from redis.asyncio import Redis
@@ -18,8 +18,11 @@ from redis.exceptions import (
     AuthenticationError,
     AuthenticationWrongNumberOfArgsError,
     BusyLoadingError,
+    ClusterDownError,
+    MasterDownError,
     NoPermissionError,
     NoScriptError,
+    OutOfMemoryError,
     ReadOnlyError,
     RedisError,
     ResponseError,
@@ -31,13 +34,21 @@ from woodpecker_async.secret import Secret
 _PREFIX: Final = "woodpecker-async:1"
 
 # A lane is a hash: to each process, by its name, "expires places granted returned ticket ticket ...", and to
-# "" the last ticket drawn.
+# "" the last ticket drawn. Another hash, the last of the keys, has the name of this run: who has met another one
+# before knows that all was forgotten since.
 _SCRIPT: Final = """
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local me, lease = ARGV[1], tonumber(ARGV[2])
-local answers = {}
-for n, key in ipairs(KEYS) do
+local runs = KEYS[#KEYS]
+local run = redis.call('HGETALL', runs)[2]
+if not run then
+  run = me .. ' ' .. now
+  redis.call('HSET', runs, 'run', run)
+end
+local answers = {run, now - string.match(run, '%d+$')}
+for n = 1, #KEYS - 1 do
+  local key = KEYS[n]
   local places, granted, asked, returned =
     tonumber(ARGV[4 * n - 1]), tonumber(ARGV[4 * n]), tonumber(ARGV[4 * n + 1]), tonumber(ARGV[4 * n + 2])
   local all, stored = {}, redis.call('HGETALL', key)
@@ -88,11 +99,33 @@ for n, key in ipairs(KEYS) do
     if name ~= me then redis.call('PUBLISH', ARGV[#ARGV] .. name, process.granted .. ' ' .. key) end
   end
   redis.call('PEXPIRE', key, 2 * lease)
-  answers[n] = {mine.granted, known}
+  answers[n + 2] = {mine.granted, known}
 end
+-- At the end: behind a command that takes no memory, a full Redis would let a script write on.
+redis.call('PEXPIRE', runs, 1000 * lease)
 return answers
 """
 _DIGEST: Final = sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()  # what Redis calls the script by
+
+
+_NEEDED: Final = (
+    f"EVAL, EVALSHA, TIME, HGETALL, HSET, HDEL, HINCRBY and PEXPIRE on the keys {_PREFIX}:*, SUBSCRIBE and PUBLISH "
+    f"on the channels {_PREFIX}:*"
+)
+
+# What a Redis says that is there and does not do what it is asked for. Not in its own words: they may repeat what
+# was said.
+_REFUSALS: Final = {
+    "OOM": "its memory is full (maxmemory)",
+    "READONLY": "it is a replica that can only be read",
+    "NOREPLICAS": "it has too few replicas and takes no writes",
+    "MASTERDOWN": "it is a replica that has lost its master",
+    "MISCONF": "it cannot save to its disk and takes no writes",
+    "BUSY": "it is busy running a script",
+    "WRONGTYPE": f"a value of another type is kept at one of the keys {_PREFIX}:*",
+    "CLUSTERDOWN": "it is part of a cluster that is down",
+    "TRYAGAIN": "it is part of a cluster that is being changed",
+}
 
 
 def lane_key(account: str, lane: str) -> str:
@@ -100,29 +133,43 @@ def lane_key(account: str, lane: str) -> str:
     return f"{_PREFIX}:{{{account}-{lane}}}"
 
 
-class Connections:
-    """One connection to speak and one to listen, of one process.
+def run_key(account: str) -> str:
+    """Where the name of the run is kept."""
+    return f"{_PREFIX}:{{{account}}}"
+
+
+class Told(NamedTuple):
+    """What the script says.
 
     Attributes:
-        run: what the server calls the time since it was started; None if it does not say.
+        run: changes when the Redis has forgotten everything.
         age: seconds since then.
+        lanes: for each of them, the places granted so far, and whether we were known there.
     """
 
-    def __init__(self, redis: Any, name: str, lease: float) -> None:
+    run: str
+    age: float
+    lanes: list[tuple[int, int]]
+
+
+class Connections:
+    """One connection to speak and one to listen, of one process."""
+
+    def __init__(self, redis: Any, account: str, name: str, lease: float) -> None:
         self._redis = redis
+        self._run_key = run_key(account)
         self._name = name
         self._lease = lease
         self._ears = redis.pubsub()
         self._life = self._live()
-        self.run: object = None
-        self.age = math.inf
 
     @classmethod
-    async def opened(cls, url: Secret, *, name: str, lease: float, patience: float) -> "Connections":
+    async def opened(cls, url: Secret, *, account: str, name: str, lease: float, patience: float) -> "Connections":
         """Connect, and listen to what is said to this process.
 
         Args:
             url: of the Redis.
+            account: whose lanes these are.
             name: of this process.
             lease: seconds after which the Redis forgets a process that says nothing.
             patience: seconds that it may take to connect, or to answer.
@@ -138,16 +185,13 @@ class Connections:
             retry=Retry(NoBackoff(), 0),
             single_connection_client=True,  # else it connects again by itself, and a restart is not noticed
         )
-        self = cls(redis, name, lease)
+        self = cls(redis, account, name, lease)
         await anext(self._life)
         try:
             async with asyncio.timeout(patience):
                 await self._ears.subscribe(f"{_PREFIX}:{name}")
                 while await self._ears.get_message(timeout=patience) is None:
                     pass
-                with suppress(ResponseError):  # this user may not ask
-                    server = await redis.info("server")
-                    self.run, self.age = server.get("run_id"), server.get("uptime_in_seconds", math.inf)
         except BaseException:
             await self.aclose()
             raise
@@ -168,21 +212,27 @@ class Connections:
         """Close them."""
         await self._life.aclose()
 
-    async def say(self, keys: list[str], counts: list[tuple[int, int, int, int]]) -> list[tuple[int, int]]:
-        """Run the script: for each lane, the places granted so far, and whether we were known there.
+    async def prove(self) -> None:
+        """Do all that will be needed with a lane of our own, so that what is refused is refused now."""
+        lane = [f"{_PREFIX}:{self._name}"]
+        await self.say(lane, [(1, 0, 1, 0)])  # a place is asked for and granted
+        await self.say(lane, [(1, 1, 1, 1)])  # and given back
+        await self._redis.execute_command("PUBLISH", *lane, "0 ")
+
+    async def say(self, keys: list[str], counts: list[tuple[int, int, int, int]]) -> "Told":
+        """Run the script.
 
         Args:
             keys: of the lanes.
             counts: for each lane its places, and how many were granted to us, asked for and given back so far.
         """
         numbers = (count for of_lane in counts for count in of_lane)
-        said = (len(keys), *keys, self._name, int(self._lease * 1000), *numbers, f"{_PREFIX}:")
-        answers: list[tuple[int, int]]
+        said = (len(keys) + 1, *keys, self._run_key, self._name, int(self._lease * 1000), *numbers, f"{_PREFIX}:")
         try:
-            answers = await self._redis.execute_command("EVALSHA", _DIGEST, *said)
+            run, age, *answers = await self._redis.execute_command("EVALSHA", _DIGEST, *said)
         except NoScriptError:
-            answers = await self._redis.execute_command("EVAL", _SCRIPT, *said)
-        return answers
+            run, age, *answers = await self._redis.execute_command("EVAL", _SCRIPT, *said)
+        return Told(run, age / 1000, answers)
 
     async def heard(self, seconds: float) -> list[tuple[int, str]]:
         """What comes within so many seconds: the places granted so far, and of which lane."""
@@ -199,35 +249,74 @@ def where(url: Secret) -> str:
     return parts.path if parts.scheme == "unix" else f"{parts.hostname}:{parts.port or 6379}"
 
 
+def has_answered(error: Exception) -> bool:
+    """Whether the Redis is there, and said no: another connection would hear the same."""
+    return isinstance(error, ResponseError) and not isinstance(error, AuthenticationError)
+
+
 def refusal(error: Exception) -> str | None:
-    """Why it will never do, whoever waits. Not in the words of the server: they may repeat what was said."""
+    """Why it will never do, whoever waits, and what to do about it."""
     match error:
         case AuthenticationError() | AuthenticationWrongNumberOfArgsError():
             return "refuses the user or the password in the URL, or wants one"
-        case BusyLoadingError() | ReadOnlyError():
-            return None
-        case ResponseError() if isinstance(error, NoPermissionError) or "user executing the script" in str(error):
-            return (
-                "does not let this user do what is needed: EVAL, EVALSHA, TIME, HGETALL, HSET, HDEL, HINCRBY and "
-                f"PEXPIRE on the keys {_PREFIX}:*, SUBSCRIBE and PUBLISH on the channels {_PREFIX}:*"
-            )
-        case ResponseError():
+        case ResponseError() if _lacks_a_right(error):
+            return f"does not let this user do what is needed: {_NEEDED}"
+        case ResponseError() if _code(error) is None:
             return (
                 f"refuses with {str(error).partition(' ')[0][:20]}: check the number of the database, and its version"
             )
         case ValueError() | TypeError():
             return "cannot be reached with what the URL says after the question mark"
+    if _is_untrusted(error):
+        return (
+            "has a certificate that is not trusted here: for a private authority add "
+            "?ssl_ca_certs=/path/to/ca.pem to the URL"
+        )
     return None
 
 
 def reason(error: Exception) -> str:
-    """Why it does not do now."""
+    """Why it does not do now. Not in the words of the server: they may repeat what was said."""
     match error:
         case RedisTimeoutError() | TimeoutError():
             return "no answer in time"
-        case AuthenticationError() | ResponseError():
-            return f"it refuses ({type(error).__name__})"
+        case BusyLoadingError():
+            return "it is loading its data"
+        case AuthenticationError():
+            return "it refuses the user or the password in the URL"
+        case ResponseError() if _lacks_a_right(error):
+            return f"it does not let this user do what is needed: {_NEEDED}"
+        case ResponseError():
+            return _REFUSALS.get(_code(error) or "", f"it refuses ({type(error).__name__})")
+    if _is_untrusted(error):
+        return "its certificate is not trusted"
     cause = error.__cause__ or error.__context__ or error
     if isinstance(cause, OSError) and cause.strerror:
         return f"no connection: {cause.strerror}"
     return f"no connection ({type(error).__name__})"
+
+
+def _lacks_a_right(error: ResponseError) -> bool:
+    return isinstance(error, NoPermissionError) or "user executing the script" in str(error)
+
+
+def _code(error: ResponseError) -> str | None:
+    """Which of the refusals that may pass it is. redis-py keeps some of their names in the class only."""
+    if isinstance(error, OutOfMemoryError):
+        return "OOM"
+    if isinstance(error, ReadOnlyError):
+        return "READONLY"
+    if isinstance(error, MasterDownError):
+        return "MASTERDOWN"
+    if isinstance(error, ClusterDownError):
+        return "CLUSTERDOWN"
+    words = str(error).split()  # older servers put what a script met at the end
+    return next((code for code in _REFUSALS if code in words), None)
+
+
+def _is_untrusted(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
