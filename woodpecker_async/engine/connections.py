@@ -122,6 +122,7 @@ class LateConnection(asyncio.Protocol):
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
+        self._loop = asyncio.get_running_loop()
         self._tell: Callable[[int | None], None] | None = None
         self._head = b""
         self._status: int | None = None
@@ -153,7 +154,8 @@ class LateConnection(asyncio.Protocol):
 
     def _end(self) -> None:
         self._over = True
-        self._transport.abort()
+        if not self._loop.is_closed():  # else the connection has gone with its loop
+            self._transport.abort()
         tell, self._tell = self._tell, None
         if tell is not None:
             tell(self._status)
