@@ -216,6 +216,44 @@ def test_after_a_refusal_it_is_deaf_for_two_of_the_best_latencies() -> None:
     assert answers(window, 0.1, 2, begin=11.0) == [2, 3]  # by one: it does not double again
 
 
+def test_a_better_latency_is_met_at_once() -> None:
+    window = AdaptiveWindow(7, 15.0)
+    for latency, base in [(0.5, 0.5), (0.2, 0.2), (0.3, 0.2)]:
+        window.answered("list", latency, 0.0, full=False)
+        assert window._base == base
+
+
+def test_a_refusal_begins_a_new_round() -> None:
+    window = AdaptiveWindow(7, 15.0)
+    answers(window, 0.1, 3)
+    for _ in range(3):
+        window.answered("list", 0.1, 5.0, full=True)
+    window.refused(10.0)
+    sizes = []
+    for _ in range(3):
+        window.answered("list", 0.1, 11.0, full=True)
+        sizes.append(window.size)
+    assert sizes == [3, 3, 4]
+
+
+def test_coming_near_the_queues_limit_ends_the_doubling() -> None:
+    window = AdaptiveWindow(7, 15.0)
+    window.size = 2
+    assert answers(window, 5.0, 1) == [3]  # with four it would take 10 s
+    assert answers(window, 0.1, 1) == [4]
+
+
+def test_how_long_refusals_are_taken_together_depends_on_how_long_answers_take() -> None:
+    window = RefusalWindow(64)
+    for _ in range(200):
+        window.answered(1.0)
+    sizes = []
+    for now in (10.0, 11.5, 12.5):
+        window.refused(now)
+        sizes.append(window.size)
+    assert sizes == [32, 32, 16]
+
+
 def test_refusals_bound_all_lanes_together() -> None:
     window = RefusalWindow(64)
     window.bound(8)
