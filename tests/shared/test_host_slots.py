@@ -112,6 +112,35 @@ async def test_a_long_rest_is_a_rest() -> None:
     assert not await is_free(here)
 
 
+async def test_a_place_that_is_held_is_given_back_early_or_late() -> None:
+    here, elsewhere = slots(2), slots(2)
+    await here.take()
+    give_back = here.hold(30)
+    await here.take()  # the other one
+    assert not await is_free(elsewhere)
+    assert not await is_free(here)
+    give_back()
+    give_back()  # once is enough
+    assert await is_free(elsewhere)
+    await elsewhere.take()
+    assert not await is_free(here)
+    here.give_back()
+    assert await is_free(here)
+
+
+async def test_a_place_that_is_held_rests_when_its_process_has_ended() -> None:
+    gone, elsewhere = slots(1), slots(1)
+    await gone.take()
+    give_back = gone.hold(0.4)
+    gone.leave_to_parent()  # its files are closed, as they are at the end of a process
+    give_back()
+    del gone
+    assert not await is_free(elsewhere)
+    async with asyncio.timeout(5):
+        await elsewhere.take()
+    elsewhere.give_back()
+
+
 async def test_lanes_do_not_disturb_each_other() -> None:
     backend = HostBackend("a", lambda: 1)
     first, second = backend.slots("1"), backend.slots("2")

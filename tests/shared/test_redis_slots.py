@@ -322,6 +322,18 @@ async def test_a_place_may_rest_after_it_was_given_back(redis_server: RedisServe
     await here.aclose()
 
 
+async def test_a_place_that_is_held_is_given_back_when_it_is_time(redis_server: RedisServer) -> None:
+    here, elsewhere = backend(redis_server, 1), backend(redis_server, 1)
+    mine, theirs = here.slots("all"), elsewhere.slots("all")
+    await mine.take()
+    give_back = mine.hold(0.1)  # the lane says when, and not the clock
+    assert not await is_free(theirs, 1)
+    give_back()
+    assert await is_free(theirs, 5)
+    await here.aclose()
+    await elsewhere.aclose()
+
+
 async def test_what_is_held_at_the_end_ends_with_its_lease(redis_server: RedisServer) -> None:
     here, elsewhere = backend(redis_server, 1), backend(redis_server, 1)
     mine, theirs = here.slots("all"), elsewhere.slots("all")

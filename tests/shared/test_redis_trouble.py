@@ -159,7 +159,7 @@ def each_met_in_each_way() -> Iterator[Any]:
             yield pytest.param(outage, trouble, why, id=f"{outage}-{trouble.__name__}", marks=marks)
 
 
-@pytest.mark.parametrize(("outage", "trouble", "why"), each_met_in_each_way())
+@pytest.mark.parametrize(("outage", "trouble", "why"), list(each_met_in_each_way()))
 async def test_an_outage_is_met_as_was_asked_for(
     outage: Outage, trouble: Any, why: str, redis_server: RedisServer, caplog, no_tasks_left: None
 ) -> None:

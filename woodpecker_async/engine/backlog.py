@@ -14,7 +14,8 @@ will tell when a stall is over. Then the lane finds out by sending one request a
 with each one that is not answered. The same pauses follow refusals: a refusal says that the queue is full, and
 whoever comes next at once is refused too.
 
-Pure, and told the time. A backlog belongs to the account and the process: event loops come and go.
+Pure, and told the time. A backlog belongs to the account and the process: event loops come and go, and several
+may run at once, in threads.
 """
 
 import math
@@ -55,6 +56,7 @@ class AbandonedRequest:
         sent: the moment it was sent at.
         given_up: the moment since which nobody waits for it.
         until: the moment at which the server has surely dropped it.
+        owner: whose event loop the connection and the place belong to.
         connection: listens for the answer.
         give_back: gives back its place among those that processes share.
         presumed_past: another is sent in its place, to find out whether the server has got past it.
@@ -63,6 +65,7 @@ class AbandonedRequest:
     sent: float
     given_up: float
     until: float
+    owner: object = None
     connection: LateAnswer | None = None
     give_back: Callable[[], None] | None = None
     presumed_past: bool = False
@@ -166,9 +169,9 @@ class Backlog:
             request.silence()
             request.make_room()
 
-    def silence(self, *, but_last: bool) -> None:
-        """Close connections that listen: all, or all but the one whose answer tells the most."""
-        listening = [request for request in self._requests if request.connection is not None]
+    def silence(self, owner: object, *, but_last: bool) -> None:
+        """Close connections of an event loop that listen: all, or all but the one whose answer tells the most."""
+        listening = [request for request in self._requests if request.owner is owner and request.connection is not None]
         last = max(listening, key=lambda request: request.sent, default=None) if but_last else None
         for request in listening:
             if request is not last:

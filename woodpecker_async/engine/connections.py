@@ -25,6 +25,7 @@ connection was lost, and has no part in it any more.
 import asyncio
 import select
 from collections.abc import Callable
+from contextlib import suppress
 from contextvars import ContextVar
 from typing import Any, Final
 
@@ -136,9 +137,13 @@ class LateConnection(asyncio.Protocol):
             self._end()
 
     def close(self) -> None:
-        """Close it, and tell nothing."""
+        """Close it, and tell nothing. May be called from another thread."""
         self._tell = None
-        self._end()
+        if asyncio._get_running_loop() is self._loop:
+            self._end()
+        else:
+            with suppress(RuntimeError):  # that event loop has ended
+                self._loop.call_soon_threadsafe(self._end)
 
     def data_received(self, data: bytes) -> None:
         """The answer begins."""

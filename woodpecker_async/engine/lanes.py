@@ -303,11 +303,12 @@ class Lane:
             sent=permit.sent,
             given_up=now,
             until=now + seconds,
+            owner=self._lanes.token,
             connection=permit.connection,
         )
         if (slots := permit.slots) is not None:
             self._count_down(slots)
-            request.give_back = slots.hold(seconds)
+            request.give_back = _in_this_loop(slots.hold(seconds))
         if request.connection is not None:
             self._lanes.outlive()
             request.connection.listen(partial(self._heard, request))
@@ -318,6 +319,20 @@ class Lane:
             backlog.heard(request, status, self._lanes.now())
         self._changed()
         self.forget_if_idle()
+
+
+def _in_this_loop(call: Callable[[], None]) -> Callable[[], None]:
+    """Something that may be called from another event loop, in another thread, or when this one has ended."""
+    loop = asyncio.get_running_loop()
+
+    def elsewhere() -> None:
+        if asyncio._get_running_loop() is loop:
+            call()
+        else:
+            with suppress(RuntimeError):  # it has ended
+                loop.call_soon_threadsafe(call)
+
+    return elsewhere
 
 
 # What the lanes of this process have left behind, on whatever event loop: by the names of the lanes.
@@ -341,6 +356,7 @@ class Lanes:
         self.limits = Limits()
         self.account = account
         self.now = now
+        self.token = object()  # stands for this event loop, and does not keep it
         self._life: AsyncGenerator[None, None] | None = None
         self._backend: Backend | None = None
         self._shared: tuple[SharedBy, SharedOutage] | None = None  # what the backend was made of
@@ -388,7 +404,7 @@ class Lanes:
     def _silence(self, *, but_last: bool) -> None:
         for lane in self._by_company.values():
             if lane.backlog is not None:
-                lane.backlog.silence(but_last=but_last)
+                lane.backlog.silence(self.token, but_last=but_last)
 
     def outlive(self) -> None:
         """From now on connections are kept that no session closes; none may outlive the event loop."""
