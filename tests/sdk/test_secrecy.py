@@ -36,6 +36,7 @@ from tests.raw import answer, raw_server
 from tests.reporters import REPORTERS, SENTRY
 from tests.walker import Interruption, frames, leaks
 from woodpecker_async import CallOptions, RetryPolicy, Secret, Timeouts, WoodpeckerSession, bulk, creation_lock, errors
+from woodpecker_async.engine.lanes import _LEFT_BEHIND
 from woodpecker_async.feldera import FelderaSession
 from woodpecker_async.sandbox import Fault, Sandbox
 
@@ -152,6 +153,12 @@ def secrets_of(box: Sandbox) -> set[str]:
     return keys | {box.hq_key, box.feldera_token} | {key.api_key for key in box.state.feldera_keys.values()}
 
 
+def forget() -> None:
+    """What calls have left behind, at the server and at a company, keeps the next one waiting."""
+    creation_lock.forget()
+    _LEFT_BEHIND.clear()
+
+
 class Seen:
     """All that was seen of calls: failures as they are raised, and everything else as text."""
 
@@ -209,7 +216,7 @@ async def test_no_key_is_ever_shown(fault: str, caplog: pytest.LogCaptureFixture
                 if script is not None:
                     box.faults.add(script())
                 for name, call in CALLS.items():
-                    creation_lock.forget()  # the next creation would wait for what this one may have left behind
+                    forget()
                     await seen.of(call(woodpecker, box.company_ids[0]), plain=name in PLAIN_BY_WISH)
                 for call in FELDERA.values():
                     await seen.of(call(feldera))
@@ -279,6 +286,7 @@ async def test_what_is_cut_off_shows_nothing(cut, no_tasks_left) -> None:
             calls = [lambda name=name: CALLS[name](woodpecker, box.company_ids[0]) for name in names]
             calls += [lambda call=call: call(feldera) for call in FELDERA.values()]
             for call in calls:
+                forget()
                 with pytest.raises(BaseException) as caught:
                     await cut(call())
                 assert not leaks(caught.value, secrets_of(box))
@@ -391,7 +399,7 @@ def _is_ours(frame: FrameType) -> bool:
 
 
 def _interrupted(box: Sandbox, name: str, moment: int) -> tuple[BaseException | None, list[str], bool]:
-    creation_lock.forget()  # whoever creates next would wait for what the one before may have left behind
+    forget()
     loop = asyncio.new_event_loop()
     session = box.session(retry=QUICK)
     interruption = Interruption(moment, _PLACES)

@@ -58,7 +58,7 @@ async def test_callers_that_give_up_do_not_overrun_the_queue(way: str, no_tasks_
             async def call() -> None:
                 async with asyncio.timeout(None if way == "timed out" else PATIENCE):
                     if way == "written":
-                        await woodpecker.agency.api_keys.create_once(company_id=box.company_ids[0], label="a")
+                        await woodpecker.agency_v1.create_api_key(box.company_ids[0], "a")
                     elif way == "a session each":
                         async with box.session() as own:
                             await own.account.me()
