@@ -141,6 +141,21 @@ async def test_a_place_that_is_held_rests_when_its_process_has_ended() -> None:
     elsewhere.give_back()
 
 
+async def test_a_place_that_is_held_when_its_event_loop_has_ended_is_free_in_time() -> None:
+    """Also if the promise to give it back is still kept somewhere."""
+    ended, elsewhere = slots(1), slots(1)
+    await ended.take()
+    give_back = ended.hold(0.3)
+    del ended
+    gc.collect()
+    assert not await is_free(elsewhere)
+    async with asyncio.timeout(5):
+        await elsewhere.take()
+    give_back()
+    assert not await is_free(slots(1))
+    elsewhere.give_back()
+
+
 async def test_lanes_do_not_disturb_each_other() -> None:
     backend = HostBackend("a", lambda: 1)
     first, second = backend.slots("1"), backend.slots("2")

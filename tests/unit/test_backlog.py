@@ -125,9 +125,14 @@ def test_refusals_in_a_row_make_pauses_and_those_of_one_round_count_once() -> No
         backlog.refused(9.0, 10.0)
     assert limit(backlog, 10.0) == 7
     backlog.refused(10.1, 10.2)
-    assert (limit(backlog, 10.44), limit(backlog, 10.46)) == (0, 1)
+    assert (limit(backlog, 10.24), limit(backlog, 10.26)) == (0, 1)
     backlog.refused(10.5, 10.6)
-    assert (limit(backlog, 11.05), limit(backlog, 11.15, inside=3)) == (0, 1)
+    assert (limit(backlog, 10.65), limit(backlog, 10.75, inside=3)) == (0, 1)
+    for _ in range(9):
+        backlog.refused(11.0, 10.6)
+    assert (limit(backlog, 10.84), limit(backlog, 10.86)) == (0, 1)
+    backlog.add(request(10.6))  # the queue is full of our own
+    assert (limit(backlog, 13.05), limit(backlog, 13.15)) == (0, 1)
     backlog.answered(10.7)
     assert limit(backlog, 10.7) == 7
     assert backlog.expire(10.8)

@@ -11,8 +11,8 @@ past it:
 
 Where the connection could not be kept (its session or its event loop has ended, or the server hung up) nothing
 will tell when a stall is over. Then the lane finds out by sending one request at a time, with pauses that grow
-with each one that is not answered. The same pauses follow refusals: a refusal says that the queue is full, and
-whoever comes next at once is refused too.
+with each one that is not answered. Refusals in a row make pauses too: they say that the queue is full, and
+whoever comes next at once is refused as well.
 
 Pure, and told the time. A backlog belongs to the account and the process: event loops come and go, and several
 may run at once, in threads.
@@ -30,6 +30,8 @@ _REFUSED: Final = 429  # the queue was full, or the request had waited too long 
 _GATEWAY: Final = (502, 503, 504)  # said by what is in front of the server
 # Seconds without sending after so many requests in a row that came to nothing, and nothing listens.
 _PAUSES: Final = (0.0, 0.25, 0.5, 1.0, 2.0, 2.5)
+# The same after so many refusals in a row where nothing is left behind: others fill the queue, not without gaps.
+_GAPS: Final = (0.0, 0.05, 0.1, 0.25)
 # Seconds without sending while a connection listens for the end of a stall, and all places are taken.
 _LISTENING: Final = 5.0
 # A connection that was cut after so long says that the request may be at the server for so many times as long.
@@ -188,7 +190,8 @@ class Backlog:
         """The moment from which on a request may be sent though the latest ones came to nothing."""
         if not self._misses:
             return -math.inf
-        pause = _LISTENING if self._listening else _PAUSES[min(self._misses, len(_PAUSES)) - 1]
+        pauses = _PAUSES if self._requests else _GAPS
+        pause = _LISTENING if self._listening else pauses[min(self._misses, len(pauses)) - 1]
         return min(self._missed_at + pause, self._missed_until)
 
     def limit(self, size: int, ceiling: int, inside: int, now: float) -> int:

@@ -172,12 +172,20 @@ class Lane:
         self.gate.newest_first = backlog.missed
         if backlog.expire(now):
             _LEFT_BEHIND.pop(self._name, None)
-        elif self._timer is None:
+        else:
             self._look_again(min(backlog.until(now) - now, _LOOK_AGAIN))
 
     def _look_again(self, seconds: float) -> None:
-        with suppress(RuntimeError):  # no loop runs: nobody waits here
-            self._timer = asyncio.get_running_loop().call_later(seconds, self._time_passed)
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:  # nobody waits here
+            return
+        at = loop.time() + seconds
+        if self._timer is not None:
+            if self._timer.when() <= at:
+                return
+            self._timer.cancel()
+        self._timer = loop.call_at(at, self._time_passed)
 
     def _time_passed(self) -> None:
         self._timer = None

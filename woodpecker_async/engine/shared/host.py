@@ -16,7 +16,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
-from weakref import WeakSet
+from weakref import WeakSet, ref
 
 from woodpecker_async.engine.shared import SlotsUnavailableError
 from woodpecker_async.errors import ConfigError
@@ -98,11 +98,13 @@ class HostSlots:
         self._resting.append(number)
         self._rest(number, seconds)
 
+        this = ref(self)  # who keeps the promise does not keep the files open
+
         def give_back() -> None:
-            if number in self._resting:
-                self._resting.remove(number)
-                self._rest(number, 0.0)
-                fcntl.flock(self._files[number], fcntl.LOCK_UN)
+            if (slots := this()) is not None and number in slots._resting:
+                slots._resting.remove(number)
+                slots._rest(number, 0.0)
+                fcntl.flock(slots._files[number], fcntl.LOCK_UN)
 
         return give_back
 
