@@ -342,8 +342,9 @@ class LaneMachine(RuleBasedStateMachine):
             if not self.inside():
                 self.loop.now += 20  # all places are taken by what was given up
         assert not self.visitors, "somebody never got in"
-        self.loop.now += 20
-        self.step()
+        for _ in range(10):  # what was in flight for long before it was given up keeps its place for as long
+            self.loop.now += 20
+            self.step()
         assert self.lanes.total.idle
         assert all(lane.idle for lane in lanes)
         for company in range(3):

@@ -76,7 +76,7 @@ async def main(
         options = CallOptions(headers={"X-Worker": name})
         print('"ready"', flush=True)
         order = (await asyncio.to_thread(sys.stdin.readline)).strip()
-        assert lanes is shared_lanes(asyncio.get_running_loop(), base_url, woodpecker._engine.settings.key.fingerprint)  # type: ignore[union-attr]
+        assert lanes is shared_lanes(asyncio.get_running_loop(), await woodpecker.identify())
         if order == "hold":
             lane = lanes.lane(None)
             lane.window.size = lane.window.limit

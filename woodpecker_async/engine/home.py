@@ -4,6 +4,7 @@ import asyncio
 import os
 from urllib.parse import urlsplit
 
+from woodpecker_async.engine.account import account_name
 from woodpecker_async.engine.lanes import Lanes, shared_lanes
 from woodpecker_async.engine.settings import Settings
 from woodpecker_async.engine.transport import Transport
@@ -39,7 +40,7 @@ class Home:
         """What all sessions with this key share on this loop."""
         # Found once: a key that is rotated later still belongs to the same account.
         if self._lanes is None:
-            lanes = shared_lanes(self.loop, self._settings.base_url, key.fingerprint)
+            lanes = shared_lanes(self.loop, account_name(self._settings.base_url, key.fingerprint))
             lanes.join(self, self._settings.limits)
             self._lanes = lanes
         return self._lanes

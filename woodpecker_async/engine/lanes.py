@@ -501,15 +501,15 @@ class Lanes:
             del self._by_company[company_id]
 
 
-_SHARED: WeakKeyDictionary[asyncio.AbstractEventLoop, WeakValueDictionary[tuple[str, str], Lanes]] = WeakKeyDictionary()
+_SHARED: WeakKeyDictionary[asyncio.AbstractEventLoop, WeakValueDictionary[str, Lanes]] = WeakKeyDictionary()
 
 
-def shared_lanes(loop: asyncio.AbstractEventLoop, base_url: str, fingerprint: str) -> Lanes:
-    """The lanes that all sessions of this loop with this key at this base URL share."""
+def shared_lanes(loop: asyncio.AbstractEventLoop, account: str) -> Lanes:
+    """The lanes that all sessions of this loop share, which use this account."""
     here = _SHARED.setdefault(loop, WeakValueDictionary())
-    lanes = here.get((base_url, fingerprint))
+    lanes = here.get(account)
     if lanes is None:
-        lanes = here[base_url, fingerprint] = Lanes(f"{base_url} {fingerprint}")
+        lanes = here[account] = Lanes(account)
     return lanes
 
 
