@@ -294,3 +294,15 @@ async def test_debug_logs_name_the_call_and_no_value(box: Sandbox, caplog: pytes
     assert "sentinel" not in caplog.text
     assert all(key.secret not in caplog.text for key in box.state.listed(box.company_ids[0]))
     assert box.hq_key not in caplog.text
+
+
+async def test_a_closing_that_is_cancelled_closes_all_the_same(box: Sandbox) -> None:
+    session = box.session()
+    await session.account.me()
+    closing = asyncio.create_task(session.aclose())
+    await asyncio.sleep(0)
+    closing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+    del session, closing
+    gc.collect()  # a connector that was left open complains

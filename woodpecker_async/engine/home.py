@@ -66,10 +66,12 @@ class Home:
         elif self.is_here:
             if self._lanes is not None:
                 self._lanes.leave(self)
-            await asyncio.sleep(0)  # what is under way ends as cut off, before its connection goes
-            await self.transport.aclose()
-            if self._lanes is not None:
-                await self._lanes.aclose()
+            try:
+                await asyncio.sleep(0)  # what is in flight ends as interrupted, before its connection goes
+            finally:  # also when the closing itself is cancelled
+                await self.transport.aclose()
+                if self._lanes is not None:
+                    await self._lanes.aclose()
         # Else that loop is closed, and its connections with it; or it lives on, and closes them when it ends.
 
 
