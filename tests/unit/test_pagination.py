@@ -316,7 +316,9 @@ async def test_what_has_gone_does_not_stand_in_for_what_was_missed() -> None:
 
 
 @given(st.data(), st.integers(0, 14))
-def test_while_items_go_and_change_places_settled_means_that_all_of_it_was_seen(data: st.DataObject, count: int) -> None:
+def test_while_items_go_and_change_places_settled_means_that_all_of_it_was_seen(
+    data: st.DataObject, count: int
+) -> None:
     items = list(range(count))
 
     def change(now: list[int]) -> None:
