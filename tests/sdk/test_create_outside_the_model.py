@@ -230,7 +230,7 @@ async def test_a_key_of_another_company_is_never_handed_out() -> None:
         return answer(json.dumps({"api_key": first["api_key"]}).encode(), "201 Created")
 
     async def listed(path: str) -> bytes:
-        return page(lists[int(path.split("/companies/")[1].split("/")[0])])
+        return page(lists[int(path.split("/companies/")[1].split("/", maxsplit=1)[0])])
 
     async with serving(posted=posted, listed=listed) as server, server.session() as woodpecker:
         keys = woodpecker.agency.api_keys
