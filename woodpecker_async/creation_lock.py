@@ -13,7 +13,7 @@ import asyncio
 import os
 import threading
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Final, NamedTuple
 from weakref import WeakValueDictionary
@@ -60,10 +60,11 @@ class CreationLock:
             nobody waits for any more.
     """
 
-    __slots__ = ("__weakref__", "_handed_out", "_holder", "_queue", "company_id", "in_flight_until")
+    __slots__ = ("__weakref__", "_account", "_handed_out", "_holder", "_queue", "company_id", "in_flight_until")
 
-    def __init__(self, company_id: int) -> None:
+    def __init__(self, account: str, company_id: int) -> None:
         self.company_id = company_id
+        self._account = account
         self.in_flight_until = 0.0
         self._holder: _Turn | None = None
         # Who holds it or waits for it, in order of arrival.
@@ -161,10 +162,18 @@ class CreationLock:
         with _guard:
             if fingerprint not in self._handed_out:
                 _remembered.append((self, fingerprint))
+                _companies[self._account, fingerprint] = self.company_id
             self._handed_out[fingerprint] = HandedOut(label, creation_id)
             while len(_remembered) > _REMEMBERED:
                 lock, oldest = _remembered.popleft()
                 lock._handed_out.pop(oldest, None)
+                _companies.pop((lock._account, oldest), None)
+
+    def elsewhere(self, fingerprints: Iterable[str]) -> tuple[str, ...]:
+        """Which of these keys were handed out as those of another company of the account."""
+        with _guard:
+            companies = ((fp, _companies.get((self._account, fp), self.company_id)) for fp in fingerprints)
+            return tuple(fp for fp, company in companies if company != self.company_id)
 
     def handed_out(self) -> Mapping[str, HandedOut]:
         """The keys that were handed out, by fingerprint."""
@@ -203,6 +212,8 @@ _locks: WeakValueDictionary[tuple[str, int], CreationLock] = WeakValueDictionary
 # What keeps a lock alive that nobody uses: an open creation, oldest first, or a key that was handed out.
 _in_flight: OrderedDict[CreationLock, None] = OrderedDict()
 _remembered: deque[tuple[CreationLock, str]] = deque()
+# Of what is remembered, by account and fingerprint, the company.
+_companies: dict[tuple[str, str], int] = {}
 
 
 def creation_lock(account: str, company_id: int) -> CreationLock:
@@ -215,7 +226,7 @@ def creation_lock(account: str, company_id: int) -> CreationLock:
     with _guard:
         lock = _locks.get((account, company_id))
         if lock is None:
-            lock = _locks[account, company_id] = CreationLock(company_id)
+            lock = _locks[account, company_id] = CreationLock(account, company_id)
         return lock
 
 
@@ -228,6 +239,7 @@ def forget() -> None:
         _locks.clear()
         _in_flight.clear()
         _remembered.clear()
+        _companies.clear()
 
 
 def _in_child() -> None:

@@ -298,8 +298,8 @@ class OutcomeUnknownError(CallError):
     Attributes:
         status: the HTTP status, if one came (5xx).
         kind: `"server_error"`, `"connection_lost"`, `"timeout"`, `"deadline"` or `"closed"`; from key
-            creation also `"unreadable_answer"`, `"several_keys"`, `"other_writer"`, `"not_seen"`, `"not_new"`
-            or `"look_failed"`.
+            creation also `"unreadable_answer"`, `"several_keys"`, `"other_writer"`, `"not_seen"`, `"not_new"`,
+            `"mixed_up"` or `"look_failed"`.
         settled: the server has surely finished with the request: a look at the result counts at once.
     """
 

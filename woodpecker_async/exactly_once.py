@@ -18,7 +18,8 @@ to lag behind: it lacks a key that this process was handed before. Only a list t
 decides anything.
 
 The difference of two sets decides, not the label: servers may trim or cut labels. A key in the answer that
-was in the baseline, or that this process was handed before, is not a new key but an unknown outcome.
+was in the baseline, or that this process was handed before, at whatever company of the account, is not a new key
+but an unknown outcome; a list with a key in it that was made here at another company decides nothing.
 
 The whole creation has one deadline: waiting for one's turn, every list, every request, every pause.
 
@@ -324,7 +325,7 @@ class KeyCreation:
 
     async def _made(self, secret: Secret) -> IssuedKey:
         """The server says that this is the new key."""
-        if secret.fingerprint in self._known():
+        if secret.fingerprint in self._known() or self._lock.elsewhere([secret.fingerprint]):
             self._in_flight_for(self.settle)  # whatever it answered, it was not our request
             reason = f"the server handed out the key {secret.fingerprint}, which is not new"
             raise self._unknown_outcome(reason, kind="not_new")
@@ -450,6 +451,9 @@ class KeyCreation:
         began = self.clock.now()
         keys = await self._in_time(self.endpoint.list_keys(self._until))
         by_fingerprint = {key.api_key.fingerprint: key for key in keys}
+        if strangers := self._lock.elsewhere(by_fingerprint):
+            reason = f"its list holds keys that were made here at another company: {', '.join(sorted(strangers))}"
+            raise self._unknown_outcome(reason, kind="mixed_up")
         self._listed_at = began
         self._missing, deleted = self._lock.compare(by_fingerprint, began, self.settle)
         self._list_lags = self._list_lags or bool(self._missing)

@@ -15,12 +15,13 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Hashable, Sequence
+from contextlib import suppress
 from typing import Any, Generic, TypeVar, overload
 
 import attrs
 
 from woodpecker_async.engine.operation import Caller, Operation, Reply
-from woodpecker_async.errors import CallError, ConfigError, PaginationError
+from woodpecker_async.errors import CallError, ConfigError, PaginationError, UnexpectedError
 from woodpecker_async.models.paging import Listing, PaginationData
 from woodpecker_async.options import CallOptions, call_options
 from woodpecker_async.paging_styles import NUMBERED, OneAnswer, Position
@@ -190,8 +191,10 @@ class Pager(Generic[T]):
                 return collected[:limit]
         return collected
 
-    def _fetch(self, position: Position) -> Coroutine[Any, Any, Reply[Listing[T]]]:
-        return self._caller.run(self._page(position), self._options)
+    async def _fetch(self, position: Position) -> Reply[Listing[T]]:
+        with suppress(StopAsyncIteration):  # a key function's: it would look like the end of the list
+            return await self._caller.run(self._page(position), self._options)
+        raise UnexpectedError(f"the call for page {position} failed: StopAsyncIteration")
 
     def _unseen(self, items: tuple[T, ...], seen: set[Hashable]) -> tuple[T, ...]:
         """Those of the items that were not seen before, each once; from now on they are."""
@@ -273,6 +276,9 @@ class SettledPages(AsyncIterator[Page[T]]):
         self._seen: set[Hashable] = set()
         self._undecodable = 0
         self._announced: int | None = None
+        # How the totals moved, over all readings.
+        self._steady = True
+        self._fell = False
 
     def __aiter__(self) -> "SettledPages[T]":
         return self
@@ -290,9 +296,15 @@ class SettledPages(AsyncIterator[Page[T]]):
             except StopAsyncIteration:
                 self._end_reading(self._walk)
                 continue
-            self._announced = page.total_elements
+            self._note_total(page.total_elements)
             self._undecodable += len(page.undecodable)
             return attrs.evolve(page, items=self._pager._unseen(page.items, self._seen))
+
+    def _note_total(self, total: int | None) -> None:
+        before, self._announced = self._announced, total
+        if before is not None and total != before:
+            self._steady = False
+            self._fell = self._fell or total is None or total < before
 
     def _end_reading(self, walk: "_Pages[T]") -> None:
         self._walk = None
@@ -301,8 +313,11 @@ class SettledPages(AsyncIterator[Page[T]]):
             self._left = 0
         elif not self._left:
             # Drift alone does not say that anything is missing: the readings together may have brought it all.
+            # Then as many were seen as there are. But what was seen and has gone since counts too, and may stand
+            # in for what was missed, unless nothing can have gone.
             seen = len(self._seen) + self._undecodable
-            self.settled = seen == self._announced
+            none_has_gone = self._steady or (not self._fell and walk._count == seen)
+            self.settled = seen == self._announced and none_has_gone
             if not self.settled:
                 _warn_of_drift(self._pager, "changed each time it was read", seen, self._announced)
 

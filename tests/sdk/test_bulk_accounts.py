@@ -45,7 +45,8 @@ ODD = [
     LookupError,
     MemoryError,
 ]
-NOT_EXCEPTIONS = [asyncio.CancelledError, GeneratorExit, Odd]
+# What `except Exception`, a task group or an `async for` would overlook.
+OVERLOOKED = [asyncio.CancelledError, GeneratorExit, Odd, StopAsyncIteration]
 
 
 async def outcomes(run: bulk.Run) -> list[bulk.Outcome]:
@@ -166,12 +167,17 @@ AnAsyncIterator.__iter__ = None  # type: ignore[assignment]
 
 
 @pytest.mark.parametrize("ordered", [False, True])
-@pytest.mark.parametrize("kind", [*NOT_EXCEPTIONS, LookupError], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", [*OVERLOOKED, LookupError], ids=lambda kind: kind.__name__)
 @pytest.mark.parametrize("source", [a_generator, AnIterator, an_async_generator, AnAsyncIterator])
 async def test_an_input_that_fails_in_any_way_is_raised(box, woodpecker, source, kind, ordered) -> None:
+    if kind is StopAsyncIteration and source is AnAsyncIterator:
+        pytest.skip("this is its end")
     run = bulk.list_api_keys(woodpecker, source(list(box.company_ids[:9]), kind), ordered=ordered)
     error = await failure(run)
-    assert isinstance(error, errors.UnexpectedError if kind in NOT_EXCEPTIONS else kind)
+    # Python itself turns a StopAsyncIteration that leaves an asynchronous generator into a RuntimeError.
+    by_python = kind is StopAsyncIteration and source is an_async_generator
+    expected = RuntimeError if by_python else errors.UnexpectedError if kind in OVERLOOKED else kind
+    assert isinstance(error, expected)
     assert run.report.stopped_by == type(error).__name__
     assert run.report.done <= set(box.company_ids[:9])
     rest = bulk.list_api_keys(woodpecker, box.company_ids, resume=run.report)
@@ -222,7 +228,7 @@ async def test_an_input_that_swallows_its_cancellation_does_not_keep_the_run_ali
 # ---- other code of the caller's
 
 
-@pytest.mark.parametrize("kind", NOT_EXCEPTIONS, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", OVERLOOKED, ids=lambda kind: kind.__name__)
 async def test_on_progress_that_raises_is_raised(box, woodpecker, kind) -> None:
     def on_progress(report: bulk.Report) -> None:
         if report.total == 5:
@@ -233,7 +239,7 @@ async def test_on_progress_that_raises_is_raised(box, woodpecker, kind) -> None:
     assert run.report.total == 5
 
 
-@pytest.mark.parametrize("kind", [*NOT_EXCEPTIONS, LookupError], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", [*OVERLOOKED, LookupError], ids=lambda kind: kind.__name__)
 @pytest.mark.parametrize("always", [False, True])
 @pytest.mark.parametrize("ordered", [False, True])
 async def test_a_key_function_that_fails(box, kind, always, ordered) -> None:

@@ -221,6 +221,31 @@ async def test_a_key_that_is_not_new_is_an_unknown_outcome() -> None:
             await keys.create_once(6, "crm")
 
 
+async def test_a_key_of_another_company_is_never_handed_out() -> None:
+    """A cache in front of the server answers with what it said about another company."""
+    first = {"api_key": "5.oldoldoldoldoldold0000", "label": "crm"}
+    lists: dict[int, list[dict[str, str]]] = {5: [], 6: [], 7: [first]}
+
+    async def posted() -> bytes:
+        return answer(json.dumps({"api_key": first["api_key"]}).encode(), "201 Created")
+
+    async def listed(path: str) -> bytes:
+        return page(lists[int(path.split("/companies/")[1].split("/", maxsplit=1)[0])])
+
+    async with serving(posted=posted, listed=listed) as server, server.session() as woodpecker:
+        keys = woodpecker.agency.api_keys
+        await keys.create(5, "crm")
+        for call in (keys.create, keys.ensure, keys.create_once):
+            with pytest.raises(KeyOutcomeUnknownError, match=Secret(first["api_key"]).fingerprint) as caught:
+                await call(6, "crm")
+            assert caught.value.kind == "not_new"
+        for call in (keys.create, keys.ensure):
+            with pytest.raises(KeyOutcomeUnknownError, match="made here at another company") as caught:
+                await call(7, "crm", settle=0.2)
+            assert caught.value.kind == "mixed_up"
+            assert first["api_key"] not in str(caught.value)
+
+
 async def test_a_key_nobody_can_read_is_found_by_create_once_too(box: Sandbox) -> None:
     company_id = box.company_ids[0]
     box.faults.add(Fault.null_api_key(method="POST"))

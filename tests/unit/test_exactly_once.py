@@ -60,7 +60,7 @@ class Company:
         self.store = store
         self.lag = lag
         self.takes = takes
-        self.lock_of_company = CreationLock(7)
+        self.lock_of_company = CreationLock("account", 7)
         self.keys = [ApiKey(api_key=Secret("1.old"), label="theirs")]
         self.visible_from: dict[str, float] = {}
         self.late: list[tuple[float, ApiKey]] = []

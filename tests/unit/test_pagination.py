@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.fakes import ScriptedCaller, listing
 from woodpecker_async import Page, Pager
 from woodpecker_async.engine.operation import OWN, Operation, Reply
-from woodpecker_async.errors import ConfigError, ConnectionLostError, PaginationError
+from woodpecker_async.errors import ConfigError, ConnectionLostError, PaginationError, UnexpectedError
 from woodpecker_async.models.paging import ListBody, Listing
 from woodpecker_async.pagination import SettledPages, read_settled
 from woodpecker_async.paging_styles import NUMBERED, ONE_ANSWER, Position
@@ -304,6 +304,54 @@ def test_what_goes_in_two_of_three_readings_hides_nothing(data: st.DataObject, c
         assert set(settled.items) >= set(items)
 
     asyncio.run(read())
+
+
+async def test_what_has_gone_does_not_stand_in_for_what_was_missed() -> None:
+    # 3 and 4 change places while each reading is between its pages; at last 6 goes, which was seen.
+    pages = iter([[1, 2, 3], [3, 5, 6]] * 2 + [[1, 2, 3]])
+    keys, _ = pager(lambda number: listing(next(pages, [3, 5]), number, 2, 6 if number == 1 else next(totals)))
+    totals = iter([6, 6, 5])
+    settled = await read_settled(keys)
+    assert (settled.items, settled.settled) == ((1, 2, 3, 5, 6), False)
+
+
+@given(st.data(), st.integers(0, 14))
+def test_while_items_go_and_change_places_settled_means_that_all_of_it_was_seen(
+    data: st.DataObject, count: int
+) -> None:
+    items = list(range(count))
+
+    def change(now: list[int]) -> None:
+        if now and data.draw(st.integers(0, 3)) == 0:
+            now.pop(data.draw(st.integers(0, len(now) - 1)))
+        elif now:
+            one, other = (data.draw(st.integers(0, len(now) - 1)) for _ in range(2))
+            now[one], now[other] = now[other], now[one]
+
+    async def read() -> None:
+        keys, _ = pager(Shelf(items, [change] * data.draw(st.integers(0, 20)), 4))
+        settled = await read_settled(keys)
+        assert not settled.settled or set(settled.items) >= set(items)
+
+    asyncio.run(read())
+
+
+@pytest.mark.parametrize("prefetch", [0, 2])
+async def test_a_call_that_ends_like_an_iterator_does_not_end_the_list(prefetch: int) -> None:
+    def answer(number: int) -> Listing[Any]:
+        if number == 2:
+            raise StopAsyncIteration
+        return book(list(range(12)))(number)
+
+    keys, _ = pager(answer)
+    with pytest.raises(UnexpectedError, match="page 2 failed: StopAsyncIteration"):
+        await keys.collect()
+    pages = keys.pages(prefetch=prefetch)
+    assert list(await anext(pages)) == [0, 1, 2]
+    with pytest.raises(UnexpectedError):
+        await anext(pages)
+    with pytest.raises(UnexpectedError):
+        await read_settled(keys)
 
 
 async def test_another_walk_of_the_same_pager_does_not_settle_a_reading() -> None:

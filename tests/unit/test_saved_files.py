@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.walker import leaks
 from woodpecker_async import ConfigError
 from woodpecker_async.bulk import Report
 from woodpecker_async.bulk.sinks import KeyFile
@@ -171,6 +172,21 @@ def test_a_file_of_something_else_is_one_clear_error(path: Path, line: str) -> N
     with pytest.raises(ConfigError, match=r"keys.jsonl as a sink: line 2 was not written by one"):
         opened(path, content)
     assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"api_key": "KEY"}, ["KEY"], {"company_id": "7", "api_key": "KEY"}, {"company_id": 0, "api_key": "KEY"},
+        {"company_id": 7, "api_key": ["KEY"]}, {"company_id": 7, "keys": [{"api_key": "KEY"}]},
+    ],
+)  # fmt: skip
+def test_a_file_with_other_keys_in_it_is_refused_without_showing_them(path: Path, entry: object) -> None:
+    """Such as the output of `keys list --reveal`, taken for a sink."""
+    key = "7.sentinelsentinelsent"
+    with pytest.raises(ConfigError) as caught:
+        opened(path, json.dumps(entry).replace("KEY", key).encode() + b"\n")
+    assert leaks(caught.value, [key]) == []
 
 
 @pytest.mark.parametrize("torn", [b'{"company_id": 7, "lab', b"\x00\x00\x00", b"\xff\x00{", b"", b"\n\n"])

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from woodpecker_async.errors import (
     AuthenticationError,
@@ -56,8 +56,14 @@ def unexpected(where: str, error: BaseException) -> UnexpectedError:
 
 
 def as_exception(where: str, error: BaseException) -> Exception:
-    """The error itself, if `except Exception` and task groups see it; else one that they do see."""
-    return error if isinstance(error, Exception) else unexpected(where, error)
+    """The error itself, if nobody overlooks it; else one that nobody does."""
+    return error if _is_seen(error) else unexpected(where, error)
+
+
+def _is_seen(error: BaseException) -> TypeGuard[Exception]:
+    # `except Exception` and task groups miss what is not an `Exception`, and a StopAsyncIteration ends an
+    # `async for` as if all had come.
+    return isinstance(error, Exception) and not isinstance(error, StopAsyncIteration)
 
 
 async def protected(where: str, work: Awaitable[None]) -> None:
@@ -67,7 +73,7 @@ async def protected(where: str, work: Awaitable[None]) -> None:
         await work
         return
     except BaseException as error:
-        if isinstance(error, Exception) or meant_for(task, error):
+        if _is_seen(error) or meant_for(task, error):
             raise
         failure = unexpected(where, error)
     raise failure  # out here, without the frames of what failed

@@ -27,6 +27,7 @@ __all__ = ["KeyFile", "Sink", "checked", "opening", "store"]
 
 Sink = Callable[[IssuedKey], object] | str | os.PathLike[str]
 
+_NOT_OURS: Final = (0, "")
 _NO_LINKS: Final = getattr(os, "O_NOFOLLOW", 0)  # Windows has none
 
 
@@ -83,13 +84,11 @@ class KeyFile:
                 self._known.add(known)
 
     def _keys_in(self, file: Iterable[bytes]) -> Iterator[tuple[int, str]]:
-        for number, line in enumerate(file, 1):
-            try:
-                known = _in_line(line)
-            except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
+        for number, known in enumerate(map(_in_line, file), 1):  # no frame of the error holds a line: it has a key
+            if known is _NOT_OURS:
                 raise ConfigError(
                     f"cannot use {self._path} as a sink: line {number} was not written by one; is it the right file?"
-                ) from None
+                )
             if known is not None:
                 yield known
 
@@ -187,19 +186,23 @@ def _line(issued: IssuedKey) -> bytes:
 
 
 def _in_line(line: bytes) -> tuple[int, str] | None:
-    """The company, and the fingerprint of the key that really is there; `None` for a line that was torn.
+    """The company, and the fingerprint of the key that really is there.
 
-    Raises:
-        ValueError, TypeError, KeyError, OverflowError, RecursionError: it is whole, and was not written by a sink.
+    `None` for a line that was torn, `_NOT_OURS` for one that is whole and was not written by a sink.
     """
     try:
         entry = json.loads(line)
     except (json.JSONDecodeError, UnicodeDecodeError):
         return None
-    company_id = entry["company_id"]
-    if isinstance(company_id, bool) or not isinstance(company_id, int) or company_id < 1:
-        raise TypeError
-    return company_id, Secret(entry["api_key"]).fingerprint
+    except (ValueError, RecursionError):
+        return _NOT_OURS
+    try:
+        company_id = entry["company_id"]
+        if isinstance(company_id, bool) or not isinstance(company_id, int) or company_id < 1:
+            return _NOT_OURS
+        return company_id, Secret(entry["api_key"]).fingerprint
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
+        return _NOT_OURS
 
 
 def _is_torn(handle: int) -> bool:
