@@ -246,6 +246,19 @@ async def test_a_key_of_another_company_is_never_handed_out() -> None:
             assert first["api_key"] not in str(caught.value)
 
 
+async def test_the_legacy_call_does_not_hand_out_a_key_twice_either(
+    box: Sandbox, woodpecker: WoodpeckerSession
+) -> None:
+    first, other = box.company_ids[:2]
+    made = await woodpecker.agency_v1.create_api_key(first, "crm")
+    box.faults.add(Fault.body({"api_key": made.api_key.reveal()}, method="POST", times=2))
+    for company_id in (first, other):
+        with pytest.raises(KeyOutcomeUnknownError, match=made.api_key.fingerprint) as caught:
+            await woodpecker.agency_v1.create_api_key(company_id, "crm")
+        assert caught.value.kind == "not_new"
+        assert made.api_key.reveal() not in str(caught.value)
+
+
 async def test_a_key_nobody_can_read_is_found_by_create_once_too(box: Sandbox) -> None:
     company_id = box.company_ids[0]
     box.faults.add(Fault.null_api_key(method="POST"))

@@ -3,6 +3,7 @@
 The current documents no longer mention them; prefer `woodpecker.agency` where it can do the same.
 """
 
+from woodpecker_async.errors import KeyOutcomeUnknownError
 from woodpecker_async.models.agency_v1 import (
     V1Company,
     V1CreateApiKey,
@@ -40,14 +41,27 @@ class AgencyV1(Resource):
 
         Raises:
             OutcomeUnknownError: the answer got lost; there may be a new key.
+            KeyOutcomeUnknownError: the server handed out a key that this process was handed before.
 
         Document: "AGENCY/COMPANIES/API/ADD".
         """
         company_id = checks.company_id(company_id)
         body = V1CreateApiKey(company_id=company_id, name=checks.text(name, "a key's name"))
-        return await self._call(
+        made = await self._call(
             "POST", "/v1/agency/companies/api/add", V1CreatedApiKey, body=body, about=company_id, options=options
         )
+        lock, fingerprint = await self._access.creation_lock(company_id), made.api_key.fingerprint
+        if fingerprint in lock.handed_out() or lock.elsewhere([fingerprint]):
+            raise KeyOutcomeUnknownError(
+                f"it is not known which API key was made at company {company_id}: the server handed out the key "
+                f"{fingerprint}, which is not new",
+                company_id=company_id,
+                label=name,
+                kind="not_new",
+                candidates=(made.api_key,),
+            )
+        lock.hand_out(fingerprint, name, f"v1 {fingerprint}")
+        return made
 
     async def create_company(self, name: str, *, options: CallOptions | None = None) -> V1Company:
         """Create a company, which is billed; it comes with an API key.
