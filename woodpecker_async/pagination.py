@@ -195,7 +195,8 @@ class Pager(Generic[T]):
 
     def _unseen(self, items: tuple[T, ...], seen: set[Hashable]) -> tuple[T, ...]:
         """Those of the items that were not seen before, each once; from now on they are."""
-        keys = [*map(self._key, items)]
+        key_of = self._key
+        keys = [key_of(item) for item in items]
         distinct = set(keys)
         if len(distinct) == len(keys) and distinct.isdisjoint(seen):  # nearly always
             seen |= distinct
