@@ -27,6 +27,10 @@ __all__ = ["Companies", "Outcome", "Report", "Run", "Sink", "ensure_api_keys", "
 
 _BULK: Final = CallOptions(priority="bulk", skip_bad_items=False)  # an outcome is whole or failed
 
+# At one account. With hardly more than the lane lets through, the last companies would turn their pages one after
+# another, each page for a round trip, while nobody else is there to keep the server busy.
+_WORKERS: Final = 16
+
 T = TypeVar("T")
 
 
@@ -252,8 +256,8 @@ async def _settled(pager: Pager[T], listing: Listing) -> AsyncGenerator[T, None]
 def _workers(session: WoodpeckerSession, concurrency: int | None) -> int:
     if concurrency is None:
         limits = session.limits
-        # One more than the lane lets through, so that there is always one ready to go.
-        return 1 + (limits.max_in_flight if limits.lanes == "account" else limits.total)
+        # More than the lane lets through, so that there is always one ready to go.
+        return _WORKERS if limits.lanes == "account" else limits.total + 1
     if isinstance(concurrency, bool) or not isinstance(concurrency, int) or not 1 <= concurrency <= 256:
         raise ConfigError(f"concurrency must be an integer from 1 to 256, not {concurrency!r}")
     return concurrency
