@@ -245,7 +245,8 @@ class _OneAnswer:
             if head >= 0:
                 return head + len(_HEAD_ENDS)
         elif self._length is not None:
-            return max(self._length - self.payload.total_bytes, 1)
+            room: int = self._length - self.payload.total_bytes
+            return max(room, 1)
         return len(data) - 1 or 1
 
     def _feed(self, data: bytes) -> tuple[Any, bool, bytes]:
