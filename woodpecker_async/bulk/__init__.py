@@ -51,7 +51,8 @@ def list_api_keys(
             default all companies of the agency, inactive ones included. A `Pager` of companies that moves
             while it is read is read again, see `Report.unsettled`.
         ordered: give outcomes in the order of the input rather than as they finish.
-        concurrency: workers, 1 to 256; by default as many as the session's limits can use.
+        concurrency: workers, 1 to 256; by default sixteen, or where not all companies share one lane, one more than
+            `Limits.total`.
         resume: the report of an earlier run: its done companies are skipped, and it is counted on.
         on_progress: a plain function that is given the report after each outcome.
 
