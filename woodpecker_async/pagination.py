@@ -199,15 +199,14 @@ class Pager(Generic[T]):
     def _unseen(self, items: tuple[T, ...], seen: set[Hashable]) -> tuple[T, ...]:
         """Those of the items that were not seen before, each once; from now on they are."""
         keys = [*map(self._key, items)]
-        distinct = set(keys)
-        if len(distinct) == len(keys) and distinct.isdisjoint(seen):  # nearly always
-            seen |= distinct
+        old, before = seen.intersection(keys), len(seen)
+        seen.update(keys)
+        if len(seen) == before + len(keys):  # nearly always
             return items
         fresh: dict[Hashable, T] = {}
         for key, item in zip(keys, items, strict=True):
-            if key not in seen:
+            if key not in old:
                 fresh.setdefault(key, item)
-        seen.update(fresh)
         return tuple(fresh.values())
 
 

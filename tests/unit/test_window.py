@@ -91,15 +91,24 @@ def answers(window: AdaptiveWindow, latency: float, rounds: int, begin: float = 
     return sizes
 
 
+@pytest.mark.parametrize(("limit", "size"), [(1, 1), (3, 3), (4, 4), (5, 4), (7, 4), (64, 4)])
+def test_it_begins_at_four_or_at_its_bound(limit: int, size: int) -> None:
+    assert AdaptiveWindow(limit, 15.0).size == size
+
+
 def test_it_doubles_and_stops_at_its_bound() -> None:
-    assert answers(AdaptiveWindow(7, 15.0), 0.1, 4) == [2, 4, 7, 7]
-    assert answers(AdaptiveWindow(3, 15.0), 0.1, 3) == [2, 3, 3]
+    window = AdaptiveWindow(7, 15.0)
+    window.size = 1
+    assert answers(window, 0.1, 4) == [2, 4, 7, 7]
+    assert answers(AdaptiveWindow(7, 15.0), 0.1, 2) == [7, 7]
+    assert answers(AdaptiveWindow(3, 15.0), 0.1, 2) == [3, 3]
     assert answers(AdaptiveWindow(1, 15.0), 0.1, 2) == [1, 1]
     assert answers(AdaptiveWindow(64, 15.0), 0.1, 3) == [16, 64, 64]
 
 
 def test_a_round_has_as_many_answers_as_there_are_places() -> None:
     window = AdaptiveWindow(7, 15.0)
+    window.size = 1
     sizes = []
     for moment in range(12):
         window.answered("list", 0.1, float(moment), full=True)
@@ -110,6 +119,7 @@ def test_a_round_has_as_many_answers_as_there_are_places() -> None:
 def settled(size: int, waiting: float) -> AdaptiveWindow:
     """A window of this size, beyond doubling, at whose server so many wait."""
     window = AdaptiveWindow(7, 15.0)
+    window.size = 1
     window.answered("list", 0.1, 0.0, full=False)  # the best latency ever
     window.size = size
     # So that the rounds that follow are not taken for the early ones of a growing window.
@@ -127,7 +137,6 @@ def test_it_grows_below_one_and_a_half_that_wait_and_shrinks_above_two_and_a_hal
 def test_while_it_doubles_the_early_half_of_a_round_does_not_count() -> None:
     """Those are answers to the smaller window, and shorter."""
     window = AdaptiveWindow(7, 15.0)
-    answers(window, 0.1, 2)
     for latency in (0.1, 0.1, 0.4, 0.4):
         window.answered("list", latency, 1.0, full=True)
     assert window.size == 3  # 4 x (1 - 0.1 / 0.4) = 3 wait
@@ -136,6 +145,7 @@ def test_while_it_doubles_the_early_half_of_a_round_does_not_count() -> None:
 
 def test_resting_ends_the_doubling() -> None:
     window = AdaptiveWindow(7, 15.0)
+    window.size = 1
     answers(window, 0.1, 1)
     assert answers(window, 0.1 / (1 - 0.9), 1, full=True) == [2]  # 2 x 0.9 = 1.8 wait
     assert answers(window, 0.1, 2) == [3, 4]
@@ -298,7 +308,7 @@ def test_it_grows_only_when_it_was_full() -> None:
     window = AdaptiveWindow(7, 15.0)
     for moment in range(100):
         window.answered("list", 0.1, moment, full=False)
-    assert window.size == 1
+    assert window.size == 4
 
 
 def test_operations_are_compared_with_themselves() -> None:

@@ -27,6 +27,10 @@ __all__ = ["Companies", "Outcome", "Report", "Run", "Sink", "ensure_api_keys", "
 
 _BULK: Final = CallOptions(priority="bulk", skip_bad_items=False)  # an outcome is whole or failed
 
+# At one account. With hardly more than the lane lets through, the last companies would turn their pages one after
+# another, each page for a round trip, while nobody else is there to keep the server busy.
+_WORKERS: Final = 16
+
 T = TypeVar("T")
 
 
@@ -47,7 +51,8 @@ def list_api_keys(
             default all companies of the agency, inactive ones included. A `Pager` of companies that moves
             while it is read is read again, see `Report.unsettled`.
         ordered: give outcomes in the order of the input rather than as they finish.
-        concurrency: workers, 1 to 256; by default as many as the session's limits can use.
+        concurrency: workers, 1 to 256; by default sixteen, or where not all companies share one lane, one more than
+            `Limits.total`.
         resume: the report of an earlier run: its done companies are skipped, and it is counted on.
         on_progress: a plain function that is given the report after each outcome.
 
@@ -252,8 +257,8 @@ async def _settled(pager: Pager[T], listing: Listing) -> AsyncGenerator[T, None]
 def _workers(session: WoodpeckerSession, concurrency: int | None) -> int:
     if concurrency is None:
         limits = session.limits
-        # One more than the lane lets through, so that there is always one ready to go.
-        return 1 + (limits.max_in_flight if limits.lanes == "account" else limits.total)
+        # More than the lane lets through, so that there is always one ready to go.
+        return _WORKERS if limits.lanes == "account" else limits.total + 1
     if isinstance(concurrency, bool) or not isinstance(concurrency, int) or not 1 <= concurrency <= 256:
         raise ConfigError(f"concurrency must be an integer from 1 to 256, not {concurrency!r}")
     return concurrency

@@ -38,6 +38,7 @@ from woodpecker_async.engine.content_coding import ACCEPT_ENCODING
 _POLL: Final = getattr(select, "poll", None)
 _NOTHING: Final = ((), False, b"")
 _STATUS_ENDS: Final = len(b"HTTP/1.1 200")
+_HEAD_ENDS: Final = b"\r\n\r\n"
 
 
 @attrs.define(eq=False, repr=False)
@@ -202,12 +203,15 @@ def _is_readable(transport: Any, *, reused: bool) -> bool:
 class _OneAnswer:
     """Reads one answer through aiohttp's parser; closes the connection at the first byte behind it.
 
-    A parser does not tell how many bytes of a segment belonged to the answer. So the last byte of each segment
-    goes in by itself: an answer that is complete before it is followed by something.
+    A parser does not tell how many bytes of a segment belonged to the answer. So it is given no more at a time than
+    surely does: up to the end of a head, as much of a body as its `Content-Length` has room for, and where that is
+    not known the last byte of a segment by itself. An answer that is complete before all is read is followed by
+    something.
     """
 
     def __init__(self, protocol: Any) -> None:
         self.payload: Any = None
+        self._length: int | None = None
         self._protocol = protocol
         self._parser = protocol._parser
 
@@ -216,16 +220,34 @@ class _OneAnswer:
         return self.payload is not None and self.payload.is_eof()
 
     def feed_data(self, data: bytes) -> tuple[Any, bool, bytes]:
+        if self._complete:
+            if data:
+                raise UnaskedError  # aiohttp closes the connection
+            return _NOTHING
         if not data:
-            return _NOTHING if self._complete else self._feed(data)
-        if self._complete:
-            raise UnaskedError  # aiohttp closes the connection
-        messages, upgraded, tail = self._feed(data[:-1]) if len(data) > 1 else _NOTHING
-        if self._complete:
-            self._protocol.close()
-            return messages, False, b""
-        more, upgraded, last = self._feed(data[-1:]) if not upgraded else ((), True, data[-1:])
-        return (*messages, *more), upgraded, tail + last
+            return self._feed(data)
+        messages: list[Any] = []
+        while data:
+            size = self._surely_ours(data)
+            more, upgraded, tail = self._feed(data[:size])
+            messages += more
+            data = data[size:]
+            if upgraded:
+                return messages, True, tail + data
+            if data and self._complete:
+                self._protocol.close()
+                break
+        return messages, False, b""
+
+    def _surely_ours(self, data: bytes) -> int:
+        if self.payload is None:
+            head = data.find(_HEAD_ENDS)
+            if head >= 0:
+                return head + len(_HEAD_ENDS)
+        elif self._length is not None:
+            room: int = self._length - self.payload.total_bytes
+            return max(room, 1)
+        return len(data) - 1 or 1
 
     def _feed(self, data: bytes) -> tuple[Any, bool, bytes]:
         messages, upgraded, tail = fed = self._parser.feed_data(data)
@@ -234,6 +256,8 @@ class _OneAnswer:
         for number, (message, payload) in enumerate(messages, 1):
             if message.code >= 200 or message.code == 101:  # the others announce an answer
                 self.payload = payload
+                length = message.headers.get(hdrs.CONTENT_LENGTH, "")
+                self._length = int(length) if length.isdecimal() and not message.chunked else None
                 messages = messages[:number]
                 break
         return messages, upgraded, tail

@@ -41,7 +41,10 @@ _SHRINK_ABOVE: Final = 2.5
 _CLEAR: Final = 0.6
 # With more under way than the documented limit, small disturbances of the latency look like several that wait.
 _NOISE: Final = 1 / 4
-# Where it is the question whether there is room for more than seven: the first size, and the factor of growth.
+# The first size: a small agency's whole job is over in the time that doubling from one takes, and more than three
+# of the seven places are seldom taken by others.
+_FIRST: Final = 4
+# The factor of growth where it is the question whether there is room for more than seven.
 _BOLD: Final = 4
 # Seconds after which the best latency ever is forgotten, if it has not been met again: routes change.
 _MEMORY: Final = 600.0
@@ -84,7 +87,7 @@ class AdaptiveWindow:
     def __init__(self, limit: int, queue_wait: float) -> None:
         self.limit = limit
         self.queue_wait = queue_wait
-        self.size = 1 if limit <= DOCUMENTED else _BOLD
+        self.size = min(_FIRST, limit)
         self._best: dict[str, _Best] = {}
         self._round: list[float] = []
 

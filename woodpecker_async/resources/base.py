@@ -111,7 +111,7 @@ class Resource:
         """
         account, shape = self._access.account, style.body(item)
 
-        def page(position: Position) -> Operation[Any]:
+        def page(position: Position) -> "Operation[Any]":  # unquoted, it would be made for each list
             asked = style.ask(position)
             return Operation.of(
                 method,
