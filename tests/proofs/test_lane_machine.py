@@ -65,6 +65,7 @@ class Visitor:
     task: "asyncio.Task[None] | None" = None
     passed_by: int = 0
     late: Late | None = None
+    overtaken: bool = False  # waited while requests came to nothing: then the newest goes first
 
 
 class LaneMachine(RuleBasedStateMachine):
@@ -94,6 +95,12 @@ class LaneMachine(RuleBasedStateMachine):
     # What a request does --------------------------------------------------------------------------------
 
     async def visit(self, visitor: Visitor) -> None:
+        try:
+            await self._visit(visitor)
+        finally:
+            self._note_overtaking()
+
+    async def _visit(self, visitor: Visitor) -> None:
         """As `Engine._attempt` does it."""
         with self.lanes.permit(visitor.company, self.lanes.limits) as permit:
             visitor.lane = lane = permit._lane
@@ -126,9 +133,12 @@ class LaneMachine(RuleBasedStateMachine):
         self.expect(len(inside) <= self.lanes.limits.total, "above the total")
         waiting = [other for other in self.visitors if other.lane is lane and not other.inside and self.alive(other)]
         same = [other for other in waiting if other.priority == visitor.priority]
-        if not visitor.again and lane.backlog is None:  # else who came last may go first
-            self.expect(all(other.number > visitor.number for other in same), "somebody waited longer")
-        if lane.backlog is not None:
+        if not visitor.again:
+            in_order = [other for other in (visitor, *same) if not other.overtaken]
+            self.expect(
+                visitor.overtaken or in_order[0].number == min(o.number for o in in_order), "somebody waited longer"
+            )
+        if lane.backlog is not None or any(other.overtaken for other in waiting):
             for other in waiting:
                 other.passed_by = 0
         elif visitor.priority == "interactive":
@@ -163,12 +173,19 @@ class LaneMachine(RuleBasedStateMachine):
 
     def step(self, turns: int = 6) -> None:
         for _ in range(turns):
+            self._note_overtaking()
             self.loop.run_until_complete(asyncio.sleep(0))
+        self._note_overtaking()
         for visitor in [visitor for visitor in self.visitors if visitor.task.done()]:
             self.visitors.remove(visitor)
             if not visitor.task.cancelled():
                 visitor.task.result()
         assert not self.problems, self.problems
+
+    def _note_overtaking(self) -> None:
+        for visitor in self.visitors:
+            if visitor.lane is not None and not visitor.inside and visitor.lane.backlog is not None:
+                visitor.overtaken = True
 
     def come(self, priority: Priority, company: int, again: bool) -> None:
         visitor = Visitor(next(self.numbers), priority, again, company, self.loop.create_future())
