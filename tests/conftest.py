@@ -4,7 +4,7 @@ import asyncio
 import gc
 import os
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 
 import pytest
 from hypothesis import settings
@@ -12,11 +12,22 @@ from hypothesis import settings
 from woodpecker_async import WoodpeckerSession, creation_lock
 from woodpecker_async.sandbox import Sandbox
 
+from tests.circles import apart, is_quick
+
 # How long an example takes says something of the machine, and nothing of the rule it is an example of.
 # On a developer's machine each run tries other examples; a CI run can be repeated as it was.
 settings.register_profile("here", deadline=None)
 settings.register_profile("ci", derandomize=True, deadline=None)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Keep a quick test in its process, with the fixtures of every scope that are set up for it."""
+    if not is_quick(item):
+        return (yield)
+    with apart():
+        return (yield)
 
 
 @pytest.fixture(autouse=True)
