@@ -16,6 +16,8 @@ from typing import Any, NoReturn
 import pytest
 
 MARKERS = ("system", "long")
+# A test that asks for one of these starts a process, and needs no marker of its own.
+FIXTURES = frozenset({"real", "real_alone", "really_opened", "redis", "redis_server", "start_worker"})
 STARTS = (
     (subprocess.Popen, "__init__"),
     (asyncio, "create_subprocess_exec"),
@@ -41,6 +43,13 @@ def apart() -> Iterator[None]:
         for owner, name in STARTS:
             patch.setattr(owner, name, _refuse, raising=False)  # not every system can do all of them
         yield
+
+
+def mark_by_fixtures(items: list[pytest.Item]) -> None:
+    """Mark as `system` what uses a fixture that starts a process."""
+    for item in items:
+        if is_quick(item) and not FIXTURES.isdisjoint(getattr(item, "fixturenames", ())):
+            item.add_marker("system")
 
 
 def is_quick(item: pytest.Item) -> bool:

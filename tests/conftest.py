@@ -9,16 +9,21 @@ from collections.abc import AsyncIterator, Generator, Iterator
 import pytest
 from hypothesis import settings
 
+from tests.circles import apart, is_quick, mark_by_fixtures
 from woodpecker_async import WoodpeckerSession, creation_lock
 from woodpecker_async.sandbox import Sandbox
-
-from tests.circles import apart, is_quick
 
 # How long an example takes says something of the machine, and nothing of the rule it is an example of.
 # On a developer's machine each run tries other examples; a CI run can be repeated as it was.
 settings.register_profile("here", deadline=None)
 settings.register_profile("ci", derandomize=True, deadline=None)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m chooses
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Complete the markers."""
+    mark_by_fixtures(items)
 
 
 @pytest.hookimpl(wrapper=True)

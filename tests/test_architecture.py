@@ -145,6 +145,7 @@ def test_public_names_are_sorted_and_there() -> None:
         woodpecker_async.nothing  # noqa: B018
 
 
+@pytest.mark.system
 def test_importing_the_package_imports_no_http() -> None:
     code = "import sys, woodpecker_async; print({'aiohttp', 'cattrs', 'tenacity', 'attrs'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
@@ -194,6 +195,7 @@ REVEALED = [
 ]
 
 
+@pytest.mark.system
 def test_what_an_editor_infers(tmp_path: Path) -> None:
     """Through mypy --strict, on a file of a user's."""
     source = tmp_path / "user.py"

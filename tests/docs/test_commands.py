@@ -68,6 +68,7 @@ def background() -> Iterator[Callable[[str, str], str]]:
         yield start
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("page", _WITH_COMMANDS, ids=identify)
 def test_commands(
     page: Path,
@@ -191,6 +192,7 @@ def test_the_readme_begins_with_a_sentence_and_two_commands():
     assert before_why.count("```bash") == 2
 
 
+@pytest.mark.system
 def test_the_first_command_prints_what_the_readme_shows():
     shown = next(block for block in blocks(ROOT / "README.md") if block.kind == "text")
     terminal, other_end = os.openpty()

@@ -493,6 +493,7 @@ def run_and_kill(box: Sandbox, path: Path, chance: random.Random, kills: int) ->
     return hits, orphans
 
 
+@pytest.mark.system
 def test_killed_four_times(path: Path) -> None:
     with Sandbox(companies=40, service_time=0.002, seed=1) as box:
         hits, _ = run_and_kill(box, path, random.Random(1), kills=4)

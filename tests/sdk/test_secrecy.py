@@ -456,6 +456,7 @@ async def test_a_reporter_finds_no_key(reporter: str) -> None:
             assert not any(secret in text for text in told)
 
 
+@pytest.mark.system
 def test_sentry_with_all_its_defaults_finds_no_key() -> None:
     with Sandbox(companies=1, service_time=0) as box:
         box.faults.add(Fault.wait(1), Fault.rewriting(_wrong_beside))

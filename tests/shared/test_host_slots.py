@@ -169,6 +169,7 @@ async def test_files_that_were_tidied_away_are_made_again() -> None:
     assert await is_free(here)
 
 
+@pytest.mark.system
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 async def test_a_forked_child_keeps_no_place(recwarn: pytest.WarningsRecorder) -> None:
     """Not the parent's while the parent lives, and not after the parent has died."""

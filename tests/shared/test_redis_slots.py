@@ -19,6 +19,8 @@ from woodpecker_async.engine.shared.redis import RedisBackend, RedisSlots
 from woodpecker_async.errors import ConfigError
 from woodpecker_async.secret import Secret
 
+pytestmark = pytest.mark.system
+
 LEASE = 1.5  # long enough that a busy machine does not look like a dead process
 
 
@@ -498,7 +500,6 @@ async def test_over_a_unix_socket(redis_server: RedisServer) -> None:
     await here.aclose()
 
 
-@pytest.mark.long
 async def test_a_clock_that_is_wrong_does_not_matter(redis_server: RedisServer, monkeypatch) -> None:
     here, elsewhere = backend(redis_server, 1), backend(redis_server, 1)
     mine, theirs = here.slots("all"), elsewhere.slots("all")

@@ -22,6 +22,8 @@ from woodpecker_async.errors import ConfigError
 from woodpecker_async.sandbox import Sandbox
 from woodpecker_async.secret import Secret
 
+pytestmark = pytest.mark.system
+
 LEASE = 1.0
 LANE = "woodpecker-async:1:{a-all}"
 Outage = Literal["local", "wait", "fail"]
@@ -155,8 +157,7 @@ def each_met_in_each_way() -> Iterator[Any]:
     """Each once in the plain suite, and one of them in each way; the rest in the long one."""
     for trouble, why in TROUBLES:
         for outage in ("local", "wait", "fail"):
-            marks = () if outage == "fail" or trouble is full else pytest.mark.long
-            yield pytest.param(outage, trouble, why, id=f"{outage}-{trouble.__name__}", marks=marks)
+            yield pytest.param(outage, trouble, why, id=f"{outage}-{trouble.__name__}")
 
 
 @pytest.mark.parametrize(("outage", "trouble", "why"), list(each_met_in_each_way()))
@@ -200,9 +201,7 @@ async def test_an_outage_is_met_as_was_asked_for(
     await here.aclose()
 
 
-@pytest.mark.parametrize(
-    "trouble", [full, *(pytest.param(each, marks=pytest.mark.long) for each in (without_a_right, flushed, cutting))]
-)
+@pytest.mark.parametrize("trouble", [full, without_a_right, flushed, cutting])
 async def test_nobody_hammers_at_it(trouble: Any, redis_server: RedisServer) -> None:
     here = backend(redis_server, "local", lease=5.0)
     mine = here.slots("all")
@@ -322,7 +321,6 @@ async def test_sharing_ends_with_the_last_session_that_asked_for_it(redis_server
 
 
 # A system test: it starts a server, and belongs to those once they have a mark of their own.
-@pytest.mark.long
 @pytest.mark.parametrize("how", ["in the URL", "by the environment", "not at all", "another host"])
 async def test_over_tls_with_a_private_authority(how: str, tmp_path, monkeypatch, no_tasks_left: None) -> None:
     authority = trustme.CA()
