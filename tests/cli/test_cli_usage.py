@@ -11,7 +11,6 @@ import woodpecker_async
 from tests.waiting import until
 
 
-@pytest.mark.system
 @pytest.mark.parametrize(
     ("args", "said"),
     [
@@ -139,6 +138,7 @@ os.environ.update(_WOODPECKER_ASYNC_COMPLETE="bash_complete", COMP_WORDS="woodpe
 """
 
 
+@pytest.mark.system
 @pytest.mark.parametrize(
     ("code", "args", "printed"),
     [
