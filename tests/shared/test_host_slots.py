@@ -57,7 +57,7 @@ async def test_never_more_than_there_are_places() -> None:
     assert peak == 3
     for of in processes:
         for _ in range(3):
-            await asyncio.wait_for(of.take(), 5)
+            await asyncio.wait_for(of.take(), 30)
         for _ in range(3):
             of.give_back()
 

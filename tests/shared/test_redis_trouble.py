@@ -177,7 +177,7 @@ async def test_an_outage_is_met_as_was_asked_for(
         if outage == "fail":
             with pytest.raises(SlotsUnavailableError, match=f"127.0.0.1:{redis_server.port}, does not serve: .*{why}"):
                 for _ in range(20):  # the outage has to be met first
-                    await asyncio.wait_for(mine.take(), 10)
+                    await asyncio.wait_for(mine.take(), 30)
                     mine.give_back()
                     await asyncio.sleep(0.2)
         elif outage == "local":
@@ -190,7 +190,7 @@ async def test_an_outage_is_met_as_was_asked_for(
             assert not here.ready
             if outage != "local":
                 with pytest.raises(SlotsUnavailableError):  # who can do without does not wait
-                    await asyncio.wait_for(mine.take(optional=True), 5)
+                    await asyncio.wait_for(mine.take(optional=True), 30)
     assert why in caplog.text
     async with asyncio.timeout(20):
         while not here.ready:
@@ -238,7 +238,7 @@ async def test_a_redis_that_is_loading(no_tasks_left: None) -> None:
         port = server.sockets[0].getsockname()[1]
         here = RedisBackend(Secret(f"redis://127.0.0.1:{port}"), "fail", "a", lambda: 2, LEASE)
         with pytest.raises(SlotsUnavailableError, match="it is loading its data"):
-            await asyncio.wait_for(here.slots("all").take(), 10)
+            await asyncio.wait_for(here.slots("all").take(), 30)
         await here.aclose()
         assert connections <= 6
 
@@ -302,7 +302,7 @@ async def test_an_outage_is_not_that_of_a_session_that_did_not_ask(
         redis_server.stop()
         waiting = asyncio.create_task(asking.account.me())
         for _ in range(5):
-            await asyncio.wait_for(silent.account.me(), 3)
+            await asyncio.wait_for(silent.account.me(), 30)
         waiting.cancel()
         await asyncio.wait((waiting,))
 
@@ -314,7 +314,7 @@ async def test_sharing_ends_with_the_last_session_that_asked_for_it(redis_server
             await asking.account.me()
             await silent.account.me()
         redis_server.stop()
-        await asyncio.wait_for(silent.account.me(), 3)
+        await asyncio.wait_for(silent.account.me(), 30)
 
 
 # TLS --------------------------------------------------------------------------------------------------------------
