@@ -1,39 +1,36 @@
 """The checks in environments of their own: `nox` runs them all, `nox -s lint` one, `nox -l` lists them."""
 
-import tomllib
 from pathlib import Path
 
 import nox
-from packaging.requirements import Requirement
 
 nox.needs_version = ">=2025.2.9"
 nox.options.reuse_existing_virtualenvs = True
 
-ROOT = Path(__file__).parent
-
 
 @nox.session(python=["3.11", "3.12", "3.13"])
 def tests(session: nox.Session) -> None:
-    """Run the tests on one version of Python; arguments after -- go to pytest."""
+    """Run the quick tests on one version of Python; arguments after -- go to pytest (`-m system`, `-m long`)."""
     session.install(".[test]")
     session.run("pytest", *session.posargs)
 
 
 @nox.session(python="3.11")
 def lowest(session: nox.Session) -> None:
-    """Run the tests with the oldest dependencies that pyproject.toml allows."""
-    session.install(".[test]")
-    session.install(*_lowest())
+    """Run the quick tests with the oldest dependencies that pyproject.toml allows."""
+    constraints = Path(session.create_tmp()) / "lowest.txt"
+    constraints.write_text(str(session.run("python", ".ci/lowest.py", silent=True)), encoding="utf-8")
+    session.install(".[test]", "-c", str(constraints))
     session.run("pytest", *session.posargs)
 
 
 @nox.session
 def lint(session: nox.Session) -> None:
     """Check style and types."""
-    session.install(".[cli,fast,redis,workers,test,bench,lint]")
+    session.install(".[test,bench,lint]")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
-    session.run("mypy")
+    session.run("mypy", "--strict")
 
 
 @nox.session
@@ -55,19 +52,3 @@ def build(session: nox.Session) -> None:
     (wheel,) = dist.glob("*.whl")
     session.install("--force-reinstall", f"{wheel}[cli]")
     session.run("woodpecker-async", "keys", "list", "--all", "--sandbox", silent=True)
-
-
-def _lowest() -> list[str]:
-    """The direct dependencies, those of the extras included, each at its lower bound."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    extras = project["optional-dependencies"]
-    pinned = []
-    for line in [
-        *project["dependencies"],
-        *(line for name in ("fast", "cli", "redis", "workers") for line in extras[name]),
-    ]:
-        requirement = Requirement(line)
-        (bound,) = [spec.version for spec in requirement.specifier if spec.operator == ">="]
-        named = f"{requirement.name}[{','.join(requirement.extras)}]" if requirement.extras else requirement.name
-        pinned.append(f"{named}=={bound}")
-    return pinned

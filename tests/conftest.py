@@ -4,11 +4,12 @@ import asyncio
 import gc
 import os
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 
 import pytest
 from hypothesis import settings
 
+from tests.circles import apart, is_quick, mark_by_fixtures
 from woodpecker_async import WoodpeckerSession, creation_lock
 from woodpecker_async.sandbox import Sandbox
 
@@ -17,6 +18,21 @@ from woodpecker_async.sandbox import Sandbox
 settings.register_profile("here", deadline=None)
 settings.register_profile("ci", derandomize=True, deadline=None)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m chooses
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Complete the markers."""
+    mark_by_fixtures(items)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Keep a quick test in its process, with the fixtures of every scope that are set up for it."""
+    if not is_quick(item):
+        return (yield)
+    with apart():
+        return (yield)
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,7 @@
 """Who may import whom, what is public, and what an editor infers."""
 
 import ast
+import functools
 import subprocess
 import sys
 from pathlib import Path
@@ -29,7 +30,8 @@ def module_name(path: Path) -> str:
     return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") or "__init__"
 
 
-def imports(path: Path) -> set[str]:
+@functools.cache
+def imports(path: Path) -> frozenset[str]:
     """Modules that a file imports at run time; ours without the package's name."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
@@ -40,17 +42,15 @@ def imports(path: Path) -> set[str]:
             found.add(module)
             found |= {f"{module}.{alias.name}" for alias in node.names}
     ours = {name.removeprefix("woodpecker_async.") for name in found if name.startswith("woodpecker_async.")}
-    known = {module_name(file) for file in ROOT.rglob("*.py")}
-    return {name for name in ours if name in known} | {
-        name.partition(".")[0] for name in found if not name.startswith("woodpecker_async")
-    }
+    foreign = {name.partition(".")[0] for name in found if not name.startswith("woodpecker_async")}
+    return frozenset(ours & OURS | foreign)
 
 
 FILES = {module_name(path): path for path in sorted(ROOT.rglob("*.py"))}
 OURS = set(FILES)
 
 
-def ours(name: str) -> set[str]:
+def ours(name: str) -> frozenset[str]:
     return imports(FILES[name]) & OURS
 
 
@@ -145,6 +145,7 @@ def test_public_names_are_sorted_and_there() -> None:
         woodpecker_async.nothing  # noqa: B018
 
 
+@pytest.mark.system
 def test_importing_the_package_imports_no_http() -> None:
     code = "import sys, woodpecker_async; print({'aiohttp', 'cattrs', 'tenacity', 'attrs'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
@@ -194,6 +195,7 @@ REVEALED = [
 ]
 
 
+@pytest.mark.system
 def test_what_an_editor_infers(tmp_path: Path) -> None:
     """Through mypy --strict, on a file of a user's."""
     source = tmp_path / "user.py"

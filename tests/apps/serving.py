@@ -6,11 +6,12 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import attrs
+
+from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
 
@@ -80,12 +81,13 @@ def serving(
 
 
 def wait_until_it_answers(app: App) -> None:
-    """Wait until a worker accepts, at most half a minute."""
-    for _ in range(600):
-        assert app.process.poll() is None, app.log.read_text()
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", app.port), timeout=30) as connection:
-            connection.sendall(b"GET /nothing HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")
-            if connection.recv(12) == b"HTTP/1.1 404":
-                return
-        time.sleep(0.05)
-    raise AssertionError(app.log.read_text())
+    """Wait until a worker accepts."""
+    until(lambda: _answers(app))
+
+
+def _answers(app: App) -> bool:
+    assert app.process.poll() is None, app.log.read_text()
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", app.port), timeout=30) as connection:
+        connection.sendall(b"GET /nothing HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")
+        return connection.recv(12) == b"HTTP/1.1 404"
+    return False

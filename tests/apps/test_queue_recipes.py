@@ -5,9 +5,8 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -17,8 +16,11 @@ import redis
 
 from tests.apps.serving import ROOT, environment
 from tests.shared.redis_server import RedisServer, running_redis
+from tests.waiting import until
 from woodpecker_async.bulk import Report
 from woodpecker_async.sandbox import Fault, Sandbox
+
+pytestmark = pytest.mark.system
 
 RUN = "night"  # sent again with this id, a sweep goes on
 
@@ -193,12 +195,9 @@ def children(pid: int) -> list[int]:
     return [int(line) for line in ran.stdout.split()]
 
 
-def wait_for(what: Callable[[], object], process: "subprocess.Popen[str]") -> None:
-    end = time.monotonic() + 60
-    while not what():
-        assert time.monotonic() < end, "it does not come"
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.01)
+def made_two(night: Night, sender: "subprocess.Popen[str]") -> bool:
+    assert sender.poll() is None, sender.communicate()
+    return night.made() >= 2
 
 
 @pytest.fixture
@@ -211,7 +210,6 @@ def night(recipe: Recipe, redis_server: RedisServer, tmp_path: Path) -> Iterator
         yield Night(recipe, box, redis_server, tmp_path)
 
 
-@pytest.mark.long
 def test_it_runs_as_it_stands(recipe: Recipe, redis_server: RedisServer, tmp_path: Path):
     command = [sys.executable, "-W", "error", ROOT / "examples" / recipe.example]
     ran = subprocess.run(
@@ -245,12 +243,11 @@ def test_without_a_redis_it_says_so(recipe: Recipe, tmp_path: Path):
     assert "a-password-of-its-own" not in ran.stderr
 
 
-@pytest.mark.long
 def test_a_worker_that_is_killed_in_mid_job(night: Night):
     """taskiq: the worker with all its processes. Celery: a process, whose job goes back to the queue at once."""
     night.box.faults.add(Fault.wait(0.05, times=None))
     with night.worker() as first, night.sender() as sender, contextlib.ExitStack() as later:
-        wait_for(lambda: night.made() >= 2, sender)
+        until(lambda: made_two(night, sender))
         if night.recipe is TASKIQ:
             kill_all(first)
             later.enter_context(night.worker())
@@ -263,7 +260,6 @@ def test_a_worker_that_is_killed_in_mid_job(night: Night):
     assert "ResourceWarning" not in night.log.read_text()
 
 
-@pytest.mark.long
 def test_a_celery_worker_that_dies_with_all_its_processes(redis_server: RedisServer, tmp_path: Path):
     """What it had comes back when the visibility timeout is over."""
     (tmp_path / "vault").mkdir(mode=0o700)
@@ -274,7 +270,7 @@ def test_a_celery_worker_that_dies_with_all_its_processes(redis_server: RedisSer
         night = Night(needed(CELERY), box, redis_server, tmp_path)
         box.faults.add(Fault.wait(0.05, times=None))
         with night.worker() as first, night.sender() as sender:
-            wait_for(lambda: night.made() >= 2, sender)
+            until(lambda: made_two(night, sender))
             kill_all(first)
             assert night.made() < 16
             box.faults.clear()

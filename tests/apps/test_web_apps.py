@@ -18,6 +18,8 @@ import pytest
 from tests.apps.serving import App, serving, wait_until_it_answers
 from woodpecker_async.sandbox import Fault, Sandbox
 
+pytestmark = pytest.mark.system
+
 EXAMPLES = ("fastapi_app.py", "aiohttp_app.py")
 WORKERS = 4
 
@@ -225,7 +227,6 @@ async def test_with_four_processes(site: Site, http: aiohttp.ClientSession):
         site.box.faults.clear()
 
 
-@pytest.mark.long
 async def test_a_worker_that_is_killed_is_replaced(site: Site, http: aiohttp.ClientSession):
     """What it had under way is lost with its connections; nothing else is."""
     await all_processes_answer(site, http)

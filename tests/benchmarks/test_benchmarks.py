@@ -21,12 +21,8 @@ COMPARED = {
 }
 
 
-LONG = ("growth", "main_job", "pages")  # many processes
-
-
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.long] * (name in LONG)) for name in NAMES if there(name)]
-)
+@pytest.mark.system
+@pytest.mark.parametrize("name", [name for name in NAMES if there(name)])
 def test_each_runs(name):
     if not hasattr(import_module(f"benchmarks.{name}"), "chapter"):
         pytest.skip(f"benchmarks.{name} is a program of its own, without a tiny form")
@@ -54,6 +50,7 @@ def process():
         yield process
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("name", COMPARED)
 def test_every_client_does_the_same_work(name, canned, process):
     peer = COMPARED[name]
@@ -72,6 +69,7 @@ def _counts(peer, to):
     return asyncio.run(counts())
 
 
+@pytest.mark.system
 def test_what_is_refused_is_lost_by_hand_and_not_with_the_sdk(process):
     with serving(companies=20, keys_per_company=1, service_time=0.005) as served:
         by_hand = process.run(peers.by_hand, peers.UNBOUND, served.target)
@@ -81,6 +79,7 @@ def test_what_is_refused_is_lost_by_hand_and_not_with_the_sdk(process):
         assert served.cpu() > 0
 
 
+@pytest.mark.system
 def test_an_error_in_a_client_process_is_raised_here(process):
     with pytest.raises(ZeroDivisionError):
         process.run(divmod, 1, 0)
@@ -98,6 +97,7 @@ def test_ratios_are_made_within_a_round():
     assert str(Spread(1.0, 2.0, 3.0)) == "2.00 (1.00 to 3.00)"
 
 
+@pytest.mark.system
 def test_one_that_only_prints_is_run_as_a_program(monkeypatch, tmp_path):
     (tmp_path / "benchmarks").mkdir()
     (tmp_path / "benchmarks" / "__init__.py").touch()

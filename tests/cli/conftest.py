@@ -9,7 +9,6 @@ import os
 import pty
 import subprocess
 import sys
-import time
 from contextlib import contextmanager
 
 import pytest
@@ -71,7 +70,7 @@ class Real:
             return self.ended(process, stdin)
 
     def ended(self, process, stdin=None):
-        out, err = (text or "" for text in process.communicate(stdin, timeout=20))
+        out, err = (text or "" for text in process.communicate(stdin, timeout=60))
         assert "Traceback" not in err
         assert "Warning" not in err
         return Got(process.returncode, out, err)
@@ -152,14 +151,3 @@ def really_opened():
             yield box, Real(**_keyed(box))
 
     return open_
-
-
-@pytest.fixture
-def until():
-    def wait(condition, seconds=10):
-        end = time.monotonic() + seconds
-        while not condition():
-            assert time.monotonic() < end, "it did not come to pass"
-            time.sleep(0.005)
-
-    return wait

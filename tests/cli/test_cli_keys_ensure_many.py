@@ -6,6 +6,7 @@ import stat
 
 import pytest
 
+from tests.waiting import until
 from woodpecker_async.sandbox import Fault
 
 
@@ -97,7 +98,7 @@ def test_with_the_embedded_sandbox(alone, tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted_in_the_middle(really_opened, until, tmp_path, number):
+def test_interrupted_in_the_middle(really_opened, tmp_path, number):
     path = tmp_path / "keys.jsonl"
     with really_opened(companies=30, service_time=0.03) as (box, cli):
         args = ("keys", "ensure", "--all", "--label", "crm", "--output", path)

@@ -183,6 +183,7 @@ def test_quiet(cli, box):
     assert len(got.err.splitlines()) == 1  # failures are said all the same
 
 
+@pytest.mark.system
 def test_the_sandbox_needs_nothing(real_alone):
     got = real_alone(*ALL, "--sandbox")
     assert got.code == 0

@@ -7,18 +7,22 @@ import pty
 import signal
 import stat
 import subprocess
+import sys
 import termios
 from pathlib import Path
 
 import pytest
 
+from tests.waiting import until
 from woodpecker_async.sandbox import Fault
+
+pytestmark = pytest.mark.system
 
 ENDING = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
 
 @pytest.mark.parametrize("number", ENDING)
-def test_interrupted_in_the_middle(really_opened, until, tmp_path, number):
+def test_interrupted_in_the_middle(really_opened, tmp_path, number):
     path = tmp_path / "report.json"
     with really_opened(companies=9, service_time=0.08) as (box, cli):
         with cli.start("keys", "list", "--all", "--format", "json", "--report", path) as process:
@@ -38,7 +42,7 @@ def test_interrupted_in_the_middle(really_opened, until, tmp_path, number):
         assert sorted(first + [company["company_id"] for company in json.loads(rest.out)]) == sorted(box.company_ids)
 
 
-def test_interrupted_while_keys_are_made(really_opened, until, tmp_path):
+def test_interrupted_while_keys_are_made(really_opened, tmp_path):
     sink = tmp_path / "sink"
     args = ("keys", "ensure", "--all", "--label", "crm", "--output", sink)
     with really_opened(companies=9, service_time=0.05) as (box, cli):
@@ -55,7 +59,7 @@ def test_interrupted_while_keys_are_made(really_opened, until, tmp_path):
 
 
 @pytest.mark.parametrize("args", [("companies", "list"), ("me",)])
-def test_a_terminal_that_goes_away_ends_every_command(really_opened, until, args):
+def test_a_terminal_that_goes_away_ends_every_command(really_opened, args):
     with really_opened(companies=1, service_time=5) as (box, cli), cli.start(*args) as process:
         until(lambda: box.journal)
         process.send_signal(signal.SIGHUP)
@@ -64,7 +68,25 @@ def test_a_terminal_that_goes_away_ends_every_command(really_opened, until, args
         assert (got.code, got.out, got.err) == (130, "", "Interrupted.\n")
 
 
-def test_nohup(really_opened, until):
+def test_a_hang_up_after_the_command_changes_nothing(real):
+    """The second SIGHUP of a terminal that closes may find no event loop any more, or an interpreter that ends."""
+    code = """
+import atexit, os, signal, sys
+from woodpecker_async.cli import main, process
+hang_up = lambda: os.kill(os.getpid(), signal.SIGHUP)
+ends = process.ending
+process.ending = lambda: (hang_up(), ends())
+atexit.register(hang_up)
+code = main()
+assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+sys.exit(code)
+"""
+    command = [sys.executable, "-c", code, "companies", "list"]
+    done = subprocess.run(command, env=real.env, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "6 companies\n")
+
+
+def test_nohup(really_opened):
     def ignore_hang_ups():
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
@@ -76,7 +98,7 @@ def test_nohup(really_opened, until):
         assert (got.code, len(got.out.splitlines())) == (0, 13)
 
 
-def test_a_closed_terminal_leaves_a_report(really_opened, until, tmp_path):
+def test_a_closed_terminal_leaves_a_report(really_opened, tmp_path):
     """A real one: the process leads a session on it, and gets its signal from the kernel."""
     report, out = tmp_path / "report", tmp_path / "out"
     terminal, its_end = pty.openpty()
@@ -93,13 +115,13 @@ def test_a_closed_terminal_leaves_a_report(really_opened, until, tmp_path):
                 pass
             until(lambda: sum(record.status == 200 for record in box.journal) >= 4)
             os.close(terminal)
-            assert process.wait(20) == 130
+            assert process.wait(60) == 130
         done = json.loads(report.read_text())["done"]
         assert 0 < len(done) < 30
         assert [company["company_id"] for company in json.loads(out.read_text())] == done
 
 
-def test_interrupted_while_a_key_is_made(really_opened, until):
+def test_interrupted_while_a_key_is_made(really_opened):
     with really_opened(companies=1) as (box, cli):
         company = box.company_ids[0]
         box.faults.add(Fault.wait(30, method="POST", at="after_commit"))
@@ -114,7 +136,7 @@ def test_interrupted_while_a_key_is_made(really_opened, until):
         )
 
 
-def test_interrupted_before_anything(really_opened, until):
+def test_interrupted_before_anything(really_opened):
     with really_opened(companies=1, service_time=5) as (box, cli), cli.start("me") as process:
         until(lambda: box.journal)
         process.send_signal(signal.SIGINT)
@@ -134,7 +156,7 @@ def test_a_reader_that_has_seen_enough(really_opened, tmp_path, format_):
         ):
             process.stdout.close()
             process.stdout = None
-            line = head.communicate(timeout=20)[0]
+            line = head.communicate(timeout=60)[0]
             got = cli.ended(process)
         assert line.count(b"\n") == 1
         assert (got.code, got.err) == (1, "")

@@ -9,6 +9,8 @@ import pytest
 
 from woodpecker_async.sandbox import Fault
 
+pytestmark = pytest.mark.system
+
 ALL = ("keys", "list", "--all")
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import woodpecker_async
+from tests.waiting import until
 
 
 @pytest.mark.parametrize(
@@ -97,7 +98,7 @@ def test_key_from_stdin(alone, box):
     assert alone(*args, "--api-key-file", "x").code == 2
 
 
-def test_no_key_in_the_process_list(really_opened, until):
+def test_no_key_in_the_process_list(really_opened):
     with really_opened(companies=3, service_time=0.1) as (box, cli), cli.start("keys", "list", "--all") as process:
         until(lambda: box.journal)
         argv = Path(f"/proc/{process.pid}/cmdline").read_bytes()
@@ -126,7 +127,7 @@ except SystemExit as end:
     result = end.code
 sys.stderr.write("\\n" + " ".join(sys.modules) + f"\\n{{result}}")
 """
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=20)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
     said, modules, result = done.stderr.rsplit("\n", 2)
     return done.stdout, said, {module.partition(".")[0] for module in modules.split()}, result
 
@@ -137,6 +138,7 @@ os.environ.update(_WOODPECKER_ASYNC_COMPLETE="bash_complete", COMP_WORDS="woodpe
 """
 
 
+@pytest.mark.system
 @pytest.mark.parametrize(
     ("code", "args", "printed"),
     [
@@ -157,6 +159,7 @@ def test_help_version_and_completion_are_light(code, args, printed):
     assert not modules & {"aiohttp", "cattrs", "rich", "tenacity", "asyncio", "saq", "redis"}
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("missing", ["click", "rich"])
 def test_without_the_extra(missing):
     hidden = f"sys.modules[{missing!r}] = None"
@@ -166,6 +169,7 @@ def test_without_the_extra(missing):
     assert result == "1"
 
 
+@pytest.mark.system
 def test_an_unexpected_error_shows_neither_traceback_nor_text():
     code = """
 import woodpecker_async.cli.me as me

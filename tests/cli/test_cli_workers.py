@@ -11,6 +11,7 @@ import pytest
 from tests.cli.conftest import Inside, Real
 from tests.cli.test_cli_usage import imported_by
 from tests.shared.redis_server import running_redis
+from tests.waiting import until
 from woodpecker_async.sandbox import Sandbox
 
 
@@ -107,7 +108,7 @@ def test_progress_over_all_workers(place):
         assert len(set(re.findall(r"(\d+)/30", seen))) > 3
 
 
-def test_interrupted_and_gone_on_with(place, until):
+def test_interrupted_and_gone_on_with(place):
     with place(companies=30, service_time=0.03) as (box, cli, real), working(real):
         with real.start("keys", "sweep", "--all", "--chunk", "2", "--run", "r") as process:
             until(lambda: len(asked(box)) > 6)
@@ -124,7 +125,7 @@ def test_interrupted_and_gone_on_with(place, until):
         assert sum(asked(box).values()) <= 30 + 8
 
 
-def test_a_worker_whose_terminal_goes_away_comes_to_a_good_end(place, until):
+def test_a_worker_whose_terminal_goes_away_comes_to_a_good_end(place):
     with place(companies=80, service_time=0.05) as (box, _, real):
         with real.start("worker") as process, real.start("keys", "sweep", "--all", "--chunk", "2") as sweep:
             until(lambda: len(asked(box)) > 2)
@@ -176,7 +177,7 @@ def test_a_list_that_never_settles_is_said_and_is_no_success(place, quiet):
         assert "The keys of 1 company changed each time they were listed: some may be missing." in got.err
 
 
-def test_without_a_worker_that_is_said(place, until):
+def test_without_a_worker_that_is_said(place):
     with place(companies=2) as (_, _, real), real.start("keys", "sweep", "--all", "--run", "r") as process:
         assert process.stderr.readline() == "Run r.\n"
         assert process.stderr.readline() == "No worker is there yet; the jobs wait for one: woodpecker-async worker\n"
@@ -194,6 +195,7 @@ def test_a_worker_whose_key_is_refused(place):
         assert "1.wrong" not in got.err
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("command", [("worker",), ("keys", "sweep", "--all")])
 def test_redis_does_not_answer_or_not_to_us(cli, command):
     with running_redis("right") as redis:
@@ -240,6 +242,7 @@ def test_a_worker_without_a_key(alone):
     assert got.err.startswith("Error: there is no API key: set WOODPECKER_API_KEY")
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("missing", ["saq", "redis"])
 @pytest.mark.parametrize("command", [("worker",), ("keys", "sweep", "--all")])
 def test_without_the_extra(missing, command):

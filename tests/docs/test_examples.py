@@ -16,6 +16,7 @@ from tests.docs.pages import EXAMPLES, ROOT, identify
 _OF_THEIR_OWN = frozenset({"fastapi_app.py", "aiohttp_app.py", "taskiq_worker.py", "celery_worker.py"})
 
 
+@pytest.mark.system
 @pytest.mark.parametrize(
     "example", [example for example in EXAMPLES if example.name not in _OF_THEIR_OWN], ids=identify
 )

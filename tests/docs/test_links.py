@@ -51,7 +51,7 @@ def test_one_title_and_no_tabs(page: Path):
     assert not re.search(r"[ ]+$", text, re.MULTILINE)
 
 
-@pytest.mark.long
+@pytest.mark.system
 def test_sphinx_builds_without_a_warning(tmp_path: Path):
     pytest.importorskip("sphinx")
     pytest.importorskip("myst_parser")

@@ -196,6 +196,7 @@ def proof(*, warm: int, requests: int, megabytes: float, objects: int) -> None:
     assert closed.descriptors <= before.descriptors
 
 
+@pytest.mark.system
 def test_1000_requests_leave_nothing_behind() -> None:
     proof(warm=600, requests=1_000, megabytes=5, objects=700)
 

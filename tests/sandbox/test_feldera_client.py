@@ -12,6 +12,8 @@ import pytest
 
 from woodpecker_async.sandbox import Sandbox
 
+pytestmark = pytest.mark.system
+
 # Opens, and does everything that the client can do with keys: a method of its own, and requests for the rest.
 PROGRAM = """
 import json, sys
@@ -58,7 +60,6 @@ def python():
         yield interpreter
 
 
-@pytest.mark.long  # system: an environment of its own, and some 100 MB of packages
 @pytest.mark.timeout(600)
 @pytest.mark.skipif(sys.version_info >= (3, 14), reason="the client needs a Python before 3.14")
 def test_the_official_client_opens_and_manages_keys(python):

@@ -16,6 +16,8 @@ import pytest
 
 from woodpecker_async.sandbox import Sandbox
 
+pytestmark = pytest.mark.system
+
 SAMPLES = Path(__file__).with_name("samples")
 STAND_INS = SAMPLES / "stand_ins"
 VENDOR = "https://api.woodpecker.co/rest"

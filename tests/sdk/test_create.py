@@ -248,7 +248,7 @@ async def test_the_deadline_is_that_of_the_whole_creation(box: Sandbox) -> None:
             await woodpecker.agency.api_keys.create(
                 box.company_ids[0], "crm", settle=0.4, options=CallOptions(deadline=1)
             )
-        assert loop.time() - began < 5
+        assert loop.time() - began < 30
     assert caught.value.kind == "deadline"
     assert caught.value.maybe_sent
     assert len(caught.value.attempts) == 1

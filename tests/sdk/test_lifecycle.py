@@ -60,6 +60,7 @@ async def test_a_second_living_loop_is_one_clear_error(box: Sandbox, woodpecker:
     await woodpecker.account.me()
 
 
+@pytest.mark.system
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_a_fork_opens_connections_of_its_own() -> None:
     with Sandbox(companies=2) as box:

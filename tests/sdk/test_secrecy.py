@@ -371,7 +371,7 @@ _PLACES = tuple(
 @pytest.mark.filterwarnings("ignore")  # a connection that is torn out of aiohttp's hands says that it was not closed
 @pytest.mark.parametrize("fault", ["none", "500", "wrong beside"])
 @pytest.mark.parametrize("name", ["agency.api_keys.list", "agency.api_keys.create_once"])
-@pytest.mark.parametrize("every", [17, pytest.param(1, marks=[pytest.mark.long, pytest.mark.timeout(900)])])
+@pytest.mark.parametrize("every", [31, pytest.param(1, marks=[pytest.mark.long, pytest.mark.timeout(900)])])
 def test_interrupted_anywhere(name: str, fault: str, every: int, caplog: pytest.LogCaptureFixture) -> None:
     """Ctrl-C at each place where it can strike in a call, here and below; in the short form at some of them."""
     caplog.set_level(logging.CRITICAL + 1)
@@ -456,6 +456,7 @@ async def test_a_reporter_finds_no_key(reporter: str) -> None:
             assert not any(secret in text for text in told)
 
 
+@pytest.mark.system
 def test_sentry_with_all_its_defaults_finds_no_key() -> None:
     with Sandbox(companies=1, service_time=0) as box:
         box.faults.add(Fault.wait(1), Fault.rewriting(_wrong_beside))

@@ -86,7 +86,7 @@ async def test_one_caller_after_another(no_tasks_left: None) -> None:
             async with asyncio.timeout(0.1):
                 await woodpecker.account.me()
 
-        await call()
+        await woodpecker.account.me()
         stalled(box)
         answered = 0
         for _ in range(30):

@@ -57,7 +57,7 @@ async def test_never_more_than_there_are_places() -> None:
     assert peak == 3
     for of in processes:
         for _ in range(3):
-            await asyncio.wait_for(of.take(), 5)
+            await asyncio.wait_for(of.take(), 30)
         for _ in range(3):
             of.give_back()
 
@@ -184,6 +184,7 @@ async def test_files_that_were_tidied_away_are_made_again() -> None:
     assert await is_free(here)
 
 
+@pytest.mark.system
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 async def test_a_forked_child_keeps_no_place(recwarn: pytest.WarningsRecorder) -> None:
     """Not the parent's while the parent lives, and not after the parent has died."""

@@ -19,6 +19,8 @@ from woodpecker_async.engine.shared.redis import RedisBackend, RedisSlots
 from woodpecker_async.errors import ConfigError
 from woodpecker_async.secret import Secret
 
+pytestmark = pytest.mark.system
+
 LEASE = 1.5  # long enough that a busy machine does not look like a dead process
 
 
@@ -73,7 +75,7 @@ async def test_never_more_than_there_are_places(redis_server: RedisServer, no_ta
     assert peak == 3
     for of in lanes:  # no place was lost
         for _ in range(3):
-            await asyncio.wait_for(of.take(), 5)
+            await asyncio.wait_for(of.take(), 30)
         for _ in range(3):
             of.give_back()
     for process in processes:
@@ -132,7 +134,7 @@ async def test_the_next_is_woken_by_a_message(redis_server: RedisServer) -> None
         waiting = asyncio.create_task(theirs.take())
         await asyncio.sleep(0.01)
         mine.give_back()
-        await asyncio.wait_for(waiting, 5)
+        await asyncio.wait_for(waiting, 30)
         theirs.give_back()
     await here.aclose()
     await elsewhere.aclose()
@@ -148,7 +150,7 @@ async def test_a_lost_message_is_made_good(redis_server: RedisServer) -> None:
         await asyncio.sleep(0.05)
         redis.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
         mine.give_back()
-        await asyncio.wait_for(waiting, 5)
+        await asyncio.wait_for(waiting, 30)
     theirs.give_back()
     await here.aclose()
     await elsewhere.aclose()
@@ -214,12 +216,12 @@ async def test_the_smallest_number_of_places_holds(redis_server: RedisServer) ->
     await asyncio.to_thread(known, redis_server, 2)
     assert not await is_free(many)
     many.give_back()
-    await asyncio.wait_for(waiting, 5)
+    await asyncio.wait_for(waiting, 30)
     few.give_back()
     many.give_back()
     await small.aclose()
     for _ in range(7):
-        await asyncio.wait_for(many.take(), 5)
+        await asyncio.wait_for(many.take(), 30)
     await large.aclose()
 
 
@@ -240,7 +242,7 @@ async def test_a_lane_made_anew_goes_on_with_its_counts(redis_server: RedisServe
 
     async def visit(of: RedisSlots) -> None:
         nonlocal inside, peak
-        await asyncio.wait_for(of.take(), 5)
+        await asyncio.wait_for(of.take(), 30)
         inside += 1
         peak = max(peak, inside)
         await asyncio.sleep(0.001)
@@ -305,7 +307,7 @@ async def test_a_lane_made_anew_in_an_outage_takes_no_more_than_there_is(redis_s
     assert sum(call.done() for call in calls) == 5
     for _ in range(2):
         theirs.give_back()
-    await asyncio.wait_for(asyncio.gather(*calls), 10)
+    await asyncio.wait_for(asyncio.gather(*calls), 30)
     for _ in range(7):
         anew.give_back()
     await here.aclose()
@@ -398,7 +400,7 @@ async def test_whoever_waits_in_an_outage_may_wait(redis_server: RedisServer) ->
     assert not await is_free(mine, LEASE)
     waiting = asyncio.create_task(mine.take())
     redis_server.start()
-    await asyncio.wait_for(waiting, 10)
+    await asyncio.wait_for(waiting, 30)
     mine.give_back()
     await here.aclose()
 
@@ -409,10 +411,10 @@ async def test_a_call_after_an_outage_does_not_fail(redis_server: RedisServer, n
     mine = here.slots("all")
     redis_server.stop()
     with pytest.raises(SlotsUnavailableError):
-        await asyncio.wait_for(mine.take(), 5)
+        await asyncio.wait_for(mine.take(), 30)
     assert await nothing_under_way(here)
     with pytest.raises(SlotsUnavailableError):
-        await asyncio.wait_for(mine.take(), 5)
+        await asyncio.wait_for(mine.take(), 30)
     assert await nothing_under_way(here)
     redis_server.start()
     assert await is_free(mine, 10)
@@ -427,7 +429,7 @@ async def test_who_waits_when_it_is_closed_gets_an_error(redis_server: RedisServ
     await asyncio.to_thread(waiting, redis_server, 1)
     await here.aclose()
     with pytest.raises(SlotsUnavailableError, match="closed"):
-        await asyncio.wait_for(turn, 5)
+        await asyncio.wait_for(turn, 30)
     theirs.give_back()
     await elsewhere.aclose()
 
@@ -444,7 +446,7 @@ async def test_a_password_is_used_and_not_told(caplog, no_tasks_left: None) -> N
                 with pytest.raises(
                     ConfigError, match=f"127.0.0.1:{server.port}, refuses the user or the password"
                 ) as e:
-                    await asyncio.wait_for(waiting.take(), 5)
+                    await asyncio.wait_for(waiting.take(), 30)
                 assert PASSWORD not in str(e.value)
                 assert e.value.__cause__ is None
                 assert e.value.__context__ is None
@@ -452,7 +454,7 @@ async def test_a_password_is_used_and_not_told(caplog, no_tasks_left: None) -> N
         server.stop()
         late = backend(server, outage="fail")
         with pytest.raises(SlotsUnavailableError, match=f"127.0.0.1:{server.port}, does not serve: no connection") as e:
-            await asyncio.wait_for(late.slots("all").take(), 5)
+            await asyncio.wait_for(late.slots("all").take(), 30)
         assert PASSWORD not in str(e.value)
         await late.aclose()
     assert PASSWORD not in caplog.text
@@ -475,7 +477,7 @@ async def test_what_a_user_needs_is_what_is_said(redis_server: RedisServer) -> N
             redis.execute_command(*f"ACL SETUSER app -{command}".split())
             lacking = RedisBackend(url, "local", "a", lambda: 2, LEASE)
             with pytest.raises(ConfigError, match="does not let this user do what is needed"):
-                await asyncio.wait_for(lacking.slots("all").take(), 5)
+                await asyncio.wait_for(lacking.slots("all").take(), 30)
             await lacking.aclose()
             redis.execute_command(*f"ACL SETUSER app +{command}".split())
 
@@ -488,7 +490,7 @@ async def test_what_the_url_says_may_be_refused(redis_server: RedisServer, rest:
     url = redis_server.url.removesuffix("/0") + rest
     wrong = RedisBackend(Secret(url), "local", "a", lambda: 2, LEASE)
     with pytest.raises(ConfigError, match=message):
-        await asyncio.wait_for(wrong.slots("all").take(), 5)
+        await asyncio.wait_for(wrong.slots("all").take(), 30)
     await wrong.aclose()
 
 
@@ -498,7 +500,6 @@ async def test_over_a_unix_socket(redis_server: RedisServer) -> None:
     await here.aclose()
 
 
-@pytest.mark.long
 async def test_a_clock_that_is_wrong_does_not_matter(redis_server: RedisServer, monkeypatch) -> None:
     here, elsewhere = backend(redis_server, 1), backend(redis_server, 1)
     mine, theirs = here.slots("all"), elsewhere.slots("all")

@@ -22,6 +22,8 @@ from woodpecker_async.errors import ConfigError
 from woodpecker_async.sandbox import Sandbox
 from woodpecker_async.secret import Secret
 
+pytestmark = pytest.mark.system
+
 LEASE = 1.0
 LANE = "woodpecker-async:1:{a-all}"
 Outage = Literal["local", "wait", "fail"]
@@ -155,8 +157,7 @@ def each_met_in_each_way() -> Iterator[Any]:
     """Each once in the plain suite, and one of them in each way; the rest in the long one."""
     for trouble, why in TROUBLES:
         for outage in ("local", "wait", "fail"):
-            marks = () if outage == "fail" or trouble is full else pytest.mark.long
-            yield pytest.param(outage, trouble, why, id=f"{outage}-{trouble.__name__}", marks=marks)
+            yield pytest.param(outage, trouble, why, id=f"{outage}-{trouble.__name__}")
 
 
 @pytest.mark.parametrize(("outage", "trouble", "why"), list(each_met_in_each_way()))
@@ -176,7 +177,7 @@ async def test_an_outage_is_met_as_was_asked_for(
         if outage == "fail":
             with pytest.raises(SlotsUnavailableError, match=f"127.0.0.1:{redis_server.port}, does not serve: .*{why}"):
                 for _ in range(20):  # the outage has to be met first
-                    await asyncio.wait_for(mine.take(), 10)
+                    await asyncio.wait_for(mine.take(), 30)
                     mine.give_back()
                     await asyncio.sleep(0.2)
         elif outage == "local":
@@ -189,7 +190,7 @@ async def test_an_outage_is_met_as_was_asked_for(
             assert not here.ready
             if outage != "local":
                 with pytest.raises(SlotsUnavailableError):  # who can do without does not wait
-                    await asyncio.wait_for(mine.take(optional=True), 5)
+                    await asyncio.wait_for(mine.take(optional=True), 30)
     assert why in caplog.text
     async with asyncio.timeout(20):
         while not here.ready:
@@ -200,9 +201,7 @@ async def test_an_outage_is_met_as_was_asked_for(
     await here.aclose()
 
 
-@pytest.mark.parametrize(
-    "trouble", [full, *(pytest.param(each, marks=pytest.mark.long) for each in (without_a_right, flushed, cutting))]
-)
+@pytest.mark.parametrize("trouble", [full, without_a_right, flushed, cutting])
 async def test_nobody_hammers_at_it(trouble: Any, redis_server: RedisServer) -> None:
     here = backend(redis_server, "local", lease=5.0)
     mine = here.slots("all")
@@ -239,7 +238,7 @@ async def test_a_redis_that_is_loading(no_tasks_left: None) -> None:
         port = server.sockets[0].getsockname()[1]
         here = RedisBackend(Secret(f"redis://127.0.0.1:{port}"), "fail", "a", lambda: 2, LEASE)
         with pytest.raises(SlotsUnavailableError, match="it is loading its data"):
-            await asyncio.wait_for(here.slots("all").take(), 10)
+            await asyncio.wait_for(here.slots("all").take(), 30)
         await here.aclose()
         assert connections <= 6
 
@@ -303,7 +302,7 @@ async def test_an_outage_is_not_that_of_a_session_that_did_not_ask(
         redis_server.stop()
         waiting = asyncio.create_task(asking.account.me())
         for _ in range(5):
-            await asyncio.wait_for(silent.account.me(), 3)
+            await asyncio.wait_for(silent.account.me(), 30)
         waiting.cancel()
         await asyncio.wait((waiting,))
 
@@ -315,14 +314,13 @@ async def test_sharing_ends_with_the_last_session_that_asked_for_it(redis_server
             await asking.account.me()
             await silent.account.me()
         redis_server.stop()
-        await asyncio.wait_for(silent.account.me(), 3)
+        await asyncio.wait_for(silent.account.me(), 30)
 
 
 # TLS --------------------------------------------------------------------------------------------------------------
 
 
 # A system test: it starts a server, and belongs to those once they have a mark of their own.
-@pytest.mark.long
 @pytest.mark.parametrize("how", ["in the URL", "by the environment", "not at all", "another host"])
 async def test_over_tls_with_a_private_authority(how: str, tmp_path, monkeypatch, no_tasks_left: None) -> None:
     authority = trustme.CA()

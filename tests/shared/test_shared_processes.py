@@ -29,10 +29,12 @@ def three_processes(shared: str, *, calls: int, service_time: float, fair: tuple
         assert all(fair[0] <= share <= fair[1] for share in shares.values()), shares
 
 
+@pytest.mark.system
 def test_three_processes_on_one_host() -> None:
     three_processes("host", calls=150, service_time=0.016, fair=(0.18, 0.5))  # chance evens out in the long form
 
 
+@pytest.mark.system
 def test_three_processes_and_redis(redis_server: RedisServer) -> None:
     three_processes(redis_server.url, calls=150, service_time=0.016, fair=(0.25, 0.42))
 
@@ -47,7 +49,7 @@ def test_three_processes_and_redis_for_long(redis_server: RedisServer) -> None:
     three_processes(redis_server.url, calls=2000, service_time=0.005, fair=(0.25, 0.42))
 
 
-@pytest.mark.long
+@pytest.mark.system
 def test_whoever_asks_for_less_gets_less_and_the_others_go_on() -> None:
     with Server(companies=1, service_time=0.002) as server:
         address = {"base_url": server.base_url, "key": server.key, "shared": "host", "calls": 60}
@@ -58,6 +60,7 @@ def test_whoever_asks_for_less_gets_less_and_the_others_go_on() -> None:
         assert server.report().refused == 0
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("kind", ["host", "redis"])
 def test_the_places_of_a_process_that_was_killed_come_back(kind: str, redis_server: RedisServer) -> None:
     """On a host at once; with Redis when its lease is over."""
@@ -75,11 +78,12 @@ def test_the_places_of_a_process_that_was_killed_come_back(kind: str, redis_serv
             killed = time.monotonic()
             assert heirs[0].read() == [{"ok": 5}, []]
             first = min(received for _, received, _ in server.report().requests)
-            # The longest it may take by contract; how long the machine takes is not asked.
-            assert first - killed < (0.5 if kind == "host" else lease + 1)
+            # By contract at once, or with the lease; the rest is room for a loaded machine.
+            assert first - killed < (0 if kind == "host" else lease) + 10
 
 
-@pytest.mark.parametrize("down", [pytest.param(0.0, marks=pytest.mark.long), 2.0])
+@pytest.mark.system
+@pytest.mark.parametrize("down", [0.0, 2.0])
 def test_redis_goes_away_and_comes_back(down: float, redis_server: RedisServer) -> None:
     """Nothing is lost, nothing is refused, and it is said once."""
     with Server(companies=1, service_time=0.004) as server:
@@ -101,6 +105,7 @@ def test_redis_goes_away_and_comes_back(down: float, redis_server: RedisServer) 
         assert seen.peak <= 7
 
 
+@pytest.mark.system
 def test_without_redis_calls_fail_if_they_are_told_to(redis_server: RedisServer) -> None:
     with Server(companies=1, service_time=0.002) as server:
         address = {"base_url": server.base_url, "key": server.key, "shared": redis_server.url, "lease": 0.5}

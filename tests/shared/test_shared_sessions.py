@@ -20,13 +20,15 @@ from woodpecker_async.engine.shared import Backend, backend
 from woodpecker_async.errors import ConfigError
 from woodpecker_async.sandbox import Fault, Sandbox
 
+REDIS = pytest.param("redis", marks=pytest.mark.system)
 
-@pytest.fixture(params=["host", "redis"])
+
+@pytest.fixture(params=["host", REDIS])
 def shared(request: pytest.FixtureRequest) -> str | None:
     return request.getfixturevalue("redis_server").url if request.param == "redis" else request.param
 
 
-or_not = pytest.mark.parametrize("shared", [None, "host", "redis"], indirect=True)
+or_not = pytest.mark.parametrize("shared", [None, "host", REDIS], indirect=True)
 
 
 def loops() -> list[Any]:
@@ -86,6 +88,7 @@ def test_a_session_is_made_without_a_loop_and_works_in_several(shared: str | Non
     gc.collect()
 
 
+@pytest.mark.system
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_a_fork_goes_on_by_itself(shared: str) -> None:
     with Sandbox(companies=1, service_time=0.001) as box:
@@ -301,6 +304,7 @@ def test_an_outage_is_met_in_one_of_three_ways() -> None:
         Limits(shared="host", shared_outage="panic")  # type: ignore[arg-type]
 
 
+@pytest.mark.system
 def test_the_client_of_redis_may_be_missing() -> None:
     """As in an environment without it."""
     code = """
@@ -319,6 +323,7 @@ except ConfigError as error:
     assert "pip install 'woodpecker-async[redis]'" in done.stdout
 
 
+@pytest.mark.system
 def test_redis_is_imported_by_those_who_use_it_only() -> None:
     code = """
 import asyncio, sys

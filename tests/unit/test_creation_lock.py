@@ -246,6 +246,7 @@ def test_a_waiter_on_a_loop_that_does_not_run_holds_nobody_up(other_loop: asynci
     asyncio.run(main())
 
 
+@pytest.mark.system
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 async def test_a_forked_child_does_not_wait_for_the_parents_creations() -> None:
     lock, release = creation_lock("a", 1), asyncio.Event()

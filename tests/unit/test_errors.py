@@ -59,6 +59,7 @@ def raise_in_another_process() -> None:
     raise example(errors.KeyOutcomeUnknownError)
 
 
+@pytest.mark.system
 def test_an_error_crosses_a_process_pool() -> None:
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         error = pool.submit(raise_in_another_process).exception()

@@ -168,7 +168,7 @@ async def test_a_cancelled_visitor_never_keeps_a_place(moment: int) -> None:
         await waiting
     if moment < 2:
         gate.leave()
-    await asyncio.wait_for(gate.enter("bulk"), 1)
+    await asyncio.wait_for(gate.enter("bulk"), 30)
     gate.leave()
     assert gate.idle
 
@@ -241,7 +241,7 @@ async def test_whoever_comes_while_another_is_on_the_way_in_enters_behind_it() -
     second = asyncio.create_task(visit("second"))  # comes before the first has woken
     gate.leave()
     gate.limit = 2  # there is room for both, and nobody says so
-    await asyncio.wait_for(asyncio.gather(first, second), 5)
+    await asyncio.wait_for(asyncio.gather(first, second), 30)
     assert order == ["first", "second"]
 
 

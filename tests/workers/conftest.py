@@ -1,11 +1,9 @@
 """A Redis of the test's own, and worker processes that can be killed."""
 
-import asyncio
 import json
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.shared.redis_server import RedisServer, running_redis
+from tests.waiting import until_async
 from woodpecker_async.sandbox import Sandbox
 
 ROOT = Path(__file__).parents[2]
@@ -46,11 +45,11 @@ class WorkerProcess:
         self.process.send_signal(number)
 
     async def ready(self) -> None:
-        await until(lambda: "Working on queue" in self.said or self.process.poll() is not None)
+        await until_async(lambda: "Working on queue" in self.said or self.process.poll() is not None)
         assert self.process.poll() is None, self.said
 
     async def ended(self) -> int:
-        await until(lambda: self.process.poll() is not None)
+        await until_async(lambda: self.process.poll() is not None)
         return self.process.returncode
 
 
@@ -69,10 +68,3 @@ def start_worker(redis: RedisServer, tmp_path: Path) -> Iterator[Callable[..., W
             return worker
 
         yield start
-
-
-async def until(condition: Callable[[], object], seconds: float = 30) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not come to pass"
-        await asyncio.sleep(0.01)

@@ -12,7 +12,7 @@ import pytest
 from redis.asyncio import Redis
 
 from tests.shared.redis_server import running_redis
-from tests.workers.conftest import until
+from tests.waiting import until_async
 from tests.workers.worker_process import PACE
 from woodpecker_async import ConfigError, WoodpeckerSession, errors
 from woodpecker_async.sandbox import Fault, Sandbox
@@ -20,6 +20,8 @@ from woodpecker_async.workers import Context, Sweep, chunks, gather, perform
 from woodpecker_async.workers.redis import RedisClaims, RedisLedger, opened
 from woodpecker_async.workers.saq import Delivery, State, work
 from woodpecker_async.workers.sweep import sweep
+
+pytestmark = pytest.mark.system
 
 ENSURE = {"task": "ensure", "label": "crm", "sink": "vault"}
 
@@ -92,14 +94,14 @@ async def test_a_sweep_over_two_workers(redis, tmp_path) -> None:
         assert box.stats.refused == 0
 
 
-@pytest.mark.parametrize("task", [pytest.param({}, marks=pytest.mark.long), ENSURE], ids=["list", "ensure"])
+@pytest.mark.parametrize("task", [{}, ENSURE], ids=["list", "ensure"])
 async def test_a_worker_is_killed(redis, start_worker, tmp_path, task) -> None:
     path = tmp_path / "keys.jsonl"
     async with Sandbox(companies=40, keys_per_company=1, service_time=0.02) as box:
         first = start_worker(box, sinks={"vault": str(path)})
         await first.ready()
         run = asyncio.create_task(swept(redis, run="r", chunk_size=20, **task))
-        await until(lambda: len(posts(box) if task else asked(box)) > 8)
+        await until_async(lambda: len(posts(box) if task else asked(box)) > 8)
         first.send(signal.SIGKILL)
         await first.ended()
         async with opened(redis.url) as client:
@@ -121,23 +123,21 @@ async def test_a_worker_is_killed(redis, start_worker, tmp_path, task) -> None:
             assert len(stored(path)) == 40
 
 
-@pytest.mark.long
 async def test_a_worker_that_freezes_comes_back_too_late(redis, start_worker) -> None:
     async with Sandbox(companies=20, service_time=0.02) as box:
         frozen = start_worker(box)
         await frozen.ready()
         run = asyncio.create_task(swept(redis, run="r"))
-        await until(lambda: len(asked(box)) > 8)
+        await until_async(lambda: len(asked(box)) > 8)
         frozen.send(signal.SIGSTOP)
         start_worker(box)
         result = await run
         frozen.send(signal.SIGCONT)
-        await until(lambda: "20 companies done" in frozen.said)
+        await until_async(lambda: "20 companies done" in frozen.said)
         assert (result.report.ok, result.report.keys, result.failed_jobs) == (20, 60, {})
         assert await swept(redis, run="r") == result
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("after", [2, 9, 17])
 async def test_a_worker_that_was_frozen_makes_no_second_key(redis, start_worker, tmp_path, after) -> None:
     """It has looked, and others have made the key when it wakes: what it was about to send is not sent."""
@@ -146,12 +146,12 @@ async def test_a_worker_that_was_frozen_makes_no_second_key(redis, start_worker,
         frozen = start_worker(box, sinks={"vault": str(path)})
         await frozen.ready()
         run = asyncio.create_task(swept(redis, run="r", chunk_size=30, **ENSURE))
-        await until(lambda: len(posts(box)) >= after)
+        await until_async(lambda: len(posts(box)) >= after)
         frozen.send(signal.SIGSTOP)
         start_worker(box, sinks={"vault": str(path)})
         result = await run
         frozen.send(signal.SIGCONT)
-        await until(lambda: "Job r:ensure:0: " in frozen.said)
+        await until_async(lambda: "Job r:ensure:0: " in frozen.said)
         assert result.report.done | set(result.report.failures) == set(box.company_ids)
         assert set(posts(box).values()) == {1}
         one_key_each(box, path)
@@ -210,7 +210,7 @@ async def test_what_a_ledger_in_redis_is_written_grows_with_the_companies_and_no
 
 async def test_a_list_that_never_settles_is_said_of_the_sweep(redis) -> None:
     async with Sandbox(companies=6) as box, working(box, redis):
-        await until(lambda: box.stats.requests)
+        await until_async(lambda: box.stats.requests)
 
         def announce_one_more(_, answer):
             data = answer.json()
@@ -252,7 +252,7 @@ async def test_two_runs_ensure_the_same_at_the_same_time(redis, start_worker, tm
         assert [result.report.ok for result in results] == [25, 25]
         assert sum(result.report.created for result in results) == 25
         # A job lasts for a second, so that the other worker has time to take the other run's.
-        await until(lambda: all("25 companies done" in worker.said for worker in workers))
+        await until_async(lambda: all("25 companies done" in worker.said for worker in workers))
         one_key_each(box, path)
 
 
@@ -262,7 +262,7 @@ async def test_sigterm_finishes_what_is_under_way_and_hands_over_the_rest(redis,
         first = start_worker(box, sinks={"vault": str(path)})
         await first.ready()
         run = asyncio.create_task(swept(redis, chunk_size=30, run="r", **ENSURE))
-        await until(lambda: len(posts(box)) > 5)
+        await until_async(lambda: len(posts(box)) > 5)
         first.send(signal.SIGTERM)
         assert await first.ended() == 0
         assert 5 < len(posts(box)) < 30
@@ -286,7 +286,7 @@ async def test_sigterm_ends_within_grace_whatever_the_server_does(redis, start_w
         worker = start_worker(box, sinks={"vault": str(path)}, grace=0.5)
         await worker.ready()
         run = asyncio.create_task(swept(redis, run="r", **ENSURE))
-        await until(lambda: any(made(box).values()))
+        await until_async(lambda: any(made(box).values()))
         worker.send(signal.SIGTERM)
         assert await worker.ended() == 0
         box.faults.clear()
@@ -300,7 +300,7 @@ async def test_withdrawn_and_gone_on_with(redis, tmp_path) -> None:
     path = tmp_path / "keys.jsonl"
     async with Sandbox(companies=20, service_time=0.01) as box, working(box, redis, sinks={"vault": path}):
         first = asyncio.create_task(swept(redis, run="r", chunk_size=3, **ENSURE))
-        await until(lambda: len(posts(box)) > 6)
+        await until_async(lambda: len(posts(box)) > 6)
         first.cancel()
         with pytest.raises(asyncio.CancelledError):
             await first
@@ -317,7 +317,7 @@ async def test_withdrawn_and_gone_on_with(redis, tmp_path) -> None:
 async def test_after_a_withdrawal_nothing_is_begun(redis) -> None:
     async with Sandbox(companies=40, service_time=0.01) as box, working(box, redis):
         first = asyncio.create_task(swept(redis, chunk_size=2))
-        await until(lambda: len(asked(box)) > 4)
+        await until_async(lambda: len(asked(box)) > 4)
         first.cancel()
         with pytest.raises(asyncio.CancelledError):
             await first
@@ -398,7 +398,7 @@ async def test_a_key_that_is_refused_ends_the_worker_and_not_the_job(redis) -> N
         run = asyncio.create_task(swept(redis))
         async with box.session() as session:
             worker = asyncio.create_task(work(session, redis.url, pace=PACE))
-            await until(lambda: box.stats.requests >= 2)
+            await until_async(lambda: box.stats.requests >= 2)
             box.faults.add(Fault.status(401, times=None))  # the key is withdrawn, once the worker is at work
             second = asyncio.create_task(swept(redis, run="later"))
             with pytest.raises(errors.AuthenticationError):
@@ -417,32 +417,29 @@ async def test_a_server_that_does_not_answer_yet_is_waited_for(redis) -> None:
         assert said[0].startswith("The server does not answer yet: CompanyInactiveError")
 
 
-@pytest.mark.long
 async def test_what_fails_for_a_while_is_tried_again(redis) -> None:
     async with Sandbox(companies=5, service_time=0) as box:
         async with working(box, redis) as said:
-            await until(lambda: box.stats.requests)
+            await until_async(lambda: box.stats.requests)
             box.faults.add(Fault.status(409, path="/v2/agency/companies", times=2))
             result = await swept(redis)
         assert result.report.ok == 5
         assert sum("plan failed: CompanyInactiveError" in line for line in said) == 2
 
 
-@pytest.mark.long
 async def test_redis_goes_away_and_comes_back_empty(redis) -> None:
     async with Sandbox(companies=30, service_time=0.01) as box, working(box, redis) as said:
         run = asyncio.create_task(swept(redis, run="r", chunk_size=5))
-        await until(lambda: len(asked(box)) > 8)
+        await until_async(lambda: len(asked(box)) > 8)
         redis.stop()
         with pytest.raises(errors.QueueError, match=rf"Redis at 127.0.0.1:{redis.port}: ConnectionError"):
             await run
-        await until(lambda: any("is gone" in line for line in said))
+        await until_async(lambda: any("is gone" in line for line in said))
         redis.start()
         assert (await swept(redis, run="r", chunk_size=5)).report.ok == 30
-        await until(lambda: "Redis is back." in said)
+        await until_async(lambda: "Redis is back." in said)
 
 
-@pytest.mark.long
 async def test_jobs_that_the_queue_forgot_are_sent_again(redis, monkeypatch) -> None:
     monkeypatch.setattr("woodpecker_async.workers.sweep._NOWHERE", 0.5)
     async with Sandbox(companies=10) as box:

@@ -21,6 +21,9 @@ def main() -> int:
     if not complete:
         sys.stderr.write("Error: the command line needs click and rich: pip install 'woodpecker-async[cli]'\n")
         return 1
-    from woodpecker_async.cli.main import run_command  # noqa: PLC0415 - it needs click
+    from woodpecker_async.cli import process  # noqa: PLC0415 - it needs click
+    from woodpecker_async.cli.main import run_command  # noqa: PLC0415
 
-    return run_command()
+    code = run_command()
+    process.ending()
+    return code

@@ -1,6 +1,7 @@
 """What a command is to the system: exit codes, signals, standard streams."""
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
@@ -29,6 +30,44 @@ class Refused(click.ClickException):
     def format_message(self) -> str:
         """The text, safe to show: it may quote arguments, names of files and what is in them."""
         return printable(self.message)
+
+
+class _HangUp:
+    """The process's handler of SIGHUP, from the first command on.
+
+    Not a handler of the event loop's: that one goes with the loop, and a second SIGHUP (a terminal that closes sends
+    it twice, itself and by its shell) would then kill the process before it has given its exit code.
+    """
+
+    def __init__(self) -> None:
+        self._then: Callable[[], object] = lambda: None
+
+    def calls(self, what: Callable[[], object]) -> None:
+        """Have the running event loop call this at a SIGHUP, unless it is ignored (as nohup leaves it)."""
+        import asyncio  # noqa: PLC0415 - not for --help
+
+        if not hasattr(signal, "SIGHUP"):  # Windows
+            return
+        loop = asyncio.get_running_loop()
+        self._then = lambda: loop.call_soon_threadsafe(what)
+        if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:
+            signal.signal(signal.SIGHUP, self)
+
+    def __call__(self, *_: object) -> None:
+        with suppress(RuntimeError):  # the loop is closed: the command has ended already
+            self._then()
+
+
+_hang_up: Final = _HangUp()
+
+
+def ending() -> None:
+    """Say that the process is about to end: where SIGHUP was handled, it is ignored from now on.
+
+    The interpreter gives up its own handlers on its way out, and then only what is ignored does not kill.
+    """
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is _hang_up:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
 def check_streams() -> None:
@@ -66,7 +105,6 @@ def run(main: Callable[[], Coroutine[Any, Any, int]]) -> int:
     """
     import asyncio  # noqa: PLC0415 - not for --help
     import logging  # noqa: PLC0415
-    import signal  # noqa: PLC0415
 
     # Without any handler, logging prints warnings (with tracebacks) to stderr by itself.
     if not logging.root.handlers:
@@ -84,9 +122,7 @@ def run(main: Callable[[], Coroutine[Any, Any, int]]) -> int:
         loop = asyncio.get_running_loop()
         with suppress(NotImplementedError):  # Windows
             loop.add_signal_handler(signal.SIGTERM, task.cancel)
-            # Ignored is how nohup leaves it.
-            if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:
-                loop.add_signal_handler(signal.SIGHUP, hung_up)
+        _hang_up.calls(hung_up)
         return await main()
 
     try:
@@ -102,7 +138,6 @@ def stop_event() -> "asyncio.Event":
     A second Ctrl-C or SIGTERM cancels it, as ever.
     """
     import asyncio  # noqa: PLC0415 - not for --help
-    import signal  # noqa: PLC0415
 
     loop, task, stop = asyncio.get_running_loop(), asyncio.current_task(), asyncio.Event()
     assert task is not None
@@ -115,6 +150,5 @@ def stop_event() -> "asyncio.Event":
     with suppress(NotImplementedError):  # Windows
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, asked)
-        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
-            loop.add_signal_handler(signal.SIGHUP, stop.set)
+    _hang_up.calls(stop.set)
     return stop
