@@ -39,7 +39,7 @@ class Peer:
     Attributes:
         title: how tables name it.
         open: opens it.
-        at_once: how many requests it has under way; `None` for as many as there are.
+        at_once: how many requests it has in flight; `None` for as many as there are.
         needs: a package that may be missing.
         ours: whether it is the SDK.
     """

@@ -25,7 +25,7 @@ from woodpecker_async import Limits, WoodpeckerError, WoodpeckerSession, bulk
 from woodpecker_async.models import IssuedKey
 from woodpecker_async.sandbox import Sandbox
 from woodpecker_async.workers import Context, Sweep, chunks, gather, perform
-from woodpecker_async.workers.redis import RedisClaims, RedisLedger, opened
+from woodpecker_async.workers.redis import RedisClaims, RedisLedger, connect
 
 REDIS_URL = os.environ.get("WOODPECKER_REDIS_URL", "redis://127.0.0.1:6379/0")
 LONGEST_JOB = float(os.environ.get("LONGEST_JOB", "600"))  # seconds
@@ -66,7 +66,7 @@ class Worker:
 
     async def _begin(self) -> Context:
         session = await self.stack.enter_async_context(WoodpeckerSession(limits=Limits(shared="host")))
-        redis = await self.stack.enter_async_context(opened(REDIS_URL))
+        redis = await self.stack.enter_async_context(connect(REDIS_URL))
         claims = RedisClaims(redis, lasting=6)
         self.stack.callback(asyncio.create_task(claims.keep(every=2)).cancel)
         return Context(session=session, sinks={"vault": into_vault}, ledger=RedisLedger(redis, "celery"), claims=claims)
@@ -135,7 +135,7 @@ def workers(more: Mapping[str, str]) -> Iterator[None]:
 
 async def reach_redis() -> None:
     """Say clearly what is wrong with Redis, if anything is."""
-    async with opened(REDIS_URL):
+    async with connect(REDIS_URL):
         pass
 
 

@@ -26,7 +26,7 @@ from woodpecker_async import Limits, WoodpeckerError, WoodpeckerSession, bulk
 from woodpecker_async.models import IssuedKey
 from woodpecker_async.sandbox import Sandbox
 from woodpecker_async.workers import Context, Payload, Result, Sweep, chunks, gather, perform
-from woodpecker_async.workers.redis import RedisClaims, RedisLedger, opened
+from woodpecker_async.workers.redis import RedisClaims, RedisLedger, connect
 
 REDIS_URL = os.environ.get("WOODPECKER_REDIS_URL", "redis://127.0.0.1:6379/0")
 LONGEST_JOB = float(os.environ.get("LONGEST_JOB", "600"))  # seconds
@@ -38,7 +38,7 @@ broker = RedisStreamBroker(
     xread_count=1,  # a worker takes what it does now: what it had in store would wait for nothing if it dies
     idle_timeout=int(1000 * LONGEST_JOB),  # a job that takes longer is begun again elsewhere
     unacknowledged_lock_timeout=30,  # or one that dies while it looks for abandoned jobs locks out all others
-    maxlen=100_000,  # what is done stays in the stream; more than can ever be under way
+    maxlen=100_000,  # what is done stays in the stream; more than can ever be in flight
 ).with_result_backend(
     RedisAsyncResultBackend(
         REDIS_URL, prefix_str="woodpecker-taskiq", result_ex_time=86_400, serializer=JSONSerializer()
@@ -58,7 +58,7 @@ async def begin(state: TaskiqState) -> None:
     """One session for the life of a worker process; the processes of this machine share one lane."""
     state.stack = contextlib.AsyncExitStack()
     session = await state.stack.enter_async_context(WoodpeckerSession(limits=Limits(shared="host")))
-    redis = await state.stack.enter_async_context(opened(REDIS_URL))
+    redis = await state.stack.enter_async_context(connect(REDIS_URL))
     claims = RedisClaims(redis, lasting=6)
     state.stack.callback(asyncio.create_task(claims.keep(every=2)).cancel)
     state.context = Context(
@@ -132,7 +132,7 @@ def workers(more: Mapping[str, str]) -> Iterator[None]:
 
 async def main() -> str:
     """See to it that every active company has a key named crm."""
-    async with opened(REDIS_URL):  # which says clearly what is wrong with it, if anything is
+    async with connect(REDIS_URL):  # which says clearly what is wrong with it, if anything is
         pass
     await broker.startup()
     try:

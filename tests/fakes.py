@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from woodpecker_async.engine.operation import Operation, Reply
+from woodpecker_async.engine.operation import Operation, Result
 from woodpecker_async.models.paging import Listing, PaginationData
 from woodpecker_async.options import CallOptions
 
@@ -38,10 +38,10 @@ class ScriptedCaller:
         self.answer = answer
         self.asked: list[int] = []
 
-    async def run(self, operation: Operation[Any], options: CallOptions | None = None) -> Reply[Any]:
+    async def run(self, operation: Operation[Any], options: CallOptions | None = None) -> Result[Any]:
         number = int(operation.params.get("page") or 1)
         self.asked.append(number)
-        return Reply(value=self.answer(number))
+        return Result(value=self.answer(number))
 
 
 def listing(items: list[Any], number: int | None, total_pages: int | None, total: int | None = None) -> Listing[Any]:

@@ -106,14 +106,14 @@ def test_resources_and_pagination_see_the_engine_through_a_protocol() -> None:
 
 
 def test_exactly_once_knows_only_what_it_is_handed() -> None:
-    assert ours("exactly_once") <= {"creation_lock", "engine.clock", "errors", "models.agency", "secret"}
+    assert ours("exactly_once") <= {"creation_lock", "engine.clock", "errors", "labels", "models.agency", "secret"}
     assert ours("creation_lock") <= {"engine.clock", "errors"}
 
 
 def test_bulk_uses_what_a_user_could() -> None:
     for part in OURS:
         if part == "bulk" or part.startswith("bulk."):
-            used = ours(part) - {"resources", "resources.checks"}  # arguments are checked in one place
+            used = ours(part) - {"resources", "checks"}  # arguments are checked in one place
             assert not any(name.startswith(("engine", "resources")) for name in used), part
 
 

@@ -6,7 +6,7 @@ does not pay for the HTTP stack.
 
 from typing import TYPE_CHECKING
 
-from woodpecker_async._lazy import on_demand
+from woodpecker_async._lazy import lazy_exports
 
 if TYPE_CHECKING:
     from woodpecker_async import bulk, errors, models
@@ -49,7 +49,7 @@ __all__ = [
     "models",
 ]
 
-__getattr__, __dir__ = on_demand(
+__getattr__, __dir__ = lazy_exports(
     __name__,
     bulk=("bulk",),
     errors=(

@@ -37,7 +37,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iter
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any, Final, Protocol, TypeVar
-from unicodedata import normalize
 from uuid import uuid4
 
 import attrs
@@ -53,6 +52,7 @@ from woodpecker_async.errors import (
     ResponseDecodeError,
     WoodpeckerError,
 )
+from woodpecker_async.labels import keys_with_label, may_match, same_label
 from woodpecker_async.models.agency import ApiKey, IssuedKey
 from woodpecker_async.secret import Secret
 
@@ -539,36 +539,3 @@ def _story_of(lost: OutcomeUnknownError | None) -> dict[str, Any]:
 def _words_of(error: Exception) -> str:
     # Anybody's exception may come by, from a function that gives the key, say; what it holds is not ours to show.
     return str(error) if isinstance(error, WoodpeckerError) else type(error).__name__
-
-
-# Labels -----------------------------------------------------------------------------------------------------
-
-
-def may_match(asked: str, stored: str | None) -> bool:
-    """Whether a server that tidies labels up may have stored `asked` as `stored`."""
-    return stored is None or _tidy(asked).startswith(_tidy(stored))
-
-
-def same_label(asked: str, stored: str | None) -> bool:
-    """Whether the two are one label but for the form of their characters (NFC) and repeated whitespace."""
-    return stored is not None and normalize("NFC", asked).split() == normalize("NFC", stored).split()
-
-
-def keys_with_label(keys: Iterable[ApiKey], label: str, made_here: Collection[str]) -> list[Secret]:
-    """The keys that have this label, as far as a server that tidies labels up lets it be seen.
-
-    Args:
-        keys: the company's keys.
-        label: the label.
-        made_here: the fingerprints of the keys that this process made for the label: theirs is it, whatever
-            the server made of it.
-    """
-    keys = list(keys)
-    same = [key.api_key for key in keys if key.api_key.fingerprint in made_here or same_label(label, key.label)]
-    but_for_case = [key.api_key for key in keys if key.label is not None and _tidy(key.label) == _tidy(label)]
-    return same or but_for_case
-
-
-def _tidy(label: str) -> str:
-    # Decomposed, so that a label which was cut between a letter and its accent still begins the same.
-    return normalize("NFD", " ".join(normalize("NFC", label).split()).casefold())

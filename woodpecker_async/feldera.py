@@ -6,12 +6,14 @@ and 504 pass, and that 500 is to be raised at once. 408 is repeated too, as its 
 
 import ssl
 from collections.abc import Awaitable, Callable, Iterable
+from operator import attrgetter
 from typing import Final
 
 import aiohttp
 
+from woodpecker_async import checks
 from woodpecker_async.engine.clock import Clock
-from woodpecker_async.engine.credentials import wrapped
+from woodpecker_async.engine.credentials import to_secret
 from woodpecker_async.engine.observe import Hook
 from woodpecker_async.engine.operation import OWN
 from woodpecker_async.engine.protocol import FELDERA
@@ -26,7 +28,6 @@ from woodpecker_async.models.paging import Single
 from woodpecker_async.options import CallOptions, Limits, RetryPolicy, Timeouts
 from woodpecker_async.pagination import Pager
 from woodpecker_async.paging_styles import ARRAY
-from woodpecker_async.resources import checks
 from woodpecker_async.resources.base import Resource
 from woodpecker_async.scope import Scope
 from woodpecker_async.secret import Secret
@@ -42,7 +43,7 @@ class FelderaKeys(Resource):
 
     def list(self, *, options: CallOptions | None = None) -> Pager[FelderaKey]:
         """All keys, in one answer; never with their secrets."""
-        return self._list("/v0/api_keys", FelderaKey, ARRAY, key=lambda key: key.id, options=options)
+        return self._list("/v0/api_keys", FelderaKey, ARRAY, key=attrgetter("id"), options=options)
 
     async def create(
         self, name: str, *, role: str | None = None, options: CallOptions | None = None
@@ -92,7 +93,7 @@ class FelderaKeys(Resource):
             NotFoundError: there was none of this name.
         """
         await self._call(
-            "DELETE", _KEY, None, repeatable=True, options=options, api_key_name=checks.text(name, "a key's name")
+            "DELETE", _KEY, None, idempotent=True, options=options, api_key_name=checks.text(name, "a key's name")
         )
 
 
@@ -101,7 +102,7 @@ class FelderaSession(Session):
 
     Args:
         base_url: the instance, such as `"http://localhost:8080"`.
-        token: a JSON web token or an API key (`apikey:...`); a text, a `Secret`, or a function that returns
+        token: a JSON web token or an API key (`apikey:...`); a str, a `Secret`, or a function that returns
             one and may be `async`.
         retry: as for `WoodpeckerSession`.
         timeouts: as for `WoodpeckerSession`.
@@ -145,7 +146,7 @@ class FelderaSession(Session):
         clock: Clock | None = None,
     ) -> None:
         # The name is bound to a Secret at once: this frame is part of a traceback.
-        key = token = wrapped(token)
+        key = token = to_secret(token)
         super().__init__(
             FELDERA,
             key,

@@ -56,7 +56,7 @@ def _seconds_or_none(instance: Any, attribute: "attrs.Attribute[Any]", value: An
 
 def _at_least_one(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ConfigError(f"{type(instance).__name__}.{attribute.name} is a whole number from 1 on, not {value!r}")
+        raise ConfigError(f"{type(instance).__name__}.{attribute.name} must be an integer >= 1, not {value!r}")
 
 
 @attrs.frozen(kw_only=True)
@@ -65,22 +65,22 @@ class RetryPolicy:
 
     Reads are repeated after a lost connection, an attempt that timed out, 429, 500, 502, 503 and 504.
     Writes only when the request measurably never left, or after 429, which means that the server did not
-    process it. Waits are evenly random between 0 and `first_wait`, doubled with each failure up to
-    `longest_wait` (full jitter), and never below a `Retry-After` of the server.
+    process it. Waits are evenly random between 0 and `initial_backoff`, doubled with each failure up to
+    `max_backoff` (full jitter), and never below a `Retry-After` of the server.
 
     Attributes:
         attempts: attempts in all, 1 and up; 1 means never repeat. An answer 429 does not count, unless
             `attempts` is 1.
         deadline: seconds for the whole call, from the moment its first attempt may be sent.
-        first_wait: seconds, the longest wait after the first failure.
-        longest_wait: seconds, the longest wait at all that the SDK chooses by itself.
+        initial_backoff: seconds, the longest wait after the first failure.
+        max_backoff: seconds, the longest wait at all that the SDK chooses by itself.
         retry_after_cap: seconds; when the server asks for more, the call fails now and says so.
     """
 
     attempts: int = attrs.field(default=5, validator=_at_least_one)
     deadline: float = attrs.field(default=120.0, validator=_seconds)
-    first_wait: float = attrs.field(default=0.5, validator=_seconds)
-    longest_wait: float = attrs.field(default=8.0, validator=_seconds)
+    initial_backoff: float = attrs.field(default=0.5, validator=_seconds)
+    max_backoff: float = attrs.field(default=8.0, validator=_seconds)
     retry_after_cap: float = attrs.field(default=60.0, validator=_seconds)
 
 
@@ -156,19 +156,19 @@ _MAX_BODY = 64 * 1024 * 1024
 
 @attrs.frozen(kw_only=True, init=False)
 class Limits:
-    """How many requests may be under way at once.
+    """How many requests may be in flight at once.
 
     The server works on one request at a time per account, queues six more for at most 15 s and answers 429
     to the rest. All calls pass a lane that keeps to that.
 
     Attributes:
-        max_in_flight: requests under way in one lane, 1 to 7.
+        max_in_flight: requests in flight in one lane, 1 to 7.
         lanes: `"account"`: all calls of one key share one lane. `"company"`: every company has a lane of its
             own (only right if the server counts each company apart). `"discover"`: one lane that may open
             past seven, up to `total`, and falls back for good on the first refusal.
-        total: requests under way over all lanes of one key.
+        total: requests in flight over all lanes of one key.
         queue_wait: seconds the server keeps a queued request.
-        shared: count what other processes have under way too. `None`: this process is alone. `"host"`: all
+        shared: count what other processes have in flight too. `None`: this process is alone. `"host"`: all
             processes of this user on this machine, by lock files. `"redis://[user:password@]host:port/db"`
             (also `rediss://` and `unix://`): all that use this Redis; kept as a `Secret`. All of them say the
             same here.
@@ -251,7 +251,7 @@ def _headers(value: Mapping[str, str] | None) -> Mapping[str, str]:
     clean: dict[str, str] = {}
     for name, text in value.items():
         if not isinstance(name, str) or not isinstance(text, str):
-            raise ConfigError(f"header {name!r}: name and value are text")
+            raise ConfigError(f"header {name!r}: name and value must be str")
         if not name or not name.isascii() or any(not c.isalnum() and c not in "!#$%&'*+-.^_`|~" for c in name):
             raise ConfigError(f"{name!r} is not a header name")
         if re.sub(r"[^a-z0-9]", "-", name.lower()) in _RESERVED_HEADERS:  # servers take X_Company_Id for X-Company-Id
@@ -281,7 +281,7 @@ class CallOptions:
             is new. By default they are ignored.
 
     Example:
-        >>> CallOptions(deadline=30).over(CallOptions(deadline=60, priority="bulk"))
+        >>> CallOptions(deadline=30).merged_over(CallOptions(deadline=60, priority="bulk"))
         CallOptions(deadline=30, attempt_timeout=None, retry=None, priority='bulk', idempotent=None, keep_raw=None, \
 skip_bad_items=None, strict=None)
     """
@@ -306,7 +306,7 @@ skip_bad_items=None, strict=None)
         if value not in (None, "interactive", "bulk"):
             raise ConfigError(f'priority is "interactive" or "bulk", not {value!r}')
 
-    def over(self, other: Self) -> Self:
+    def merged_over(self, other: Self) -> Self:
         """These options, and where they say nothing, the other's. Headers add up."""
         if self is other or other is _NOTHING:
             return self

@@ -2,7 +2,7 @@
 
 A walk over pages is not a snapshot: while it goes on, others add and remove items, and page numbers shift.
 An item that comes twice is given once, and what came is compared with what the server announced. `Pager.drifted`
-says that something moved, and `read_settled` reads such a list again.
+says that something moved, and `settled.read_settled` reads such a list again.
 
 A walk always ends: on the latest page's word that it is the last, or on a guard. The guards are: the page
 number must advance; a second page in a row without anything new is an error; and there is a hard cap.
@@ -14,13 +14,15 @@ which are cancelled with the iterator). The iterators are classes, not async gen
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Hashable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Hashable, Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, Generic, TypeVar, overload
 
 import attrs
 
-from woodpecker_async.engine.operation import Caller, Operation, Reply
+from woodpecker_async import checks
+from woodpecker_async.engine.operation import Caller, Operation, Result
 from woodpecker_async.errors import CallError, ConfigError, PaginationError, UnexpectedError
 from woodpecker_async.models.paging import Listing, PaginationData
 from woodpecker_async.options import CallOptions, call_options
@@ -30,7 +32,7 @@ from woodpecker_async.secret import Secret
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
-Fetch = Callable[[Position], Coroutine[Any, Any, Reply[Listing[T]]]]
+Fetch = Callable[[Position], Coroutine[Any, Any, Result[Listing[T]]]]
 
 _logger = logging.getLogger("woodpecker_async")
 
@@ -99,7 +101,8 @@ class Pager(Generic[T]):
         page: Callable[[Position], Operation[Listing[T]]],
         style: OneAnswer = NUMBERED,
         *,
-        key: Callable[[T], Hashable],
+        key: Callable[[T], Hashable] | None = None,
+        keys: Callable[[Iterable[T]], Iterable[Hashable]] | None = None,
         options: CallOptions | None = None,
     ) -> None:
         """What a resource says of a list.
@@ -109,12 +112,14 @@ class Pager(Generic[T]):
             page: the operation that fetches the page at this position.
             style: how the endpoint turns pages.
             key: what an item is known by, to notice that it comes twice.
+            keys: the same for all items of a page, where that is cheaper than one by one.
             options: for each of the calls.
         """
         self._caller = caller
         self._page = page
         self._style = style
-        self._key = key
+        assert key is not None or keys is not None
+        self._keys = keys if keys is not None else partial(map, key)
         self._options = call_options(options)
         self._drifted = False
 
@@ -128,10 +133,10 @@ class Pager(Generic[T]):
         return self._drifted
 
     def __await__(self) -> Generator[Any, None, Page[T]]:
-        return self._walk().__anext__().__await__()
+        return self._iterate().__anext__().__await__()
 
     def __aiter__(self) -> AsyncIterator[T]:
-        return _Items(self._walk())
+        return _Items(self._iterate())
 
     def pages(
         self, start: Position | None = None, prefetch: int = 0, *, max_pages: int | None = None
@@ -152,15 +157,15 @@ class Pager(Generic[T]):
         if start is None:
             start = self._style.first
         elif isinstance(self._style.first, int):
-            _whole("start", start, 1, None)
+            checks.integer(start, "start", 1)
         elif not isinstance(start, str):
             raise ConfigError(f"start must be the cursor of a page, a str, in a list that has cursors; not {start!r}")
-        _whole("prefetch", prefetch, 0, 6)
+        checks.integer(prefetch, "prefetch", 0, 6)
         if max_pages is not None:
-            _whole("max_pages", max_pages, 1, None)
-        return self._walk(start, prefetch, max_pages)
+            checks.integer(max_pages, "max_pages", 1)
+        return self._iterate(start, prefetch, max_pages)
 
-    def _walk(
+    def _iterate(
         self,
         start: Position | None = None,
         prefetch: int = 0,
@@ -178,27 +183,27 @@ class Pager(Generic[T]):
             limit: stop after that many; pages beyond are not fetched.
 
         Raises:
-            ConfigError: `limit` is negative or not a whole number.
+            ConfigError: `limit` is not an integer >= 0.
         """
         if limit is not None:
-            _whole("limit", limit, 0, None)
+            checks.integer(limit, "limit", 0)
         collected: list[T] = []
         if limit == 0:
             return collected
-        async for page in self._walk():
+        async for page in self._iterate():
             collected.extend(page.items)
             if limit is not None and len(collected) >= limit:
                 return collected[:limit]
         return collected
 
-    async def _fetch(self, position: Position) -> Reply[Listing[T]]:
+    async def _fetch(self, position: Position) -> Result[Listing[T]]:
         with suppress(StopAsyncIteration):  # a key function's: it would look like the end of the list
             return await self._caller.run(self._page(position), self._options)
         raise UnexpectedError(f"the call for page {position} failed: StopAsyncIteration")
 
     def _unseen(self, items: tuple[T, ...], seen: set[Hashable]) -> tuple[T, ...]:
         """Those of the items that were not seen before, each once; from now on they are."""
-        keys = [*map(self._key, items)]
+        keys = [*self._keys(items)]
         old, before = seen.intersection(keys), len(seen)
         seen.update(keys)
         if len(seen) == before + len(keys):  # nearly always
@@ -210,127 +215,11 @@ class Pager(Generic[T]):
         return tuple(fresh.values())
 
 
-@attrs.frozen(kw_only=True)
-class Settled(Generic[T]):
-    """What `read_settled` brings back.
-
-    Attributes:
-        items: every item that was seen, in the order in which they came.
-        settled: whether the list held still, or all that it announces was seen. If not, an item may be missing.
-        attempts: how many requests it took.
-        undecodable: what was wrong with each item that `CallOptions(skip_bad_items=True)` left out.
-    """
-
-    items: tuple[T, ...]
-    settled: bool
-    attempts: int
-    undecodable: tuple[str, ...] = ()
-
-
-async def read_settled(pager: Pager[T], *, readings: int = 3) -> Settled[T]:
-    """Read a whole list, and read it again while it changes.
-
-    Args:
-        pager: the list.
-        readings: how often to read it at most.
-
-    Raises:
-        ConfigError: `readings` is not an integer >= 1.
-    """
-    pages = SettledPages(pager, readings=readings)
-    items: list[T] = []
-    undecodable: dict[str, None] = {}
-    attempts = 0
-    async for page in pages:
-        items.extend(page.items)
-        undecodable.update(dict.fromkeys(page.undecodable))
-        attempts += page.attempts
-    return Settled(items=tuple(items), settled=pages.settled, attempts=attempts, undecodable=tuple(undecodable))
-
-
-class SettledPages(AsyncIterator[Page[T]]):
-    """The pages of a list, read again while it changes; each item is given once.
-
-    Pages of a second reading hold only what the first did not bring, and may be empty.
-
-    Args:
-        pager: the list.
-        readings: how often to read it at most.
-
-    Attributes:
-        settled: at the end, whether the list held still in one reading, or all that the last reading announced
-            was seen. If not, an item may be missing.
-
-    Raises:
-        ConfigError: `readings` is not an integer >= 1.
-    """
-
-    def __init__(self, pager: Pager[T], *, readings: int = 3) -> None:
-        if isinstance(readings, bool) or not isinstance(readings, int) or readings < 1:
-            raise ConfigError(f"readings must be an integer >= 1, not {readings!r}")
-        self.settled = False
-        self._pager = pager
-        self._left = readings
-        self._walk: _Pages[T] | None = None
-        self._seen: set[Hashable] = set()
-        self._undecodable = 0
-        self._announced: int | None = None
-        # How the totals moved, over all readings.
-        self._steady = True
-        self._fell = False
-
-    def __aiter__(self) -> "SettledPages[T]":
-        return self
-
-    async def __anext__(self) -> Page[T]:
-        while True:
-            if self._walk is None:
-                if not self._left:
-                    raise StopAsyncIteration
-                self._left -= 1
-                self._walk = self._pager._walk(log_drift=False)
-                self._undecodable = 0
-            try:
-                page = await anext(self._walk)
-            except StopAsyncIteration:
-                self._end_reading(self._walk)
-                continue
-            self._note_total(page.total_elements)
-            self._undecodable += len(page.undecodable)
-            return attrs.evolve(page, items=self._pager._unseen(page.items, self._seen))
-
-    def _note_total(self, total: int | None) -> None:
-        before, self._announced = self._announced, total
-        if before is not None and total != before:
-            self._steady = False
-            self._fell = self._fell or total is None or total < before
-
-    def _end_reading(self, walk: "_Pages[T]") -> None:
-        self._walk = None
-        if not walk.drifted:
-            self.settled = True
-            self._left = 0
-        elif not self._left:
-            # Drift alone does not say that anything is missing: the readings together may have brought it all.
-            # Then as many were seen as there are. But what was seen and has gone since counts too, and may stand
-            # in for what was missed, unless nothing can have gone.
-            seen = len(self._seen) + self._undecodable
-            none_has_gone = self._steady or (not self._fell and walk._count == seen)
-            self.settled = seen == self._announced and none_has_gone
-            if not self.settled:
-                _warn_of_drift(self._pager, "changed each time it was read", seen, self._announced)
-
-
-def _warn_of_drift(pager: Pager[Any], what: str, seen: int, announced: int | None) -> None:
+def warn_of_drift(pager: Pager[Any], what: str, seen: int, announced: int | None) -> None:
+    """Log that a list moved while it was read."""
     path = pager._page(pager._style.first).path
     fields = {"woodpecker_path": path, "woodpecker_seen": seen, "woodpecker_announced": announced}
     _logger.warning("the list %s %s: %s items seen, %s announced", path, what, seen, announced, extra=fields)
-
-
-def _whole(name: str, value: object, least: int, most: int | None) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least or (most is not None and value > most):
-        bounds = f"from {least} to {most}" if most is not None else f"from {least} on"
-        raise ConfigError(f"{name} is a whole number {bounds}, not {value!r}")
 
 
 class _Pages(AsyncIterator[Page[T]]):
@@ -382,10 +271,10 @@ class _Pages(AsyncIterator[Page[T]]):
         else:
             self._next = page.next
             if self._ahead is not None and isinstance(page.next, int):
-                self._ahead.look(page.next, page.total_pages)
+                self._ahead.schedule(page.next, page.total_pages)
         return page
 
-    def _accept(self, position: Position, reply: Reply[Listing[T]]) -> Page[T]:
+    def _accept(self, position: Position, reply: Result[Listing[T]]) -> Page[T]:
         """Make the page."""
         listing = reply.value
         items = self._pager._unseen(listing.content, self._seen)
@@ -460,7 +349,7 @@ class _Pages(AsyncIterator[Page[T]]):
         if self._whole and last.total_elements is not None and last.total_elements != self._count:
             self._note_drift()
         if self.drifted and self._log_drift:
-            _warn_of_drift(self._pager, "changed while it was read", self._count, last.total_elements)
+            warn_of_drift(self._pager, "changed while it was read", self._count, last.total_elements)
 
     def _end(self) -> list["asyncio.Task[Any]"]:
         self._ended = True
@@ -483,20 +372,20 @@ class _Ahead(Generic[T]):
     def __init__(self, fetch: Fetch[T], count: int) -> None:
         self._fetch = fetch
         self._count = count
-        self._tasks: deque[asyncio.Task[Reply[Listing[T]] | Exception]] = deque()
+        self._tasks: deque[asyncio.Task[Result[Listing[T]] | Exception]] = deque()
 
     def __len__(self) -> int:
         return len(self._tasks)
 
-    def look(self, number: int, total: int | None) -> None:
-        """From this page on, keep `count` pages under way, never one that the server does not speak of."""
+    def schedule(self, number: int, total: int | None) -> None:
+        """From this page on, keep `count` pages in flight, never one that the server does not speak of."""
         last = number + self._count - 1
         if total is not None:
             last = min(last, total)
         for ahead in range(number + len(self._tasks), last + 1):
-            self._tasks.append(asyncio.create_task(_kept(self._fetch, ahead)))
+            self._tasks.append(asyncio.create_task(_capture(self._fetch, ahead)))
 
-    async def first(self) -> Reply[Listing[T]]:
+    async def first(self) -> Result[Listing[T]]:
         """Wait for the page that is next."""
         result = await self._tasks.popleft()
         if isinstance(result, Exception):
@@ -516,7 +405,7 @@ class _Ahead(Generic[T]):
         self.stop()
 
 
-async def _kept(fetch: Fetch[T], number: int) -> Reply[Listing[T]] | Exception:
+async def _capture(fetch: Fetch[T], number: int) -> Result[Listing[T]] | Exception:
     # A prefetch nobody comes for must not complain about an exception that was never looked at.
     try:
         return await fetch(number)

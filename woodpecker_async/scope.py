@@ -15,7 +15,7 @@ import attrs
 from woodpecker_async.creation_lock import CreationLock, creation_lock
 from woodpecker_async.engine.call import Engine
 from woodpecker_async.engine.clock import Clock
-from woodpecker_async.engine.operation import AccountId, Operation, QueryValue, Reply, is_account_level, raw_request
+from woodpecker_async.engine.operation import AccountId, Operation, QueryValue, Result, is_account_level, raw_request
 from woodpecker_async.errors import ConfigError, ScopeClosedError
 from woodpecker_async.models.account import Me
 from woodpecker_async.options import CallOptions, RetryPolicy, call_options
@@ -57,10 +57,10 @@ class Scope:
         """The session's time."""
         return self.engine.settings.clock
 
-    def run(self, operation: Operation[T], options: CallOptions | None = None) -> Coroutine[Any, Any, Reply[T]]:
+    def run(self, operation: Operation[T], options: CallOptions | None = None) -> Coroutine[Any, Any, Result[T]]:
         """Run an operation with the options of the scope."""
         self.check()
-        return self.engine.run(operation, call_options(options).over(self.options))
+        return self.engine.run(operation, call_options(options).merged_over(self.options))
 
     async def creation_lock(self, company_id: int) -> CreationLock:
         """The lock that lets one key creation at a time at a company."""
@@ -69,7 +69,7 @@ class Scope:
 
     def policy(self, options: CallOptions) -> RetryPolicy:
         """The retry policy that holds here, its deadline included."""
-        return self.engine.policy(options.over(self.options))
+        return self.engine.policy(options.merged_over(self.options))
 
     def check(self) -> None:
         """See that the scope has not ended.

@@ -2,6 +2,8 @@
 
 import hashlib
 import hmac
+from collections.abc import Iterable
+from operator import attrgetter
 from typing import Any, Final, Self, final
 
 from woodpecker_async.errors import ConfigError, SecretNotCarriedError
@@ -41,7 +43,7 @@ class Secret:
             kind = type(value).__name__
             del value  # this frame is part of the traceback, and so is the object
             self._value, self._mask = None, "****"
-            raise ConfigError(f"a secret is a text of at least one character, not {kind}")
+            raise ConfigError(f"a secret must be a str of at least one character, not {kind}")
         self._value = value
 
     def reveal(self) -> str:
@@ -102,6 +104,14 @@ class Secret:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _hollow, (self.masked, self.fingerprint)
+
+
+def hashes(secrets: Iterable[Secret]) -> Iterable[int]:
+    """What tells keys of one process apart, at a fraction of the price of their fingerprints; not a secret."""
+    return map(hash, map(_plain, secrets))
+
+
+_plain = attrgetter("_value")
 
 
 def _mask(value: str) -> str:

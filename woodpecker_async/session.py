@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import aiohttp
 
-from woodpecker_async import __version__
+from woodpecker_async import __version__, checks
 from woodpecker_async.engine.account import account_name
 from woodpecker_async.engine.call import Engine
 from woodpecker_async.engine.clock import Clock, SystemClock
-from woodpecker_async.engine.credentials import KeySource, NotAKey, usable_key, wrapped
+from woodpecker_async.engine.credentials import InvalidKey, KeySource, to_secret, validate_key
 from woodpecker_async.engine.observe import Hook, Observer
 from woodpecker_async.engine.operation import OWN, AccountId, QueryValue, is_account_level, raw_request
 from woodpecker_async.engine.protocol import WOODPECKER, Dialect
@@ -22,7 +22,6 @@ from woodpecker_async.engine.proxies import proxy_url
 from woodpecker_async.engine.settings import Settings
 from woodpecker_async.errors import ConfigError, SessionClosedError
 from woodpecker_async.options import CallOptions, Limits, RetryPolicy, Timeouts, standing_options
-from woodpecker_async.resources import checks
 from woodpecker_async.resources.agency import Agency
 from woodpecker_async.scope import Account, CompanyClient, Scope
 from woodpecker_async.secret import Secret
@@ -48,7 +47,7 @@ class Session:
     def __init__(
         self,
         dialect: Dialect,
-        key: KeySource | NotAKey,
+        key: KeySource | InvalidKey,
         *,
         base_url: str,
         retry: RetryPolicy,
@@ -74,7 +73,7 @@ class Session:
         settings = Settings(
             dialect=dialect,
             base_url=checks.base_url(base_url),
-            key=key if callable(key) else usable_key(key),
+            key=key if callable(key) else validate_key(key),
             user_agent=checks.user_agent(f"woodpecker-async/{__version__}", user_agent),
             options=standing_options(options),
             retry=retry,
@@ -109,7 +108,7 @@ class Session:
         return await self._engine.account()
 
     async def aclose(self) -> None:
-        """Close it. Calls under way end with an error. May be called again."""
+        """Close it. Calls in flight end with an error. May be called again."""
         await self._engine.aclose()
 
     async def __aenter__(self) -> Self:
@@ -146,13 +145,13 @@ class WoodpeckerSession(Session):
     works in several `asyncio.run` one after another and after a fork, and refuses a second living loop.
 
     Args:
-        api_key: an HQ key (or a client's, for the account level); a text, a `Secret`, or a function that
+        api_key: an HQ key (or a client's, for the account level); a str, a `Secret`, or a function that
             returns one and may be `async`, asked before each attempt (rotation). By default the environment
             variable `WOODPECKER_API_KEY`.
         base_url: with `/rest`; by default `WOODPECKER_BASE_URL`, or else the vendor's.
         retry: when failed attempts are repeated.
         timeouts: seconds to wait for what.
-        limits: requests under way at once.
+        limits: requests in flight at once.
         http_session: an aiohttp session whose connector is used. It is borrowed: never closed, and none of
             its headers, cookies, middlewares or timeouts take part.
         hooks: plain functions that are told every `Event` of every attempt.
@@ -195,7 +194,7 @@ class WoodpeckerSession(Session):
         clock: Clock | None = None,
     ) -> None:
         # The name is bound to a Secret at once: this frame is part of a traceback.
-        key = api_key = wrapped(api_key) if api_key is not None else _key_from_environment()
+        key = api_key = to_secret(api_key) if api_key is not None else _key_from_environment()
         super().__init__(
             WOODPECKER,
             key,
@@ -231,7 +230,7 @@ class WoodpeckerSession(Session):
             options: for every call made through the view.
 
         Raises:
-            ConfigError: the id is not a whole number from 1 on.
+            ConfigError: the id is not an integer >= 1.
 
         Document: "Authentication", section "Using master API key".
         """

@@ -228,7 +228,7 @@ async def test_with_four_processes(site: Site, http: aiohttp.ClientSession):
 
 
 async def test_a_worker_that_is_killed_is_replaced(site: Site, http: aiohttp.ClientSession):
-    """What it had under way is lost with its connections; nothing else is."""
+    """What it had in flight is lost with its connections; nothing else is."""
     await all_processes_answer(site, http)
     victim = min(site.processes(len(site.box.journal) - WORKERS))
     pid = int(victim.removeprefix("keys-app/"))

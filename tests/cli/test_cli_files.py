@@ -141,7 +141,7 @@ def test_links_that_somebody_else_made(tmp_path, monkeypatch):
         pass
     monkeypatch.setattr(os, "geteuid", lambda: 4711)
     monkeypatch.setattr(Path, "lstat", lambda path: os.stat_result((stat.S_IFLNK, 0, 0, 1, 815, 0, 0, 0, 0, 0)))
-    with pytest.raises(files.Refused, match="somebody else"), files.saved_to(link):
+    with pytest.raises(files.UsageError, match="somebody else"), files.saved_to(link):
         pass
 
 

@@ -121,7 +121,7 @@ def test_interrupted_and_gone_on_with(place):
         )
         got = cli("keys", "sweep", "--all", "--chunk", "2", "--run", "r", "--format", "json")
         assert (got.code, len(json.loads(got.out)["done"])) == (0, 30)
-        # Of what was done nothing is done again; what was under way may be.
+        # Of what was done nothing is done again; what was in flight may be.
         assert sum(asked(box).values()) <= 30 + 8
 
 

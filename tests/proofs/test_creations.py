@@ -28,9 +28,9 @@ ATTEMPT = 0.5
 
 LAG = 0.15  # how long a list that lags hides a key; with LATE still below SETTLE
 
-PATIENT = RetryPolicy(attempts=6, first_wait=0.005, longest_wait=0.03)
+PATIENT = RetryPolicy(attempts=6, initial_backoff=0.005, max_backoff=0.03)
 # Gives up soon, so that some outcomes stay unknown.
-HASTY = CallOptions(retry=RetryPolicy(attempts=2, first_wait=0.005, longest_wait=0.03))
+HASTY = CallOptions(retry=RetryPolicy(attempts=2, initial_backoff=0.005, max_backoff=0.03))
 
 
 @pytest.fixture(autouse=True)

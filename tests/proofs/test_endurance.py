@@ -23,7 +23,7 @@ from woodpecker_async.engine.observe import Event
 from woodpecker_async.sandbox import Fault, Sandbox
 
 KEYS = 25
-QUICK = RetryPolicy(attempts=4, first_wait=0.001, longest_wait=0.004)
+QUICK = RetryPolicy(attempts=4, initial_backoff=0.001, max_backoff=0.004)
 
 
 def _serve(pipe: Connection, _: object) -> None:

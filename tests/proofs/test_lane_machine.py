@@ -17,8 +17,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from woodpecker_async.engine.gate import Gate
 from woodpecker_async.engine.lanes import _LEFT_BEHIND, Lane, Lanes
+from woodpecker_async.engine.semaphore import PrioritySemaphore
 from woodpecker_async.options import Limits, Priority
 
 MACHINES = itertools.count()
@@ -83,14 +83,14 @@ class LaneMachine(RuleBasedStateMachine):
         """Note who has a place in a lane and has to wait for one in the total."""
         self.waited_at_total: set[asyncio.Task[Any] | None] = set()
         total = self.lanes.total
-        enter = total.enter
+        acquire = total.acquire
 
-        async def noted(priority: Priority, *, again: bool = False) -> None:
-            if total.inside >= self.lanes.refusals.size or total.waiting:
+        async def noted(priority: Priority, *, front: bool = False) -> None:
+            if total.in_use >= self.lanes.refusals.size or total.waiting:
                 self.waited_at_total.add(asyncio.current_task())
-            await enter(priority, again=again)
+            await acquire(priority, front=front)
 
-        total.enter = noted
+        total.acquire = noted
 
     # What a request does --------------------------------------------------------------------------------
 
@@ -324,16 +324,16 @@ class LaneMachine(RuleBasedStateMachine):
     @invariant()
     def places_are_accounted_for(self) -> None:
         inside = [visitor for visitor in self.visitors if visitor.inside]
-        assert self.lanes.total.inside == len(inside)
+        assert self.lanes.total.in_use == len(inside)
         at_the_total = self.lanes.total.waiting
-        in_lanes = sum(lane.gate.inside for lane in {visitor.lane for visitor in self.visitors})
+        in_lanes = sum(lane.gate.in_use for lane in {visitor.lane for visitor in self.visitors})
         assert in_lanes == len(inside) + at_the_total
 
     @invariant()
     def nobody_waits_where_there_is_room(self) -> None:
         for lane in {visitor.lane for visitor in self.visitors}:
-            assert not lane.gate.waiting or lane.gate.inside >= lane.gate.limit
-        assert not self.lanes.total.waiting or self.lanes.total.inside >= self.lanes.refusals.size
+            assert not lane.gate.waiting or lane.gate.in_use >= lane.gate.limit
+        assert not self.lanes.total.waiting or self.lanes.total.in_use >= self.lanes.refusals.size
 
     def teardown(self) -> None:
         """Everybody ends; then no place is lost, and as many as the window says enter at once."""
@@ -402,13 +402,13 @@ async def test_bulk_gets_in_within_eight_turns_through_a_lane() -> None:
 
 
 async def test_cancelled_bulk_requests_do_not_make_the_next_one_wait() -> None:
-    gate, order = Gate(1), []
-    await gate.enter("interactive")
+    gate, order = PrioritySemaphore(1), []
+    await gate.acquire("interactive")
 
     async def visit(priority: Priority) -> None:
-        await gate.enter(priority)
+        await gate.acquire(priority)
         order.append(priority)
-        gate.leave()
+        gate.release()
 
     bulk = [asyncio.create_task(visit("bulk")) for _ in range(4)]
     interactive = [asyncio.create_task(visit("interactive")) for _ in range(60)]
@@ -416,7 +416,7 @@ async def test_cancelled_bulk_requests_do_not_make_the_next_one_wait() -> None:
     for task in bulk[:3]:
         task.cancel()
     await asyncio.sleep(0)
-    gate.leave()
+    gate.release()
     await asyncio.gather(*bulk, *interactive, return_exceptions=True)
     assert order.index("bulk") <= 8
 

@@ -15,7 +15,7 @@ from woodpecker_async.sandbox import Fault, Sandbox
 
 uvloop = pytest.importorskip("uvloop", reason="uvloop is not installed; to run this: pip install uvloop")
 
-QUICK = RetryPolicy(first_wait=0.01, longest_wait=0.05)
+QUICK = RetryPolicy(initial_backoff=0.01, max_backoff=0.05)
 
 
 def run(main: Coroutine[Any, Any, Any]) -> Any:

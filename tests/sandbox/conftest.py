@@ -48,5 +48,5 @@ def opened():
 
 @pytest.fixture
 async def api():
-    async with _opened(companies=4, keys_per_company=3, inactive=1, foreign_keys=1) as client:
+    async with _opened(companies=4, keys_per_company=3, inactive=1, other_users_keys=1) as client:
         yield client

@@ -10,7 +10,7 @@ import pytest
 from tests.raw import answer, raw_server
 from woodpecker_async import CallOptions, Limits, RetryPolicy, Timeouts, WoodpeckerSession, errors
 
-QUICK = RetryPolicy(attempts=3, first_wait=0.01)
+QUICK = RetryPolicy(attempts=3, initial_backoff=0.01)
 BODY = b'{"id": 1, "name": "Erlich"}'
 
 

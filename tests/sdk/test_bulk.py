@@ -9,7 +9,7 @@ from woodpecker_async import Limits, RetryPolicy, WoodpeckerSession, bulk, error
 from woodpecker_async.models import Company
 from woodpecker_async.sandbox import Fault, Sandbox
 
-QUICK = RetryPolicy(attempts=2, first_wait=0.01)
+QUICK = RetryPolicy(attempts=2, initial_backoff=0.01)
 
 
 async def outcomes(run: bulk.Run) -> list[bulk.Outcome]:

@@ -14,7 +14,7 @@ from woodpecker_async.models import Company
 from woodpecker_async.sandbox import Fault, Sandbox
 
 COMPANIES = 14
-QUICK = RetryPolicy(attempts=3, first_wait=0.001, longest_wait=0.01)
+QUICK = RetryPolicy(attempts=3, initial_backoff=0.001, max_backoff=0.01)
 
 
 class Odd(BaseException):
@@ -194,7 +194,7 @@ async def test_an_input_whose_end_fails_is_raised(box, woodpecker) -> None:
             await cancelled_elsewhere()
 
     async def left_early() -> None:
-        async with bulk.list_api_keys(woodpecker, companies()) as run:
+        async with bulk.list_api_keys(woodpecker, companies(), concurrency=2) as run:
             async for _ in run:
                 break
 
@@ -282,13 +282,13 @@ async def test_a_worker_that_somebody_cancels_stops_the_run(box, woodpecker, ord
 
 
 async def test_a_run_that_ends_counts_once_more(box, woodpecker, monkeypatch) -> None:
-    hand_over = bulk.Run._hand_over
+    hand_over = bulk.Run._deliver
 
     def forgetful(run: bulk.Run, outcome: bulk.Outcome) -> None:
         if outcome.company_id != box.company_ids[4]:
             hand_over(run, outcome)
 
-    monkeypatch.setattr(bulk.Run, "_hand_over", forgetful)
+    monkeypatch.setattr(bulk.Run, "_deliver", forgetful)
     run = bulk.list_api_keys(woodpecker, box.company_ids)
     error = await failure(run)
     assert isinstance(error, errors.RunIncompleteError)
@@ -453,7 +453,7 @@ async def test_the_report_counts_requests_and_does_not_guess(task) -> None:
             Fault.close(at="after_commit", probability=0.1, times=None),
             Fault.commit_then(500, method="POST", probability=0.2, times=None),
         )
-        async with box.session(retry=RetryPolicy(first_wait=0.001, longest_wait=0.01)) as woodpecker:
+        async with box.session(retry=RetryPolicy(initial_backoff=0.001, max_backoff=0.01)) as woodpecker:
             run = bulk.list_api_keys(woodpecker)
             if task == "ensure":
                 run = bulk.ensure_api_keys(woodpecker, label="crm", sink=lambda issued: None, settle=0.05)

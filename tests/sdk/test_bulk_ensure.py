@@ -19,7 +19,7 @@ from woodpecker_async import RetryPolicy, bulk, errors
 from woodpecker_async.models import IssuedKey
 from woodpecker_async.sandbox import Fault, Sandbox
 
-QUICK = RetryPolicy(first_wait=0.01, longest_wait=0.05)
+QUICK = RetryPolicy(initial_backoff=0.01, max_backoff=0.05)
 
 
 def on_server(box: Sandbox, label: str = "crm") -> dict[int, list[str]]:

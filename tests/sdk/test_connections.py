@@ -100,7 +100,7 @@ async def test_what_nobody_asked_for_is_no_answer(unasked: str, later: bool, len
 
         return both()
 
-    once_more = RetryPolicy(attempts=2, first_wait=0.01)
+    once_more = RetryPolicy(attempts=2, initial_backoff=0.01)
     async with raw_server(handle) as server, session(server.url, lent, retry=once_more) as woodpecker:
         assert await key_of(woodpecker, 5) == "5.key"
         await asyncio.sleep(0.08 if later else 0)
@@ -323,7 +323,7 @@ async def test_a_server_that_speaks_first_is_not_answered() -> None:
     heads: list[str | None] = []
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/rest"
-    policy = RetryPolicy(attempts=2, first_wait=0.01)
+    policy = RetryPolicy(attempts=2, initial_backoff=0.01)
     async with WoodpeckerSession("1.key", base_url=url, retry=policy) as woodpecker:
         # Whether the greeting comes before or behind the request is chance; it is never silent.
         for _ in range(5):

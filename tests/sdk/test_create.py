@@ -8,7 +8,7 @@ import pytest
 from woodpecker_async import CallOptions, RetryPolicy, WoodpeckerSession, errors
 from woodpecker_async.sandbox import Fault, Sandbox
 
-QUICK = RetryPolicy(first_wait=0.01, longest_wait=0.05)
+QUICK = RetryPolicy(initial_backoff=0.01, max_backoff=0.05)
 
 
 def labelled(box: Sandbox, company_id: int, label: str) -> list[str]:
@@ -109,7 +109,7 @@ async def test_without_a_baseline_it_does_not_guess(box: Sandbox) -> None:
 async def test_resolve_tells_that_nothing_was_made(box: Sandbox) -> None:
     company_id = box.company_ids[0]
     box.faults.add(Fault.status(500, method="POST", times=None))
-    async with box.session(retry=RetryPolicy(attempts=2, first_wait=0.01)) as woodpecker:
+    async with box.session(retry=RetryPolicy(attempts=2, initial_backoff=0.01)) as woodpecker:
         with pytest.raises(errors.KeyOutcomeUnknownError) as caught:
             await woodpecker.agency.api_keys.create(company_id, "crm")
         assert posts(box) == 2

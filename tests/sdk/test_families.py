@@ -77,7 +77,7 @@ async def test_an_inbox_is_read_by_its_cursor(box: Sandbox, woodpecker: Woodpeck
 
 
 async def test_a_cursor_is_resumed_where_it_failed(box: Sandbox) -> None:
-    async with box.session(retry=RetryPolicy(attempts=2, first_wait=0.01)) as woodpecker:
+    async with box.session(retry=RetryPolicy(attempts=2, initial_backoff=0.01)) as woodpecker:
         await resumed(box, woodpecker)
 
 

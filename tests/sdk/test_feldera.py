@@ -9,7 +9,7 @@ from woodpecker_async import RetryPolicy, errors
 from woodpecker_async.feldera import FelderaSession
 from woodpecker_async.sandbox import Fault, Sandbox
 
-QUICK = RetryPolicy(first_wait=0.01)
+QUICK = RetryPolicy(initial_backoff=0.01)
 
 
 async def test_keys_are_made_listed_read_and_deleted(box: Sandbox) -> None:

@@ -144,7 +144,7 @@ async def test_closing_ends_what_is_under_way(no_tasks_left: None) -> None:
 
 
 @pytest.mark.parametrize("borrowed", [False, True])
-@pytest.mark.parametrize("moment", ["in the lane", "under way", "before a repeat"])
+@pytest.mark.parametrize("moment", ["in the lane", "in flight", "before a repeat"])
 async def test_closing_ends_calls_at_once_wherever_they_are(borrowed: bool, moment: str) -> None:
     async with Sandbox(companies=1, service_time=0 if moment == "before a repeat" else 1) as box:
         async with aiohttp.ClientSession() as theirs:
@@ -300,11 +300,11 @@ async def test_debug_logs_name_the_call_and_no_value(box: Sandbox, caplog: pytes
 async def test_a_closing_that_is_cancelled_closes_all_the_same(box: Sandbox) -> None:
     session = box.session()
     await session.account.me()
-    home = session._engine._homes._home
-    assert home is not None
+    resources = session._engine._binding._resources
+    assert resources is not None
     closing = asyncio.create_task(session.aclose())
     await asyncio.sleep(0)
     closing.cancel()
     with pytest.raises(asyncio.CancelledError):
         await closing
-    assert home.transport._connector.closed
+    assert resources.transport._connector.closed

@@ -9,8 +9,8 @@ import pytest
 from tests.raw import RawServer, answer, raw_server
 from woodpecker_async import Pager, WoodpeckerSession, errors
 from woodpecker_async.feldera import FelderaSession
-from woodpecker_async.pagination import SettledPages, read_settled
 from woodpecker_async.sandbox import Fault, Sandbox
+from woodpecker_async.settled import SettledPages, read_settled
 
 MESSAGE = {"message": "Nothing found."}
 PAGED = {"content": [], "pagination_data": {"total_elements": 0, "total_pages": 0, "current_page_number": 1}}

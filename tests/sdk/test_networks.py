@@ -17,7 +17,7 @@ from woodpecker_async import CallOptions, Limits, RetryPolicy, Timeouts, Woodpec
 from woodpecker_async.sandbox import Sandbox
 
 ONCE = RetryPolicy(attempts=1)
-THRICE = RetryPolicy(attempts=3, first_wait=0.01)
+THRICE = RetryPolicy(attempts=3, initial_backoff=0.01)
 ME = b'{"id": 1}'
 
 
@@ -190,7 +190,9 @@ async def test_a_date_to_retry_after_is_measured_by_the_clock_it_comes_from(hour
         return answer(b"", "429 Too Many Requests", **headers) if len(server.requests) == 1 else answer(ME)
 
     async with raw_server(handle) as server:
-        async with WoodpeckerSession("1.key", base_url=server.url, retry=RetryPolicy(first_wait=0.01)) as woodpecker:
+        async with WoodpeckerSession(
+            "1.key", base_url=server.url, retry=RetryPolicy(initial_backoff=0.01)
+        ) as woodpecker:
             loop = asyncio.get_running_loop()
             before = loop.time()
             await woodpecker.account.me()

@@ -24,7 +24,7 @@ async def test_the_header_is_on_account_level_calls_only(box: Sandbox, woodpecke
 async def test_it_is_on_every_attempt(box: Sandbox) -> None:
     company_id = box.company_ids[0]
     box.faults.add(Fault.status(500, times=2), Fault.close(), Fault.status(429))
-    async with box.session(retry=RetryPolicy(first_wait=0.01)) as woodpecker:
+    async with box.session(retry=RetryPolicy(initial_backoff=0.01)) as woodpecker:
         await woodpecker.company(company_id).me()
     assert [record.company_header for record in box.journal] == [str(company_id)] * 5
 
@@ -37,7 +37,7 @@ async def test_many_companies_at_once_never_mix() -> None:
             Fault.status(429, probability=0.05, times=None),
             Fault.close(probability=0.05, times=None),
         )
-        async with box.session(retry=RetryPolicy(attempts=20, first_wait=0.01)) as woodpecker:
+        async with box.session(retry=RetryPolicy(attempts=20, initial_backoff=0.01)) as woodpecker:
 
             async def ask(company_id: int) -> None:
                 for _ in range(6):
@@ -177,6 +177,6 @@ async def test_every_row_of_the_documented_error_table(box: Sandbox, woodpecker:
         await woodpecker.company(active).me()
     box.faults.add(Fault.status(500, times=None))
     with pytest.raises(errors.ServerError) as failed:
-        await woodpecker.company(active).me(options=CallOptions(retry=RetryPolicy(attempts=2, first_wait=0.01)))
+        await woodpecker.company(active).me(options=CallOptions(retry=RetryPolicy(attempts=2, initial_backoff=0.01)))
     assert failed.value.detail.startswith("An unexpected error has occurred")
     assert len(failed.value.attempts) == 2

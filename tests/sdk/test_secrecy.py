@@ -40,7 +40,7 @@ from woodpecker_async.engine.lanes import _LEFT_BEHIND
 from woodpecker_async.feldera import FelderaSession
 from woodpecker_async.sandbox import Fault, Sandbox
 
-QUICK = RetryPolicy(attempts=2, first_wait=0.01)
+QUICK = RetryPolicy(attempts=2, initial_backoff=0.01)
 KEPT = CallOptions(keep_raw=True)
 
 

@@ -23,7 +23,7 @@ async def test_companies_page_by_page() -> None:
 
 
 async def test_every_key_of_a_company_is_listed_once() -> None:
-    async with Sandbox(companies=2, keys_per_company=120, foreign_keys=3, service_time=0) as box:
+    async with Sandbox(companies=2, keys_per_company=120, other_users_keys=3, service_time=0) as box:
         async with box.session() as woodpecker:
             for company_id in box.company_ids:
                 keys = await woodpecker.agency.api_keys.list(company_id=company_id).collect()
@@ -161,7 +161,7 @@ async def test_the_raw_body_is_kept_on_request_only(box: Sandbox, woodpecker: Wo
         ({"api_key": ""}, "empty"),
         ({"api_key": "key\n"}, "line break"),
         ({"api_key": "a\r\nx-company-id: 7"}, "line break"),
-        ({"api_key": "a b"}, "blank"),
+        ({"api_key": "a b"}, "whitespace"),
         ({"api_key": "kéy"}, "ASCII"),
         ({"api_key": 7}, "int"),
         ({"api_key": b"key"}, "bytes"),

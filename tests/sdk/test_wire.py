@@ -12,7 +12,7 @@ from woodpecker_async import CallOptions, Limits, RetryPolicy, Timeouts, Woodpec
 from woodpecker_async.engine.transport import switch_off_hidden_resend
 from woodpecker_async.sandbox import Fault, Sandbox
 
-QUICK = RetryPolicy(first_wait=0.01, longest_wait=0.05)
+QUICK = RetryPolicy(initial_backoff=0.01, max_backoff=0.05)
 OK = b'{"content": [], "pagination_data": {"total_elements": 0, "total_pages": 0, "current_page_number": 1}}'
 
 
@@ -53,7 +53,7 @@ async def test_a_read_survives_what_passes(box: Sandbox, fault, sent: int) -> No
 )
 async def test_a_read_fails_as_itself(box: Sandbox, fault: Fault, error, sent: int) -> None:
     box.faults.add(fault)
-    async with box.session(retry=RetryPolicy(attempts=3, first_wait=0.01)) as woodpecker:
+    async with box.session(retry=RetryPolicy(attempts=3, initial_backoff=0.01)) as woodpecker:
         with pytest.raises(error) as caught:
             await woodpecker.agency.api_keys.list(box.company_ids[0])
     assert len(box.journal) == sent
@@ -159,7 +159,7 @@ async def test_the_private_switch_is_still_there() -> None:
 @pytest.mark.parametrize("kind", ["refused connection", "unknown name"])
 async def test_what_was_never_sent_is_repeated_also_for_writes(kind: str, unused_tcp_port_factory) -> None:
     host = f"127.0.0.1:{unused_tcp_port_factory()}" if kind == "refused connection" else "nowhere.invalid"
-    policy = RetryPolicy(attempts=3, first_wait=0.01)
+    policy = RetryPolicy(attempts=3, initial_backoff=0.01)
     async with WoodpeckerSession("1.key", base_url=f"http://{host}/rest", retry=policy) as woodpecker:
         with pytest.raises(errors.NotSentError) as caught:
             await woodpecker.agency.companies.create(["Aviato"])
@@ -230,10 +230,10 @@ async def test_the_deadline_cuts_a_server_that_never_answers() -> None:
         assert loop.time() - began < 10  # far below the attempt's 30 s
 
 
-@pytest.mark.parametrize("moment", ["in the lane", "under way", "before a repeat"])
+@pytest.mark.parametrize("moment", ["in the lane", "in flight", "before a repeat"])
 async def test_cancellation_always_wins(moment: str, no_tasks_left: None) -> None:
     async with Sandbox(companies=1, service_time=0.5 if moment != "before a repeat" else 0) as box:
-        policy = RetryPolicy(first_wait=100, longest_wait=100)
+        policy = RetryPolicy(initial_backoff=100, max_backoff=100)
         async with box.session(limits=Limits(max_in_flight=1), retry=policy) as woodpecker:
             busy = None
             if moment == "in the lane":

@@ -406,7 +406,7 @@ async def test_whoever_waits_in_an_outage_may_wait(redis_server: RedisServer) ->
 
 
 async def test_a_call_after_an_outage_does_not_fail(redis_server: RedisServer, no_tasks_left: None) -> None:
-    """Nobody tried to reach Redis for a while, because nothing was under way: nothing is known of it."""
+    """Nobody tried to reach Redis for a while, because nothing was in flight: nothing is known of it."""
     here = backend(redis_server, outage="fail")
     mine = here.slots("all")
     redis_server.stop()

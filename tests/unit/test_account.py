@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from woodpecker_async import checks
 from woodpecker_async.engine.account import account_name
-from woodpecker_async.resources import checks
 
 
 def name(base_url: str) -> str:

@@ -66,20 +66,20 @@ def test_a_page_of_keys() -> None:
 @pytest.mark.parametrize(
     ("body", "into", "paths"),
     [
-        (page({"api_key": None}), ListBody(ApiKey), ["$.content[0].api_key: expected a text that is not empty, got null"]),
-        (page({"api_key": ""}), ListBody(ApiKey), ["$.content[0].api_key: expected a text that is not empty, got a text"]),
+        (page({"api_key": None}), ListBody(ApiKey), ["$.content[0].api_key: expected a string that is not empty, got null"]),
+        (page({"api_key": ""}), ListBody(ApiKey), ["$.content[0].api_key: expected a string that is not empty, got a string"]),
         (page({"api_key": "a"}, {"label": "x"}), ListBody(ApiKey), ["$.content[1].api_key: required field missing"]),
         (page({"api_key": SENTINEL, "label": 3}), ListBody(ApiKey), ["$.content[0].label"]),
-        (page({"id": "7", "name": "n"}), ListBody(Company), ["$.content[0].id: expected an integer, got a text"]),
+        (page({"id": "7", "name": "n"}), ListBody(Company), ["$.content[0].id: expected an integer, got a string"]),
         (page({"id": True, "name": "n"}), ListBody(Company), ["$.content[0].id: expected an integer, got a boolean"]),
         (page({"id": 1.9, "name": "n"}), ListBody(Company), ["$.content[0].id: expected an integer, got a number"]),
-        (page({"id": 1, "name": None}), ListBody(Company), ["$.content[0].name: expected a text, got null"]),
+        (page({"id": 1, "name": None}), ListBody(Company), ["$.content[0].name: expected a string, got null"]),
         (page({"id": 1, "name": "n", "active": "false"}), ListBody(Company), ["$.content[0].active"]),
-        (b'{"api_key": null}', CreatedApiKey, ["$.api_key: expected a text that is not empty, got null"]),
+        (b'{"api_key": null}', CreatedApiKey, ["$.api_key: expected a string that is not empty, got null"]),
         (b'{"content": 7}', ListBody(ApiKey), ["$.content"]),
         (b'{"content": {"a": 1}}', ListBody(ApiKey), ["$.content"]),
         (b'{"content": {}}', ListBody(ApiKey), ["$.content: expected an array, got an object"]),
-        (b'{"content": ""}', ListBody(ApiKey), ["$.content: expected an array, got a text"]),
+        (b'{"content": ""}', ListBody(ApiKey), ["$.content: expected an array, got a string"]),
         (b'{"content": [], "pagination_data": []}', ListBody(ApiKey), ["$.pagination_data: expected an object, got an array"]),
         (b'[{"id": 1, "name": "n", "api_keys": {}}]', LEGACY(V1Company), ["$[0].api_keys: expected an array, got an object"]),
         (b'{"id": 1, "name": "n", "api_keys": [[]]}', V1Company, ["$.api_keys[0]: expected an object, got an array"]),
@@ -90,7 +90,7 @@ def test_a_page_of_keys() -> None:
         (b"<html>", CreatedApiKey, ["$: expected JSON, got HTML"]),
         (b'{"api_key": "999.sent', CreatedApiKey, ["$: expected JSON, got 21 bytes that are not (cut short?)"]),
         (b"[" * 100_000, CreatedApiKey, ["$"]),
-        (b'{"id": "nope", "name": "n"}', FelderaKey, ["$.id: expected a UUID, got a text"]),
+        (b'{"id": "nope", "name": "n"}', FelderaKey, ["$.id: expected a UUID, got a string"]),
         (b"[1]", Me, ["$: expected an object, got an array"]),
         (b'[{"id": 1, "type": null, "details": {}}]', ARRAY(Mailbox), ["$[0].type"]),
     ],
@@ -195,7 +195,7 @@ def test_one_object_comes_alone_or_in_an_array(body: bytes) -> None:
     [
         (b"[]", "$: expected an object, or an array of one, got an array of 0"),
         (b'[{"api_key": "1.a"}, {"api_key": "1.b"}]', "$: expected an object, or an array of one, got an array of 2"),
-        (b'[{"api_key": null}]', "$.api_key: expected a text that is not empty, got null"),
+        (b'[{"api_key": null}]', "$.api_key: expected a string that is not empty, got null"),
         (b'{"item": {"api_key": "1.a"}}', "$.api_key: required field missing"),
         (b"[[]]", "$: expected an object, got an array"),
         (b"null", "$: expected an object, got null"),
@@ -236,10 +236,10 @@ def test_bad_items_are_left_out_and_named_on_request() -> None:
     assert [key.api_key.reveal() for key in listing.content] == ["1.a", "1.b"]
     assert listing.undecodable == (
         (
-            "$.content[1].api_key: expected a text that is not empty, got null; "
-            "$.content[1].label: expected a text, got an integer"
+            "$.content[1].api_key: expected a string that is not empty, got null; "
+            "$.content[1].label: expected a string, got an integer"
         ),
-        "$.content[3]: expected an object, got a text",
+        "$.content[3]: expected an object, got a string",
     )
     assert listing.pagination_data is not None
     bare = decode(b'[{"id": 1, "name": "n"}, {"id": "2"}]', ARRAY(Company), skip_bad_items=True)

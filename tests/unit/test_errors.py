@@ -36,7 +36,7 @@ def example(kind: type[errors.WoodpeckerError]) -> errors.WoodpeckerError:
     if issubclass(kind, errors.KeyOutcomeUnknownError):
         fields |= {"label": "crm", "candidates": [Secret("123.abcdef")], "baseline": ["aa"]}
     if issubclass(kind, errors.ResponseDecodeError):
-        fields |= {"paths": ["$.a: expected a text, got null"], "status": 200}
+        fields |= {"paths": ["$.a: expected a string, got null"], "status": 200}
     if issubclass(kind, errors.KeyNotStoredError):
         fields |= {"company_id": 7, "api_key": Secret("123.abcdef")}
     if issubclass(kind, errors.PaginationError):

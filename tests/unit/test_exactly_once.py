@@ -24,7 +24,8 @@ from woodpecker_async.errors import (
     SessionClosedError,
     WoodpeckerError,
 )
-from woodpecker_async.exactly_once import KeyCreation, keys_with_label, may_match, same_label
+from woodpecker_async.exactly_once import KeyCreation
+from woodpecker_async.labels import keys_with_label, may_match, same_label
 from woodpecker_async.models import ApiKey, IssuedKey
 from woodpecker_async.secret import Secret
 

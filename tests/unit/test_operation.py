@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from woodpecker_async.engine.operation import OWN, Operation, foreign_path, is_account_level, raw_request
+from woodpecker_async.engine.operation import OWN, Operation, is_account_level, raw_request, validate_user_path
 from woodpecker_async.engine.protocol import WOODPECKER, build_request, common_headers
 from woodpecker_async.errors import ConfigError
 from woodpecker_async.secret import Secret
@@ -55,7 +55,7 @@ def test_an_account_level_path_without_an_account_cannot_be_made(method: str, te
         Operation.of(method, template, dict, account=None, segments=segments_of(template))
     filled = re.sub(r"[{}]", "", template)
     with pytest.raises(ConfigError, match="whose account"):
-        Operation(method=method, path=filled, template=template, answer=dict)
+        Operation(method=method, path=filled, template=template, response_type=dict)
 
 
 @given(methods, agency_templates, st.none() | accounts)
@@ -64,7 +64,7 @@ def test_an_agency_path_never_carries_a_company(method: str, template: str, acco
     assert "x-company-id" not in headers_of(operation)
     if account is not None:
         with pytest.raises(ConfigError, match="carries the company in the path"):
-            Operation(method=method, path=operation.path, template=template, answer=dict, account=account)
+            Operation(method=method, path=operation.path, template=template, response_type=dict, account=account)
 
 
 @given(st.one_of(agency_templates, account_templates).filter(lambda template: "{" in template), st.data())
@@ -102,7 +102,7 @@ def test_a_segment_cannot_leave_its_place(segment: str) -> None:
 )  # fmt: skip
 def test_paths_of_users_stay_below_the_base_url(path: str) -> None:
     with pytest.raises(ConfigError):
-        foreign_path(path)
+        validate_user_path(path)
 
 
 @pytest.mark.parametrize("method", ["", "FETCH", "GET\r\n", None, 3])

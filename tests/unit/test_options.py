@@ -41,17 +41,17 @@ def test_what_makes_no_sense_is_refused_when_it_is_made(make) -> None:
 def test_the_nearer_level_wins_and_headers_add_up() -> None:
     session = CallOptions(deadline=60, priority="bulk", headers={"X-App": "a", "X-Team": "t"})
     call = CallOptions(deadline=5, keep_raw=True, headers={"X-App": "b"})
-    merged = call.over(session)
+    merged = call.merged_over(session)
     assert merged == CallOptions(deadline=5, priority="bulk", keep_raw=True, headers={"x-app": "b", "x-team": "t"})
 
 
 def test_false_is_said_and_none_is_not() -> None:
-    assert CallOptions(idempotent=False).over(CallOptions(idempotent=True)).idempotent is False
-    assert CallOptions(keep_raw=False).over(CallOptions(keep_raw=True)).keep_raw is False
+    assert CallOptions(idempotent=False).merged_over(CallOptions(idempotent=True)).idempotent is False
+    assert CallOptions(keep_raw=False).merged_over(CallOptions(keep_raw=True)).keep_raw is False
 
 
 def test_a_word_about_one_call_does_not_spread() -> None:
-    assert CallOptions().over(CallOptions(idempotent=True)).idempotent is None
+    assert CallOptions().merged_over(CallOptions(idempotent=True)).idempotent is None
     for standing in (CallOptions(idempotent=True), CallOptions(idempotent=False)):
         with pytest.raises(ConfigError, match="one call"):
             WoodpeckerSession("1.key", options=standing)
@@ -61,12 +61,14 @@ def test_a_word_about_one_call_does_not_spread() -> None:
 
 def test_the_nearer_policy_brings_its_own_deadline() -> None:
     near = CallOptions(retry=RetryPolicy(deadline=1))
-    assert near.over(CallOptions(deadline=3)).deadline is None
-    assert near.over(CallOptions(deadline=3)).retry == near.retry
+    assert near.merged_over(CallOptions(deadline=3)).deadline is None
+    assert near.merged_over(CallOptions(deadline=3)).retry == near.retry
 
 
 def test_header_names_merge_whatever_their_case() -> None:
-    assert CallOptions(headers={"x-trace": "b"}).over(CallOptions(headers={"X-Trace": "a"})).headers == {"x-trace": "b"}
+    assert CallOptions(headers={"x-trace": "b"}).merged_over(CallOptions(headers={"X-Trace": "a"})).headers == {
+        "x-trace": "b"
+    }
 
 
 def test_every_option_takes_part_in_merging() -> None:
@@ -82,7 +84,7 @@ def test_every_option_takes_part_in_merging() -> None:
         strict=True,
     )
     assert all(getattr(full, field.name) not in (None, {}) for field in attrs.fields(CallOptions))
-    assert CallOptions(deadline=9).over(full) == attrs.evolve(full, deadline=9, idempotent=None)
+    assert CallOptions(deadline=9).merged_over(full) == attrs.evolve(full, deadline=9, idempotent=None)
 
 
 def test_header_values_are_not_shown() -> None:

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from tests.fakes import ScriptedCaller, listing
 from woodpecker_async import Page, Pager
-from woodpecker_async.engine.operation import OWN, Operation, Reply
+from woodpecker_async.engine.operation import OWN, Operation, Result
 from woodpecker_async.errors import ConfigError, ConnectionLostError, PaginationError, UnexpectedError
 from woodpecker_async.models.paging import ListBody, Listing
-from woodpecker_async.pagination import SettledPages, read_settled
 from woodpecker_async.paging_styles import NUMBERED, ONE_ANSWER, Position
+from woodpecker_async.settled import SettledPages, read_settled
 
 
 def page(position: Position) -> Operation[Listing[int]]:
@@ -568,7 +568,7 @@ async def test_an_error_stops_the_prefetches(no_tasks_left: None) -> None:
                 except asyncio.CancelledError:
                     cancelled.append(reply_to)
                     raise
-            return Reply(value=book(list(range(12)))(reply_to))
+            return Result(value=book(list(range(12)))(reply_to))
 
     caller = Stuck(book([]))
     walk = Pager(caller, page, key=lambda item: item).pages(prefetch=3)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from woodpecker_async import Pager
 from woodpecker_async.engine.codec import Undecodable, decode
-from woodpecker_async.engine.operation import OWN, Operation, Reply
+from woodpecker_async.engine.operation import OWN, Operation, Result
 from woodpecker_async.errors import ConfigError, ConnectionLostError, PaginationError
 from woodpecker_async.models.paging import ListBody, Listing, PaginationData
 from woodpecker_async.options import CallOptions
@@ -42,15 +42,15 @@ class Server:
         self.asked: list[Any] = []
         self.fails_at: int | None = None
 
-    async def run(self, operation: Operation[Any], options: CallOptions | None = None) -> Reply[Any]:
+    async def run(self, operation: Operation[Any], options: CallOptions | None = None) -> Result[Any]:
         asked: Mapping[str, Any] = operation.body if self.style.in_body else operation.params
         self.asked.append(asked.get("page", asked.get("next_page_cursor", asked.get("next_page"))))
         if self.fails_at == len(self.asked):
             raise ConnectionLostError("lost")
         body, headers = self.answer(asked)
-        value = decode(body, operation.answer)
+        value = decode(body, operation.response_type)
         assert not isinstance(value, Undecodable), value
-        return Reply(value=value, headers=headers)
+        return Result(value=value, headers=headers)
 
     def answer(self, asked: Mapping[str, Any]) -> tuple[bytes, dict[str, str]]:
         style, total = self.style, len(self.items)

@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 
 from woodpecker_async import errors
 from woodpecker_async.engine.envelopes import parse_retry_after, parse_timestamp
+from woodpecker_async.engine.failures import error_for
 from woodpecker_async.engine.operation import OWN, Operation
 from woodpecker_async.engine.protocol import (
     WOODPECKER,
-    Answer,
-    NoAnswer,
+    RawResponse,
+    TransportFailure,
     build_request,
+    classify,
     common_headers,
-    error_for,
-    judge,
 )
 from woodpecker_async.secret import Secret
 
@@ -33,9 +33,9 @@ def problem(status: int, title: str, detail: str) -> bytes:
     return json.dumps({"title": title, "status": status, "detail": detail, "timestamp": "2025-03-05 17:57:00"}).encode()
 
 
-def verdict(status: int, body: bytes = b"", operation: Operation = KEYS, **headers: str):
-    answer = Answer(status=status, headers={k.replace("_", "-"): v for k, v in headers.items()}, body=body)
-    return judge(operation, answer, key=KEY, now=lambda: NOW)
+def result(status: int, body: bytes = b"", operation: Operation = KEYS, **headers: str):
+    answer = RawResponse(status=status, headers={k.replace("_", "-"): v for k, v in headers.items()}, body=body)
+    return classify(operation, answer, key=KEY, now=lambda: NOW)
 
 
 @pytest.mark.parametrize(
@@ -69,61 +69,61 @@ def verdict(status: int, body: bytes = b"", operation: Operation = KEYS, **heade
     ],
 )  # fmt: skip
 def test_every_envelope_gives_the_class_of_its_meaning(status: int, body: bytes, error: str, kind: str) -> None:
-    judged = verdict(status, body)
+    judged = result(status, body)
     assert (judged.error.__name__, judged.kind) == (error, kind)
     assert not judged.ok
 
 
 def test_the_parts_of_an_error_are_kept() -> None:
-    judged = verdict(404, problem(404, "Not Found", "Company not found"), x_request_id="r-9")
+    judged = result(404, problem(404, "Not Found", "Company not found"), x_request_id="r-9")
     assert (judged.title, judged.detail, judged.request_id) == ("Not Found", "Company not found", "r-9")
     assert judged.timestamp == datetime(2025, 3, 5, 17, 57, tzinfo=UTC)
-    coded = verdict(409, b'{"message": "m", "error_code": "DuplicateName", "details": {"name": "ci"}}')
+    coded = result(409, b'{"message": "m", "error_code": "DuplicateName", "details": {"name": "ci"}}')
     assert (coded.code, coded.detail, coded.details) == ("DuplicateName", "m", {"name": "ci"})
 
 
 def test_only_the_servers_own_error_counts_as_settled() -> None:
-    assert verdict(500, problem(500, "Internal server error", "x")).settled
-    assert not verdict(500, b"<html>").settled
-    assert not verdict(502, b"").settled
-    assert not verdict(504, problem(504, "Gateway Timeout", "x")).settled
-    assert not verdict(500, b'{"message": "Endpoint request timed out"}').settled
-    assert not judge(KEYS, NoAnswer(kind="lost", reason="x"), key=KEY, now=lambda: NOW).settled
+    assert result(500, problem(500, "Internal server error", "x")).settled
+    assert not result(500, b"<html>").settled
+    assert not result(502, b"").settled
+    assert not result(504, problem(504, "Gateway Timeout", "x")).settled
+    assert not result(500, b'{"message": "Endpoint request timed out"}').settled
+    assert not classify(KEYS, TransportFailure(kind="lost", reason="x"), key=KEY, now=lambda: NOW).settled
 
 
 def test_a_success_is_not_mistaken_for_a_v1_error() -> None:
-    assert verdict(200, b'{"content": [{"label": "\\"ERROR\\""}]}').ok
-    assert verdict(200, b'{"prospects": [{"status": "ERROR"}], "status": {"status": "OK"}}').ok
-    assert verdict(200, b'{"status": "ERROR"}').ok
-    assert verdict(204).ok
+    assert result(200, b'{"content": [{"label": "\\"ERROR\\""}]}').ok
+    assert result(200, b'{"prospects": [{"status": "ERROR"}], "status": {"status": "OK"}}').ok
+    assert result(200, b'{"status": "ERROR"}').ok
+    assert result(204).ok
 
 
 def test_a_deletion_repeated_after_a_lost_answer_finds_nothing_and_is_done() -> None:
-    deletion = Operation.of("DELETE", "/x", None, account=OWN, repeatable=True)
-    gone = Answer(status=404, headers={}, body=b"")
-    assert judge(deletion, gone, key=KEY, now=lambda: NOW, maybe_done_before=True).ok
-    assert not judge(deletion, gone, key=KEY, now=lambda: NOW).ok
-    assert not judge(KEYS, gone, key=KEY, now=lambda: NOW, maybe_done_before=True).ok
+    deletion = Operation.of("DELETE", "/x", None, account=OWN, idempotent=True)
+    gone = RawResponse(status=404, headers={}, body=b"")
+    assert classify(deletion, gone, key=KEY, now=lambda: NOW, maybe_done_before=True).ok
+    assert not classify(deletion, gone, key=KEY, now=lambda: NOW).ok
+    assert not classify(KEYS, gone, key=KEY, now=lambda: NOW, maybe_done_before=True).ok
 
 
 def test_a_redirect_names_the_host_and_nothing_of_the_query() -> None:
-    judged = verdict(302, location="https://user:pw@evil.example/x?token=abc")
+    judged = result(302, location="https://user:pw@evil.example/x?token=abc")
     assert "https://evil.example" in judged.detail
     assert "token" not in judged.detail
     assert "pw" not in judged.detail
 
 
 def test_a_404_with_the_header_is_about_the_company_only_if_it_says_so() -> None:
-    as_company = attrs.evolve(READ, account=7)
+    company_header = attrs.evolve(READ, account=7)
     gone = problem(404, "Not Found", "Requested resource does not exist")
-    assert verdict(404, gone, operation=as_company).error is errors.NotFoundError
-    assert verdict(404, problem(404, "Not Found", "Company not found"), operation=as_company).error is (
+    assert result(404, gone, operation=company_header).error is errors.NotFoundError
+    assert result(404, problem(404, "Not Found", "Company not found"), operation=company_header).error is (
         errors.CompanyNotFoundError
     )
 
 
 def test_a_key_that_the_server_says_back_is_not_quoted() -> None:
-    judged = verdict(
+    judged = result(
         401, problem(401, "123.sentinel-key", "Invalid api key 123.sentinel-key"), x_request_id="123.sentinel-key"
     )
     assert "sentinel" not in f"{judged.title} {judged.detail} {judged.request_id}"
@@ -131,13 +131,13 @@ def test_a_key_that_the_server_says_back_is_not_quoted() -> None:
 
 @given(st.text(max_size=60), st.text(max_size=40))
 def test_no_header_or_timestamp_breaks_the_judging(location: str, timestamp: str) -> None:
-    assert verdict(302, location=location).kind == "redirect"
+    assert result(302, location=location).kind == "redirect"
     parse_timestamp(timestamp)
 
 
 @pytest.mark.parametrize("location", ["http://[::1", "http://[x]/", "//["])
 def test_a_location_that_is_no_url(location: str) -> None:
-    assert verdict(302, location=location).error is errors.UnexpectedRedirectError
+    assert result(302, location=location).error is errors.UnexpectedRedirectError
 
 
 @pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59-05:00"])
@@ -147,7 +147,7 @@ def test_a_timestamp_beyond_the_calendar(moment: str) -> None:
 
 @given(st.integers(300, 599), st.binary(max_size=200))
 def test_any_body_gets_the_class_of_its_status(status: int, body: bytes) -> None:
-    judged = verdict(status, body)
+    judged = result(status, body)
     assert issubclass(judged.error, errors.ApiError)
     if not judged.code:
         family = {4: "client", 5: "server", 3: "redirect"}[status // 100]
@@ -232,14 +232,16 @@ def test_the_key_is_in_the_signed_headers_only() -> None:
     assert request.headers == {"X-App": "a", "Accept": "application/json", "User-Agent": "ua"}
 
 
-def words(outcome: Answer | NoAnswer, operation: Operation = KEYS, *, key: Secret = KEY, **more: str) -> str:
+def words(
+    outcome: RawResponse | TransportFailure, operation: Operation = KEYS, *, key: Secret = KEY, **more: str
+) -> str:
     """What the exception says, without the context in brackets."""
-    judged = judge(operation, outcome, key=key, now=lambda: NOW)
+    judged = classify(operation, outcome, key=key, now=lambda: NOW)
     return error_for(judged, {}, **more).args[0]
 
 
-def answered(status: int, body: bytes = b"", **headers: str) -> Answer:
-    return Answer(status=status, headers={k.replace("_", "-"): v for k, v in headers.items()}, body=body)
+def answered(status: int, body: bytes = b"", **headers: str) -> RawResponse:
+    return RawResponse(status=status, headers={k.replace("_", "-"): v for k, v in headers.items()}, body=body)
 
 
 PLAN = "check the API key, and that the account's plan and add-on grant API access"
@@ -285,11 +287,11 @@ HTML = b"<html>nginx</html>"
         (answered(302), "302 the server redirects to the same host; no redirect is followed"),
         (answered(307, b"", location="//x.example/y"), "307 the server redirects to the same scheme://x.example; no redirect is followed"),
         (answered(301, b"", location="http://[::1"), "301 the server redirects to something that is no URL; no redirect is followed"),
-        (NoAnswer(kind="lost", reason="the connection broke"), "the connection broke"),
-        (NoAnswer(kind="not_sent", reason="the name x could not be looked up"), "the name x could not be looked up"),
+        (TransportFailure(kind="lost", reason="the connection broke"), "the connection broke"),
+        (TransportFailure(kind="not_sent", reason="the name x could not be looked up"), "the name x could not be looked up"),
     ],
 )  # fmt: skip
-def test_the_words_of_an_error(answer: Answer | NoAnswer, said: str) -> None:
+def test_the_words_of_an_error(answer: RawResponse | TransportFailure, said: str) -> None:
     assert words(answer) == said
     assert words(answer, note="the deadline is near") == f"{said}; the deadline is near"
     assert words(answer, write_kind="timeout") == f"it is not known whether this happened: {said}"
@@ -298,31 +300,31 @@ def test_the_words_of_an_error(answer: Answer | NoAnswer, said: str) -> None:
 def test_what_an_error_carries() -> None:
     body = problem(404, "Not Found", "Company not found")
     context = {"method": "GET", "path": "/x", "company_id": 7, "request_id": "r", "attempts": ()}
-    error = error_for(verdict(404, body), context)
+    error = error_for(result(404, body), context)
     assert isinstance(error, errors.CompanyNotFoundError)
     assert (error.status, error.title, error.detail, error.code) == (404, "Not Found", "Company not found", None)
     assert error.timestamp == datetime(2025, 3, 5, 17, 57, tzinfo=UTC)
     assert (error.method, error.path, error.company_id, error.request_id) == ("GET", "/x", 7, "r")
-    refused = error_for(verdict(429, b'{"message": "m", "code": "C", "details": ["d"]}', retry_after="7"), context)
+    refused = error_for(result(429, b'{"message": "m", "code": "C", "details": ["d"]}', retry_after="7"), context)
     assert isinstance(refused, errors.RateLimitedError)
     assert (refused.retry_after, refused.code, refused.details) == (7.0, "C", ["d"])
-    redirect = error_for(verdict(302, location="https://evil.example/"), context)
+    redirect = error_for(result(302, location="https://evil.example/"), context)
     assert isinstance(redirect, errors.UnexpectedRedirectError)
     assert redirect.target == "https://evil.example"
-    unknown = error_for(verdict(500, problem(500, "t", "d")), context, write_kind="server_error")
+    unknown = error_for(result(500, problem(500, "t", "d")), context, write_kind="server_error")
     assert isinstance(unknown, errors.OutcomeUnknownError)
     assert (unknown.kind, unknown.status, unknown.settled) == ("server_error", 500, True)
     assert (unknown.method, unknown.company_id) == ("GET", 7)
-    lost = judge(KEYS, NoAnswer(kind="lost", reason="x"), key=KEY, now=lambda: NOW)
+    lost = classify(KEYS, TransportFailure(kind="lost", reason="x"), key=KEY, now=lambda: NOW)
     gone = error_for(lost, context, write_kind="connection_lost")
     assert isinstance(gone, errors.OutcomeUnknownError)
     assert (gone.kind, gone.status, gone.settled) == ("connection_lost", None, False)
     for kind, name in (("lost", "ConnectionLost"), ("timeout", "AttemptTimeout"), ("not_sent", "NotSent")):
-        no_answer = judge(KEYS, NoAnswer(kind=kind, reason="x"), key=KEY, now=lambda: NOW)
+        no_answer = classify(KEYS, TransportFailure(kind=kind, reason="x"), key=KEY, now=lambda: NOW)
         assert type(error_for(no_answer, context)).__name__ == f"{name}Error"
 
 
 def test_a_long_text_of_the_servers_is_cut() -> None:
-    judged = verdict(400, json.dumps({"title": "t" * 400, "detail": "d" * 400, "code": "c" * 400}).encode())
+    judged = result(400, json.dumps({"title": "t" * 400, "detail": "d" * 400, "code": "c" * 400}).encode())
     assert [len(text) for text in (judged.title, judged.detail, judged.code)] == [300, 300, 300]
-    assert len(verdict(400, x_request_id="r" * 400).request_id) == 300
+    assert len(result(400, x_request_id="r" * 400).request_id) == 300

@@ -11,8 +11,9 @@ from tests.fakes import VirtualClock
 from woodpecker_async import errors
 from woodpecker_async._redact import masked, printable, quotable, without_keys
 from woodpecker_async.engine import codec
+from woodpecker_async.engine.failures import error_for
 from woodpecker_async.engine.operation import Operation
-from woodpecker_async.engine.protocol import Answer, Verdict, error_for, judge
+from woodpecker_async.engine.protocol import AttemptResult, RawResponse, classify
 from woodpecker_async.models.agency import ApiKey
 from woodpecker_async.models.paging import Listing
 from woodpecker_async.secret import Secret
@@ -47,9 +48,11 @@ def test_what_is_escaped_can_be_read() -> None:
     )
 
 
-def judged(status: int, body: bytes, **headers: str) -> Verdict:
-    answer = Answer(status=status, headers={name.replace("_", "-"): text for name, text in headers.items()}, body=body)
-    return judge(READ, answer, key=KEY, now=VirtualClock().utcnow)
+def judged(status: int, body: bytes, **headers: str) -> AttemptResult:
+    answer = RawResponse(
+        status=status, headers={name.replace("_", "-"): text for name, text in headers.items()}, body=body
+    )
+    return classify(READ, answer, key=KEY, now=VirtualClock().utcnow)
 
 
 def texts(value: object) -> list[str]:
@@ -71,8 +74,8 @@ def texts(value: object) -> list[str]:
 )
 def test_nothing_of_the_servers_breaks_a_line(body: dict, headers: dict, status: int, as_api: bool) -> None:
     sent = json.dumps(body).encode() if as_api else b"<html>"
-    verdict = judged(status, sent, **headers)
-    error = error_for(verdict, {"method": "GET", "path": "/x", "request_id": verdict.request_id})
+    result = judged(status, sent, **headers)
+    error = error_for(result, {"method": "GET", "path": "/x", "request_id": result.request_id})
     assert isinstance(error, errors.ApiError)
     said = [str(error), error.title, error.detail, error.code, error.request_id, getattr(error, "target", None)]
     assert all(text.isprintable() for text in [*said, *texts(error.details)] if text is not None)
@@ -116,10 +119,10 @@ def test_keys_in_an_error_of_the_servers() -> None:
     other = "654321.otherOTHERotherOTHER"
     escaped = "".join(f"\\u{ord(c):04x}" for c in KEY.reveal())
     body = f'{{"title": "t {other}", "detail": "{escaped}", "code": "c", "details": {{"api_key": "x", "why": "{escaped}"}}}}'
-    verdict = judged(400, body.encode(), x_request_id=f"r-{KEY.reveal()}")
-    assert (verdict.title, verdict.detail) == ("t 654321.****THER", "123456.****INEL")
-    assert verdict.details == {"api_key": "****", "why": "123456.****INEL"}
-    assert verdict.request_id == "r-123456.****INEL"
+    result = judged(400, body.encode(), x_request_id=f"r-{KEY.reveal()}")
+    assert (result.title, result.detail) == ("t 654321.****THER", "123456.****INEL")
+    assert result.details == {"api_key": "****", "why": "123456.****INEL"}
+    assert result.request_id == "r-123456.****INEL"
     assert "SENTINEL" not in judged(302, b"", location=f"https://{KEY.reveal()}/x").target
     late = judged(400, json.dumps({"title": "x" * 285 + KEY.reveal()}).encode())
     assert "SENTINEL" not in late.title

@@ -7,22 +7,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes import VirtualClock
-from woodpecker_async.engine.protocol import FELDERA, WOODPECKER, Verdict
-from woodpecker_async.engine.retry import Repeats, may_repeat
+from woodpecker_async.engine.protocol import FELDERA, WOODPECKER, AttemptResult
+from woodpecker_async.engine.retry import RetryState, should_retry
 from woodpecker_async.options import RetryPolicy
 
-OK = Verdict(kind="ok", status=200)
+OK = AttemptResult(kind="ok", status=200)
 
 
-def failing(kind: str, status: int | None = None, retry_after: float | None = None) -> Verdict:
-    return Verdict(kind=kind, status=status, retry_after=retry_after)
+def failing(kind: str, status: int | None = None, retry_after: float | None = None) -> AttemptResult:
+    return AttemptResult(kind=kind, status=status, retry_after=retry_after)
 
 
 @pytest.mark.parametrize(
-    ("verdict", "read", "write"),
+    ("result", "read", "write"),
     [
         (failing("not_sent"), True, True),
-        (Verdict(kind="not_sent", permanent=True), False, False),
+        (AttemptResult(kind="not_sent", permanent=True), False, False),
         (failing("refused", 429), True, True),
         (failing("lost"), True, False),
         (failing("timeout"), True, False),
@@ -34,37 +34,37 @@ def failing(kind: str, status: int | None = None, retry_after: float | None = No
         (failing("redirect", 302), False, False),
     ],
 )
-def test_the_table(verdict: Verdict, read: bool, write: bool) -> None:
-    assert may_repeat(verdict, repeatable=True, transient=WOODPECKER.transient) is read
-    assert may_repeat(verdict, repeatable=False, transient=WOODPECKER.transient) is write
+def test_the_table(result: AttemptResult, read: bool, write: bool) -> None:
+    assert should_retry(result, idempotent=True, transient=WOODPECKER.transient) is read
+    assert should_retry(result, idempotent=False, transient=WOODPECKER.transient) is write
 
 
 def test_feldera_raises_500_at_once() -> None:
-    assert not may_repeat(failing("server", 500), repeatable=True, transient=FELDERA.transient)
-    assert may_repeat(failing("server", 503), repeatable=True, transient=FELDERA.transient)
+    assert not should_retry(failing("server", 500), idempotent=True, transient=FELDERA.transient)
+    assert should_retry(failing("server", 503), idempotent=True, transient=FELDERA.transient)
 
 
 def test_feldera_asks_for_a_repeat_by_408_and_woodpecker_does_not() -> None:
-    assert may_repeat(failing("client", 408), repeatable=True, transient=FELDERA.transient)
-    assert not may_repeat(failing("client", 408), repeatable=False, transient=FELDERA.transient)
-    assert not may_repeat(failing("client", 408), repeatable=True, transient=WOODPECKER.transient)
-    assert not may_repeat(failing("client", 404), repeatable=True, transient=FELDERA.transient)
+    assert should_retry(failing("client", 408), idempotent=True, transient=FELDERA.transient)
+    assert not should_retry(failing("client", 408), idempotent=False, transient=FELDERA.transient)
+    assert not should_retry(failing("client", 408), idempotent=True, transient=WOODPECKER.transient)
+    assert not should_retry(failing("client", 404), idempotent=True, transient=FELDERA.transient)
 
 
 async def repeat(
-    script: list[Verdict], policy: RetryPolicy, *, chance: float = 0.5, took: float = 0.0
-) -> tuple[Verdict, Repeats, VirtualClock, int]:
+    script: list[AttemptResult], policy: RetryPolicy, *, chance: float = 0.5, took: float = 0.0
+) -> tuple[AttemptResult, RetryState, VirtualClock, int]:
     clock = VirtualClock(chance)
-    repeats = Repeats(
+    repeats = RetryState(
         policy=policy,
         clock=clock,
         deadline=clock.now() + policy.deadline,
-        repeatable=True,
+        idempotent=True,
         transient=WOODPECKER.transient,
     )
     sent = 1
 
-    async def again(_: float) -> Verdict:
+    async def again(_: float) -> AttemptResult:
         nonlocal sent
         sent += 1
         clock.time += took
@@ -74,38 +74,38 @@ async def repeat(
 
 
 async def test_it_stops_at_the_first_success() -> None:
-    verdict, _, _, sent = await repeat([failing("server", 500), failing("server", 503), OK], RetryPolicy())
-    assert verdict is OK
+    result, _, _, sent = await repeat([failing("server", 500), failing("server", 503), OK], RetryPolicy())
+    assert result is OK
     assert sent == 3
 
 
 async def test_it_gives_up_after_the_attempts_and_returns_the_last_failure() -> None:
-    verdict, repeats, _, sent = await repeat([failing("server", 500), failing("server", 502)], RetryPolicy(attempts=4))
-    assert (verdict.status, sent, repeats.note) == (502, 4, "")
+    result, repeats, _, sent = await repeat([failing("server", 500), failing("server", 502)], RetryPolicy(attempts=4))
+    assert (result.status, sent, repeats.stop_reason) == (502, 4, "")
 
 
 async def test_one_attempt_means_never_repeat() -> None:
-    for verdict in (failing("server", 500), failing("refused", 429), failing("not_sent")):
-        _, _, clock, sent = await repeat([verdict, OK], RetryPolicy(attempts=1))
+    for result in (failing("server", 500), failing("refused", 429), failing("not_sent")):
+        _, _, clock, sent = await repeat([result, OK], RetryPolicy(attempts=1))
         assert (sent, clock.slept) == (1, [])
 
 
 async def test_a_refusal_uses_up_no_attempt() -> None:
     script = [failing("refused", 429)] * 20 + [failing("server", 500), OK]
-    verdict, _, _, sent = await repeat(script, RetryPolicy(attempts=2))
-    assert verdict is OK
+    result, _, _, sent = await repeat(script, RetryPolicy(attempts=2))
+    assert result is OK
     assert sent == 22
 
 
 async def test_the_deadline_bounds_refusals() -> None:
-    verdict, repeats, clock, _ = await repeat([failing("refused", 429)], RetryPolicy(deadline=60), chance=0.99)
-    assert verdict.kind == "refused"
-    assert "deadline" in repeats.note
+    result, repeats, clock, _ = await repeat([failing("refused", 429)], RetryPolicy(deadline=60), chance=0.99)
+    assert result.kind == "refused"
+    assert "deadline" in repeats.stop_reason
     assert clock.time - 1000 <= 60
 
 
 async def test_waits_are_full_jitter() -> None:
-    policy = RetryPolicy(attempts=8, first_wait=1, longest_wait=6, deadline=1000)
+    policy = RetryPolicy(attempts=8, initial_backoff=1, max_backoff=6, deadline=1000)
     _, _, clock, _ = await repeat([failing("server", 500)], policy, chance=1.0)
     assert clock.slept == [1, 2, 4, 6, 6, 6, 6]
     _, _, clock, _ = await repeat([failing("server", 500)], policy, chance=0.25)
@@ -113,28 +113,28 @@ async def test_waits_are_full_jitter() -> None:
 
 
 async def test_retry_after_is_a_floor_with_a_ceiling() -> None:
-    policy = RetryPolicy(first_wait=1)
-    verdict, _, clock, _ = await repeat([failing("refused", 429, retry_after=7), OK], policy)
-    assert verdict is OK
+    policy = RetryPolicy(initial_backoff=1)
+    result, _, clock, _ = await repeat([failing("refused", 429, retry_after=7), OK], policy)
+    assert result is OK
     assert clock.slept == [7]
     _, _, clock, _ = await repeat([failing("server", 503, retry_after=0.01), OK], policy, chance=1.0)
     assert clock.slept == [1]
-    verdict, repeats, clock, sent = await repeat([failing("refused", 429, retry_after=61), OK], policy)
-    assert (verdict.retry_after, clock.slept, sent) == (61, [], 1)
-    assert "retry_after_cap" in repeats.note
+    result, repeats, clock, sent = await repeat([failing("refused", 429, retry_after=61), OK], policy)
+    assert (result.retry_after, clock.slept, sent) == (61, [], 1)
+    assert "retry_after_cap" in repeats.stop_reason
 
 
 async def test_retry_after_beyond_the_deadline_fails_now() -> None:
     _, repeats, clock, sent = await repeat([failing("refused", 429, retry_after=20), OK], RetryPolicy(deadline=10))
     assert (clock.slept, sent) == ([], 1)
-    assert "deadline" in repeats.note
+    assert "deadline" in repeats.stop_reason
 
 
 async def test_the_first_stale_connection_is_repeated_at_once() -> None:
-    stale = Verdict(kind="lost", stale=True)
-    _, _, clock, sent = await repeat([stale, stale, OK], RetryPolicy(first_wait=1), chance=1.0)
+    stale = AttemptResult(kind="lost", stale=True)
+    _, _, clock, sent = await repeat([stale, stale, OK], RetryPolicy(initial_backoff=1), chance=1.0)
     assert (sent, clock.slept) == (3, [0, 2])
-    _, _, clock, sent = await repeat([failing("lost"), OK], RetryPolicy(first_wait=1), chance=1.0)
+    _, _, clock, sent = await repeat([failing("lost"), OK], RetryPolicy(initial_backoff=1), chance=1.0)
     assert (sent, clock.slept) == (2, [1])
 
 
@@ -152,16 +152,16 @@ async def test_the_first_stale_connection_is_repeated_at_once() -> None:
     chance=st.floats(0, 0.999),
 )
 def test_attempts_and_deadline_hold_for_all_scripts(
-    script: list[Verdict], attempts: int, deadline: float, took: float, chance: float
+    script: list[AttemptResult], attempts: int, deadline: float, took: float, chance: float
 ) -> None:
     policy = RetryPolicy(attempts=attempts, deadline=deadline)
-    verdict, _, clock, sent = asyncio.run(repeat([*script, OK], policy, chance=chance, took=took))
+    result, _, clock, sent = asyncio.run(repeat([*script, OK], policy, chance=chance, took=took))
     made = [*script, OK][:sent]
     assert sum(made_one.kind != "refused" for made_one in made) <= attempts
-    assert verdict is OK or verdict is made[-1]
+    assert result is OK or result is made[-1]
     # The last attempt began before the deadline.
     assert clock.time - 1000 <= deadline + took
-    assert all(wait <= policy.longest_wait for wait in clock.slept)
+    assert all(wait <= policy.max_backoff for wait in clock.slept)
 
 
 async def test_concurrent_calls_do_not_mix() -> None:
@@ -169,13 +169,13 @@ async def test_concurrent_calls_do_not_mix() -> None:
 
     async def one(number: int) -> None:
         clock = VirtualClock()
-        mine = Verdict(kind="server", status=500, detail=str(number))
-        repeats = Repeats(
-            policy=RetryPolicy(attempts=3), clock=clock, deadline=1e9, repeatable=True, transient=frozenset({500})
+        mine = AttemptResult(kind="server", status=500, detail=str(number))
+        repeats = RetryState(
+            policy=RetryPolicy(attempts=3), clock=clock, deadline=1e9, idempotent=True, transient=frozenset({500})
         )
         sent = 1
 
-        async def again(_: float) -> Verdict:
+        async def again(_: float) -> AttemptResult:
             nonlocal sent
             sent += 1
             await asyncio.sleep(0)
@@ -189,12 +189,12 @@ async def test_concurrent_calls_do_not_mix() -> None:
 
 
 async def test_cancellation_passes_straight_through() -> None:
-    repeats = Repeats(
-        policy=RetryPolicy(), clock=VirtualClock(), deadline=1e9, repeatable=True, transient=frozenset({500})
+    repeats = RetryState(
+        policy=RetryPolicy(), clock=VirtualClock(), deadline=1e9, idempotent=True, transient=frozenset({500})
     )
     sent = 0
 
-    async def again(_: float) -> Verdict:
+    async def again(_: float) -> AttemptResult:
         nonlocal sent
         sent += 1
         raise asyncio.CancelledError

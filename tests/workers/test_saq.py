@@ -13,11 +13,11 @@ from redis.asyncio import Redis
 
 from tests.shared.redis_server import running_redis
 from tests.waiting import until_async
-from tests.workers.worker_process import PACE
+from tests.workers.worker_process import HEARTBEAT
 from woodpecker_async import ConfigError, WoodpeckerSession, errors
 from woodpecker_async.sandbox import Fault, Sandbox
 from woodpecker_async.workers import Context, Sweep, chunks, gather, perform
-from woodpecker_async.workers.redis import RedisClaims, RedisLedger, opened
+from woodpecker_async.workers.redis import RedisClaims, RedisLedger, connect
 from woodpecker_async.workers.saq import Delivery, State, work
 from woodpecker_async.workers.sweep import sweep
 
@@ -36,7 +36,9 @@ async def working(box, redis, **settings):
     """A worker in this process; gives what it says."""
     said, stop = [], asyncio.Event()
     async with box.session() as session:
-        worker = asyncio.create_task(work(session, redis.url, stop=stop, on_news=said.append, pace=PACE, **settings))
+        worker = asyncio.create_task(
+            work(session, redis.url, stop=stop, on_news=said.append, heartbeat=HEARTBEAT, **settings)
+        )
         try:
             yield said
         finally:
@@ -45,7 +47,7 @@ async def working(box, redis, **settings):
 
 
 def swept(redis, **order):
-    return sweep(redis.url, Sweep(**order), pace=PACE)
+    return sweep(redis.url, Sweep(**order), heartbeat=HEARTBEAT)
 
 
 def asked(box):
@@ -104,7 +106,7 @@ async def test_a_worker_is_killed(redis, start_worker, tmp_path, task) -> None:
         await until_async(lambda: len(posts(box) if task else asked(box)) > 8)
         first.send(signal.SIGKILL)
         await first.ended()
-        async with opened(redis.url) as client:
+        async with connect(redis.url) as client:
             kept = await RedisLedger(client, "woodpecker").results("r:ensure:plan" if task else "r:list:plan")
         before = asked(box)
         done_before = gather(kept.values()).done
@@ -113,7 +115,7 @@ async def test_a_worker_is_killed(redis, start_worker, tmp_path, task) -> None:
         report = run.result().report
         assert (report.done, report.failures, run.result().failed_jobs) == (set(box.company_ids), {}, {})
         assert report.keys == 40
-        # What was done before the kill was not done again; at most what was under way was.
+        # What was done before the kill was not done again; at most what was in flight was.
         again = asked(box) - before
         assert not done_before & set(again)
         assert not set(before - asked(box))
@@ -158,7 +160,7 @@ async def test_a_worker_that_was_frozen_makes_no_second_key(redis, start_worker,
 
 
 async def test_a_claim_that_may_have_expired_is_no_claim(redis) -> None:
-    async with opened(redis.url) as client:
+    async with connect(redis.url) as client:
         ours, theirs = RedisClaims(client, lasting=0.3), RedisClaims(client, lasting=5)
         await ours.take(7)
         await ours.take(8)
@@ -175,7 +177,7 @@ async def test_a_claim_that_may_have_expired_is_no_claim(redis) -> None:
 
 
 async def test_a_claim_that_is_kept_lasts_and_a_lost_one_stays_lost(redis) -> None:
-    async with opened(redis.url) as client:
+    async with connect(redis.url) as client:
         claims = RedisClaims(client, lasting=0.5)
         keeping = asyncio.create_task(claims.keep(0.1))
         await claims.take(7)
@@ -194,7 +196,7 @@ async def test_a_claim_that_is_kept_lasts_and_a_lost_one_stays_lost(redis) -> No
 
 async def test_what_a_ledger_in_redis_is_written_grows_with_the_companies_and_no_faster(redis) -> None:
     async with Sandbox(companies=300, keys_per_company=1, service_time=0) as box, box.session() as session:
-        async with opened(redis.url) as client:
+        async with connect(redis.url) as client:
             context = Context(session=session, ledger=RedisLedger(client, "woodpecker"))
             planned = await perform(Sweep(run="r", chunk_size=300).plan(), context)
             before = int((await client.info("stats"))["total_net_input_bytes"])
@@ -268,7 +270,7 @@ async def test_sigterm_finishes_what_is_under_way_and_hands_over_the_rest(redis,
         assert 5 < len(posts(box)) < 30
         # Whatever was made is stored, and what is not whole is back on the queue.
         assert set(stored(path)) == {key for each in made(box).values() for key in each}
-        async with opened(redis.url) as client:
+        async with connect(redis.url) as client:
             assert (await Delivery(client).look(["r:ensure:0"]))["r:ensure:0"] == (State.UNDER_WAY, "")
             assert await client.llen("saq:woodpecker:queued") == 1
             assert await client.llen("saq:woodpecker:active") == 0
@@ -321,9 +323,9 @@ async def test_after_a_withdrawal_nothing_is_begun(redis) -> None:
         first.cancel()
         with pytest.raises(asyncio.CancelledError):
             await first
-        async with opened(redis.url) as client:
+        async with connect(redis.url) as client:
             assert await client.llen("saq:woodpecker:queued") == 0
-            await asyncio.sleep(0.5)  # the jobs under way, of two companies each, are long done
+            await asyncio.sleep(0.5)  # the jobs in flight, of two companies each, are long done
             requests = box.stats.requests
             await asyncio.sleep(0.3)
         assert box.stats.requests == requests < 42
@@ -380,7 +382,7 @@ async def test_jobs_of_another_version_fail_visibly_and_can_be_done_later(redis,
             await swept(redis, run="r")
         assert other.said.count("\n") == 2
         assert "Traceback" not in other.said
-        async with opened(redis.url) as client:
+        async with connect(redis.url) as client:
             state, why = (await Delivery(client).look(["r:list:plan"]))["r:list:plan"]
             assert state is State.FAILED
             assert why.startswith("ConfigError: the job is of version 1")
@@ -397,7 +399,7 @@ async def test_a_key_that_is_refused_ends_the_worker_and_not_the_job(redis) -> N
                 await work(session, redis.url)
         run = asyncio.create_task(swept(redis))
         async with box.session() as session:
-            worker = asyncio.create_task(work(session, redis.url, pace=PACE))
+            worker = asyncio.create_task(work(session, redis.url, heartbeat=HEARTBEAT))
             await until_async(lambda: box.stats.requests >= 2)
             box.faults.add(Fault.status(401, times=None))  # the key is withdrawn, once the worker is at work
             second = asyncio.create_task(swept(redis, run="later"))
@@ -444,7 +446,7 @@ async def test_jobs_that_the_queue_forgot_are_sent_again(redis, monkeypatch) -> 
     monkeypatch.setattr("woodpecker_async.workers.sweep._NOWHERE", 0.5)
     async with Sandbox(companies=10) as box:
         run = asyncio.create_task(swept(redis, run="r"))
-        async with opened(redis.url) as client:
+        async with connect(redis.url) as client:
 
             async def forget() -> None:
                 while not await client.llen("saq:woodpecker:queued"):
@@ -509,7 +511,7 @@ async def test_no_secret_in_redis(redis, tmp_path) -> None:
             await swept(redis, **ENSURE)
         secrets = {box.hq_key, str(path)}
         secrets |= {key.secret for company in box.company_ids for key in box.state.listed(company)}
-        async with opened(redis.url) as client:
+        async with connect(redis.url) as client:
             everything = await dumped(client)
         assert "crm" in everything
         assert len(secrets) > 30
@@ -535,7 +537,7 @@ async def dumped(client: Redis) -> str:
 async def test_runs_are_forgotten_in_the_end(redis, box) -> None:
     async with working(box, redis):
         await swept(redis, run="r")
-    async with opened(redis.url) as client:
+    async with connect(redis.url) as client:
         ends = {key.decode(): await client.ttl(key) for key in await client.keys()}
     ours = {key: ttl for key, ttl in ends.items() if key.startswith(("woodpecker:", "saq:job:"))}
     assert len(ours) >= 4
@@ -545,7 +547,7 @@ async def test_runs_are_forgotten_in_the_end(redis, box) -> None:
 @pytest.mark.parametrize("concurrency", [0, 65, True, 1.5])
 async def test_what_makes_no_sense(box, concurrency) -> None:
     async with box.session() as session:
-        with pytest.raises(ConfigError, match="concurrency is a whole number from 1 to 64"):
+        with pytest.raises(ConfigError, match="concurrency must be an integer from 1 to 64"):
             await work(session, "redis://127.0.0.1:1", concurrency=concurrency)
 
 

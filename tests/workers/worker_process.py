@@ -10,10 +10,10 @@ import sys
 
 from woodpecker_async import Limits, WoodpeckerSession
 from woodpecker_async.workers import payload
-from woodpecker_async.workers.saq import Pace, work
+from woodpecker_async.workers.saq import Heartbeat, work
 
 # A quick one, so that tests need not wait long for what a dead worker leaves.
-PACE = Pace(beat=0.2, silence=1, sweep=1)
+HEARTBEAT = Heartbeat(interval=0.2, timeout=1, check_every=1)
 
 
 async def main(settings: dict) -> None:
@@ -29,7 +29,7 @@ async def main(settings: dict) -> None:
             grace=settings.get("grace", 8.0),
             stop=stop,
             on_news=lambda line: print(line, file=sys.stderr, flush=True),
-            pace=PACE,
+            heartbeat=HEARTBEAT,
         )
 
 

@@ -10,18 +10,19 @@ import inspect
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Final, TypeVar
 
+from woodpecker_async import checks
 from woodpecker_async.bulk import sinks
 from woodpecker_async.bulk.labels import label_check
 from woodpecker_async.bulk.report import Outcome, Report
-from woodpecker_async.bulk.run import Companies, Effort, Listing, Run
+from woodpecker_async.bulk.run import Companies, Listing, Run, WorkStats
 from woodpecker_async.bulk.sinks import Sink
 from woodpecker_async.counting import counting_requests
 from woodpecker_async.errors import ConfigError, KeyNotStoredError
 from woodpecker_async.models import ApiKey
 from woodpecker_async.options import CallOptions
-from woodpecker_async.pagination import Pager, SettledPages, read_settled
-from woodpecker_async.resources import checks
+from woodpecker_async.pagination import Pager
 from woodpecker_async.session import WoodpeckerSession
+from woodpecker_async.settled import SettledPages, read_settled
 
 __all__ = ["Companies", "Outcome", "Report", "Run", "Sink", "ensure_api_keys", "list_api_keys"]
 
@@ -72,10 +73,10 @@ def list_api_keys(
     """
     report = _report(session, resume, "list")
 
-    async def work(company_id: int, effort: Effort) -> tuple[ApiKey, ...]:
-        with counting_requests(effort.requests):
+    async def work(company_id: int, stats: WorkStats) -> tuple[ApiKey, ...]:
+        with counting_requests(stats.requests):
             keys = await read_settled(session.agency.api_keys.list(company_id, options=_BULK))
-        effort.drifted = not keys.settled
+        stats.drifted = not keys.settled
         return keys.items
 
     listing = Listing()
@@ -83,7 +84,7 @@ def list_api_keys(
         work,
         _source(session, companies, listing),
         listing,
-        workers=_workers(session, concurrency),
+        workers=_workers(session, concurrency, account=_WORKERS),
         ordered=ordered,
         report=report,
         on_progress=_callback(on_progress),
@@ -114,7 +115,7 @@ def ensure_api_keys(
     After the first new key it looks whether the key can be found again by its label; until then no second key is
     made, and where it cannot be found, none at all: the run stops with a `LabelNotKeptError`.
 
-    Leaving the run (also by cancellation) waits for the companies under way, so that their keys reach the
+    Leaving the run (also by cancellation) waits for the companies in flight, so that their keys reach the
     sink, for `grace` seconds; what is not done by then is cancelled.
 
     Args:
@@ -129,7 +130,7 @@ def ensure_api_keys(
             sent, when its turn has come. What it raises is that company's outcome, and nothing is sent; for a
             lock of your own that may have expired meanwhile.
         ordered: as for `list_api_keys`.
-        concurrency: as for `list_api_keys`.
+        concurrency: workers, 1 to 256; by default one more than the session's limits let through.
         resume: as for `list_api_keys`; not needed for safety, but saves a request for each company.
         on_progress: as for `list_api_keys`.
 
@@ -153,10 +154,10 @@ def ensure_api_keys(
     taker = sinks.checked(sink)
     guard = _callback(before_send, "before_send", "a company's id")
 
-    async def work(company_id: int, effort: Effort) -> tuple[ApiKey, ...]:
+    async def work(company_id: int, stats: WorkStats) -> tuple[ApiKey, ...]:
         check = label_check(session, label, _BULK)
         async with check.creation(settle) as creation:
-            with counting_requests(effort.requests):
+            with counting_requests(stats.requests):
                 issued = await session.agency.api_keys._ensure(
                     company_id,
                     label,
@@ -165,15 +166,15 @@ def ensure_api_keys(
                     before_send=creation.before,
                     guard=None if guard is None else lambda: guard(company_id),
                 )
-            effort.created = issued.created
+            stats.created = issued.created
             not_stored: KeyNotStoredError | None = None
             try:
                 await sinks.store(issued, taker)
             except KeyNotStoredError as error:
                 not_stored = error
-            with counting_requests(effort.requests):
+            with counting_requests(stats.requests):
                 await creation.after(issued)
-        effort.stop = check.failed if issued.created else None
+        stats.stop = check.failed if issued.created else None
         if not_stored is not None:
             raise not_stored
         return (ApiKey(api_key=issued.api_key, label=issued.label),)
@@ -254,11 +255,10 @@ async def _settled(pager: Pager[T], listing: Listing) -> AsyncGenerator[T, None]
     listing.unsettled = not pages.settled
 
 
-def _workers(session: WoodpeckerSession, concurrency: int | None) -> int:
-    if concurrency is None:
-        limits = session.limits
-        # More than the lane lets through, so that there is always one ready to go.
-        return _WORKERS if limits.lanes == "account" else limits.total + 1
-    if isinstance(concurrency, bool) or not isinstance(concurrency, int) or not 1 <= concurrency <= 256:
-        raise ConfigError(f"concurrency must be an integer from 1 to 256, not {concurrency!r}")
-    return concurrency
+def _workers(session: WoodpeckerSession, concurrency: int | None, *, account: int | None = None) -> int:
+    """How many companies are in work at once; `account` for those that share one lane."""
+    if concurrency is not None:
+        return checks.integer(concurrency, "concurrency", 1, 256)
+    limits = session.limits
+    # More than the lane lets through, so that there is always one ready to go.
+    return limits.total + 1 if limits.lanes != "account" else account or limits.max_in_flight + 1

@@ -14,11 +14,11 @@ from weakref import WeakKeyDictionary
 
 from woodpecker_async.bulk.failures import fails_everywhere
 from woodpecker_async.errors import LabelNotKeptError, WoodpeckerError
-from woodpecker_async.exactly_once import keys_with_label
+from woodpecker_async.labels import keys_with_label
 from woodpecker_async.models import IssuedKey
 from woodpecker_async.options import CallOptions
-from woodpecker_async.pagination import read_settled
 from woodpecker_async.session import WoodpeckerSession
+from woodpecker_async.settled import read_settled
 
 _FIRST_PAUSE: Final = 0.25
 _LONGEST_PAUSE: Final = 5.0

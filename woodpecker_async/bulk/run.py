@@ -37,6 +37,7 @@ from typing import Any, Final, Self
 
 import attrs
 
+from woodpecker_async import checks
 from woodpecker_async.bulk.failures import as_exception, fails_everywhere, meant_for, protected, unexpected
 from woodpecker_async.bulk.report import Outcome, Report
 from woodpecker_async.counting import RequestCount
@@ -51,7 +52,6 @@ from woodpecker_async.errors import (
     WoodpeckerError,
 )
 from woodpecker_async.models import ApiKey, Company
-from woodpecker_async.resources import checks
 
 Companies = Iterable[int | Company] | AsyncIterable[int | Company]
 
@@ -61,7 +61,7 @@ _NAMED: Final = 5  # companies in a message
 
 
 @attrs.define
-class Effort:
+class WorkStats:
     """What one company has taken so far, also if it fails in the end.
 
     Attributes:
@@ -93,7 +93,7 @@ class Listing:
 # An outcome, and why the run is to end after it.
 _Done = tuple[Outcome, Exception | None]
 
-Work = Callable[[int, Effort], Awaitable[tuple[ApiKey, ...]]]
+Work = Callable[[int, WorkStats], Awaitable[tuple[ApiKey, ...]]]
 
 
 class Run(AsyncIterator[Outcome]):
@@ -125,14 +125,14 @@ class Run(AsyncIterator[Outcome]):
         self._on_progress = on_progress
         self._ordered = ordered
         self._finished: deque[Outcome] = deque()
-        self._early: dict[int, Outcome] = {}
+        self._buffered: dict[int, Outcome] = {}
         self._open: dict[int, int] = {}  # by index, the companies that were read and not handed out
         self._next_index = 0
         self._opening = opening
         self._grace = grace
         self._tasks: set[asyncio.Task[None]] = set()
         self._steps: set[asyncio.Task[_Done]] = set()
-        self._news = asyncio.Event()
+        self._wakeup = asyncio.Event()
         self._tickets = asyncio.Semaphore(2 * workers)
         self._stop: Exception | None = None
         self._streak: tuple[type[BaseException] | None, int] = (None, 0)
@@ -153,7 +153,7 @@ class Run(AsyncIterator[Outcome]):
         for number in range(self._count):
             task = asyncio.create_task(self._worker(), name=f"woodpecker-bulk-{number}")
             self._tasks.add(task)
-            task.add_done_callback(self._gone)
+            task.add_done_callback(self._on_worker_done)
         return self
 
     async def __aexit__(
@@ -165,10 +165,10 @@ class Run(AsyncIterator[Outcome]):
         finally:
             if kind is None:
                 await self._count_taken()
-            self._clock()
+            self._update_totals()
 
     async def _end(self) -> None:
-        """End the workers, let companies under way finish within the grace, close the input.
+        """End the workers, let companies in flight finish within the grace, close the input.
 
         A second cancellation ends the grace; it may come at every `await`, for some frameworks cancel again and
         again until one is gone.
@@ -200,12 +200,12 @@ class Run(AsyncIterator[Outcome]):
         while not self._finished:
             if not self._tasks:
                 if self._stop is None and self._open:
-                    self._halt(self._incomplete())
+                    self._abort(self._incomplete())
                 if self._stop is not None:
                     raise self._stop
                 raise StopAsyncIteration
-            self._news.clear()
-            await self._news.wait()
+            self._wakeup.clear()
+            await self._wakeup.wait()
         outcome = self._finished.popleft()
         del self._open[outcome.index]
         self._tickets.release()
@@ -221,14 +221,14 @@ class Run(AsyncIterator[Outcome]):
             return
         self.report.add(self._taken)
         self._taken = None
-        self._clock()
+        self._update_totals()
         await protected("on_progress failed", self._tell())
 
     async def _tell(self) -> None:
         if self._on_progress is not None:
             self._on_progress(self.report)
 
-    def _clock(self) -> None:
+    def _update_totals(self) -> None:
         """Bring the totals up to date: the requests are all that were made, of companies in flight too."""
         assert self._began is not None
         self.report.seconds = self._seconds_before + time.monotonic() - self._began
@@ -245,14 +245,14 @@ class Run(AsyncIterator[Outcome]):
             companies=missing,
         )
 
-    def _gone(self, task: asyncio.Task[None]) -> None:
+    def _on_worker_done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not self._ending:  # it ended by itself
             if task.cancelled():
-                self._halt(UnexpectedError("a worker of the run was cancelled from outside"))
+                self._abort(UnexpectedError("a worker of the run was cancelled from outside"))
             elif (error := task.exception()) is not None:
-                self._halt(as_exception("a worker of the run failed", error))
-        self._news.set()
+                self._abort(as_exception("a worker of the run failed", error))
+        self._wakeup.set()
 
     @property
     def _ending(self) -> bool:
@@ -267,7 +267,7 @@ class Run(AsyncIterator[Outcome]):
             except BaseException as error:  # the input itself failed: there is no going on
                 if meant_for(task, error):
                     raise
-                self._halt(as_exception("the companies handed in could not be read on", error))
+                self._abort(as_exception("the companies handed in could not be read on", error))
                 return
             if entry is None or self._ending:  # an input may have swallowed our cancellation
                 return
@@ -278,11 +278,11 @@ class Run(AsyncIterator[Outcome]):
             except BaseException as error:
                 if meant_for(task, error):
                     raise
-                self._halt(as_exception(f"company {company_id}", error))
+                self._abort(as_exception(f"company {company_id}", error))
                 return
-            self._hand_over(outcome)
+            self._deliver(outcome)
             if stop is not None:
-                self._halt(stop)
+                self._abort(stop)
 
     async def _step(self, one: Coroutine[Any, Any, _Done]) -> _Done:
         """A company from beginning to end; if there is a grace, it is not cancelled with its worker."""
@@ -299,9 +299,9 @@ class Run(AsyncIterator[Outcome]):
         began = time.monotonic()
         keys: tuple[ApiKey, ...] = ()
         error: WoodpeckerError | None = None
-        effort = Effort()
+        stats = WorkStats()
         try:
-            keys = await self._work(company_id, effort)
+            keys = await self._work(company_id, stats)
         except WoodpeckerError as failure:
             if fails_everywhere(failure):
                 raise
@@ -311,22 +311,22 @@ class Run(AsyncIterator[Outcome]):
                 raise
             error = unexpected(f"the work at company {company_id} failed", failure)
         finally:
-            self._requests += effort.requests.requests
-        self._watch(error)
+            self._requests += stats.requests.requests
+        self._check_failure_streak(error)
         outcome = Outcome(
             company_id=company_id,
             company=company,
             index=index,
             keys=keys,
-            created=effort.created,
+            created=stats.created,
             error=error,
-            drifted=effort.drifted,
-            attempts=effort.requests.requests,
+            drifted=stats.drifted,
+            attempts=stats.requests.requests,
             seconds=time.monotonic() - began,
         )
-        return outcome, effort.stop
+        return outcome, stats.stop
 
-    def _watch(self, error: WoodpeckerError | None) -> None:
+    def _check_failure_streak(self, error: WoodpeckerError | None) -> None:
         """Stop when company after company fails for want of a server, or of a place for its key."""
         kind, count = self._streak
         if not isinstance(error, _CONTAGIOUS):
@@ -337,7 +337,7 @@ class Run(AsyncIterator[Outcome]):
         if count >= 3 * self._count:
             raise error
 
-    def _halt(self, error: Exception) -> None:
+    def _abort(self, error: Exception) -> None:
         if self._stop is None:
             self._stop = error
             self.report.stopped_by = type(error).__name__
@@ -345,18 +345,18 @@ class Run(AsyncIterator[Outcome]):
             if task is not _current_task():
                 task.cancel()
         # What had finished out of order is handed over too: nothing that was done is lost.
-        self._finished.extend(self._early.pop(index) for index in sorted(self._early))
+        self._finished.extend(self._buffered.pop(index) for index in sorted(self._buffered))
 
-    def _hand_over(self, outcome: Outcome) -> None:
+    def _deliver(self, outcome: Outcome) -> None:
         if not self._ordered:
             self._finished.append(outcome)
         else:
-            # A ticket is taken before a company is, so the one that all wait for is always under way.
-            self._early[outcome.index] = outcome
-            while (ready := self._early.pop(self._next_index, None)) is not None:
+            # A ticket is taken before a company is, so the one that all wait for is always in flight.
+            self._buffered[outcome.index] = outcome
+            while (ready := self._buffered.pop(self._next_index, None)) is not None:
                 self._finished.append(ready)
                 self._next_index += 1
-        self._news.set()
+        self._wakeup.set()
 
 
 def _current_task() -> asyncio.Task[Any] | None:

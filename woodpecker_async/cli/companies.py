@@ -56,7 +56,7 @@ def list_(connection: Connection, active: bool | None, format_: str) -> int:
                     count += 1
         printer.finish()
         if everything.unsettled:
-            output.complain(UNSETTLED)
+            output.echo_err(UNSETTLED)
         connection.note(output.companies(count))
         return process.SOME_FAILED if everything.unsettled else process.DONE
 
@@ -87,7 +87,7 @@ class AllCompanies:
 
     async def read(self) -> "AsyncGenerator[Company, None]":
         """Read them; once."""
-        from woodpecker_async.pagination import SettledPages  # noqa: PLC0415 - not for --help
+        from woodpecker_async.settled import SettledPages  # noqa: PLC0415 - not for --help
 
         pages = SettledPages(self._pager)
         async for page in pages:

@@ -52,7 +52,7 @@ class Connection:  # a dataclass, for it is made before help is shown, and attrs
     def note(self, text: str) -> None:
         """Say something that is no error."""
         if not self.quiet:
-            output.complain(text)
+            output.echo_err(text)
 
 
 def _remember(ctx: click.Context, parameter: click.Parameter, value: object) -> None:
@@ -109,7 +109,7 @@ def connected(
     """Open a session, do the work, and give its exit code.
 
     Raises:
-        Refused: the options contradict each other, or there is no key.
+        UsageError: the options contradict each other, or there is no key.
     """
     # Before the loop runs: waiting for stdin must obey Ctrl-C.
     key = _key(connection)
@@ -132,17 +132,17 @@ def _key(connection: Connection) -> Secret | None:
         if given
     ]
     if len(named) > 1:
-        raise process.Refused(f"{' and '.join(named)} exclude each other")
+        raise process.UsageError(f"{' and '.join(named)} exclude each other")
     if connection.sandbox:
         if connection.base_url is not None:
-            raise process.Refused("--sandbox and --base-url exclude each other")
+            raise process.UsageError("--sandbox and --base-url exclude each other")
         return None
     if connection.api_key_file is not None:
         return _secret(files.read_private(connection.api_key_file), str(connection.api_key_file))
     if connection.api_key_stdin:
         return _secret(_from_stdin(), "stdin")
     if not os.environ.get("WOODPECKER_API_KEY"):
-        raise process.Refused(
+        raise process.UsageError(
             "there is no API key: set WOODPECKER_API_KEY, or use --api-key-file or --api-key-stdin "
             "(or --sandbox, to try things out)"
         )
@@ -151,20 +151,20 @@ def _key(connection: Connection) -> Secret | None:
 
 def _from_stdin() -> str:
     if sys.stdin is None:
-        raise process.Refused("stdin is closed")
+        raise process.UsageError("stdin is closed")
     if sys.stdin.isatty():
         typed: str = click.prompt("API key", hide_input=True, err=True)
         return typed
     try:
         return sys.stdin.read()
     except UnicodeDecodeError:
-        raise process.Refused("what came on stdin is no text") from None
+        raise process.UsageError("what came on stdin is no text") from None
 
 
 def _secret(text: str, source: str) -> Secret:
     text = text.strip()
     if not text:
-        raise process.Refused(f"there is no API key in {source}")
+        raise process.UsageError(f"there is no API key in {source}")
     return Secret(text)
 
 

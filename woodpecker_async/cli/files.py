@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final, TextIO
 
-from woodpecker_async.cli.process import Refused
+from woodpecker_async.cli.process import UsageError
 
 # A report of 100,000 companies has a few megabytes; /dev/zero has no end.
 _MAX_REPORT: Final = 64 * 1024 * 1024
@@ -22,37 +22,37 @@ def read_private(path: Path) -> str:
     """The text of a file that holds a secret.
 
     Raises:
-        Refused: it cannot be read, or others can read it too.
+        UsageError: it cannot be read, or others can read it too.
     """
     try:
         with path.open("rb") as file:
             mode = os.fstat(file.fileno()).st_mode
             if os.name == "posix" and mode & 0o077:
-                raise Refused(f"{path} can be read by others (mode {mode & 0o777:04o}): chmod 600 {path}")
+                raise UsageError(f"{path} can be read by others (mode {mode & 0o777:04o}): chmod 600 {path}")
             content = file.read(_MAX_SECRET + 1)
     except OSError as error:
-        raise Refused(f"cannot read {path}: {error.strerror}") from None
+        raise UsageError(f"cannot read {path}: {error.strerror}") from None
     if len(content) > _MAX_SECRET:
-        raise Refused(f"{path} is too large to be an API key")
+        raise UsageError(f"{path} is too large to be an API key")
     try:
         return content.decode()
     except UnicodeDecodeError:
-        raise Refused(f"{path} holds no text") from None
+        raise UsageError(f"{path} holds no text") from None
 
 
 def read_report(path: Path) -> bytes:
     """The bytes of a saved report, from a file, a pipe or a device.
 
     Raises:
-        Refused: it cannot be read, or has no end.
+        UsageError: it cannot be read, or has no end.
     """
     try:
         with path.open("rb") as file:
             content = file.read(_MAX_REPORT + 1)
     except OSError as error:
-        raise Refused(f"cannot read {path}: {error.strerror}") from None
+        raise UsageError(f"cannot read {path}: {error.strerror}") from None
     if len(content) > _MAX_REPORT:
-        raise Refused(f"{path} is larger than {_MAX_REPORT // 1024**2} MiB: this is not a saved report")
+        raise UsageError(f"{path} is larger than {_MAX_REPORT // 1024**2} MiB: this is not a saved report")
     return content
 
 
@@ -61,14 +61,14 @@ def new_private(path: Path) -> Iterator[TextIO]:
     """A new file with mode 0600 to write to. If nothing gets written, it is taken away again.
 
     Raises:
-        Refused: it exists already, or cannot be made.
+        UsageError: it exists already, or cannot be made.
     """
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        raise Refused(f"{path} exists already, and is not overwritten") from None
+        raise UsageError(f"{path} exists already, and is not overwritten") from None
     except OSError as error:
-        raise Refused(f"cannot write {path}: {error.strerror}") from None
+        raise UsageError(f"cannot write {path}: {error.strerror}") from None
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             yield file
@@ -80,13 +80,13 @@ def new_private(path: Path) -> Iterator[TextIO]:
 
 @contextmanager
 def saved_to(path: Path) -> Iterator[Callable[[str], None]]:
-    """A function that saves a text at `path`, as a whole or, raising `OSError`, not at all.
+    """A function that saves a string at `path`, as a whole or, raising `OSError`, not at all.
 
     A regular file, also one behind symbolic links, is replaced by a new one with the same permissions (0600
     where there was none). A character device or a FIFO is never replaced: it is opened now, and written to.
 
     Raises:
-        Refused: this cannot work, for all that can be known now.
+        UsageError: this cannot work, for all that can be known now.
     """
     status = _status(path)
     if status is not None and (stat.S_ISCHR(status.st_mode) or stat.S_ISFIFO(status.st_mode)):
@@ -110,7 +110,7 @@ def _status(path: Path) -> os.stat_result | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise Refused(f"cannot write {path}: {error.strerror}") from None
+        raise UsageError(f"cannot write {path}: {error.strerror}") from None
 
 
 def _opened(path: Path, status: os.stat_result) -> int:
@@ -118,8 +118,8 @@ def _opened(path: Path, status: os.stat_result) -> int:
         handle = os.open(path, os.O_WRONLY | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_NONBLOCK", 0))
     except OSError as error:
         if error.errno == errno.ENXIO and stat.S_ISFIFO(status.st_mode):
-            raise Refused(f"nobody reads from {path}: start its reader first") from None
-        raise Refused(f"cannot write {path}: {error.strerror}") from None
+            raise UsageError(f"nobody reads from {path}: start its reader first") from None
+        raise UsageError(f"cannot write {path}: {error.strerror}") from None
     if os.name == "posix":
         os.set_blocking(handle, True)  # it was not, so that opening a FIFO without a reader fails
     return handle
@@ -132,32 +132,32 @@ def _check_link(path: Path) -> None:
     directory, owner = path.parent.stat(), path.lstat().st_uid
     shared = directory.st_mode & stat.S_ISVTX and directory.st_mode & stat.S_IWOTH
     if shared and owner not in {os.geteuid(), directory.st_uid}:
-        raise Refused(f"{path} is a symbolic link that somebody else made: name the file itself")
+        raise UsageError(f"{path} is a symbolic link that somebody else made: name the file itself")
 
 
 def _check_file(path: Path, target: Path, status: os.stat_result) -> None:
     if stat.S_ISDIR(status.st_mode):
-        raise Refused(f"{path} is a directory")
+        raise UsageError(f"{path} is a directory")
     if not stat.S_ISREG(status.st_mode):
-        raise Refused(f"{path} is a socket or a disk: name a file, a pipe or a character device")
+        raise UsageError(f"{path} is a socket or a disk: name a file, a pipe or a character device")
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError, AttributeError):
             if os.path.samestat(status, os.fstat(stream.fileno())):
-                raise Refused(f"{path} is the file to which the output goes: name another")
+                raise UsageError(f"{path} is the file to which the output goes: name another")
     if not (target.exists() and os.path.samestat(status, target.stat())):  # /dev/fd/3, of a file that was deleted
-        raise Refused(f"{path} is a file without a name: name another")
+        raise UsageError(f"{path} is a file without a name: name another")
     if status.st_nlink > 1:
-        raise Refused(f"{path} has other names too (hard links), which would keep the old text: name another file")
+        raise UsageError(f"{path} has other names too (hard links), which would keep the old text: name another file")
     if _is_mount_point(target):
-        raise Refused(f"{path} is mounted as a single file, and cannot be replaced: mount its directory instead")
+        raise UsageError(f"{path} is mounted as a single file, and cannot be replaced: mount its directory instead")
     try:
         os.close(os.open(path, os.O_WRONLY))
     except OSError as error:
-        raise Refused(f"cannot write {path}: {error.strerror}") from None
+        raise UsageError(f"cannot write {path}: {error.strerror}") from None
     if os.name == "posix" and os.geteuid() != 0:
         directory = target.parent.stat()
         if directory.st_mode & stat.S_ISVTX and os.geteuid() not in {status.st_uid, directory.st_uid}:
-            raise Refused(f"cannot replace {path}: it is somebody else's, in a directory with the sticky bit")
+            raise UsageError(f"cannot replace {path}: it is somebody else's, in a directory with the sticky bit")
 
 
 def _is_mount_point(target: Path) -> bool:
@@ -174,13 +174,13 @@ def _is_mount_point(target: Path) -> bool:
 
 def _check_directory(directory: Path) -> None:
     if not directory.is_dir():
-        raise Refused(f"there is no directory {directory}")
+        raise UsageError(f"there is no directory {directory}")
     try:
         # More than access() can tell: read-only mounts, quotas, a full disk, a server that maps root to nobody.
         with tempfile.TemporaryFile(dir=directory) as file:
             file.write(bytes(4096))
     except OSError as error:
-        raise Refused(f"cannot write to {directory}: {error.strerror}") from None
+        raise UsageError(f"cannot write to {directory}: {error.strerror}") from None
 
 
 def _write(handle: int, text: str) -> None:

@@ -67,20 +67,20 @@ def run_command(args: Sequence[str] | None = None) -> int:
         error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        output.complain("Interrupted.")
+        output.echo_err("Interrupted.")
         return process.INTERRUPTED
     except ConfigError as error:
-        output.complain(f"Error: {error}")
+        output.echo_err(f"Error: {error}")
         return process.USAGE
     except WoodpeckerError as error:
-        output.complain(f"Error: {error}")
+        output.echo_err(f"Error: {error}")
         return process.FAILED
     except OSError as error:
-        output.complain(f"Error: {_told(error)}")
+        output.echo_err(f"Error: {_told(error)}")
         return process.FAILED
     except Exception as error:
         # Its text is not shown: nobody has seen to it that it holds no key.
-        output.complain(f"Error: unexpected {type(error).__name__} {_where(error)}; please report this")
+        output.echo_err(f"Error: unexpected {type(error).__name__} {_where(error)}; please report this")
         return process.FAILED
 
 

@@ -165,7 +165,7 @@ def write(data: str | bytes) -> None:
     except OSError as error:
         _discard(stream)
         if not isinstance(error, BrokenPipeError):
-            complain(f"Error: stdout: {error.strerror}")
+            echo_err(f"Error: stdout: {error.strerror}")
         raise click.exceptions.Exit(1) from None
 
 
@@ -174,7 +174,7 @@ def for_stdout(text: str) -> str:
     return printable(text) if is_terminal(sys.stdout) else text
 
 
-def complain(text: str) -> None:
+def echo_err(text: str) -> None:
     """Say something on stderr, in one line. That nobody can see it does not stop a command."""
     try:
         click.echo(printable(text), err=True)

@@ -22,7 +22,7 @@ SOME_FAILED: Final = 3
 INTERRUPTED: Final = 130
 
 
-class Refused(click.ClickException):
+class UsageError(click.ClickException):
     """The command makes no sense as given; nothing was done. One line, without click's usage text."""
 
     exit_code = USAGE
@@ -77,7 +77,7 @@ def check_streams() -> None:
     printed then goes there. So closed ones are first filled with the null device.
 
     Raises:
-        Refused: stdout is closed, or cannot be written to.
+        UsageError: stdout is closed, or cannot be written to.
     """
     for number in range(3):
         try:
@@ -87,14 +87,14 @@ def check_streams() -> None:
     if sys.stderr is None:
         sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - else click takes stdout
     if sys.stdout is None:
-        raise Refused("stdout is closed: what is printed would be lost (/dev/null takes it)")
+        raise UsageError("stdout is closed: what is printed would be lost (/dev/null takes it)")
     if not sys.stdout.writable():
-        raise Refused("stdout cannot be written to")
+        raise UsageError("stdout cannot be written to")
     with suppress(ImportError, OSError, ValueError):  # Windows; or not a file of the system's
         import fcntl  # noqa: PLC0415
 
         if fcntl.fcntl(sys.stdout.fileno(), fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
-            raise Refused("stdout is open for reading only")
+            raise UsageError("stdout is open for reading only")
 
 
 def run(main: Callable[[], Coroutine[Any, Any, int]]) -> int:
@@ -128,7 +128,7 @@ def run(main: Callable[[], Coroutine[Any, Any, int]]) -> int:
     try:
         return asyncio.run(terminable())
     except (KeyboardInterrupt, asyncio.CancelledError):
-        output.complain("Interrupted.")
+        output.echo_err("Interrupted.")
         return INTERRUPTED
 
 

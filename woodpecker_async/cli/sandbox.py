@@ -71,10 +71,10 @@ def serve(
         except asyncio.CancelledError:
             return process.DONE  # that is how it is meant to end
         except ValueError as error:
-            raise process.Refused(str(error)) from None
+            raise process.UsageError(str(error)) from None
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
-                output.complain(f"Error: port {port} is in use")
+                output.echo_err(f"Error: port {port} is in use")
                 return process.FAILED
             raise
         return process.DONE
@@ -93,8 +93,8 @@ def _introduce(box: "Sandbox") -> None:
         lines += _assigned(f"key of client company {company_id}", WOODPECKER_CLIENT_KEY=box.client_key(company_id))
     lines += _assigned("Feldera URL and token", FELDERA_URL=box.feldera_url, FELDERA_TOKEN=box.feldera_token)
     output.write("".join(f"{line}\n" for line in lines))
-    output.complain("Serving. Paste these lines into another shell, and run: woodpecker-async keys list --all")
-    output.complain("Ctrl-C ends it.")
+    output.echo_err("Serving. Paste these lines into another shell, and run: woodpecker-async keys list --all")
+    output.echo_err("Ctrl-C ends it.")
 
 
 def _assigned(what: str, **settings: str) -> list[str]:

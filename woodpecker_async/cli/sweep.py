@@ -14,7 +14,7 @@ from woodpecker_async.cli.worker import check_installed, queue_options
 
 if TYPE_CHECKING:
     from woodpecker_async.workers import Sweep
-    from woodpecker_async.workers.sweep import Progress, Swept
+    from woodpecker_async.workers.sweep import Progress, SweepResult
 
 # Seconds without a worker after which it is said that there is none.
 _PATIENCE: Final = 3.0
@@ -62,7 +62,7 @@ def sweep(
     check_installed()
     from woodpecker_async.workers import Sweep, new_run_id  # noqa: PLC0415 - not for --help
 
-    order = Sweep(
+    spec = Sweep(
         run=new_run_id() if run_id is None else run_id,
         task="list" if label is None else "ensure",
         label=label,
@@ -70,45 +70,45 @@ def sweep(
         active=True if active is None and label is not None else active,
         chunk_size=chunk,
     )
-    return process.run(lambda: _sweep(redis_url, queue, order, format_, connection))
+    return process.run(lambda: _sweep(redis_url, queue, spec, format_, connection))
 
 
-async def _sweep(redis_url: str, queue: str, order: "Sweep", format_: str, connection: Connection) -> int:
+async def _sweep(redis_url: str, queue: str, spec: "Sweep", format_: str, connection: Connection) -> int:
     from asyncio import CancelledError  # noqa: PLC0415 - not for --help
 
     from woodpecker_async.workers.sweep import sweep as sweep_  # noqa: PLC0415
 
-    connection.note(f"Run {order.run}.")
+    connection.note(f"Run {spec.run}.")
     with output.progress("Sweeping", "companies", wanted=connection.shows_progress(format_)) as bar:
         watch = _Watch(bar, connection)
         try:
-            swept = await sweep_(redis_url, order, queue=queue, on_progress=watch.progress)
+            swept = await sweep_(redis_url, spec, queue=queue, on_progress=watch.progress)
         except CancelledError:
-            output.complain(
-                f"Interrupted after {watch.so_far}; what is left was taken back. To go on, add: --run {order.run}"
+            output.echo_err(
+                f"Interrupted after {watch.so_far}; what is left was taken back. To go on, add: --run {spec.run}"
             )
             return process.INTERRUPTED
-    _print(swept, order, format_)
+    _print(swept, spec, format_)
     tell_failures(swept.report, connection, "done", "--format json has them all")
     connection.note(_summary(swept.report, time.monotonic() - watch.began))
     if swept.failed_jobs:
         for why, count in Counter(swept.failed_jobs.values()).most_common():
-            output.complain(f"Error: {output.count(count, 'job')} failed: {why}")
-        output.complain(f"To go on, add: --run {order.run}")
+            output.echo_err(f"Error: {output.count(count, 'job')} failed: {why}")
+        output.echo_err(f"To go on, add: --run {spec.run}")
         return process.FAILED
     if swept.missing:
-        output.complain(f"{output.companies(len(swept.missing))} without an outcome. To go on, add: --run {order.run}")
+        output.echo_err(f"{output.companies(len(swept.missing))} without an outcome. To go on, add: --run {spec.run}")
     if swept.report.drifted:
-        output.complain(
+        output.echo_err(
             f"The keys of {output.companies(len(swept.report.drifted))} changed each time they were listed: some may "
             "be missing. --format json names the companies."
         )
     if swept.report.unsettled:
-        output.complain(
+        output.echo_err(
             "The list of companies changed each time it was read: some may be missing. Sweep again, as a new run."
         )
     if swept.report.failed > len(swept.report.inactive):
-        connection.note(f"To try those that failed once more, add: --run {order.run}")
+        connection.note(f"To try those that failed once more, add: --run {spec.run}")
         return process.SOME_FAILED
     # A list of keys that never held still may hide a key: that too is something possibly missed.
     return process.SOME_FAILED if swept.missing or swept.report.unsettled or swept.report.drifted else process.DONE
@@ -140,9 +140,9 @@ class _Watch:
         return output.companies(self._done) if self._total is None else f"{self._done} of {self._total} companies"
 
 
-def _print(swept: "Swept", order: "Sweep", format_: str) -> None:
+def _print(swept: "SweepResult", spec: "Sweep", format_: str) -> None:
     report = swept.report
-    record: dict[str, Any] = {"run": order.run}
+    record: dict[str, Any] = {"run": spec.run}
     if format_ == "json":
         record |= json.loads(report.to_json())
         record["companies"] = {str(company): keys for company, keys in swept.found.items()}

@@ -70,7 +70,7 @@ def check_installed() -> None:
     type=click.FloatRange(min=0),
     default=8.0,
     show_default=True,
-    help="When it is to end, how long to wait for the companies under way.",
+    help="When it is to end, how long to wait for the companies in flight.",
 )
 @connection_options
 @click.pass_obj
@@ -79,15 +79,15 @@ def worker(
 ) -> int:
     """Do the jobs of `keys sweep`, until Ctrl-C or SIGTERM.
 
-    Then the companies under way are finished, and what is left goes back to the queue. Start as many workers
+    Then the companies in flight are finished, and what is left goes back to the queue. Start as many workers
     as you like, on as many machines: together they keep the account's limit.
     """
     check_installed()
     named = dict(map(_named, sinks))
     from woodpecker_async import Limits  # noqa: PLC0415 - not for --help
-    from woodpecker_async.workers.redis import check, hidden  # noqa: PLC0415
+    from woodpecker_async.workers.redis import as_secret, check  # noqa: PLC0415
 
-    check(hidden(redis_url))
+    check(as_secret(redis_url))
     limits = Limits(shared=redis_url)
 
     async def work(woodpecker: "WoodpeckerSession") -> int:
@@ -111,5 +111,5 @@ def worker(
 def _named(sink: str) -> tuple[str, Path]:
     name, equals, path = sink.partition("=")
     if not (name and equals and path):
-        raise process.Refused(f"--sink is NAME=FILE, not {sink!r}")
+        raise process.UsageError(f"--sink is NAME=FILE, not {sink!r}")
     return name, Path(path)

@@ -17,14 +17,15 @@ import attrs
 from woodpecker_async.counting import request_sent
 from woodpecker_async.engine import codec, protocol
 from woodpecker_async.engine.account import account_name
-from woodpecker_async.engine.credentials import asked
+from woodpecker_async.engine.credentials import fetch_key
+from woodpecker_async.engine.failures import error_for
 from woodpecker_async.engine.hidden import look_at
-from woodpecker_async.engine.home import Home, Homes
 from woodpecker_async.engine.lanes import Lanes, Outcome, Permit
+from woodpecker_async.engine.loop_resources import LoopBinding, LoopResources
 from woodpecker_async.engine.observe import Event, Observer
-from woodpecker_async.engine.operation import Operation, Reply
-from woodpecker_async.engine.protocol import Verdict
-from woodpecker_async.engine.retry import Repeats, may_repeat
+from woodpecker_async.engine.operation import Operation, Result
+from woodpecker_async.engine.protocol import AttemptResult
+from woodpecker_async.engine.retry import RetryState, should_retry
 from woodpecker_async.engine.settings import Settings
 from woodpecker_async.engine.shared import SlotsUnavailableError
 from woodpecker_async.errors import (
@@ -53,7 +54,7 @@ _UNKNOWN_KINDS: Final[Mapping[str, str]] = {
 
 
 @attrs.frozen(eq=False, repr=False)
-class _Terms:
+class EffectiveOptions:
     """What the options of a call, of its scope and of the session come to."""
 
     options: CallOptions
@@ -67,8 +68,8 @@ class _Call:
     """One logical call on its way."""
 
     operation: Operation[Any]
-    terms: _Terms
-    home: Home
+    terms: EffectiveOptions
+    resources: LoopResources
     task: asyncio.Task[Any]
     cancelled_before: int
     number: int = attrs.field(factory=_call_numbers.__next__)
@@ -76,24 +77,24 @@ class _Call:
     deadline: float | None = None
     attempts: list[Attempt] = attrs.field(factory=list)
     sending: bool = False
-    cut_off: bool = False
-    note: str = ""
+    interrupted: bool = False
+    stop_reason: str = ""
 
     @property
     def id(self) -> str:
-        return f"{self.home.process:x}-{self.number:x}"
+        return f"{self.resources.process:x}-{self.number:x}"
 
     @property
-    def repeatable(self) -> bool:
-        return self.operation.repeatable or self.terms.options.idempotent is True
+    def idempotent(self) -> bool:
+        return self.operation.idempotent or self.terms.options.idempotent is True
 
     @property
     def company_id(self) -> int | None:
         operation = self.operation
-        return operation.as_company if operation.as_company is not None else operation.company_id
+        return operation.company_header if operation.company_header is not None else operation.company_id
 
     @property
-    def lost(self) -> str | None:
+    def unknown_failure(self) -> str | None:
         """How the outcome of an attempt that may have been acted on got lost, if one did."""
         if not self.attempts:
             return None
@@ -110,10 +111,10 @@ class Engine:
     def __init__(self, settings: Settings, observer: Observer) -> None:
         self.settings = settings
         self._observer = observer
-        self._homes = Homes(settings)
+        self._binding = LoopBinding(settings)
         self._under_way: set[_Call] = set()
         self._options = call_options(None)
-        self._terms = self._come_to(self._options)
+        self._terms = self._resolve(self._options)
         self._prefix = urlsplit(settings.base_url).path
         self._common: tuple[Mapping[str, str], Mapping[str, str]] | None = None
         self._account: str | None = None
@@ -127,53 +128,53 @@ class Engine:
     @property
     def in_use(self) -> bool:
         """Whether there are connections to close."""
-        return self._homes.in_use
+        return self._binding.in_use
 
-    async def run(self, operation: Operation[T], options: CallOptions) -> Reply[T]:
+    async def run(self, operation: Operation[T], options: CallOptions) -> Result[T]:
         """Run one operation.
 
         Raises:
             CallError: it failed; see `woodpecker_async.errors` for the kinds.
             SessionClosedError: the session has been closed.
         """
-        home = self._at_home() or await self._homes.move_in()
-        call = self._prepare(operation, options, home)
+        resources = self._current_resources() or await self._binding.bind()
+        call = self._prepare(operation, options, resources)
         self._under_way.add(call)
         try:
-            verdict = await self._attempt(call)
-            if not verdict.ok and self._may_repeat(call, verdict):
-                verdict = await self._repeat(call, verdict)
+            result = await self._attempt(call)
+            if not result.ok and self._should_retry(call, result):
+                result = await self._repeat(call, result)
         except asyncio.CancelledError:
-            if call.cut_off and call.task.uncancel() <= call.cancelled_before:
-                raise self._cut_off(call) from None  # by `aclose`, and by nobody else
+            if call.interrupted and call.task.uncancel() <= call.cancelled_before:
+                raise self._interrupted(call) from None  # by `aclose`, and by nobody else
             raise
         finally:
             self._under_way.discard(call)
-        if not verdict.ok:
-            raise self._failure(call, verdict)
-        return self._reply(call, verdict)
+        if not result.ok:
+            raise self._failure(call, result)
+        return self._reply(call, result)
 
     def policy(self, options: CallOptions) -> RetryPolicy:
         """The retry policy that these options and the session's come to."""
-        merged = options.over(self.settings.options)
+        merged = options.merged_over(self.settings.options)
         retry = merged.retry or self.settings.retry
         return retry if merged.deadline is None else attrs.evolve(retry, deadline=merged.deadline)
 
-    def _prepare(self, operation: Operation[Any], options: CallOptions, home: Home) -> _Call:
+    def _prepare(self, operation: Operation[Any], options: CallOptions, resources: LoopResources) -> _Call:
         task = asyncio.current_task()
         assert task is not None
         body = None if operation.body is None else codec.encode(operation.body)
-        terms = self._terms_of(options)
-        return _Call(operation, terms, home, task, task.cancelling(), body=body, deadline=operation.deadline)
+        terms = self._effective(options)
+        return _Call(operation, terms, resources, task, task.cancelling(), body=body, deadline=operation.deadline)
 
-    def _terms_of(self, options: CallOptions) -> _Terms:
+    def _effective(self, options: CallOptions) -> EffectiveOptions:
         if options is not self._options:  # most calls come with the same ones as the call before
-            self._options, self._terms = options, self._come_to(options)
+            self._options, self._terms = options, self._resolve(options)
         return self._terms
 
-    def _come_to(self, options: CallOptions) -> _Terms:
-        merged = options.over(self.settings.options)
-        return _Terms(
+    def _resolve(self, options: CallOptions) -> EffectiveOptions:
+        merged = options.merged_over(self.settings.options)
+        return EffectiveOptions(
             options=merged,
             retry=self.policy(options),
             attempt_timeout=merged.attempt_timeout or self.settings.timeouts.attempt,
@@ -182,23 +183,23 @@ class Engine:
 
     # One attempt ------------------------------------------------------------------------------------------
 
-    async def _attempt(self, call: _Call, waited: float = 0.0) -> Verdict:
+    async def _attempt(self, call: _Call, waited: float = 0.0) -> AttemptResult:
         listening = self._observer.listening
         key = await self._key()
-        with call.home.lanes_of(key).permit(call.company_id, self.settings.limits) as permit:
+        with call.resources.lanes_of(key).permit(call.company_id, self.settings.limits) as permit:
             if not permit.acquire_now():
                 await self._take_turn(call, permit)
             permit.sent = self._begin(call)
             number = len(call.attempts) + 1
             if listening:
                 self._tell(call, "start", number, wait=waited)
-            verdict = await self._send(call, permit, key)
-            permit.outcome, permit.latency = _outcome(verdict), verdict.elapsed
-        failure = "" if verdict.ok else verdict.kind
-        call.attempts.append(Attempt(number, verdict.status, failure, waited, verdict.elapsed))
-        if listening or verdict.kind == "refused":
-            self._tell(call, "end", number, verdict=verdict)
-        return verdict
+            result = await self._send(call, permit, key)
+            permit.outcome, permit.latency = _outcome(result), result.elapsed
+        failure = "" if result.ok else result.kind
+        call.attempts.append(Attempt(number, result.status, failure, waited, result.elapsed))
+        if listening or result.kind == "refused":
+            self._tell(call, "end", number, result=result)
+        return result
 
     async def _take_turn(self, call: _Call, permit: Permit) -> None:
         """Wait for a place in the lane, as long as the deadline and `Timeouts.lane` allow."""
@@ -233,7 +234,7 @@ class Engine:
         reason = trouble or "other calls of this key are in flight, or were given up and are still at the server"
         return LaneTimeoutError(f"no turn in the lane within {longest:g} s: {reason}", **self._context(call))
 
-    async def _send(self, call: _Call, permit: Permit, key: Secret) -> Verdict:
+    async def _send(self, call: _Call, permit: Permit, key: Secret) -> AttemptResult:
         """Send one request and judge the outcome."""
         clock = self.settings.clock
         assert call.deadline is not None
@@ -242,18 +243,20 @@ class Engine:
         call.sending = True
         permit.operation = call.operation.template
         request_sent()
-        outcome = await call.home.transport.send(request, timeout, permit.abandon)
+        outcome = await call.resources.transport.send(request, timeout, permit.abandon)
         call.sending = False
-        verdict = protocol.judge(
+        result = protocol.classify(
             call.operation,
             outcome,
             key=key,
             now=clock.utcnow,
-            maybe_done_before=call.lost is not None,
+            maybe_done_before=call.unknown_failure is not None,
         )
-        if (tell := call.operation.on_wire) and not (verdict.ok or verdict.kind in _UNKNOWN_KINDS or call.lost):
+        if (tell := call.operation.on_wire) and not (
+            result.ok or result.kind in _UNKNOWN_KINDS or call.unknown_failure
+        ):
             tell(False)
-        return verdict
+        return result
 
     def _request(self, call: _Call, key: Secret) -> protocol.Request:
         extra = call.terms.options.headers
@@ -270,12 +273,12 @@ class Engine:
 
     async def _key(self) -> Secret:
         source = self.settings.key
-        return source if isinstance(source, Secret) else await asked(source)
+        return source if isinstance(source, Secret) else await fetch_key(source)
 
     async def lanes(self) -> Lanes:
         """What all sessions with this key share on the running loop."""
-        home = self._at_home() or await self._homes.move_in()
-        return home.lanes_of(await self._key())
+        resources = self._current_resources() or await self._binding.bind()
+        return resources.lanes_of(await self._key())
 
     async def account(self) -> str:
         """The name of the account, the same for all sessions with this key.
@@ -290,105 +293,107 @@ class Engine:
 
     # Repeating --------------------------------------------------------------------------------------------
 
-    def _may_repeat(self, call: _Call, verdict: Verdict) -> bool:
-        return not self._closed and may_repeat(
-            verdict, repeatable=call.repeatable, transient=self.settings.dialect.transient
+    def _should_retry(self, call: _Call, result: AttemptResult) -> bool:
+        return not self._closed and should_retry(
+            result, idempotent=call.idempotent, transient=self.settings.dialect.transient
         )
 
-    async def _repeat(self, call: _Call, first: Verdict) -> Verdict:
+    async def _repeat(self, call: _Call, first: AttemptResult) -> AttemptResult:
         assert call.deadline is not None
-        repeats = Repeats(
+        repeats = RetryState(
             policy=call.terms.retry,
             clock=self.settings.clock,
             deadline=call.deadline,
-            repeatable=call.repeatable,
+            idempotent=call.idempotent,
             transient=self.settings.dialect.transient,
         )
         last = first
 
-        async def again(waited: float) -> Verdict:
+        async def again(waited: float) -> AttemptResult:
             nonlocal last
             last = await self._attempt(call, waited)
             return last
 
-        def before_wait(verdict: Verdict, wait: float) -> None:
-            self._tell(call, "retry", len(call.attempts), verdict=verdict, wait=wait)
+        def before_wait(result: AttemptResult, wait: float) -> None:
+            self._tell(call, "retry", len(call.attempts), result=result, wait=wait)
 
         try:
-            verdict = await repeats.after(first, again, before_wait)
+            result = await repeats.after(first, again, before_wait)
         except LaneTimeoutError:
-            call.note = "the deadline passed while waiting for another turn"
+            call.stop_reason = "the deadline passed while waiting for another turn"
             return last
         except SharedLaneError as error:
-            call.note = str(error.args[0])
+            call.stop_reason = str(error.args[0])
             return last
-        call.note = repeats.note
-        return verdict
+        call.stop_reason = repeats.stop_reason
+        return result
 
     # The end ----------------------------------------------------------------------------------------------
 
-    def _cut_off(self, call: _Call) -> Exception:
+    def _interrupted(self, call: _Call) -> Exception:
         """What a call that `aclose` interrupted ends in."""
-        if call.operation.is_write and (call.sending or call.lost):
+        if call.operation.is_write and (call.sending or call.unknown_failure):
             return OutcomeUnknownError(
-                "it is not known whether this happened: the session was closed while it was under way",
+                "it is not known whether this happened: the session was closed while it was in flight",
                 kind="closed",
                 **self._context(call),
             )
         return self._closed_error()
 
-    def _failure(self, call: _Call, verdict: Verdict) -> Exception:
+    def _failure(self, call: _Call, result: AttemptResult) -> Exception:
         """What a call that failed for good ends in."""
-        answered = verdict.kind in ("client", "redirect")  # then the server has spoken, whatever came before
-        cut = verdict.kind == "timeout" and call.deadline is not None and self.settings.clock.now() >= call.deadline
-        if call.operation.is_write and call.lost and not answered:
-            kind = "closed" if self._closed else "deadline" if cut else _UNKNOWN_KINDS[call.lost]
-            return self._error(call, verdict, write_kind=kind)
-        if self._closed and verdict.status is None:
+        answered = result.kind in ("client", "redirect")  # then the server has spoken, whatever came before
+        deadline_hit = (
+            result.kind == "timeout" and call.deadline is not None and self.settings.clock.now() >= call.deadline
+        )
+        if call.operation.is_write and call.unknown_failure and not answered:
+            kind = "closed" if self._closed else "deadline" if deadline_hit else _UNKNOWN_KINDS[call.unknown_failure]
+            return self._error(call, result, write_kind=kind)
+        if self._closed and result.status is None:
             return self._closed_error()
-        if cut:
+        if deadline_hit:
             return DeadlineExceededError(
-                f"no answer within the deadline of {call.terms.retry.deadline:g} s", **self._context(call, verdict)
+                f"no answer within the deadline of {call.terms.retry.deadline:g} s", **self._context(call, result)
             )
-        return self._error(call, verdict)
+        return self._error(call, result)
 
-    def _error(self, call: _Call, verdict: Verdict, write_kind: str | None = None) -> CallError:
-        context, hints = self._context(call, verdict), self.settings.dialect.hints
-        return protocol.error_for(verdict, context, hints=hints, note=call.note, write_kind=write_kind)
+    def _error(self, call: _Call, result: AttemptResult, write_kind: str | None = None) -> CallError:
+        context, hints = self._context(call, result), self.settings.dialect.hints
+        return error_for(result, context, hints=hints, note=call.stop_reason, write_kind=write_kind)
 
-    def _reply(self, call: _Call, verdict: Verdict) -> Reply[Any]:
+    def _reply(self, call: _Call, result: AttemptResult) -> Result[Any]:
         operation, options = call.operation, call.terms.options
         value = None
-        if operation.answer is not None and verdict.unreadable:
-            value = codec.Undecodable((f"$: {verdict.unreadable}",))
-        elif operation.answer is not None:
+        if operation.response_type is not None and result.unreadable:
+            value = codec.Undecodable((f"$: {result.unreadable}",))
+        elif operation.response_type is not None:
             decode: Any = codec.decode
             if options.strict or options.skip_bad_items:
                 decode = partial(decode, strict=options.strict is True, skip_bad_items=options.skip_bad_items is True)
-            value = look_at(verdict.body, decode, operation.answer)
+            value = look_at(result.body, decode, operation.response_type)
         if isinstance(value, codec.Undecodable):
             shown = ", ".join(value.paths[:5]) + (", ..." if len(value.paths) > 5 else "")
             raise ResponseDecodeError(
-                f"the server said {verdict.status}, but its body is not what the API's documents promise: {shown}",
+                f"the server said {result.status}, but its body is not what the API's documents promise: {shown}",
                 paths=value.paths,
-                status=verdict.status,
-                **self._context(call, verdict),
+                status=result.status,
+                **self._context(call, result),
             )
-        return Reply(
+        return Result(
             value=value,
-            raw=look_at(verdict.body, _raw) if options.keep_raw else None,
+            raw=look_at(result.body, _raw) if options.keep_raw else None,
             attempts=len(call.attempts),
-            request_id=verdict.request_id,
-            headers=verdict.headers,
+            request_id=result.request_id,
+            headers=result.headers,
         )
 
-    def _context(self, call: _Call, verdict: Verdict | None = None) -> dict[str, Any]:
+    def _context(self, call: _Call, result: AttemptResult | None = None) -> dict[str, Any]:
         return {
             "method": call.operation.method,
             "path": call.operation.path,
             "company_id": call.company_id,
             "call_id": call.id,
-            "request_id": verdict.request_id if verdict else None,
+            "request_id": result.request_id if result else None,
             "attempts": call.attempts,
         }
 
@@ -398,7 +403,7 @@ class Engine:
         kind: Any,
         number: int,
         *,
-        verdict: Verdict | None = None,
+        result: AttemptResult | None = None,
         wait: float | None = None,
     ) -> None:
         self._observer.tell(
@@ -409,47 +414,47 @@ class Engine:
                 path=call.operation.template,
                 company_id=call.company_id,
                 attempt=number,
-                status=verdict.status if verdict else None,
-                failure=verdict.kind if verdict and not verdict.ok else None,
-                milliseconds=verdict.elapsed * 1000 if verdict and kind == "end" else None,
+                status=result.status if result else None,
+                failure=result.kind if result and not result.ok else None,
+                milliseconds=result.elapsed * 1000 if result and kind == "end" else None,
                 wait=wait,
-                request_id=verdict.request_id if verdict else None,
+                request_id=result.request_id if result else None,
             )
         )
 
     # Closing ----------------------------------------------------------------------------------------------
 
-    def _at_home(self) -> Home | None:
+    def _current_resources(self) -> LoopResources | None:
         if self._closed:
             raise self._closed_error()
-        return self._homes.here()
+        return self._binding.current()
 
     async def aclose(self) -> None:
-        """Close: calls under way end with an error, later ones are refused. May be called again."""
+        """Close: calls in flight end with an error, later ones are refused. May be called again."""
         self._closed = True
         for call in tuple(self._under_way):
-            if not call.cut_off:
-                call.cut_off = call.task.cancel()
-        await self._homes.aclose()
+            if not call.interrupted:
+                call.interrupted = call.task.cancel()
+        await self._binding.aclose()
 
     @staticmethod
     def _closed_error() -> SessionClosedError:
         return SessionClosedError("the session has been closed: make a new one")
 
 
-def _outcome(verdict: Verdict) -> Outcome:
+def _outcome(result: AttemptResult) -> Outcome:
     """What became of a request, as far as the server's queue is concerned."""
-    if verdict.ok:
+    if result.ok:
         return "success"
-    match verdict.kind:
+    match result.kind:
         case "refused":
             return "refused"
         case "timeout":
             return "abandoned"
-        case "lost" if not verdict.stale:
+        case "lost" if not result.stale:
             return "cut"
-        case _ if verdict.status == 504:  # a gateway has given up; the server behind it may not have
+        case _ if result.status == 504:  # a gateway has given up; the server behind it may not have
             return "cut"
-        case _ if verdict.settled or 400 <= (verdict.status or 0) < 500:
+        case _ if result.settled or 400 <= (result.status or 0) < 500:
             return "answered"
     return "unsent"

@@ -149,7 +149,7 @@ _JSON_NAMES: dict[type, str] = {
     bool: "a boolean",
     int: "an integer",
     float: "a number",
-    str: "a text",
+    str: "a string",
     list: "an array",
     dict: "an object",
 }
@@ -204,7 +204,7 @@ def _structure_float(value: Any, _: Any) -> float:
 
 def _structure_secret(value: Any, _: Any) -> Secret:
     if type(value) is not str or not value:
-        raise _WrongTypeError("a text that is not empty", value)
+        raise _WrongTypeError("a string that is not empty", value)
     return Secret(value)
 
 
@@ -296,7 +296,7 @@ def _single_hook(converter: cattrs.Converter) -> None:
 def _converter(*, forbid_unknown: bool) -> cattrs.Converter:
     converter = cattrs.Converter()
     # Simple types first: classes built later pick these up.
-    for kind, name in ((str, "a text"), (int, "an integer"), (bool, "a boolean")):
+    for kind, name in ((str, "a string"), (int, "an integer"), (bool, "a boolean")):
         converter.register_structure_hook(kind, _exactly(kind, name))
         converter.register_structure_hook_func(partial(operator.eq, kind | None), _exactly_or_null(kind, name))
     converter.register_structure_hook(float, _structure_float)

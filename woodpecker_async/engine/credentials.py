@@ -13,7 +13,7 @@ KeyFunction = Callable[[], str | Secret | Awaitable[str | Secret]]
 KeySource = Secret | Callable[[], KeyFunction]
 
 
-async def asked(source: Callable[[], KeyFunction]) -> Secret:
+async def fetch_key(source: Callable[[], KeyFunction]) -> Secret:
     """The key that a function of the user's returns, now.
 
     Raises:
@@ -22,21 +22,21 @@ async def asked(source: Callable[[], KeyFunction]) -> Secret:
     key = _returned(source()())
     if inspect.isawaitable(key):
         key = _secret(await key)
-    return usable_key(key)
+    return validate_key(key)
 
 
 def _returned(key: object) -> Any:
     return key if inspect.isawaitable(key) else _secret(key)
 
 
-class NotAKey:
+class InvalidKey:
     """What was given in place of a key."""
 
     def __init__(self, problem: str) -> None:
         self.problem = problem
 
 
-def wrapped(key: object) -> Any:
+def to_secret(key: object) -> Any:
     """The key as a `Secret`, or the function that returns it, hidden.
 
     It never raises, so that no frame of a traceback holds the plain text.
@@ -46,21 +46,21 @@ def wrapped(key: object) -> Any:
     return _secret(key)
 
 
-def _secret(key: object) -> Secret | NotAKey:
+def _secret(key: object) -> Secret | InvalidKey:
     if isinstance(key, Secret):
         return key
     if not isinstance(key, str):
-        return NotAKey(f"must be a str or a Secret, not {type(key).__name__}")
-    return Secret(key) if key else NotAKey("is empty")
+        return InvalidKey(f"must be a str or a Secret, not {type(key).__name__}")
+    return Secret(key) if key else InvalidKey("is empty")
 
 
-def usable_key(key: Secret | NotAKey) -> Secret:
+def validate_key(key: Secret | InvalidKey) -> Secret:
     """The key, if it can be a header's value.
 
     Raises:
         ConfigError: it cannot; the message does not show it.
     """
-    if problem := key.problem if isinstance(key, NotAKey) else _unsendable(key):
+    if problem := key.problem if isinstance(key, InvalidKey) else _unsendable(key):
         raise ConfigError(f"the API key {problem}")
     assert isinstance(key, Secret)
     return key
@@ -71,5 +71,5 @@ def _unsendable(key: Secret) -> str:
     if "\r" in text or "\n" in text:
         return "has a line break in it: was it read from a file with its last line's end? strip() it"
     if not text.isascii() or not text.isprintable() or " " in text:
-        return "has a blank, a control character or a character outside ASCII in it"
+        return "has whitespace, a control character or a character outside ASCII in it"
     return ""

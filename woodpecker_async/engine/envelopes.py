@@ -16,7 +16,7 @@ _LONGEST_DETAIL: Final = 300
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)
-class Said:
+class ErrorBody:
     """What an error body says, whichever of the API's envelopes it came in."""
 
     title: str = ""
@@ -27,12 +27,12 @@ class Said:
     is_api: bool = False
 
 
-def read_error(body: bytes, quote: Callable[[str], str]) -> Said:
+def parse_error(body: bytes, quote: Callable[[str], str]) -> ErrorBody:
     """Read an error body: v2 problem, v2 coded object, v1 envelope, Feldera, or none of them.
 
     Args:
         body: what came.
-        quote: makes a text of the server's fit for an error.
+        quote: makes text from the server fit for an error.
     """
 
     def text(value: object) -> str:
@@ -41,15 +41,15 @@ def read_error(body: bytes, quote: Callable[[str], str]) -> Said:
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):
-        return Said()
+        return ErrorBody()
     if not isinstance(value, dict):
-        return Said()
+        return ErrorBody()
     inner = value.get("status")
     if isinstance(inner, dict):
-        return Said(code=text(inner.get("code")) or None, detail=text(inner.get("msg")), is_api=True)
+        return ErrorBody(code=text(inner.get("code")) or None, detail=text(inner.get("msg")), is_api=True)
     code = text(value.get("error_code")) or text(value.get("code")) or None
     title, detail = text(value.get("title")), text(value.get("detail")) or text(value.get("message"))
-    return Said(
+    return ErrorBody(
         title=title,
         detail=detail,
         code=code,

@@ -4,10 +4,10 @@ The server works on one request at a time per account, queues six and answers 42
 of one event loop that use the same key at the same base URL share one `Lanes`, because the limit counts for
 the account and not for the session; where their limits differ, the smaller holds.
 
-A lane is a `Gate` (who goes next) whose limit is a window (how many may go; see `window`, where the limit is
-found). All lanes together pass a second gate, `total`. A place is held from sending to the end of the answer,
-and never while user code runs or a repeat is waited for. It is held by a `Permit`, the one door of a lane: a
-context manager that is told the outcome. A request that was given up after it was sent still takes one of the
+A lane is a `PrioritySemaphore` (who goes next) whose limit is a window (how many may go; see `window`, where
+the limit is found). All lanes together pass a second one, `total`. A place is held from sending to the end of
+the answer, and never while user code runs or a repeat is waited for. It is held by a `Permit`, the one door of
+a lane: a context manager that is told the outcome. A request that was given up after it was sent still takes one of the
 server's places, see `backlog`. Where other processes use the account too, a third turn is taken, for one of the
 places that all of them share (see `shared`).
 """
@@ -22,7 +22,7 @@ from typing import Final, Literal, Self
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from woodpecker_async.engine.backlog import AbandonedRequest, Backlog, LateAnswer, held_for
-from woodpecker_async.engine.gate import Gate
+from woodpecker_async.engine.semaphore import PrioritySemaphore
 from woodpecker_async.engine.shared import Backend, SharedBy, Slots, SlotsUnavailableError, backend
 from woodpecker_async.engine.window import AdaptiveWindow, RefusalWindow
 from woodpecker_async.errors import ConfigError
@@ -80,12 +80,12 @@ class Permit:
     def acquire_now(self) -> bool:
         """Take the place, if that needs no waiting."""
         lane = self._lane
-        if (lane.slots is not None and lane.asks(self._shares)) or not lane.gate.enter_now():
+        if (lane.slots is not None and lane.asks(self._shares)) or not lane.gate.try_acquire():
             return False
-        if lane.total.enter_now():
+        if lane.total.try_acquire():
             self._held = True
             return True
-        lane.gate.leave()
+        lane.gate.release()
         return False
 
     async def acquire(self, priority: Priority, *, again: bool = False) -> None:
@@ -96,17 +96,17 @@ class Permit:
             ConfigError: what they are kept in refuses us.
         """
         lane = self._lane
-        await lane.gate.enter(priority, again=again)
+        await lane.gate.acquire(priority, front=again)
         try:
-            await lane.total.enter(priority, again=again)
+            await lane.total.acquire(priority, front=again)
             try:
                 if lane.asks(self._shares):
                     self.slots = await lane.take_slot(self._shares)
             except BaseException:
-                lane.total.leave()
+                lane.total.release()
                 raise
         except BaseException:
-            lane.gate.leave()
+            lane.gate.release()
             raise
         self._held = True
 
@@ -138,7 +138,7 @@ class Lane:
     def __init__(self, lanes: "Lanes", key: int | None, window: AdaptiveWindow) -> None:
         self.key = key
         self.window = window
-        self.gate = Gate(window.size)
+        self.gate = PrioritySemaphore(window.size)
         self.total = lanes.total
         self.slots: Slots | None = None
         self._lanes = lanes
@@ -193,8 +193,8 @@ class Lane:
         self.forget_if_idle()
 
     def _changed(self) -> None:
-        self._adjust(self.gate.inside)
-        self.gate.widened()
+        self._adjust(self.gate.in_use)
+        self.gate.wake_waiters()
 
     def _sweep(self) -> None:
         """Forget what event loops that have ended left behind too long ago."""
@@ -284,15 +284,15 @@ class Lane:
             permit.connection.close()
         if _LEFT_BEHIND and outcome in ("success", "answered") and (backlog := self.backlog) is not None:
             backlog.answered(permit.sent)
-        self._adjust(self.gate.inside - 1)
-        self.total.leave()
-        self.gate.leave()
+        self._adjust(self.gate.in_use - 1)
+        self.total.release()
+        self.gate.release()
         if slots is not None:
             self._count_down(slots)
             slots.give_back(rest)
 
     def _learn(self, permit: Permit) -> None:
-        inside, latency = self.gate.inside, permit.latency
+        inside, latency = self.gate.in_use, permit.latency
         now = permit.sent + latency
         if self.key is not None and inside == 1 and not self.gate.waiting and self.backlog is None:
             pass  # the lane ends here, and what it would learn with it
@@ -371,7 +371,7 @@ class Lanes:
         self._members: WeakKeyDictionary[object, Limits] = WeakKeyDictionary()
         self._by_company: dict[int | None, Lane] = {}
         self.refusals = RefusalWindow(self.limits.total)
-        self.total = Gate(self.refusals.size)
+        self.total = PrioritySemaphore(self.refusals.size)
 
     def join(self, member: object, limits: Limits) -> None:
         """A session comes, and with it its limits.
@@ -459,7 +459,7 @@ class Lanes:
         )
         self.refusals.bound(self.limits.total)
         self.total.limit = self.refusals.size
-        self.total.widened()
+        self.total.wake_waiters()
         for lane in self._by_company.values():
             lane.bound(self._ceiling)
 

@@ -64,7 +64,7 @@ def query(params: object) -> Mapping[str, QueryValue]:
     return params
 
 
-def foreign_path(path: str) -> str:
+def validate_user_path(path: str) -> str:
     """A path that a user wrote, quoted segment by segment.
 
     Raises:
@@ -114,13 +114,13 @@ class Operation(Generic[T]):
         method: the HTTP method.
         path: the path below the base URL, quoted.
         template: the path with its placeholders: the name of the operation in logs and statistics.
-        answer: the type the body of a success decodes to; `None` where there is no body to read.
+        response_type: the type the body of a success decodes to; `None` where there is no body to read.
         account: whose account it acts on: a company's id, or `OWN` for the key's own. `None` for `/agency` paths,
             and for them only.
         params: the query; `None` values are left out.
         body: the request model, or JSON values for a raw request.
         company_id: the company this is about; only for errors, logs and lanes.
-        repeatable: whether repeating it is harmless by nature (reads, deletions).
+        idempotent: whether repeating it is harmless by nature (reads, deletions).
         deadline: the moment, by the clock, at which the call is over, waiting in the lane included; without it
             the options say for how long, from the first attempt on.
         on_wire: told `True` when the server may act on a request from now on (writes only), and `False` when
@@ -136,12 +136,12 @@ class Operation(Generic[T]):
     method: str
     path: str
     template: str
-    answer: type[T] | ListBody[Any] | None
+    response_type: type[T] | ListBody[Any] | None
     account: AccountId | None = None
     params: Mapping[str, QueryValue] = attrs.field(factory=dict)
     body: Any = None
     company_id: int | None = None
-    repeatable: bool = False
+    idempotent: bool = False
     deadline: float | None = None
     on_wire: Callable[[bool], None] | None = None
     before_send: Callable[[], object] | None = None
@@ -159,12 +159,12 @@ class Operation(Generic[T]):
         cls,
         method: str,
         template: str,
-        answer: type[T] | ListBody[Any] | None,
+        response_type: type[T] | ListBody[Any] | None,
         *,
         account: AccountId | None,
         params: Mapping[str, QueryValue] | None = None,
         body: Any = None,
-        repeatable: bool | None = None,
+        idempotent: bool | None = None,
         about: int | None = None,
         segments: Mapping[str, int | str] = MappingProxyType({}),
     ) -> "Operation[T]":
@@ -173,11 +173,11 @@ class Operation(Generic[T]):
         Args:
             method: the HTTP method.
             template: the path, with a placeholder for each of the `segments`.
-            answer: see the attributes.
+            response_type: see the attributes.
             account: see the attributes; ignored for `/agency` paths, so that a resource need not ask which it has.
             params: see the attributes.
             body: see the attributes.
-            repeatable: see the attributes; by default reads are.
+            idempotent: see the attributes; by default reads are.
             about: the company, where it is neither the account nor the segment `company_id`.
             segments: what to fill the placeholders with, by name.
         """
@@ -187,16 +187,16 @@ class Operation(Generic[T]):
             method=method,
             path=path,
             template=template,
-            answer=answer,
+            response_type=response_type,
             account=account if is_account_level(template) else None,
             params=params or {},
             body=body,
             company_id=company_id if isinstance(company_id, int) else None,
-            repeatable=method == "GET" if repeatable is None else repeatable,
+            idempotent=method == "GET" if idempotent is None else idempotent,
         )
 
     @property
-    def as_company(self) -> int | None:
+    def company_header(self) -> int | None:
         """The company to put into `x-company-id`."""
         return self.account if isinstance(self.account, int) else None
 
@@ -219,17 +219,17 @@ def raw_request(
     """
     if not isinstance(method, str) or method.upper() not in _METHODS:
         raise ConfigError(f"method must be one of {', '.join(sorted(_METHODS))}, not {method!r}")
-    quoted = foreign_path(path)
+    quoted = validate_user_path(path)
     method = method.upper()
     return Operation(
         method=method,
         path=quoted,
         template=quoted,
-        answer=cast("type[Any]", Any),
+        response_type=cast("type[Any]", Any),
         account=account,
         params=query(params),
         body=body,
-        repeatable=method == "GET",
+        idempotent=method == "GET",
     )
 
 
@@ -239,7 +239,7 @@ NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)
-class Reply(Generic[T_co]):
+class Result(Generic[T_co]):
     """What a call brings back.
 
     Attributes:
@@ -260,6 +260,6 @@ class Reply(Generic[T_co]):
 class Caller(Protocol):
     """All that resources and pages see of the engine."""
 
-    async def run(self, operation: Operation[T], options: CallOptions | None = None) -> Reply[T]:
+    async def run(self, operation: Operation[T], options: CallOptions | None = None) -> Result[T]:
         """Run it: one logical call, with its repeats."""
         ...

@@ -1,4 +1,4 @@
-"""The API's protocol without any I/O: an operation becomes a request, an answer becomes a verdict.
+"""The API's protocol without any I/O: an operation becomes a request, an answer becomes a result.
 
 Two services speak through this module. What differs between them is in their `Dialect`.
 
@@ -18,7 +18,7 @@ import attrs
 
 from woodpecker_async import errors
 from woodpecker_async._redact import quotable
-from woodpecker_async.engine.envelopes import Said, parse_retry_after, read_error, redirect_target
+from woodpecker_async.engine.envelopes import ErrorBody, parse_error, parse_retry_after, redirect_target
 from woodpecker_async.engine.hidden import hidden, look_at
 from woodpecker_async.engine.operation import NO_HEADERS, RESPONSE_HEADERS, Operation
 from woodpecker_async.secret import Secret
@@ -95,7 +95,7 @@ def _hidden_body(body: bytes) -> Callable[[], bytes]:
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)
-class Answer:
+class RawResponse:
     """What came back.
 
     Attributes:
@@ -114,7 +114,7 @@ class Answer:
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)
-class NoAnswer:
+class TransportFailure:
     """Nothing, or nothing whole, came back.
 
     Attributes:
@@ -136,7 +136,7 @@ _NO_BODY: Final = hidden(b"")
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)
-class Verdict:
+class AttemptResult:
     """What an attempt came to.
 
     Attributes:
@@ -211,8 +211,8 @@ def build_request(
         body: JSON.
     """
     headers = common
-    if operation.as_company is not None:
-        headers = {**headers, "x-company-id": str(operation.as_company)}
+    if operation.company_header is not None:
+        headers = {**headers, "x-company-id": str(operation.company_header)}
     if body is not None:
         headers = {**headers, "Content-Type": "application/json"}
     return Request(
@@ -241,14 +241,14 @@ def _query_value(value: str | int | bool) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def judge(
+def classify(
     operation: Operation[Any],
-    outcome: Answer | NoAnswer,
+    outcome: RawResponse | TransportFailure,
     *,
     key: Secret,
     now: Callable[[], datetime],
     maybe_done_before: bool = False,
-) -> Verdict:
+) -> AttemptResult:
     """What the outcome of an attempt means.
 
     Args:
@@ -258,8 +258,8 @@ def judge(
         now: tells the wall clock, for a `Retry-After` that is a date where the answer has no `Date`.
         maybe_done_before: an earlier attempt of the same call may have been acted on.
     """
-    if isinstance(outcome, NoAnswer):
-        return Verdict(
+    if isinstance(outcome, TransportFailure):
+        return AttemptResult(
             kind=outcome.kind,
             error=_NO_ANSWER[outcome.kind],
             detail=outcome.reason,
@@ -272,7 +272,7 @@ def judge(
     if request_id:
         request_id = _quoted_text(request_id, key)[:_LONGEST_LINE]
     if 200 <= status < 300 and not look_at(outcome.body, _hides_error):
-        return Verdict(
+        return AttemptResult(
             kind="ok",
             status=status,
             body=outcome.body,
@@ -284,9 +284,9 @@ def judge(
         )
     if status == 404 and operation.method == "DELETE" and maybe_done_before:
         # The first answer was lost after the deletion happened.
-        return Verdict(kind="ok", status=status, request_id=request_id, elapsed=outcome.elapsed, settled=True)
-    said = look_at(outcome.body, read_error, partial(_quoted_text, key=key))
-    kind, error = _classify(operation, status, said)
+        return AttemptResult(kind="ok", status=status, request_id=request_id, elapsed=outcome.elapsed, settled=True)
+    said = look_at(outcome.body, parse_error, partial(_quoted_text, key=key))
+    kind, error = _error_class(operation, status, said)
     detail, target = said.detail, ""
     if kind == "redirect":
         target = _quoted_text(redirect_target(headers), key)[:_LONGEST_LINE]
@@ -295,7 +295,7 @@ def judge(
         detail = f"the body cannot be read: {outcome.unreadable}"
     elif not detail and not said.is_api:
         detail = look_at(outcome.body, _describe_foreign_body, headers.get("content-type", ""))
-    return Verdict(
+    return AttemptResult(
         kind=kind,
         status=status,
         error=error,
@@ -362,7 +362,7 @@ def _hides_error(body: bytes) -> bool:
     return isinstance(status, dict) and status.get("status") == "ERROR"
 
 
-def _classify(operation: Operation[Any], status: int, said: Said) -> tuple[Kind, type[errors.ApiError]]:
+def _error_class(operation: Operation[Any], status: int, said: ErrorBody) -> tuple[Kind, type[errors.ApiError]]:
     error: type[errors.ApiError]
     if status >= 500:
         error = errors.ServerError
@@ -389,10 +389,10 @@ def _classify(operation: Operation[Any], status: int, said: Said) -> tuple[Kind,
 def _is_about_company(operation: Operation[Any], detail: str) -> bool:
     if operation.company_id is not None:
         return detail in _NOT_IN_PATH
-    return operation.as_company is not None and detail == _NOT_THE_AGENCYS
+    return operation.company_header is not None and detail == _NOT_THE_AGENCYS
 
 
-def _kind_of_foreign_body(answer: Answer) -> str:
+def _kind_of_foreign_body(answer: RawResponse) -> str:
     # What cannot be read was there all the same.
     return "foreign" if answer.unreadable or look_at(answer.body, bytes.strip) else "empty"
 
@@ -411,61 +411,3 @@ def _quoted_text(text: str, key: Secret) -> str:
 
 
 _LONGEST_LINE: Final = 300
-
-
-def error_for(
-    verdict: Verdict,
-    context: dict[str, Any],
-    *,
-    hints: Mapping[type[errors.CallError], str] = WOODPECKER.hints,
-    note: str = "",
-    write_kind: str | None = None,
-) -> errors.CallError:
-    """The exception a failed call ends in.
-
-    Args:
-        verdict: the last attempt's.
-        context: what every `CallError` says of its call.
-        hints: see `Dialect`.
-        note: why no further attempt was made, if that needs saying.
-        write_kind: for a write that may have been acted on, how its outcome got lost.
-    """
-    message = _message(verdict, hints) + (f"; {note}" if note else "")
-    if write_kind is not None:
-        return errors.OutcomeUnknownError(
-            f"it is not known whether this happened: {message}",
-            kind=write_kind,
-            status=verdict.status,
-            settled=verdict.settled,
-            **context,
-        )
-    if not issubclass(verdict.error, errors.ApiError):
-        return verdict.error(message, **context)
-    assert verdict.status is not None
-    context = context | {
-        "status": verdict.status,
-        "title": verdict.title,
-        "detail": verdict.detail,
-        "code": verdict.code,
-        "details": verdict.details,
-        "retry_after": verdict.retry_after,
-        "timestamp": verdict.timestamp,
-        "body_kind": verdict.body_kind,
-    }
-    if issubclass(verdict.error, errors.UnexpectedRedirectError):
-        context["target"] = verdict.target
-    return verdict.error(message, **context)
-
-
-def _message(verdict: Verdict, hints: Mapping[type[errors.CallError], str]) -> str:
-    if verdict.status is None:
-        return verdict.detail
-    said = ": ".join(part for part in (verdict.title, verdict.detail) if part)
-    message = f"{verdict.status} {said or 'without a body'}"
-    if verdict.code:
-        message += f" ({verdict.code})"
-    if verdict.retry_after is not None:
-        message += f"; the server asks to wait {verdict.retry_after:g} s"
-    if hint := hints.get(verdict.error):
-        message += f" ({hint})"
-    return message

@@ -11,79 +11,79 @@ import attrs
 from tenacity import AsyncRetrying, RetryCallState, retry_if_result
 
 from woodpecker_async.engine.clock import Clock
-from woodpecker_async.engine.protocol import Verdict
+from woodpecker_async.engine.protocol import AttemptResult
 from woodpecker_async.options import RetryPolicy
 
 
-def may_repeat(verdict: Verdict, *, repeatable: bool, transient: frozenset[int]) -> bool:
+def should_retry(result: AttemptResult, *, idempotent: bool, transient: frozenset[int]) -> bool:
     """Whether this failure is one that a repeat can mend without doing anything twice.
 
     Args:
-        verdict: what the attempt came to.
-        repeatable: the operation does no harm when it happens twice.
+        result: what the attempt came to.
+        idempotent: the operation does no harm when it happens twice.
         transient: the statuses of this service that pass.
     """
-    match verdict.kind:
+    match result.kind:
         case "refused":
             return True
         case "not_sent":
-            return not verdict.permanent
+            return not result.permanent
         case "lost" | "timeout":
-            return repeatable
+            return idempotent
         case "server":
             # The legacy API has a code for "something went wrong here" that may come with a 200 or a 400.
-            return repeatable and (verdict.status in transient or (verdict.status or 0) < 500)
+            return idempotent and (result.status in transient or (result.status or 0) < 500)
         case _:
-            return repeatable and verdict.status in transient
+            return idempotent and result.status in transient
 
 
 @attrs.define(eq=False, repr=False)
-class Repeats:
+class RetryState:
     """The repeats of one call.
 
     Attributes:
         policy: how many and how long.
         clock: time and chance.
         deadline: the moment, by the clock, at which the call is over.
-        repeatable: the operation does no harm when it happens twice.
+        idempotent: the operation does no harm when it happens twice.
         transient: the statuses of this service that pass.
         failures: failures so far.
         counted: attempts so far that count against `policy.attempts`.
-        went_stale: a repeat at once has already been spent on a stale connection.
-        note: why no further attempt was made, if that was not for the number of attempts.
+        retried_stale: a repeat at once has already been spent on a stale connection.
+        stop_reason: why no further attempt was made, if that was not for the number of attempts.
     """
 
     policy: RetryPolicy
     clock: Clock
     deadline: float
-    repeatable: bool
+    idempotent: bool
     transient: frozenset[int]
     failures: int = 0
     counted: int = 0
-    went_stale: bool = False
-    note: str = ""
+    retried_stale: bool = False
+    stop_reason: str = ""
 
     async def after(
         self,
-        first: Verdict,
-        again: Callable[[float], Awaitable[Verdict]],
-        before_wait: Callable[[Verdict, float], None],
-    ) -> Verdict:
+        first: AttemptResult,
+        again: Callable[[float], Awaitable[AttemptResult]],
+        before_wait: Callable[[AttemptResult, float], None],
+    ) -> AttemptResult:
         """Repeat after a first failure until an attempt is final.
 
         Args:
-            first: the first attempt's verdict.
+            first: the first attempt's result.
             again: makes another attempt; is told how long was waited for it.
             before_wait: is told of the failure and of the wait that follows.
         """
-        pending: Verdict | None = first
+        pending: AttemptResult | None = first
         waited = 0.0
 
-        async def attempt() -> Verdict:
+        async def attempt() -> AttemptResult:
             nonlocal pending
             if pending is not None:
-                verdict, pending = pending, None
-                return verdict
+                result, pending = pending, None
+                return result
             return await again(waited)
 
         def wait(state: RetryCallState) -> float:
@@ -101,34 +101,36 @@ class Repeats:
         )
         return await retrying(attempt)
 
-    def _wants_repeat(self, verdict: Verdict) -> bool:
-        return may_repeat(verdict, repeatable=self.repeatable, transient=self.transient)
+    def _wants_repeat(self, result: AttemptResult) -> bool:
+        return should_retry(result, idempotent=self.idempotent, transient=self.transient)
 
-    def _wait(self, verdict: Verdict) -> float:
+    def _wait(self, result: AttemptResult) -> float:
         self.failures += 1
         # The server did not process a refused request: no attempt has been used up.
-        if verdict.kind != "refused" or self.policy.attempts == 1:
+        if result.kind != "refused" or self.policy.attempts == 1:
             self.counted += 1
-        if verdict.stale and not self.went_stale:
+        if result.stale and not self.retried_stale:
             # A kept-alive connection that the server had just closed: others are at hand.
-            self.went_stale = True
+            self.retried_stale = True
             return 0.0
-        longest = min(self.policy.longest_wait, self.policy.first_wait * 2.0 ** min(self.failures - 1, 32))
-        return max(self.clock.random() * longest, verdict.retry_after or 0.0)
+        longest = min(self.policy.max_backoff, self.policy.initial_backoff * 2.0 ** min(self.failures - 1, 32))
+        return max(self.clock.random() * longest, result.retry_after or 0.0)
 
-    def _is_over(self, verdict: Verdict, upcoming: float) -> bool:
+    def _is_over(self, result: AttemptResult, upcoming: float) -> bool:
         if self.counted >= self.policy.attempts:
             return True
-        if verdict.retry_after is not None and verdict.retry_after > self.policy.retry_after_cap:
-            self.note = f"that is above retry_after_cap ({self.policy.retry_after_cap:g} s), so no further attempt"
+        if result.retry_after is not None and result.retry_after > self.policy.retry_after_cap:
+            self.stop_reason = (
+                f"that is above retry_after_cap ({self.policy.retry_after_cap:g} s), so no further attempt"
+            )
             return True
         if self.clock.now() + upcoming >= self.deadline:
-            self.note = "the deadline leaves no time for another attempt"
+            self.stop_reason = "the deadline leaves no time for another attempt"
             return True
         return False
 
 
-def _verdict(state: RetryCallState) -> Verdict:
+def _verdict(state: RetryCallState) -> AttemptResult:
     assert state.outcome is not None
-    verdict: Verdict = state.outcome.result()
-    return verdict
+    result: AttemptResult = state.outcome.result()
+    return result

@@ -29,7 +29,7 @@ from woodpecker_async.engine.connections import (
 )
 from woodpecker_async.engine.content_coding import BodyDamagedError, BodyTooLargeError, codings, decode, not_decodable
 from woodpecker_async.engine.hidden import without_frames
-from woodpecker_async.engine.protocol import Answer, NoAnswer, Request
+from woodpecker_async.engine.protocol import RawResponse, Request, TransportFailure
 from woodpecker_async.engine.proxies import environment_proxy
 from woodpecker_async.errors import ConfigError
 
@@ -83,7 +83,7 @@ class Transport:
         parts = URL(origin)
         self._url = partial(URL.build, scheme=parts.scheme, authority=parts.raw_authority)
         if borrowed is None:
-            # The lane bounds what is under way: the pool must never be a second, hidden queue.
+            # The lane bounds what is in flight: the pool must never be a second, hidden queue.
             self._connector: aiohttp.BaseConnector = aiohttp.TCPConnector(limit=0)
         else:
             if borrowed.closed or borrowed.connector is None:
@@ -132,7 +132,7 @@ class Transport:
 
     async def send(
         self, request: Request, timeout: float, unanswered: Callable[[LateConnection | None], None] = _nobody_asks
-    ) -> Answer | NoAnswer:
+    ) -> RawResponse | TransportFailure:
         """Send one request and read its whole answer.
 
         Args:
@@ -154,7 +154,7 @@ class Transport:
 
     async def _exchange(
         self, request: Request, timeout: float, unanswered: Callable[[LateConnection | None], None]
-    ) -> Answer | NoAnswer:
+    ) -> RawResponse | TransportFailure:
         exchange = Exchange(on_wire=request.on_wire)
         current.set(exchange)  # and never reset: a coroutine may be thrown away in another context than it began in
         started = time.monotonic()
@@ -170,7 +170,7 @@ class Transport:
                         raise
                     body, unreadable = b"", _reason(error)  # an error is an error also when its body was cut
             whole = True
-            return Answer(
+            return RawResponse(
                 status=response.status,
                 headers=response.headers,
                 body=body,
@@ -254,12 +254,14 @@ def switch_off_hidden_resend(session: aiohttp.ClientSession) -> None:
 _BROKEN: Final = (aiohttp.ClientPayloadError, BodyDamagedError)
 
 
-def _no_answer(error: Exception, exchange: Exchange, *, timeout: float, elapsed: float) -> NoAnswer:
+def _no_answer(error: Exception, exchange: Exchange, *, timeout: float, elapsed: float) -> TransportFailure:
     if isinstance(error, TimeoutError):
         if exchange.sent:
-            return NoAnswer(kind="timeout", reason=f"no whole answer within {timeout:g} s", elapsed=elapsed)
-        return NoAnswer(kind="not_sent", reason=f"no connection to the server within {elapsed:.3g} s", elapsed=elapsed)
-    return NoAnswer(
+            return TransportFailure(kind="timeout", reason=f"no whole answer within {timeout:g} s", elapsed=elapsed)
+        return TransportFailure(
+            kind="not_sent", reason=f"no connection to the server within {elapsed:.3g} s", elapsed=elapsed
+        )
+    return TransportFailure(
         kind="lost" if exchange.sent else "not_sent",
         reason=_reason(error),
         stale=exchange.reused and not exchange.answered,

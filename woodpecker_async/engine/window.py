@@ -1,4 +1,4 @@
-"""How many requests may be under way: pure controllers, told what happens, asked for `size`.
+"""How many requests may be in flight: pure controllers, told what happens, asked for `size`.
 
 `AdaptiveWindow` looks for the point where the server is always busy and hardly anybody waits. That point is
 one request more than fit into a round trip, and neither the service time nor the round trip is known. But
@@ -16,7 +16,7 @@ for each operation apart, for a long list takes longer than a short one.
 
 Two things bound it. The longest wait must stay clear of `queue_wait`, after which the server drops a request:
 the window never grows to where the latency seen now, scaled up, would come near it. And a refusal halves the
-window, at most once in two of the best latencies, because all that were under way are refused together.
+window, at most once in two of the best latencies, because all that were in flight are refused together.
 
 Where processes share the server, the latency is that of the load of all, and the best latency of each is a
 matter of luck: who never met an idle server believes that less is waiting, and takes more. There the window
@@ -39,7 +39,7 @@ _GROW_BELOW: Final = 1.5
 _SHRINK_ABOVE: Final = 2.5
 # Of `queue_wait`, what the latency may come to.
 _CLEAR: Final = 0.6
-# With more under way than the documented limit, small disturbances of the latency look like several that wait.
+# With more in flight than the documented limit, small disturbances of the latency look like several that wait.
 _NOISE: Final = 1 / 4
 # The first size: a small agency's whole job is over in the time that doubling from one takes, and more than three
 # of the seven places are seldom taken by others.
@@ -69,10 +69,10 @@ class AdaptiveWindow:
     """A window that finds the server's limit by itself.
 
     Attributes:
-        limit: the most that may be under way, as far as the user says.
+        limit: the most that may be in flight, as far as the user says.
         queue_wait: seconds the server keeps a queued request.
-        size: how many may be under way now.
-        floor: fewer than this may only be under way because of a refusal or of `queue_wait`.
+        size: how many may be in flight now.
+        floor: fewer than this may only be in flight because of a refusal or of `queue_wait`.
     """
 
     floor = 1
@@ -93,7 +93,7 @@ class AdaptiveWindow:
 
     @property
     def ceiling(self) -> int:
-        """The most that may be under way, as far as is known."""
+        """The most that may be in flight, as far as is known."""
         return min(self.limit, DOCUMENTED) if self._was_refused else self.limit
 
     def answered(self, operation: str, latency: float, now: float, *, full: bool, crowded: bool = False) -> None:
@@ -172,8 +172,8 @@ class RefusalWindow:
     It bounds all companies' lanes together where each company is said to have a limit of its own.
 
     Attributes:
-        ceiling: the most that may be under way.
-        size: how many may be under way now.
+        ceiling: the most that may be in flight.
+        size: how many may be in flight now.
     """
 
     def __init__(self, ceiling: int) -> None:
@@ -198,6 +198,6 @@ class RefusalWindow:
             self.size = max(1, self.size // 2)
 
     def bound(self, ceiling: int) -> None:
-        """The most that may be under way is another now."""
+        """The most that may be in flight is another now."""
         self.size = ceiling if self.size == self.ceiling else min(self.size, ceiling)
         self.ceiling = ceiling

@@ -1,1 +1,1 @@
-"""Thin typed verbs, by family of the API. A method describes one operation, and no more."""
+"""Thin typed methods, by family of the API. A method describes one operation, and no more."""

@@ -3,6 +3,9 @@
 The current documents no longer mention them; prefer `woodpecker.agency` where it can do the same.
 """
 
+from operator import attrgetter
+
+from woodpecker_async import checks
 from woodpecker_async.errors import KeyOutcomeUnknownError
 from woodpecker_async.models.agency_v1 import (
     V1Company,
@@ -13,7 +16,6 @@ from woodpecker_async.models.agency_v1 import (
 from woodpecker_async.options import CallOptions
 from woodpecker_async.pagination import Pager
 from woodpecker_async.paging_styles import LEGACY_ARRAY
-from woodpecker_async.resources import checks
 from woodpecker_async.resources.base import Resource
 
 
@@ -25,9 +27,7 @@ class AgencyV1(Resource):
 
         Document: "AGENCY/COMPANIES", `GET /v1/agency/companies`.
         """
-        return self._list(
-            "/v1/agency/companies", V1Company, LEGACY_ARRAY, key=lambda company: company.id, options=options
-        )
+        return self._list("/v1/agency/companies", V1Company, LEGACY_ARRAY, key=attrgetter("id"), options=options)
 
     async def create_api_key(
         self, company_id: int, name: str, *, options: CallOptions | None = None

@@ -1,10 +1,12 @@
 """`/v2/agency/companies/{company_id}/api_keys`: the API keys of client companies. Needs an HQ key."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from operator import attrgetter
 from typing import Final
 
 import attrs
 
+from woodpecker_async import checks
 from woodpecker_async.creation_lock import CreationLock
 from woodpecker_async.engine.operation import Operation
 from woodpecker_async.errors import ConfigError, DeadlineExceededError, KeyOutcomeUnknownError, PaginationError
@@ -14,10 +16,9 @@ from woodpecker_async.models.paging import Listing
 from woodpecker_async.options import CallOptions, call_options
 from woodpecker_async.pagination import Pager
 from woodpecker_async.paging_styles import NUMBERED, Position
-from woodpecker_async.resources import checks
 from woodpecker_async.resources.access import Access
 from woodpecker_async.resources.base import CompanyResource, Resource, for_company
-from woodpecker_async.secret import Secret
+from woodpecker_async.secret import Secret, hashes
 
 _API_KEYS: Final = "/v2/agency/companies/{company_id}/api_keys"
 
@@ -42,7 +43,7 @@ class ApiKeys(Resource):
 
         Document: "Get a company's API keys".
         """
-        return self._list(_API_KEYS, ApiKey, key=_key_of, options=options, company_id=checks.company_id(company_id))
+        return self._list(_API_KEYS, ApiKey, keys=_known_by, options=options, company_id=checks.company_id(company_id))
 
     async def create(
         self,
@@ -176,7 +177,7 @@ class ApiKeys(Resource):
         clock, policy = self._access.clock, self._access.policy(options)
 
         def backoff(sent: int) -> float:
-            return clock.random() * min(policy.longest_wait, policy.first_wait * 2.0 ** min(sent - 1, 32))
+            return clock.random() * min(policy.max_backoff, policy.initial_backoff * 2.0 ** min(sent - 1, 32))
 
         return KeyCreation(
             company_id=company_id,
@@ -265,9 +266,9 @@ def _keys_of(access: Access, company_id: int, options: CallOptions, deadline: fl
         operation.deadline = deadline
         return operation
 
-    return Pager(access, page, key=_key_of, options=options)
+    return Pager(access, page, keys=_known_by, options=options)
 
 
-def _key_of(key: ApiKey) -> int:
-    """What a key is known by in a list: cheaper than its fingerprint, and not the secret."""
-    return hash(key.api_key.reveal())
+def _known_by(keys: Iterable[ApiKey]) -> Iterable[int]:
+    """What keys are known by in a list."""
+    return hashes(map(attrgetter("api_key"), keys))

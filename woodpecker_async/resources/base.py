@@ -5,7 +5,7 @@ A method of a resource is one `_call` or one `_list`. A company's view gets it w
 
 import inspect
 import re
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import wraps
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
 
@@ -33,11 +33,11 @@ class Resource:
         self,
         method: str,
         path: str,
-        answer: type[T],
+        response_type: type[T],
         *,
         params: Mapping[str, QueryValue] | None = ...,
         body: Any = ...,
-        repeatable: bool | None = ...,
+        idempotent: bool | None = ...,
         about: int | None = ...,
         options: CallOptions | None = ...,
         **segments: int | str,
@@ -47,11 +47,11 @@ class Resource:
         self,
         method: str,
         path: str,
-        answer: None,
+        response_type: None,
         *,
         params: Mapping[str, QueryValue] | None = ...,
         body: Any = ...,
-        repeatable: bool | None = ...,
+        idempotent: bool | None = ...,
         about: int | None = ...,
         options: CallOptions | None = ...,
         **segments: int | str,
@@ -60,11 +60,11 @@ class Resource:
         self,
         method: str,
         path: str,
-        answer: type[T] | None,
+        response_type: type[T] | None,
         *,
         params: Mapping[str, QueryValue] | None = None,
         body: Any = None,
-        repeatable: bool | None = None,
+        idempotent: bool | None = None,
         about: int | None = None,
         options: CallOptions | None = None,
         **segments: int | str,
@@ -73,11 +73,11 @@ class Resource:
         operation = Operation.of(
             method,
             path,
-            answer,
+            response_type,
             account=self._access.account,
             params=params,
             body=body,
-            repeatable=repeatable,
+            idempotent=idempotent,
             about=about,
             segments=segments,
         )
@@ -89,7 +89,8 @@ class Resource:
         item: type[T],
         style: OneAnswer = NUMBERED,
         *,
-        key: Callable[[T], Hashable],
+        key: Callable[[T], Hashable] | None = None,
+        keys: Callable[[Iterable[T]], Iterable[Hashable]] | None = None,
         method: str = "GET",
         params: Mapping[str, QueryValue] | None = None,
         body: Mapping[str, Any] | None = None,
@@ -103,6 +104,7 @@ class Resource:
             item: the type of an item.
             style: how it turns pages.
             key: what an item is known by, to notice that it comes twice.
+            keys: see `Pager`.
             method: GET, but for lists that are asked for by POST.
             params: the query, without the position of a page.
             body: the JSON body, without the position of a page.
@@ -120,11 +122,11 @@ class Resource:
                 account=account,
                 params=params if style.in_body or not asked else {**params, **asked} if params else asked,
                 body={**(body or {}), **asked} if style.in_body else body,
-                repeatable=True,
+                idempotent=True,
                 segments=segments,
             )
 
-        return Pager(self._access, page, style, key=key, options=options)
+        return Pager(self._access, page, style, key=key, keys=keys, options=options)
 
     @staticmethod
     def _parts(entries: Sequence[T], size: int) -> Iterator["Part[T]"]:

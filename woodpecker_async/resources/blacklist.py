@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from typing import Final
 
+from woodpecker_async import checks
 from woodpecker_async.options import CallOptions
 from woodpecker_async.pagination import Pager
 from woodpecker_async.paging_styles import DOMAINS
-from woodpecker_async.resources import checks
 from woodpecker_async.resources.access import Access
 from woodpecker_async.resources.base import Resource
 
@@ -76,7 +76,7 @@ class AgencyDomains(Resource):
         for part in self._parts(checks.strings(domains, "domains", '["example.com"]'), _MOST):
             with part:
                 await self._call(
-                    method, _DOMAINS, None, body={"domains": part.entries}, repeatable=True, options=options
+                    method, _DOMAINS, None, body={"domains": part.entries}, idempotent=True, options=options
                 )
 
 

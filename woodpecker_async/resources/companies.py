@@ -1,12 +1,13 @@
 """`/v2/agency/companies`: the agency's client companies. Needs an HQ key."""
 
 from collections.abc import Iterable
+from operator import attrgetter
 
+from woodpecker_async import checks
 from woodpecker_async.errors import ConfigError
 from woodpecker_async.models.agency import Company, CreateCompanies, CreatedCompanies, NewCompany
 from woodpecker_async.options import CallOptions
 from woodpecker_async.pagination import Pager
-from woodpecker_async.resources import checks
 from woodpecker_async.resources.base import Resource
 
 
@@ -27,7 +28,7 @@ class Companies(Resource):
         return self._list(
             "/v2/agency/companies",
             Company,
-            key=lambda company: company.id,
+            key=attrgetter("id"),
             params={"active": active},
             options=options,
         )

@@ -1,10 +1,9 @@
 """`/v2/agency/companies/{company_id}/email_accounts`: what a company sends from, as the agency sees it."""
 
-from woodpecker_async import models
+from woodpecker_async import checks, models
 from woodpecker_async.options import CallOptions
 from woodpecker_async.pagination import Pager
 from woodpecker_async.paging_styles import ONE_ANSWER
-from woodpecker_async.resources import checks
 from woodpecker_async.resources.base import CompanyResource, Resource, for_company
 from woodpecker_async.resources.mailboxes import mailbox_key
 

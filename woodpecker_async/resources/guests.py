@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from woodpecker_async import checks
 from woodpecker_async.errors import ConfigError
 from woodpecker_async.models.users import GuestPermission, InvitedGuests, NewGuest
 from woodpecker_async.options import CallOptions
-from woodpecker_async.resources import checks
 from woodpecker_async.resources.base import CompanyResource, Resource, for_company
 
 _MOST: Final = 10

@@ -1,13 +1,14 @@
 """`/v2/inbox`: the messages that came to one account."""
 
 from collections.abc import Iterable
+from operator import attrgetter
 
+from woodpecker_async import checks
 from woodpecker_async.errors import ConfigError
 from woodpecker_async.models.inbox import InboxMessage, InterestLevel, ProspectReplyStatus
 from woodpecker_async.options import CallOptions
 from woodpecker_async.pagination import Pager
 from woodpecker_async.paging_styles import CURSOR
-from woodpecker_async.resources import checks
 from woodpecker_async.resources.base import Resource
 
 
@@ -53,7 +54,7 @@ class Inbox(Resource):
             "/v2/inbox/messages",
             InboxMessage,
             CURSOR,
-            key=lambda message: message.id,
+            key=attrgetter("id"),
             params={
                 "prospect_status": checks.choice_or_none("prospect_status", prospect_status, ProspectReplyStatus),
                 "prospect_interest_level": checks.choice_or_none("interest", interest, InterestLevel),

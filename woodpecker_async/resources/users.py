@@ -1,9 +1,11 @@
 """`/v2/agency/companies/{company_id}/users`: who may look at a company."""
 
+from operator import attrgetter
+
+from woodpecker_async import checks
 from woodpecker_async.models.users import CompanyRole, CompanyUser
 from woodpecker_async.options import CallOptions
 from woodpecker_async.pagination import Pager
-from woodpecker_async.resources import checks
 from woodpecker_async.resources.base import Resource
 
 
@@ -25,7 +27,7 @@ class CompanyUsers(Resource):
         return self._list(
             "/v2/agency/companies/{company_id}/users",
             CompanyUser,
-            key=lambda user: user.id,
+            key=attrgetter("id"),
             params={"role": checks.choice_or_none("role", role, CompanyRole)},
             options=options,
             company_id=checks.company_id(company_id),

@@ -39,7 +39,7 @@ class Sandbox:
     Args:
         companies: how many clients the agency has.
         keys_per_company: how many keys each of them has that the HQ key lists.
-        foreign_keys: how many more keys each of them has that belong to another user.
+        other_users_keys: how many more keys each of them has that belong to another user.
         inactive: how many of the clients, the last ones, are inactive.
         seed: what all names, ids and secrets follow from, and the chance of faults.
         host: the address to listen on.
@@ -69,7 +69,7 @@ class Sandbox:
         *,
         companies: int = 25,
         keys_per_company: int = 3,
-        foreign_keys: int = 0,
+        other_users_keys: int = 0,
         inactive: int = 0,
         seed: int = 0,
         host: str = "127.0.0.1",
@@ -91,7 +91,7 @@ class Sandbox:
         not_negative = {
             "companies": companies,
             "keys_per_company": keys_per_company,
-            "foreign_keys": foreign_keys,
+            "other_users_keys": other_users_keys,
             "inactive": inactive,
             "port": port,
             "service_time": service_time,
@@ -118,7 +118,7 @@ class Sandbox:
                 keys_per_company=keys_per_company,
                 inactive=inactive,
                 seed=seed,
-                foreign_keys=foreign_keys,
+                other_users_keys=other_users_keys,
             )
             if path is not None:
                 statefile.save(state, path)

@@ -21,7 +21,7 @@ _PEOPLE = ("Maja Lindqvist", "Tomasz Wróbel", "Aisha Rahman", "Pedro Salgado", 
 _PROVIDERS = ("Google", "Outlook", "Other")
 
 
-def generate(*, companies: int, keys_per_company: int, inactive: int, seed: int, foreign_keys: int = 0) -> State:
+def generate(*, companies: int, keys_per_company: int, inactive: int, seed: int, other_users_keys: int = 0) -> State:
     """Build the data of a new sandbox.
 
     Args:
@@ -29,7 +29,7 @@ def generate(*, companies: int, keys_per_company: int, inactive: int, seed: int,
         keys_per_company: how many keys of each client its owner can list.
         inactive: how many of the clients, the last ones, are inactive.
         seed: what everything follows from, the secrets included.
-        foreign_keys: how many more keys of each client belong to a colleague and are not listed.
+        other_users_keys: how many more keys of each client belong to a colleague and are not listed.
     """
     user = User(id=7_000 + draw.number(seed, "user") % 1000, name=_PEOPLE[0], email="maja@agency.example")
     colleague = User(id=user.id + 1, name=_PEOPLE[1], email="tomasz@agency.example")
@@ -57,7 +57,7 @@ def generate(*, companies: int, keys_per_company: int, inactive: int, seed: int,
         state.companies[company_id] = company
         for count in range(keys_per_company):
             state.add_key(company_id, _label(seed, company_id, count))
-        for count in range(foreign_keys):
+        for count in range(other_users_keys):
             state.add_key(company_id, f"Not yours {count + 1}", created_by=colleague.id)
     state.version = 0
     return state

@@ -11,14 +11,13 @@ from typing import Any
 
 import attrs
 
-from woodpecker_async import bulk
+from woodpecker_async import bulk, checks
 from woodpecker_async.counting import counting_requests
 from woodpecker_async.errors import ClaimLostError, ConfigError
 from woodpecker_async.models import Company
 from woodpecker_async.options import CallOptions
-from woodpecker_async.pagination import read_settled
-from woodpecker_async.resources import checks
 from woodpecker_async.session import WoodpeckerSession
+from woodpecker_async.settled import read_settled
 from woodpecker_async.workers.ledger import Claims, Ledger
 from woodpecker_async.workers.payload import Job, Payload, Result
 
@@ -42,9 +41,9 @@ class Context:
         claims: which companies other processes work on; without them two processes that ensure a key at the
             same company at the same moment may make two.
         stopping: whether the worker is about to stop; a job then begins no other company, finishes those
-            under way, and gives a result that is not whole.
+            in flight, and gives a result that is not whole.
         settle: seconds, see `ApiKeys.create`.
-        grace: seconds for which a job that is cancelled lets creations under way finish.
+        grace: seconds for which a job that is cancelled lets creations in flight finish.
     """
 
     session: WoodpeckerSession

@@ -11,8 +11,8 @@ from typing import Any, Final, Literal, Self, get_args
 
 import attrs
 
+from woodpecker_async import checks
 from woodpecker_async.errors import ConfigError
-from woodpecker_async.resources import checks
 
 VERSION: Final = 1
 
@@ -72,7 +72,7 @@ class Sweep:
             or not isinstance(self.chunk_size, int)
             or not 1 <= self.chunk_size <= 1000
         ):
-            raise ConfigError(f"chunk_size is a whole number from 1 to 1000, not {self.chunk_size!r}")
+            raise ConfigError(f"chunk_size must be an integer from 1 to 1000, not {self.chunk_size!r}")
         if self.task == "list":
             if self.label is not None or self.sink is not None:
                 raise ConfigError("label and sink are for the task 'ensure'")
@@ -128,7 +128,7 @@ class Job:
         if self.chunk is None:
             return
         if isinstance(self.chunk, bool) or not isinstance(self.chunk, int) or self.chunk < 0:
-            raise ConfigError(f"a chunk's number is a whole number, 0 or more, not {self.chunk!r}")
+            raise ConfigError(f"a chunk's number must be an integer >= 0, not {self.chunk!r}")
         for company in (*self.companies, *self.inactive):
             checks.company_id(company)
         if not self.companies or len(set(self.companies)) < len(self.companies):

@@ -33,25 +33,25 @@ _CLOCK: Final = getattr(time, "CLOCK_BOOTTIME", None)
 
 
 @asynccontextmanager
-async def opened(url: str | Secret) -> "AsyncIterator[Redis]":
+async def connect(url: str | Secret) -> "AsyncIterator[Redis]":
     """A client of the Redis at a URL, which has answered.
 
     Raises:
         ConfigError: it is no URL of a Redis.
         QueueError: it does not answer, or not to us.
     """
-    url = hidden(url)
+    url = as_secret(url)
     check(url)
     redis = _client(url)
     try:
-        await told(redis, redis.info("server"))
+        await translate_errors(redis, redis.info("server"))
         yield redis
     finally:
         await redis.aclose()
         await redis.connection_pool.disconnect()
 
 
-def hidden(url: str | Secret) -> Secret:
+def as_secret(url: str | Secret) -> Secret:
     """A URL, which may hold a password, in a form that no traceback shows."""
     return url if isinstance(url, Secret) else Secret(url or "nothing")
 
@@ -90,13 +90,13 @@ def _keepalive() -> dict[int, int]:
     return {getattr(socket, name): value for name, value in wishes.items() if hasattr(socket, name)}
 
 
-def place(redis: Redis) -> str:
+def address(redis: Redis) -> str:
     """Where it is, in words; without the password."""
     at: dict[str, Any] = redis.connection_pool.connection_kwargs
     return at.get("path") or f"{at.get('host', 'localhost')}:{at.get('port', 6379)}"
 
 
-async def told(redis: Redis, work: Awaitable[T]) -> T:
+async def translate_errors(redis: Redis, work: Awaitable[T]) -> T:
     """Do what needs Redis, and say what it failed at as an error of ours.
 
     Raises:
@@ -107,7 +107,7 @@ async def told(redis: Redis, work: Awaitable[T]) -> T:
     except RedisError as error:
         failure = _words(error)
     # Out here, and without a cause: the frames of what failed hold the password.
-    raise QueueError(f"Redis at {place(redis)}: {failure}")
+    raise QueueError(f"Redis at {address(redis)}: {failure}")
 
 
 def _words(error: RedisError) -> str:

@@ -33,7 +33,7 @@ from woodpecker_async.secret import Secret
 from woodpecker_async.session import WoodpeckerSession
 from woodpecker_async.workers.jobs import Context, perform
 from woodpecker_async.workers.payload import VERSION, Job, Payload
-from woodpecker_async.workers.redis import KEPT, RedisClaims, RedisLedger, hidden, opened, place
+from woodpecker_async.workers.redis import KEPT, RedisClaims, RedisLedger, address, as_secret, connect
 
 QUEUE: Final = "woodpecker"
 
@@ -53,18 +53,18 @@ _ABOUT_THE_KEY: Final = (AuthenticationError, PermissionDeniedError)
 
 
 @attrs.frozen(kw_only=True)
-class Pace:
-    """How soon a job of a worker that died is taken up again: after `silence` + `sweep` + 2 seconds at most.
+class Heartbeat:
+    """How soon a job of a worker that died is taken up again: after `timeout` + `check_every` + 2 seconds at most.
 
     Attributes:
-        beat: seconds between two signs of life of a job.
-        silence: seconds without one after which a job counts as abandoned, whole.
-        sweep: seconds between two looks for abandoned jobs, whole.
+        interval: seconds between two signs of life of a job.
+        timeout: seconds without one after which a job counts as abandoned, whole.
+        check_every: seconds between two looks for abandoned jobs, whole.
     """
 
-    beat: float = 3.0
-    silence: int = 10
-    sweep: int = 5
+    interval: float = 3.0
+    timeout: int = 10
+    check_every: int = 5
 
 
 def _nothing(_: str) -> None:
@@ -81,11 +81,11 @@ async def work(
     grace: float = 8.0,
     stop: asyncio.Event | None = None,
     on_news: Callable[[str], object] = _nothing,
-    pace: Pace = Pace(),
+    heartbeat: Heartbeat = Heartbeat(),
 ) -> None:
     """Do the jobs of a queue until `stop` is set.
 
-    Then no other company is begun, those under way are finished, and what is left of their jobs goes back to
+    Then no other company is begun, those in flight are finished, and what is left of their jobs goes back to
     the queue for another worker; what is not finished after `grace` seconds is cancelled. No key is lost by
     that: it has its label, and the next worker finds it.
 
@@ -96,12 +96,12 @@ async def work(
         queue: its name.
         sinks: by name, where made keys go, see `bulk.ensure_api_keys`. All workers of a queue need the same
             names.
-        concurrency: jobs at a time, 1 to 64; each has as many companies under way as the session's limits
+        concurrency: jobs at a time, 1 to 64; each has as many companies in flight as the session's limits
             let through.
         grace: seconds.
         stop: ends the work.
         on_news: a plain function that is given a line for each thing worth knowing.
-        pace: how soon the jobs of a worker that died are taken up again.
+        heartbeat: how soon the jobs of a worker that died are taken up again.
 
     Raises:
         ConfigError: an argument is not usable, or a file cannot be used as a sink.
@@ -116,20 +116,20 @@ async def work(
                 await work(woodpecker, url, sinks={"vault": "/var/lib/keys.jsonl"})
     """
     if isinstance(concurrency, bool) or not isinstance(concurrency, int) or not 1 <= concurrency <= 64:
-        raise ConfigError(f"concurrency is a whole number from 1 to 64, not {concurrency!r}")
-    redis_url = hidden(redis_url)  # at once: this frame is part of tracebacks
+        raise ConfigError(f"concurrency must be an integer from 1 to 64, not {concurrency!r}")
+    redis_url = as_secret(redis_url)  # at once: this frame is part of tracebacks
     stop = asyncio.Event() if stop is None else stop
     for sink in (sinks or {}).values():
         if (opening := bulk.sinks.opening(bulk.sinks.checked(sink))) is not None:
             await opening()
-    async with opened(redis_url) as redis:
+    async with connect(redis_url) as redis:
         try:  # a key that is refused is said now, not when the first job comes
             await session.agency.companies.list(options=_FIRST_LOOK)
         except CallError as error:
             if fails_everywhere(error):
                 raise
             on_news(f"The server does not answer yet: {type(error).__name__}: {error}")
-        claims = RedisClaims(redis, lasting=pace.silence)
+        claims = RedisClaims(redis, lasting=heartbeat.timeout)
         context = Context(
             session=session,
             sinks=dict(sinks or {}),
@@ -138,14 +138,14 @@ async def work(
             stopping=stop.is_set,
             grace=grace / 5,
         )
-        jobs = _Jobs(context, stop, on_news, pace)
-        worker = _Worker(_Queue(redis, queue, on_news), jobs, concurrency=concurrency, grace=grace, pace=pace)
+        jobs = _Jobs(context, stop, on_news, heartbeat)
+        worker = _Worker(_Queue(redis, queue, on_news), jobs, concurrency=concurrency, grace=grace, heartbeat=heartbeat)
         running = asyncio.create_task(worker.start(), name="woodpecker-worker")
         others = [
             asyncio.create_task(stop.wait(), name="woodpecker-worker-stop"),
-            asyncio.create_task(claims.keep(pace.beat), name="woodpecker-worker-claims"),
+            asyncio.create_task(claims.keep(heartbeat.interval), name="woodpecker-worker-claims"),
         ]
-        on_news(f"Working on queue {queue} of Redis at {place(redis)}.")
+        on_news(f"Working on queue {queue} of Redis at {address(redis)}.")
         try:
             await asyncio.wait({running, *others}, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -171,7 +171,7 @@ class _Queue(RedisQueue):
             job = await super().dequeue(timeout, poll_interval)
         except RedisError as error:
             if not self._gone:
-                self._on_news(f"Redis at {place(self.redis)} is gone ({type(error).__name__}); waiting for it.")
+                self._on_news(f"Redis at {address(self.redis)} is gone ({type(error).__name__}); waiting for it.")
             self._gone = True
             await asyncio.sleep(1)
             return None
@@ -208,13 +208,13 @@ class _Worker(saq.Worker[Any]):
     # The process that runs it decides what signals mean.
     SIGNALS = []  # noqa: RUF012 - that is how SAQ has it
 
-    def __init__(self, queue: _Queue, jobs: "_Jobs", *, concurrency: int, grace: float, pace: Pace) -> None:
+    def __init__(self, queue: _Queue, jobs: "_Jobs", *, concurrency: int, grace: float, heartbeat: Heartbeat) -> None:
         super().__init__(
             queue,
             functions=[(_FUNCTION, jobs.perform)],
             concurrency=concurrency,
             dequeue_timeout=_NEXT_JOB,
-            timers={"schedule": 1, "worker_info": 5, "sweep": pace.sweep, "abort": 1},
+            timers={"schedule": 1, "worker_info": 5, "sweep": heartbeat.check_every, "abort": 1},
             cancellation_hard_deadline_s=grace / 4,
             metadata={"version": VERSION},
         )
@@ -252,13 +252,15 @@ class _Jobs:
         refused: why no job can be done here.
     """
 
-    def __init__(self, context: Context, stop: asyncio.Event, on_news: Callable[[str], object], pace: Pace) -> None:
+    def __init__(
+        self, context: Context, stop: asyncio.Event, on_news: Callable[[str], object], heartbeat: Heartbeat
+    ) -> None:
         self.parked: set[str] = set()
         self.refused: WoodpeckerError | None = None
         self._context = context
         self._stop = stop
         self._on_news = on_news
-        self._pace = pace
+        self._heartbeat = heartbeat
 
     async def perform(self, ctx: dict[str, Any], *, payload: Payload) -> None:
         """Do a job; what came of it is in the ledger."""
@@ -286,7 +288,7 @@ class _Jobs:
 
     async def _beat(self, job: saq.Job) -> None:
         while True:
-            await asyncio.sleep(self._pace.beat)
+            await asyncio.sleep(self._heartbeat.interval)
             with suppress(RedisError):  # the next one may do
                 await job.update()
 
@@ -308,7 +310,7 @@ def _line(key: str, result: Mapping[str, Any]) -> str:
 class State(Enum):
     """What becomes of a job that is not whole."""
 
-    UNDER_WAY = "under way"  # queued or at work
+    UNDER_WAY = "in flight"  # queued or at work
     FAILED = "failed"
     LOST = "lost"  # the queue does not have it (any more)
 
@@ -316,10 +318,10 @@ class State(Enum):
 class Delivery:
     """The sender's side of a queue."""
 
-    def __init__(self, redis: Redis, queue: str = QUEUE, pace: Pace = Pace()) -> None:
+    def __init__(self, redis: Redis, queue: str = QUEUE, heartbeat: Heartbeat = Heartbeat()) -> None:
         self._redis: Any = redis
         self._queue = _Queue(redis, queue)
-        self._pace = pace
+        self._heartbeat = heartbeat
 
     async def put(self, payload: Payload) -> bool:
         """Put a job on the queue; false if it is there, or has only just been withdrawn."""
@@ -328,7 +330,7 @@ class Delivery:
             kwargs={"payload": payload},
             key=Job.from_payload(payload).key,
             timeout=0,  # calls have deadlines of their own, and a worker that dies falls silent
-            heartbeat=self._pace.silence,
+            heartbeat=self._heartbeat.timeout,
             retries=_ATTEMPTS,
             retry_delay=_RETRY_DELAY,
             retry_backoff=_LONGEST_RETRY_DELAY,

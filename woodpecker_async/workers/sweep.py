@@ -15,8 +15,8 @@ from woodpecker_async.errors import ConfigError, QueueError
 from woodpecker_async.secret import Secret
 from woodpecker_async.workers.jobs import chunks, found_keys, gather
 from woodpecker_async.workers.payload import Job, Payload, Result, Sweep
-from woodpecker_async.workers.redis import RedisLedger, hidden, opened, told
-from woodpecker_async.workers.saq import QUEUE, Delivery, Pace, State
+from woodpecker_async.workers.redis import RedisLedger, as_secret, connect, translate_errors
+from woodpecker_async.workers.saq import QUEUE, Delivery, Heartbeat, State
 
 # Seconds between two looks at the ledger, and at the queue, which is the larger one.
 _GLANCE: Final = 0.1
@@ -42,7 +42,7 @@ class Progress:
 
 
 @attrs.frozen(kw_only=True)
-class Swept:
+class SweepResult:
     """What came of a run.
 
     Attributes:
@@ -64,12 +64,12 @@ def _nothing(_: Progress) -> None:
 
 async def sweep(
     redis_url: str | Secret,
-    order: Sweep,
+    spec: Sweep,
     *,
     queue: str = QUEUE,
     on_progress: Callable[[Progress], object] = _nothing,
-    pace: Pace = Pace(),  # noqa: B008 - it is frozen
-) -> Swept:
+    heartbeat: Heartbeat = Heartbeat(),  # noqa: B008 - it is frozen
+) -> SweepResult:
     """Let the workers of a queue do a sweep, and wait for it.
 
     With the id of an earlier run it goes on with that: what is done stays, what failed is tried once more.
@@ -77,10 +77,10 @@ async def sweep(
 
     Args:
         redis_url: `redis://[user:password@]host:port/database`.
-        order: what to do.
+        spec: what to do.
         queue: its name.
         on_progress: a plain function that is told how far it is, several times a second.
-        pace: how soon the jobs of a worker that died are taken up again.
+        heartbeat: how soon the jobs of a worker that died are taken up again.
 
     Raises:
         ConfigError: the URL is none, or the run id is of another sweep.
@@ -92,29 +92,29 @@ async def sweep(
             swept = await sweep("redis://localhost:6379", Sweep(task="ensure", label="crm", sink="vault"))
             print(swept.report.ok, swept.report.created)
     """
-    redis_url = hidden(redis_url)  # at once: this frame is part of tracebacks
-    async with opened(redis_url) as redis:
-        sender = _Sender(RedisLedger(redis, queue), Delivery(redis, queue, pace), order, on_progress)
-        return await told(redis, sender.run())
+    redis_url = as_secret(redis_url)  # at once: this frame is part of tracebacks
+    async with connect(redis_url) as redis:
+        sender = _Sender(RedisLedger(redis, queue), Delivery(redis, queue, heartbeat), spec, on_progress)
+        return await translate_errors(redis, sender.run())
 
 
 class _Sender:
     def __init__(
-        self, ledger: RedisLedger, delivery: Delivery, order: Sweep, on_progress: Callable[[Progress], object]
+        self, ledger: RedisLedger, delivery: Delivery, spec: Sweep, on_progress: Callable[[Progress], object]
     ) -> None:
         self._ledger = ledger
         self._delivery = delivery
-        self._order = order
-        self._plan_key = _key(order.plan())
+        self._spec = spec
+        self._plan_key = _key(spec.plan())
         self._on_progress = on_progress
         self._total: int | None = None
         self._failed: dict[str, str] = {}
 
-    async def run(self) -> Swept:
-        plan = self._order.plan()
+    async def run(self) -> SweepResult:
+        plan = self._spec.plan()
         known = await self._ledger.load(self._plan_key)
         if known is not None and known["job"] != plan:
-            raise ConfigError(f"run id {self._order.run!r} was used for another sweep: use another")
+            raise ConfigError(f"run id {self._spec.run!r} was used for another sweep: use another")
         await self._see_through([plan])
         results = await self._ledger.results(self._plan_key)
         planned = results.get(self._plan_key)
@@ -130,7 +130,7 @@ class _Sender:
         ours = [kept[key] for key in (self._plan_key, *map(_key, payloads)) if key in kept]
         report = gather(ours)
         missing = frozenset(planned["companies"]) - report.done - report.failures.keys()
-        return Swept(report=report, found=found_keys(ours), failed_jobs=self._failed, missing=missing)
+        return SweepResult(report=report, found=found_keys(ours), failed_jobs=self._failed, missing=missing)
 
     async def _see_through(self, payloads: Iterable[Payload]) -> None:
         """Come back when each job is whole or has failed for good."""

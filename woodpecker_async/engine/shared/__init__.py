@@ -82,7 +82,7 @@ def backend(by: SharedBy, outage: SharedOutage, account: str, places: Callable[[
         by: `"host"` or the URL of a Redis.
         outage: what to do while the Redis cannot be reached.
         account: names the account; no secret, and it need not look nice.
-        places: how many may be under way in a lane, as this process sees it.
+        places: how many may be in flight in a lane, as this process sees it.
 
     Raises:
         ConfigError: it is not to be had.

@@ -16,11 +16,11 @@ from woodpecker_async.options import SharedOutage
 
 _log = logging.getLogger("woodpecker_async")
 
-# Shares of a lease. Without Redis, how long until each process goes on alone: what was under way is answered by
+# Shares of a lease. Without Redis, how long until each process goes on alone: what was in flight is answered by
 # then, mostly.
 _GRACE: Final = 0.2
 # With Redis back, how long until places are asked for again: all others have tried again by then, and said
-# what they have under way.
+# what they have in flight.
 _SETTLE: Final = 0.5
 # Places of a process that is alone.
 _ALONE: Final = 1
@@ -54,7 +54,7 @@ class Outage:
 
     @property
     def settling(self) -> bool:
-        """Redis is back, and the processes say what they have under way."""
+        """Redis is back, and the processes say what they have in flight."""
         return self.over_at < math.inf
 
     def begin(self, why: str, after_grace: Callable[[], None]) -> None:

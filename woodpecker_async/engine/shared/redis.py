@@ -27,7 +27,7 @@ from woodpecker_async.secret import Secret
 
 # Seconds after which a process that says nothing is taken for dead.
 LEASE: Final = 5.0
-# Shares of a lease: how often a process speaks while it has something under way; how long Redis may take to
+# Shares of a lease: how often a process speaks while it has something in flight; how long Redis may take to
 # connect or to answer; how long between two tries in an outage.
 _TICK: Final = 0.2
 _PATIENCE: Final = 0.4
@@ -162,14 +162,14 @@ class RedisSlots:
 class RedisBackend:
     """The places of one account's lanes, on one event loop.
 
-    A task speaks with Redis while anything is under way, and a second one listens while somebody waits. Both
+    A task speaks with Redis while anything is in flight, and a second one listens while somebody waits. Both
     end when nothing is; the connections stay, and end with `aclose` or with the event loop.
 
     Args:
         url: of the Redis.
         outage: what to do without it.
         account: the same in all processes that share it; no secret.
-        places: how many may be under way in a lane; among several processes the smallest number holds.
+        places: how many may be in flight in a lane; among several processes the smallest number holds.
         lease: seconds; the same in all processes.
     """
 
@@ -183,7 +183,7 @@ class RedisBackend:
         self._where = redis_client.where(url)
         self._outage = Outage(outage, self._where, self._lease)
         self._name = secrets.token_hex(8)
-        self._lanes: dict[str, RedisSlots] = {}  # those that have something under way or to say
+        self._lanes: dict[str, RedisSlots] = {}  # those that have something in flight or to say
         self._unsaid: set[RedisSlots] = set()
         self._counted = 0  # no lane that is done with has counted further
         self._something = asyncio.Event()

@@ -12,7 +12,7 @@ from woodpecker_async.errors import ConfigError, WrongLoopError
 from woodpecker_async.secret import Secret
 
 
-class Home:
+class LoopResources:
     """The connections and lanes of one session on the running loop."""
 
     def __init__(self, settings: Settings) -> None:
@@ -32,7 +32,7 @@ class Home:
         self._lanes: Lanes | None = None
 
     @property
-    def is_here(self) -> bool:
+    def is_current(self) -> bool:
         """Whether it belongs to the running loop, and to this process."""
         return self.loop is asyncio.get_running_loop() and self.process == os.getpid()
 
@@ -45,11 +45,11 @@ class Home:
             self._lanes = lanes
         return self._lanes
 
-    def move_out(self) -> None:
+    def release(self) -> None:
         """Leave it for another one.
 
         Raises:
-            WrongLoopError: something may still be under way in it.
+            WrongLoopError: something may still be in flight in it.
         """
         if self.process != os.getpid():
             self.transport.leave_to_parent()
@@ -63,7 +63,7 @@ class Home:
         """Close the connections, if they can be closed from here."""
         if self.process != os.getpid():
             self.transport.leave_to_parent()
-        elif self.is_here:
+        elif self.is_current:
             if self._lanes is not None:
                 self._lanes.leave(self)
             try:
@@ -75,37 +75,37 @@ class Home:
         # Else that loop is closed, and its connections with it; or it lives on, and closes them when it ends.
 
 
-class Homes:
+class LoopBinding:
     """The home that a session has now: made when it is first needed, and made anew on another loop."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._home: Home | None = None
+        self._resources: LoopResources | None = None
 
     @property
     def in_use(self) -> bool:
         """Whether there are connections to close."""
-        return self._home is not None and not self._home.loop.is_closed()
+        return self._resources is not None and not self._resources.loop.is_closed()
 
-    def here(self) -> Home | None:
+    def current(self) -> LoopResources | None:
         """The one of the running loop, if it has been made."""
-        home = self._home
-        if home is None or not home.is_here:
+        resources = self._resources
+        if resources is None or not resources.is_current:
             return None
-        if home.transport.lost:
+        if resources.transport.lost:
             raise ConfigError("the http_session passed in has been closed: it must outlive this session")
-        return home
+        return resources
 
-    async def move_in(self) -> Home:
+    async def bind(self) -> LoopResources:
         """Make it."""
-        if self._home is not None:
-            self._home.move_out()
-        self._home = home = Home(self._settings)
-        await home.transport.open()
-        return home
+        if self._resources is not None:
+            self._resources.release()
+        self._resources = resources = LoopResources(self._settings)
+        await resources.transport.open()
+        return resources
 
     async def aclose(self) -> None:
         """Close it, if there is one."""
-        home, self._home = self._home, None
-        if home is not None:
-            await home.aclose()
+        resources, self._resources = self._resources, None
+        if resources is not None:
+            await resources.aclose()

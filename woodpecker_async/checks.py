@@ -15,13 +15,13 @@ _MOST_COMPANIES = 10
 
 
 def company_id(value: object) -> int:
-    """A company's id: a whole number from 1 on.
+    """A company's id: an integer >= 1.
 
     Raises:
         ConfigError: it is not.
     """
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= _LARGEST_ID:
-        raise ConfigError(f"a company id is a whole number from 1 on, not {value!r}")
+        raise ConfigError(f"a company id must be an integer >= 1, not {value!r}")
     return value
 
 
@@ -32,7 +32,7 @@ def text(value: object, what: str) -> str:
         ConfigError: it is not.
     """
     if not isinstance(value, str):
-        raise ConfigError(f"{what} is a text, not {type(value).__name__}")
+        raise ConfigError(f"{what} must be a str, not {type(value).__name__}")
     if not (trimmed := trim(value)):
         raise ConfigError(f"{what} is empty")
     if value != trimmed:
@@ -249,5 +249,5 @@ def user_agent(own: str, more: object) -> str:
     if more is None:
         return own
     if not isinstance(more, str) or not more.strip() or not more.isascii() or not more.isprintable():
-        raise ConfigError(f"user_agent is a text of printable ASCII characters, not {more!r}")
+        raise ConfigError(f"user_agent must be a str of printable ASCII characters, not {more!r}")
     return f"{more.strip()} {own}"

@@ -7,7 +7,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from woodpecker_async.engine.gate import Gate
+from woodpecker_async.engine.semaphore import PrioritySemaphore
 
 
 class GateMachine(RuleBasedStateMachine):
@@ -17,7 +17,7 @@ class GateMachine(RuleBasedStateMachine):
         super().__init__()
         self.loop = asyncio.new_event_loop()
         self.limit = 2
-        self.gate = Gate(self.limit)
+        self.gate = PrioritySemaphore(self.limit)
         self.queues: dict[str, list[asyncio.Task[None]]] = {"interactive": [], "bulk": []}
         self.inside: list[asyncio.Task[None]] = []
         self.since_bulk = 0
@@ -34,13 +34,13 @@ class GateMachine(RuleBasedStateMachine):
             self.since_bulk = 0 if take_bulk else self.since_bulk + 1
             self.inside.append((bulk if take_bulk else interactive).pop(0))
 
-    @rule(priority=st.sampled_from(["interactive", "bulk"]), again=st.booleans())
-    def enter(self, priority: str, again: bool) -> None:
+    @rule(priority=st.sampled_from(["interactive", "bulk"]), front=st.booleans())
+    def enter(self, priority: str, front: bool) -> None:
         waits = len(self.inside) >= self.limit or self.queues["interactive"] or self.queues["bulk"]
-        task = self.loop.create_task(self.gate.enter(priority, again=again))
+        task = self.loop.create_task(self.gate.acquire(priority, front=front))
         if not waits:
             self.inside.append(task)
-        elif again:
+        elif front:
             self.queues[priority].insert(0, task)
         else:
             self.queues[priority].append(task)
@@ -51,7 +51,7 @@ class GateMachine(RuleBasedStateMachine):
     def leave(self, which: int) -> None:
         if self.inside:
             self.inside.pop(which % len(self.inside))
-            self.gate.leave()
+            self.gate.release()
             self.admit()
             self.step()
 
@@ -69,7 +69,7 @@ class GateMachine(RuleBasedStateMachine):
         if queue and self.inside:
             queue.pop(which % len(queue)).cancel()
             self.inside.pop(0)
-            self.gate.leave()
+            self.gate.release()
             self.admit()
             self.step()
 
@@ -80,7 +80,7 @@ class GateMachine(RuleBasedStateMachine):
             return
         self.inside.pop(0)
         before = list(self.inside)
-        self.gate.leave()
+        self.gate.release()
         self.admit()
         for task in [task for task in self.inside if task not in before]:
             task.cancel()
@@ -93,13 +93,13 @@ class GateMachine(RuleBasedStateMachine):
     @rule(limit=st.integers(1, 5))
     def change_limit(self, limit: int) -> None:
         self.limit = self.gate.limit = limit
-        self.gate.widened()
+        self.gate.wake_waiters()
         self.admit()
         self.step()
 
     @invariant()
     def as_in_the_model(self) -> None:
-        assert self.gate.inside == len(self.inside)
+        assert self.gate.in_use == len(self.inside)
         assert all(task.done() and not task.cancelled() for task in self.inside)
         waiting = self.queues["interactive"] + self.queues["bulk"]
         assert not any(task.done() for task in waiting)
@@ -120,14 +120,14 @@ TestGate.settings = settings(max_examples=60, stateful_step_count=40)
 
 
 async def test_bulk_gets_one_in_eight() -> None:
-    gate = Gate(1)
-    await gate.enter("interactive")
+    gate = PrioritySemaphore(1)
+    await gate.acquire("interactive")
     order: list[str] = []
 
     async def visit(priority) -> None:
-        await gate.enter(priority)
+        await gate.acquire(priority)
         order.append(priority)
-        gate.leave()
+        gate.release()
 
     async with asyncio.TaskGroup() as group:
         for _ in range(20):
@@ -135,20 +135,20 @@ async def test_bulk_gets_one_in_eight() -> None:
         for _ in range(28):
             group.create_task(visit("interactive"))
         await asyncio.sleep(0)
-        gate.leave()
+        gate.release()
     assert [place for place, priority in enumerate(order[:32]) if priority == "bulk"] == [7, 15, 23, 31]
     assert gate.idle
 
 
 async def test_first_come_first_served() -> None:
-    gate = Gate(2)
+    gate = PrioritySemaphore(2)
     order: list[int] = []
 
     async def visit(number: int) -> None:
-        await gate.enter("interactive")
+        await gate.acquire("interactive")
         order.append(number)
         await asyncio.sleep(0.001)
-        gate.leave()
+        gate.release()
 
     await asyncio.gather(*(visit(number) for number in range(50)))
     assert order == list(range(50))
@@ -156,48 +156,48 @@ async def test_first_come_first_served() -> None:
 
 @pytest.mark.parametrize("moment", range(4))
 async def test_a_cancelled_visitor_never_keeps_a_place(moment: int) -> None:
-    gate = Gate(1)
-    await gate.enter("bulk")
-    waiting = asyncio.create_task(gate.enter("bulk"))
+    gate = PrioritySemaphore(1)
+    await gate.acquire("bulk")
+    waiting = asyncio.create_task(gate.acquire("bulk"))
     for _ in range(moment):
         await asyncio.sleep(0)
     if moment >= 2:
-        gate.leave()
+        gate.release()
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
     if moment < 2:
-        gate.leave()
-    await asyncio.wait_for(gate.enter("bulk"), 30)
-    gate.leave()
+        gate.release()
+    await asyncio.wait_for(gate.acquire("bulk"), 30)
+    gate.release()
     assert gate.idle
 
 
-def entered(gate: Gate) -> bool:
+def entered(gate: PrioritySemaphore) -> bool:
     """Whether it is entered without any waiting; if so, it is left again."""
-    if gate.enter_now():
-        gate.leave()
+    if gate.try_acquire():
+        gate.release()
         return True
     return False
 
 
 async def test_where_there_is_room_nobody_yields() -> None:
-    gate = Gate(1)
+    gate = PrioritySemaphore(1)
     with pytest.raises(StopIteration):
-        gate.enter("bulk").send(None)
-    assert gate.inside == 1
+        gate.acquire("bulk").send(None)
+    assert gate.in_use == 1
 
 
 async def test_it_is_idle_when_nobody_is_inside_and_nobody_waits() -> None:
-    gate = Gate(1)
+    gate = PrioritySemaphore(1)
     assert gate.idle
-    await gate.enter("bulk")
+    await gate.acquire("bulk")
     assert not gate.idle
-    waiting = asyncio.create_task(gate.enter("bulk"))
+    waiting = asyncio.create_task(gate.acquire("bulk"))
     await asyncio.sleep(0)
     gate.limit = 0
-    gate.leave()
-    assert (gate.inside, gate.waiting) == (0, 1)
+    gate.release()
+    assert (gate.in_use, gate.waiting) == (0, 1)
     assert not gate.idle
     waiting.cancel()
     await asyncio.wait([waiting])
@@ -207,39 +207,39 @@ async def test_it_is_idle_when_nobody_is_inside_and_nobody_waits() -> None:
 @pytest.mark.parametrize("ending", ["entered", "cancelled before it woke", "cancelled when it was given the place"])
 async def test_who_is_on_the_way_in_is_counted_and_then_no_longer(ending: str) -> None:
     """A leaked count of arrivals would close the short way in for good."""
-    gate = Gate(2)
+    gate = PrioritySemaphore(2)
     for _ in range(2):
-        await gate.enter("bulk")
-    arriving = asyncio.create_task(gate.enter("bulk"))
+        await gate.acquire("bulk")
+    arriving = asyncio.create_task(gate.acquire("bulk"))
     await asyncio.sleep(0)
     if ending == "cancelled before it woke":
         arriving.cancel()
-    gate.leave()
+    gate.release()
     if ending == "cancelled when it was given the place":
         arriving.cancel()
     gate.limit = 3
     assert entered(gate) == (ending == "cancelled before it woke")  # it has been given a place, and goes first
     await asyncio.wait([arriving])
     assert entered(gate)
-    for _ in range(gate.inside):
-        gate.leave()
+    for _ in range(gate.in_use):
+        gate.release()
     assert gate.idle
     assert entered(gate)
 
 
 async def test_whoever_comes_while_another_is_on_the_way_in_enters_behind_it() -> None:
-    gate = Gate(1)
-    await gate.enter("interactive")
+    gate = PrioritySemaphore(1)
+    await gate.acquire("interactive")
     order: list[str] = []
 
     async def visit(name: str) -> None:
-        await gate.enter("interactive")
+        await gate.acquire("interactive")
         order.append(name)
 
     first = asyncio.create_task(visit("first"))
     await asyncio.sleep(0)
     second = asyncio.create_task(visit("second"))  # comes before the first has woken
-    gate.leave()
+    gate.release()
     gate.limit = 2  # there is room for both, and nobody says so
     await asyncio.wait_for(asyncio.gather(first, second), 30)
     assert order == ["first", "second"]
@@ -247,57 +247,57 @@ async def test_whoever_comes_while_another_is_on_the_way_in_enters_behind_it() -
 
 @pytest.mark.parametrize("full", [True, False])
 async def test_whoever_has_to_wait_is_not_let_in_where_it_is_full(full: bool) -> None:
-    gate = Gate(1)
-    await gate.enter("bulk")
-    waiting = [asyncio.create_task(gate.enter("bulk")) for _ in range(3)]
+    gate = PrioritySemaphore(1)
+    await gate.acquire("bulk")
+    waiting = [asyncio.create_task(gate.acquire("bulk")) for _ in range(3)]
     for _ in range(5):
         await asyncio.sleep(0)
-    assert (gate.inside, gate.waiting) == (1, 3)
+    assert (gate.in_use, gate.waiting) == (1, 3)
     if not full:
         gate.limit = 3
-        gate.widened()
+        gate.wake_waiters()
         for _ in range(5):
             await asyncio.sleep(0)
-        assert (gate.inside, gate.waiting) == (3, 1)
+        assert (gate.in_use, gate.waiting) == (3, 1)
     for task in waiting:
         task.cancel()
     await asyncio.wait(waiting)
 
 
-async def order_of(gate: Gate, *comers: tuple[str, bool], cancelled: str = "") -> list[str]:
+async def order_of(gate: PrioritySemaphore, *comers: tuple[str, bool], cancelled: str = "") -> list[str]:
     """Who enters after whom: the names of those that come, and whether they come again."""
     order: list[str] = []
 
-    async def visit(name: str, again: bool) -> None:
-        await gate.enter("bulk", again=again)
+    async def visit(name: str, front: bool) -> None:
+        await gate.acquire("bulk", front=front)
         order.append(name)
-        gate.leave()
+        gate.release()
 
     tasks = {}
-    for name, again in comers:
-        tasks[name] = asyncio.create_task(visit(name, again))
+    for name, front in comers:
+        tasks[name] = asyncio.create_task(visit(name, front))
         await asyncio.sleep(0)
     for name in cancelled:
         tasks[name].cancel()
-    gate.leave()
+    gate.release()
     await asyncio.wait(tasks.values(), timeout=5)
     return order
 
 
 async def test_who_comes_again_goes_to_the_head() -> None:
-    gate = Gate(1)
-    await gate.enter("bulk")
+    gate = PrioritySemaphore(1)
+    await gate.acquire("bulk")
     assert await order_of(gate, ("a", False), ("b", True), ("c", False), ("d", True)) == ["d", "b", "a", "c"]
 
 
 async def test_newest_first_is_the_other_way_round() -> None:
-    gate = Gate(1)
+    gate = PrioritySemaphore(1)
     gate.newest_first = True
-    await gate.enter("bulk")
+    await gate.acquire("bulk")
     comers = [(name, False) for name in "abcdef"]
     assert await order_of(gate, *comers, cancelled="bef") == ["d", "c", "a"]
     assert gate.idle
-    await gate.enter("bulk")
+    await gate.acquire("bulk")
     gate.newest_first = False
     assert await order_of(gate, *comers, cancelled="abf") == ["c", "d", "e"]
     assert gate.idle

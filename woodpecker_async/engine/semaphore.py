@@ -1,4 +1,4 @@
-"""`Gate`: so many at once, first come first served, interactive before bulk."""
+"""`PrioritySemaphore`: so many at once, first come first served, interactive before bulk."""
 
 import asyncio
 from collections import deque
@@ -8,7 +8,7 @@ from woodpecker_async.options import Priority
 _BULK_TURN = 8
 
 
-class Gate:
+class PrioritySemaphore:
     """Lets as many in at once as `limit` says.
 
     Within a priority they enter in the order they came; interactive ones go before bulk ones, but of eight
@@ -16,13 +16,13 @@ class Gate:
     the first in the queue, so that nobody who comes later can slip in between.
 
     Attributes:
-        limit: how many may be inside; may be set at any time, see `widened`.
-        inside: how many are.
+        limit: how many may be inside; may be set at any time, see `wake_waiters`.
+        in_use: how many are.
         newest_first: within a priority, who came last enters first: while those in front give up, because they
             have waited long, who came last is the one that still waits when the answer comes.
     """
 
-    inside = 0
+    in_use = 0
     newest_first = False
     _since_bulk = 0
     _arriving = 0  # have been given a place, and their tasks have yet to wake
@@ -42,53 +42,53 @@ class Gate:
     @property
     def idle(self) -> bool:
         """Nobody inside, nobody waiting."""
-        return not self.inside and not self.waiting
+        return not self.in_use and not self.waiting
 
-    def enter_now(self) -> bool:
+    def try_acquire(self) -> bool:
         """Take a place, if there is one and nobody waits for it."""
-        if self.inside >= self.limit or self._interactive or self._bulk or self._arriving:
+        if self.in_use >= self.limit or self._interactive or self._bulk or self._arriving:
             return False
-        self.inside += 1
+        self.in_use += 1
         return True
 
-    async def enter(self, priority: Priority, *, again: bool = False) -> None:
+    async def acquire(self, priority: Priority, *, front: bool = False) -> None:
         """Wait for a place and take it.
 
         Args:
             priority: which of the two queues.
-            again: go to the head of the queue: who has been inside before came first.
+            front: go to the head of the queue: who has been inside before came first.
         """
-        if self.enter_now():
+        if self.try_acquire():
             return
         queue = self._interactive if priority == "interactive" else self._bulk
         loop = asyncio.get_running_loop()
         turn: asyncio.Future[None] = loop.create_future()
-        if again:
+        if front:
             queue.appendleft(turn)
         else:
             queue.append(turn)
-        if self.inside < self.limit:
+        if self.in_use < self.limit:
             # Others have been given their turn and have yet to wake: they go first, also to what comes next.
-            loop.call_soon(self.widened)
+            loop.call_soon(self.wake_waiters)
         try:
             await turn
         except asyncio.CancelledError:
             if not turn.cancelled():
                 self._arriving -= 1
-                self.leave()  # the place had been given just before
+                self.release()  # the place had been given just before
             raise  # else the turn stays in its queue, cancelled, and is passed over
         self._arriving -= 1
 
-    def leave(self) -> None:
+    def release(self) -> None:
         """Give the place back."""
-        self.inside -= 1
+        self.in_use -= 1
         if self._interactive or self._bulk:
-            self.widened()
+            self.wake_waiters()
 
-    def widened(self) -> None:
+    def wake_waiters(self) -> None:
         """Let in as many as there is room for now."""
-        while self.inside < self.limit and (turn := self._next()) is not None:
-            self.inside += 1
+        while self.in_use < self.limit and (turn := self._next()) is not None:
+            self.in_use += 1
             self._arriving += 1
             turn.set_result(None)
 
