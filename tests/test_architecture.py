@@ -205,3 +205,24 @@ def test_what_an_editor_infers(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     revealed = [line.split('"')[1] for line in done.stdout.splitlines() if "Revealed type is" in line]
     assert [kind.removeprefix("builtins.") for kind in revealed] == REVEALED
+
+
+# A module that is longer has its reason in its docstring.
+LONGEST = 350
+LONG = {
+    "bulk.run",
+    "cli.output",
+    "engine.call",
+    "engine.lanes",
+    "engine.protocol",
+    "engine.shared.redis",
+    "errors",
+    "exactly_once",
+    "pagination",
+    "sandbox.faults",
+    "workers.saq",
+}
+
+
+def test_long_modules_are_few_and_named() -> None:
+    assert {name for name, path in FILES.items() if len(path.read_text().splitlines()) > LONGEST} <= LONG

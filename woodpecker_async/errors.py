@@ -40,6 +40,8 @@
 
 All of them are plain values: they survive `pickle`, `copy` and a process pool, and never hold a request
 header, a body, or an exception of the HTTP library.
+
+They are in one module, so that the tree above is all there is.
 """
 
 from collections.abc import Iterable

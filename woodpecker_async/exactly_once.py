@@ -29,6 +29,8 @@ that makes keys at the same company at the same moment with a label that could b
 after `settle`; a list that lags and has given no sign of it.
 
 No HTTP here: listing, sending and time are handed in.
+
+It is one long module so that a creation can be read from its first look to its last.
 """
 
 import asyncio

@@ -9,6 +9,8 @@ number must advance; a second page in a row without anything new is an error; an
 
 Nothing is held between pages: no connection, no place in the lane, no task (except the prefetches asked for,
 which are cancelled with the iterator). The iterators are classes, not async generators, so `break` is clean.
+
+Pager, iteration and prefetching stand in one module, for they share the state of one reading.
 """
 
 import asyncio

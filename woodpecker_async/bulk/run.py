@@ -15,6 +15,8 @@ out of a connection pool says nothing about the run.
 Where keys are made, the work at a company ends when its key is with the sink, and only then there is an
 outcome and the worker goes on. So a kill at any moment leaves at most one key for each worker that is made and
 not stored, and the next run finds those by their label.
+
+The module is long because all that can end a run early is decided here, in one place.
 """
 
 import asyncio

@@ -1,4 +1,7 @@
-"""What the commands print: data on stdout in one of four formats, everything else on stderr."""
+"""What the commands print: data on stdout in one of four formats, everything else on stderr.
+
+The four formats stand in one module, so that what is done for one can be seen to be done for all.
+"""
 
 import functools
 import json

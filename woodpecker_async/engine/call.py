@@ -3,6 +3,8 @@
 Options are merged, a turn in the lane is taken, hooks are told, one attempt is sent, the answer is judged, a
 failure is repeated if that can help, and the body becomes a model. Each step is in the module of its name;
 the order of the steps is here and nowhere else.
+
+It is a long module for that reason: the steps of a call are told nowhere else.
 """
 
 import asyncio

@@ -10,6 +10,8 @@ the answer, and never while user code runs or a repeat is waited for. It is held
 a lane: a context manager that is told the outcome. A request that was given up after it was sent still takes one of the
 server's places, see `backlog`. Where other processes use the account too, a third turn is taken, for one of the
 places that all of them share (see `shared`).
+
+Permit, lane and lanes stand in one module, for each takes its decisions from the counts of the other two.
 """
 
 import asyncio

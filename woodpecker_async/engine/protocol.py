@@ -4,6 +4,8 @@ Two services speak through this module. What differs between them is in their `D
 
 The values that are made anew for every attempt are plain rather than frozen classes, here and in `operation`:
 making a frozen one takes twice the time. Nobody changes them.
+
+All that is known of the services' answers is in this one module, so that it can be held against the documents.
 """
 
 import json

@@ -3,6 +3,8 @@
 A request passes three moments: its *arrival*, before it queues; *before_commit*, when its turn has come but
 nothing has changed yet; and *after_commit*, when its work is done and its answer is ready. A fault strikes
 at one of them.
+
+All faults are in one module: most of it is one class method each.
 """
 
 import json

@@ -2,6 +2,8 @@
 
 SAQ delivers, the ledger knows. So what a queue gets wrong when a process dies at a bad moment (a job handed
 out twice, swept while it runs, or forgotten) costs time and nothing else.
+
+It is the one module that knows SAQ, both its worker's side and its sender's.
 """
 
 import asyncio

@@ -6,6 +6,8 @@ have not spoken for a lease, grants free places in the order in which they were 
 granted: the one who called by its answer, the others by a message. So it does no harm if a message is lost, if
 a call is made twice, or if the Redis forgets everything: the next call says it all again, and each process
 makes one at least every fifth of a lease while it has or wants a place. All times are the Redis's own.
+
+The protocol between the processes is told in this one module, its script beside the code that calls it.
 """
 
 import asyncio
