@@ -371,6 +371,7 @@ _PLACES = tuple(
 )
 
 
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="from 3.12 on a trace function is not told of each opcode")
 @pytest.mark.filterwarnings("ignore")  # a connection that is torn out of aiohttp's hands says that it was not closed
 @pytest.mark.parametrize("fault", ["none", "500", "wrong beside"])
 @pytest.mark.parametrize("name", ["agency.api_keys.list", "agency.api_keys.create_once"])
