@@ -181,4 +181,4 @@ def _without_company(doc: str | None) -> str | None:
     if doc is None:
         return None
     doc = re.sub(r"^( +)company_id: .*\n(?:\1 +.*\n)*", "", doc, flags=re.MULTILINE)
-    return re.sub(r"^ +Args:\n(?=\s*$)", "", doc, flags=re.MULTILINE)
+    return re.sub(r"^ *Args:\n(?=\s*$)", "", doc, flags=re.MULTILINE)
