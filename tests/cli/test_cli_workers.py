@@ -14,6 +14,8 @@ from tests.shared.redis_server import running_redis
 from tests.waiting import until
 from woodpecker_async.sandbox import Sandbox
 
+pytest.importorskip("saq")  # what it imports starts a process to ask for the architecture: not within a quick test
+
 
 @pytest.fixture
 def redis():
