@@ -361,7 +361,9 @@ class Engine:
 
     def _error(self, call: _Call, result: AttemptResult, write_kind: str | None = None) -> CallError:
         context, hints = self._context(call, result), self.settings.dialect.hints
-        return error_for(result, context, hints=hints, note=call.stop_reason, write_kind=write_kind)
+        return error_for(
+            result, context, hints=hints, note=call.stop_reason, write_kind=write_kind, find_out=call.operation.find_out
+        )
 
     def _reply(self, call: _Call, result: AttemptResult) -> Result[Any]:
         operation, options = call.operation, call.terms.options

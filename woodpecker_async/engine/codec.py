@@ -22,6 +22,7 @@ from cattrs.cols import homogenous_tuple_structure_factory
 
 from woodpecker_async.engine.readers import reader
 from woodpecker_async.errors import ConfigError
+from woodpecker_async.models._loose import Loose
 from woodpecker_async.models.account import Fields
 from woodpecker_async.models.enums import OpenEnum
 from woodpecker_async.models.paging import ListBody, Listing, Single, envelope
@@ -221,6 +222,13 @@ def _structure_open_enum(value: Any, into: Any) -> OpenEnum:
     return into(value)  # type: ignore[no-any-return]
 
 
+def _structure_loose(value: Any, into: Loose) -> Any:
+    try:
+        return into(value)
+    except (ValueError, TypeError, OverflowError, OSError):
+        raise _WrongTypeError(into.described, value) from None
+
+
 def _structure_fields(value: Any, into: type[Fields]) -> Fields:
     return into(fields=_mapping(value))
 
@@ -301,6 +309,7 @@ def _converter(*, forbid_unknown: bool) -> cattrs.Converter:
         converter.register_structure_hook_func(partial(operator.eq, kind | None), _exactly_or_null(kind, name))
     converter.register_structure_hook(float, _structure_float)
     converter.register_structure_hook(Secret, _structure_secret)
+    converter.register_structure_hook_func(lambda into: isinstance(into, Loose), _structure_loose)
     converter.register_structure_hook(UUID, _structure_uuid)
     converter.register_structure_hook(OpenEnum, _structure_open_enum)
     _strict_containers(converter, forbid_unknown=forbid_unknown)

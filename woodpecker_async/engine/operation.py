@@ -125,6 +125,7 @@ class Operation(Generic[T]):
             the options say for how long, from the first attempt on.
         on_wire: told `True` when the server may act on a request from now on (writes only), and `False` when
             it has said that it did not.
+        find_out: how to find out whether a write whose answer was lost happened, for the error.
         before_send: called just before each attempt is sent, when its turn in the lane has come; what it raises
             ends the call, and nothing is sent.
 
@@ -142,6 +143,7 @@ class Operation(Generic[T]):
     body: Any = None
     company_id: int | None = None
     idempotent: bool = False
+    find_out: str = ""
     deadline: float | None = None
     on_wire: Callable[[bool], None] | None = None
     before_send: Callable[[], object] | None = None
@@ -166,6 +168,7 @@ class Operation(Generic[T]):
         body: Any = None,
         idempotent: bool | None = None,
         about: int | None = None,
+        find_out: str = "",
         segments: Mapping[str, int | str] = MappingProxyType({}),
     ) -> "Operation[T]":
         """Describe an operation: the constructor for every method.
@@ -179,6 +182,7 @@ class Operation(Generic[T]):
             body: see the attributes.
             idempotent: see the attributes; by default reads are.
             about: the company, where it is neither the account nor the segment `company_id`.
+            find_out: see the attributes.
             segments: what to fill the placeholders with, by name.
         """
         path = _fill(template, segments) if segments else template
@@ -193,6 +197,7 @@ class Operation(Generic[T]):
             body=body,
             company_id=company_id if isinstance(company_id, int) else None,
             idempotent=method == "GET" if idempotent is None else idempotent,
+            find_out=find_out,
         )
 
     @property

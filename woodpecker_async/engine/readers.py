@@ -15,7 +15,7 @@ import msgspec
 from woodpecker_async.models.account import Fields
 from woodpecker_async.models.paging import ListBody, Single, envelope
 
-# msgspec calls this with a class that it does not know and the JSON value: of all that is in answers, `Secret`.
+# msgspec calls this with a class that it does not know and the JSON value: `Secret`, and those of `models._loose`.
 _hook = operator.call
 
 Read = Callable[[bytes], Any]

@@ -196,6 +196,8 @@ class ApiKeys(Resource):
 class CompanyApiKeys(CompanyResource):
     """The API keys of one company: the same calls, with the company said once."""
 
+    family = ApiKeys
+
     list = for_company(ApiKeys.list)
     create = for_company(ApiKeys.create)
     ensure = for_company(ApiKeys.ensure)

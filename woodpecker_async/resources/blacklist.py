@@ -89,3 +89,7 @@ class AgencyBlacklist:
 
     def __init__(self, access: Access) -> None:
         self.domains: Final = AgencyDomains(access)
+
+
+class Blacklist(Resource):
+    """`session.account.blacklist`, and that of a company."""

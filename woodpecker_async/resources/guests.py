@@ -76,4 +76,6 @@ def _guest(given: object) -> NewGuest:
 class CompanyGuests(CompanyResource):
     """The guests of one company."""
 
+    family = Guests
+
     invite = for_company(Guests.invite)

@@ -32,3 +32,7 @@ class CompanyUsers(Resource):
             options=options,
             company_id=checks.company_id(company_id),
         )
+
+
+class Users(Resource):
+    """The users of an account."""

@@ -1,7 +1,8 @@
 """The v2 agency endpoints."""
 
-from typing import Any
+from typing import Any, Final
 
+from woodpecker_async.sandbox.endpoint import Endpoint
 from woodpecker_async.sandbox.service import Call, company_in_path, field, paged
 from woodpecker_async.sandbox.state import ApiKey, Company, Mailbox, NameTakenError
 from woodpecker_async.sandbox.wire import Answer, bad_request, bodyless, malformed, not_found
@@ -106,3 +107,12 @@ def _email_accounts(mailbox: Mailbox) -> list[dict[str, Any]]:
         {"id": mailbox.smtp_id, "type": "SMTP", "details": sending},
         {"id": mailbox.imap_id, "type": "IMAP", "details": common},
     ]
+
+
+ENDPOINTS: Final = (
+    Endpoint(method="GET", path="/v2/agency/companies", run=list_companies),
+    Endpoint(method="POST", path="/v2/agency/companies", run=create_companies),
+    Endpoint(method="GET", path="/v2/agency/companies/{company_id:int}/api_keys", run=list_api_keys),
+    Endpoint(method="POST", path="/v2/agency/companies/{company_id:int}/api_keys", run=create_api_key),
+    Endpoint(method="GET", path="/v2/agency/companies/{company_id:int}/email_accounts/?", run=list_email_accounts),
+)

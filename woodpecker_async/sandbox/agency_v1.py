@@ -4,8 +4,9 @@ Which code belongs to which mistake, and with which status, is only partly docum
 the older habit of 400 for everything is kept.
 """
 
-from typing import Any
+from typing import Any, Final
 
+from woodpecker_async.sandbox.endpoint import Endpoint
 from woodpecker_async.sandbox.service import Call
 from woodpecker_async.sandbox.state import Company, NameTakenError
 from woodpecker_async.sandbox.wire import Answer, v1_error
@@ -65,3 +66,10 @@ def _company(call: Call, company: Company) -> dict[str, Any]:
         # are the same ones which v2 lists with null.
         "api_keys": [{"api_key": key.secret, "name": key.label} for key in company.keys_of(call.user.id)],
     }
+
+
+ENDPOINTS: Final = (
+    Endpoint(method="GET", path="/v1/agency/companies", run=list_companies),
+    Endpoint(method="POST", path="/v1/agency/companies/api/add", run=add_api_key),
+    Endpoint(method="POST", path="/v1/agency/companies/add", run=add_company),
+)

@@ -1,7 +1,9 @@
 """The blacklisted domains of the agency."""
 
 from fnmatch import fnmatchcase
+from typing import Final
 
+from woodpecker_async.sandbox.endpoint import Endpoint
 from woodpecker_async.sandbox.service import Call, field
 from woodpecker_async.sandbox.wire import Answer, bad_request, bodyless, malformed, whole_number
 
@@ -51,3 +53,10 @@ def _domains(call: Call) -> list[str] | Answer:
     if not isinstance(domains, list) or not 1 <= len(domains) <= _MOST_AT_ONCE:
         return malformed()
     return domains if all(isinstance(domain, str) and domain for domain in domains) else malformed()
+
+
+ENDPOINTS: Final = (
+    Endpoint(method="GET", path="/v2/agency/blacklist/domains", run=list_domains),
+    Endpoint(method="POST", path="/v2/agency/blacklist/domains", run=add_domains),
+    Endpoint(method="DELETE", path="/v2/agency/blacklist/domains", run=remove_domains),
+)

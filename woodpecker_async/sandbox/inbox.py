@@ -1,9 +1,10 @@
 """The messages that came to an account."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from woodpecker_async.sandbox import draw
+from woodpecker_async.sandbox.endpoint import Endpoint
 from woodpecker_async.sandbox.service import Call
 from woodpecker_async.sandbox.wire import Answer, bad_request, whole_number
 
@@ -87,3 +88,6 @@ def _from_cursor(cursor: str | None, account: int) -> int | None:
         return 0
     start = whole_number(cursor[12:])
     return start if start is not None and cursor == _cursor(start, account) else None
+
+
+ENDPOINTS: Final = (Endpoint(method="GET", path="/v2/inbox/messages", run=list_messages),)

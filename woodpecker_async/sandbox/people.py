@@ -1,7 +1,8 @@
 """The users and the guests of a company."""
 
-from typing import Any
+from typing import Any, Final
 
+from woodpecker_async.sandbox.endpoint import Endpoint
 from woodpecker_async.sandbox.service import Call, company_in_path, field, paged
 from woodpecker_async.sandbox.state import Company, Guest, User
 from woodpecker_async.sandbox.wire import Answer, bad_request, bodyless, malformed, not_found
@@ -69,3 +70,9 @@ def _guest(guest: Guest) -> dict[str, Any]:
         "roles": ["guest"],
         "guest_permissions": list(guest.permissions),
     }
+
+
+ENDPOINTS: Final = (
+    Endpoint(method="GET", path="/v2/agency/companies/{company_id:int}/users", run=list_users),
+    Endpoint(method="POST", path="/v2/agency/companies/{company_id:int}/invite_guest", run=invite_guests),
+)

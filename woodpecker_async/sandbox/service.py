@@ -5,7 +5,7 @@ from typing import Any
 
 from attrs import frozen
 
-from woodpecker_async.sandbox.state import ApiKey, Company, State, User
+from woodpecker_async.sandbox.state import ApiKey, Company, K, State, User
 from woodpecker_async.sandbox.wire import Answer, RequestInfo, bad_request, whole_number
 
 
@@ -51,6 +51,14 @@ class Call:
     key: ApiKey | None
     is_hq: bool
     parts: tuple[str, ...]
+
+    def kept(self, kind: type[K]) -> K:
+        """The data of a family in the account that the request acts in. Say `changed` after a change."""
+        return self.account.of_family(kind, self.state.seed)
+
+    def changed(self) -> None:
+        """Say that the data was changed."""
+        self.state.version += 1
 
     @property
     def user(self) -> User:

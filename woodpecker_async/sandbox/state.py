@@ -1,10 +1,24 @@
 """What the sandbox knows: companies, their keys and mailboxes, and Feldera's keys. No HTTP here."""
 
 from collections.abc import Iterable
+from typing import Any, Protocol, Self, TypeVar
 
+import msgspec
 from attrs import Factory, define, field, frozen
 
 from woodpecker_async.sandbox import draw
+
+
+class Kept(Protocol):
+    """The data of a family, as a struct of msgspec: what an account has of prospects, of campaigns and so on."""
+
+    @classmethod
+    def begin(cls, seed: int, account: "Company") -> Self:
+        """What an account has to begin with."""
+        ...
+
+
+K = TypeVar("K", bound=Kept)
 
 
 class NameTakenError(Exception):
@@ -65,11 +79,20 @@ class Company:
     mailboxes: tuple[Mailbox, ...] = ()
     keys: list[ApiKey] = Factory(list)
     guests: list[Guest] = Factory(list)
+    kept: dict[str, Any] = Factory(dict)
 
     @property
     def email_slots(self) -> int:
         """How many e-mail accounts are connected."""
         return len(self.mailboxes)
+
+    def of_family(self, kind: type[K], seed: int) -> K:
+        """The data of a family; made when it is first asked for."""
+        found = self.kept.get(kind.__name__)
+        if not isinstance(found, kind):  # none yet, or as it stood in a state file
+            found = kind.begin(seed, self) if found is None else msgspec.convert(found, kind)
+            self.kept[kind.__name__] = found
+        return found
 
     def keys_of(self, user_id: int) -> list[ApiKey]:
         """The keys which that user made, oldest first: a user never sees anybody else's."""

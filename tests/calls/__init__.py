@@ -1,0 +1,103 @@
+"""One row for each public method that sends a request: how it is called, and what goes over the wire.
+
+`tests/test_surface.py` finds the methods by reflection and fails where one has no row; there is one module for each family. The rows serve the tests of the
+request's shape, of the scope and of the sandbox's routes.
+"""
+
+import inspect
+from collections.abc import Callable, Iterator
+from functools import reduce
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Any
+
+import attrs
+
+from woodpecker_async import Pager, WoodpeckerSession
+from woodpecker_async.resources.base import CompanyResource, Resource
+from woodpecker_async.sandbox.state import Company
+from woodpecker_async.scope import Scope
+
+COMPANY = 7
+COMPANY_ARG: Any = object()  # stands for a company's id among the arguments
+
+
+@attrs.frozen
+class Row:
+    """How a method is called, and the one request that it sends.
+
+    Attributes:
+        args: positional arguments.
+        path: with its query, as sent.
+        answer: JSON that the server may answer; `None` for no body.
+        one_request: whether that is all; a procedure of several has tests of its own.
+        prepare: puts into the sandbox what the call is about, such as the campaign of its id; called with an account
+            and the seed.
+    """
+
+    method: str
+    path: str
+    answer: Any = None
+    args: tuple[Any, ...] = ()
+    kwargs: dict[str, Any] = attrs.field(factory=dict)
+    body: Any = None
+    one_request: bool = True
+    prepare: Callable[[Company, int], object] | None = None
+
+    async def call(self, method: Any, company: int = COMPANY, *, without_company: bool = False) -> Any:
+        """Call it; a list is read to its end."""
+        args = [company if arg is COMPANY_ARG else arg for arg in self.args]
+        result = method(*(args[1:] if without_company else args), **self.kwargs)
+        return await (result.collect() if isinstance(result, Pager) else result)
+
+
+def page(*content: object) -> dict[str, object]:
+    """A page of a list with `pagination_data`."""
+    return {
+        "content": content,
+        "pagination_data": {"total_elements": 1, "total_pages": 1, "current_page_number": 1, "page_size": 50},
+    }
+
+
+ROWS: dict[str, Row] = {}
+for _family in iter_modules(__path__):
+    ROWS |= import_module(f"{__name__}.{_family.name}").ROWS
+
+# Methods that send what another one has a row for.
+LIKE = {"agency.api_keys.resolve": "agency.api_keys.list", "company.api_keys.resolve": "company.api_keys.list"}
+
+
+def method_at(root: Any, name: str) -> Any:
+    """The method of this dotted name."""
+    return reduce(getattr, name.split("."), root)
+
+
+def methods_of(root: Any) -> Iterator[str]:
+    """The dotted names of all public methods of the resources that hang on an object."""
+    for name, value in inspect.getmembers(root):
+        if name.startswith("_"):
+            continue
+        if inspect.ismethod(value) and isinstance(root, Resource | CompanyResource):
+            yield name
+        elif type(value).__module__.startswith("woodpecker_async.") and not isinstance(value, Scope):
+            yield from (f"{name}.{inner}" for inner in methods_of(value))
+
+
+def methods_of_the_session(woodpecker: WoodpeckerSession, company: int = COMPANY) -> dict[str, Any]:
+    """By dotted name, the public methods of a session and of a company's view, which is called `company`."""
+    roots = {
+        "agency": woodpecker.agency,
+        "agency_v1": woodpecker.agency_v1,
+        "account": woodpecker.account,
+        "company": woodpecker.company(company),
+    }
+    return {f"{at}.{name}": method_at(root, name) for at, root in roots.items() for name in methods_of(root)}
+
+
+def row_of(name: str) -> tuple[Row, bool]:
+    """The row of a method, and whether it is one of the agency that a company's view fills the company in for."""
+    name = LIKE.get(name, name)
+    rest = name.removeprefix("company.")
+    if rest == name:
+        return ROWS[name], False
+    return (ROWS[f"account.{rest}"], False) if f"account.{rest}" in ROWS else (ROWS[f"agency.{rest}"], True)

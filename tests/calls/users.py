@@ -1,0 +1,11 @@
+from tests.calls import COMPANY_ARG, Row, page
+
+ROWS: dict[str, Row] = {
+    "agency.users.list": Row(
+        "GET",
+        "/v2/agency/companies/7/users?role=owner&page=1",
+        page({"id": 1, "name": "n", "email": "e"}),
+        (COMPANY_ARG,),
+        {"role": "owner"},
+    ),
+}

@@ -1,0 +1,1 @@
+"""Campaigns, their settings and steps."""

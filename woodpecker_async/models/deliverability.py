@@ -1,0 +1,1 @@
+"""Deliverability figures."""

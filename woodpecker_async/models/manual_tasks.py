@@ -1,0 +1,1 @@
+"""Tasks that somebody is to do by hand."""

@@ -1,0 +1,1 @@
+"""Prospects: who is written to."""

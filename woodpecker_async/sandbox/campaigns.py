@@ -1,0 +1,7 @@
+"""The campaigns of an account."""
+
+from typing import Final
+
+from woodpecker_async.sandbox.endpoint import Endpoint
+
+ENDPOINTS: Final[tuple[Endpoint, ...]] = ()

@@ -1,0 +1,7 @@
+"""Deliverability figures of the agency."""
+
+from typing import Final
+
+from woodpecker_async.sandbox.endpoint import Endpoint
+
+ENDPOINTS: Final[tuple[Endpoint, ...]] = ()
