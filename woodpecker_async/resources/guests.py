@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from woodpecker_async import checks
-from woodpecker_async.errors import ConfigError
 from woodpecker_async.models.users import GuestPermission, InvitedGuests, NewGuest
 from woodpecker_async.options import CallOptions
 from woodpecker_async.resources.base import CompanyResource, Resource, for_company
@@ -33,7 +32,7 @@ class Guests(Resource):
             options: for this call.
 
         Raises:
-            ConfigError: a guest is not usable, or there are too many; nothing was sent.
+            ConfigError: a guest is not usable, or there are none or too many; nothing was sent.
             OutcomeUnknownError: they may have been invited: look with `agency.users.list` before trying again.
 
         Document: "Invite guests", `POST /v2/agency/companies/{company_id}/invite_guest`.
@@ -48,29 +47,15 @@ class Guests(Resource):
         )
 
 
-def _checked(guests: object) -> tuple[NewGuest, ...]:
-    if isinstance(guests, str | Mapping | NewGuest) or not isinstance(guests, Iterable):
-        raise ConfigError('guests must be a list, like [NewGuest(name="Monica Hall", email="monica@example.com")]')
-    checked = tuple(map(_guest, guests))
-    if not 1 <= len(checked) <= _MOST:
-        raise ConfigError(f"1 to {_MOST} guests can be invited in one request, not {len(checked)}")
-    return checked
-
-
-def _guest(given: object) -> NewGuest:
-    if isinstance(given, Mapping):
-        if unknown := given.keys() - {"name", "email", "permissions"}:
-            raise ConfigError(f"a guest has name, email and permissions; not {', '.join(sorted(map(repr, unknown)))}")
-        given = NewGuest(
-            name=given.get("name", ""), email=given.get("email", ""), permissions=given.get("permissions", ())
+def _checked(guests: object) -> list[NewGuest]:
+    return [
+        NewGuest(
+            name=checks.text(guest.name, f"guests[{index}].name"),
+            email=checks.email(guest.email, f"guests[{index}].email"),
+            permissions=checks.choices(f"guests[{index}].permissions", guest.permissions, GuestPermission),
         )
-    if not isinstance(given, NewGuest):
-        raise ConfigError(f"a guest must be a NewGuest or a mapping, not {type(given).__name__}")
-    return NewGuest(
-        name=checks.text(given.name, "a guest's name"),
-        email=checks.email(given.email, "a guest's email"),
-        permissions=checks.choices("a guest's permissions", given.permissions, GuestPermission),
-    )
+        for index, guest in enumerate(checks.models("guests", guests, NewGuest, most=_MOST))
+    ]
 
 
 class CompanyGuests(CompanyResource):
