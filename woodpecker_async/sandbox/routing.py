@@ -30,6 +30,7 @@ from woodpecker_async.sandbox import (
 )
 from woodpecker_async.sandbox.documented import NOT_SERVED, not_served
 from woodpecker_async.sandbox.endpoint import Endpoint
+from woodpecker_async.sandbox.openapi import description
 from woodpecker_async.sandbox.service import Call, Rules
 from woodpecker_async.sandbox.state import ApiKey, Company, State
 from woodpecker_async.sandbox.wire import (
@@ -102,6 +103,8 @@ class Router:
 
         Only a request with a known key has an account, so only such a one can take a place in a queue.
         """
+        if info.path == "/openapi.json":
+            return Answer.of(description(ENDPOINTS))
         if info.path.startswith("/v0/"):
             return feldera.refusal(self.state, info) or Job(None, lambda: self._feldera(info))
         if not info.path.startswith("/rest/"):
@@ -137,6 +140,11 @@ class Router:
             # Documented nowhere. The nearest relative is: 403 without a body for x-company-id with a
             # key that is not the agency's.
             return bodyless(403)
+        endpoint, parts, allowed = _find(info)
+        if endpoint is None:
+            if allowed:
+                return error(405, "Method Not Allowed", "Method not allowed").with_headers(Allow=allowed)
+            return v1_error("E_URL_NOT_FOUND", "Url not found", 404) if _is_v1(info) else not_found()
         acts_in: Company | Answer = account_of_key
         if not is_agency and info.company_header is not None:
             # An /agency path names its company itself; what the header does there is not documented,
@@ -144,12 +152,7 @@ class Router:
             acts_in = self._named_company(info.company_header, account_of_key)
         if isinstance(acts_in, Answer):
             return acts_in
-        endpoint, parts, allowed = _find(info)
-        if endpoint is not None:
-            return endpoint(self._call(info, acts_in, key, parts))
-        if allowed:
-            return error(405, "Method Not Allowed", "Method not allowed").with_headers(Allow=allowed)
-        return v1_error("E_URL_NOT_FOUND", "Url not found", 404) if _is_v1(info) else not_found()
+        return endpoint(self._call(info, acts_in, key, parts))
 
     def _named_company(self, header: str, account_of_key: Company) -> Company | Answer:
         company_id = whole_number(header)
