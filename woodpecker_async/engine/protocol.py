@@ -10,7 +10,7 @@ All that is known of the services' answers is in this one module, so that it can
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import lru_cache, partial
 from typing import Any, Final, Literal
@@ -74,6 +74,7 @@ class Request:
         headers: all of them but the one that carries the key.
         dialect: says which one that is.
         key: the key.
+        body: JSON, hidden: it may hold a password.
     """
 
     method: str
@@ -82,7 +83,7 @@ class Request:
     headers: Mapping[str, str]
     dialect: Dialect
     key: Secret
-    body: bytes | None = None
+    body: Callable[[], bytes] | None = None
     is_write: bool = False
     on_wire: Callable[[bool], None] | None = None
 
@@ -197,7 +198,7 @@ def build_request(
     common: Mapping[str, str],
     dialect: Dialect,
     key: Secret,
-    body: bytes | None,
+    body: Callable[[], bytes] | None,
 ) -> Request:
     """The request of one attempt. What requests have in common is never changed for one of them.
 
@@ -210,7 +211,7 @@ def build_request(
         common: see `common_headers`.
         dialect: how the service is spoken to.
         key: the key to ask with.
-        body: JSON.
+        body: JSON, hidden.
     """
     headers = common
     if operation.company_header is not None:
@@ -256,7 +257,7 @@ def classify(
     Args:
         operation: what was asked.
         outcome: what came back.
-        key: the key it was asked with; a server that says it back is not quoted with it.
+        key: the key it was asked with; a server that says it back, or a secret of the body, is not quoted with it.
         now: tells the wall clock, for a `Retry-After` that is a date where the answer has no `Date`.
         maybe_done_before: an earlier attempt of the same call may have been acted on.
     """
@@ -270,9 +271,10 @@ def classify(
             elapsed=outcome.elapsed,
         )
     status, headers = outcome.status, outcome.headers
+    quote_text = partial(_quoted_text, secrets=(key, *operation.secrets))
     request_id = headers.get("x-request-id") or headers.get("request-id") or None
     if request_id:
-        request_id = _quoted_text(request_id, key)[:_LONGEST_LINE]
+        request_id = quote_text(request_id)[:_LONGEST_LINE]
     if 200 <= status < 300 and not look_at(outcome.body, _hides_error):
         return AttemptResult(
             kind="ok",
@@ -287,11 +289,11 @@ def classify(
     if status == 404 and operation.method == "DELETE" and maybe_done_before:
         # The first answer was lost after the deletion happened.
         return AttemptResult(kind="ok", status=status, request_id=request_id, elapsed=outcome.elapsed, settled=True)
-    said = look_at(outcome.body, parse_error, partial(_quoted_text, key=key))
+    said = look_at(outcome.body, parse_error, quote_text)
     kind, error = _error_class(operation, status, said)
     detail, target = said.detail, ""
     if kind == "redirect":
-        target = _quoted_text(redirect_target(headers), key)[:_LONGEST_LINE]
+        target = quote_text(redirect_target(headers))[:_LONGEST_LINE]
         detail = f"the server redirects to {target}; no redirect is followed"
     elif not detail and not said.is_api and outcome.unreadable:
         detail = f"the body cannot be read: {outcome.unreadable}"
@@ -407,9 +409,21 @@ def _describe_foreign_body(body: bytes, content_type: str) -> str:
     return f"not an answer of the API, but {len(body)} bytes of {kind}, as a proxy would send"
 
 
-def _quoted_text(text: str, key: Secret) -> str:
-    """What the server wrote, as an error may quote it, and without the key."""
-    return quotable(text.replace(key.reveal(), key.masked))
+def _quoted_text(text: str, secrets: Iterable[Secret]) -> str:
+    """What the server wrote, as an error may quote it, and without the secrets it was sent."""
+    return look_at(hidden((text, secrets)), _masked_and_quotable)
 
 
+def _masked_and_quotable(given: tuple[str, Iterable[Secret]]) -> str:
+    text, secrets = given
+    for secret in secrets:
+        plain = secret.reveal()
+        if len(plain) >= _LEAST_MASKED:
+            for form in (plain, json.dumps(plain)[1:-1], json.dumps(plain, ensure_ascii=False)[1:-1]):
+                text = text.replace(form, secret.masked)
+    return quotable(text)
+
+
+# What is shorter could be guessed, and stands in many a word.
+_LEAST_MASKED: Final = 4
 _LONGEST_LINE: Final = 300
