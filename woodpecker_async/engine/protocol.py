@@ -349,6 +349,10 @@ _BY_V1_CODE: Final[Mapping[str, type[errors.ApiError]]] = {
     "E_UNKNOWN": errors.ServerError,
 }
 
+# A wrong parameter may be one that conflicts with what is there: then the status says more than the code. Without a
+# status of its own (older documents put all codes under 400, and failures come inside a 200) it is this all the same.
+_SAYS_LITTLE: Final = errors.BadRequestError
+
 # What the documents say in a 404 about the company: with x-company-id, and with the company in the path.
 _NOT_THE_AGENCYS: Final = "company not found"
 _NOT_IN_PATH: Final = frozenset({_NOT_THE_AGENCYS, "no active company found", "requested resource does not exist"})
@@ -372,10 +376,10 @@ def _error_class(operation: Operation[Any], status: int, said: ErrorBody) -> tup
         error = errors.ServerError
     elif 300 <= status < 400:
         error = errors.UnexpectedRedirectError
-    elif said.code is not None and said.code in _BY_V1_CODE:
+    elif said.code is not None and _BY_V1_CODE.get(said.code, _SAYS_LITTLE) is not _SAYS_LITTLE:
         error = _BY_V1_CODE[said.code]
     else:
-        error = _BY_STATUS.get(status, errors.ApiError)
+        error = _BY_STATUS.get(status, _BY_V1_CODE.get(said.code or "", errors.ApiError))
     if error is errors.NotFoundError and _is_about_company(operation, said.detail.lower()):
         error = errors.CompanyNotFoundError
     if error is errors.ConflictError and said.detail.lower() == "company is inactive":
