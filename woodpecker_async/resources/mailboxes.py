@@ -11,21 +11,18 @@ from woodpecker_async.models.mailboxes import (
     CompletionNotification,
     ConnectionBatch,
     ConnectionSummary,
-    MicrosoftConnection,
-    MicrosoftCredential,
     NewMailbox,
-    NewMicrosoftMailbox,
 )
 from woodpecker_async.options import CallOptions
 from woodpecker_async.pagination import Pager
-from woodpecker_async.paging_styles import ARRAY, OneAnswer
+from woodpecker_async.paging_styles import ARRAY
 from woodpecker_async.polling import Wait
 from woodpecker_async.resources.access import Access
 from woodpecker_async.resources.base import Resource
+from woodpecker_async.resources.microsoft import MicrosoftMailboxes
 from woodpecker_async.secret import Secret
 
 _MOST: Final = 200
-_CREDENTIALS: Final = OneAnswer(items="credentials")
 
 
 class Mailboxes(Resource):
@@ -200,100 +197,6 @@ class Mailboxes(Resource):
         )
 
 
-class MicrosoftMailboxes(Resource):
-    """Mailboxes at Microsoft.
-
-    Attributes:
-        credentials: what they are connected with.
-    """
-
-    def __init__(self, access: Access) -> None:
-        super().__init__(access)
-        self.credentials = MicrosoftCredentials(access)
-
-    async def connect(
-        self,
-        accounts: Iterable[NewMicrosoftMailbox | Mapping[str, Any]],
-        *,
-        credential_id: int | None = None,
-        options: CallOptions | None = None,
-    ) -> tuple[MicrosoftConnection, ...]:
-        """Connect mailboxes at Microsoft. The result says of each what became of it; one that failed is no error.
-
-        It is never repeated, unless the request measurably never left or was refused with 429.
-
-        Args:
-            accounts: at least one, each a `NewMicrosoftMailbox` or a mapping of its fields.
-            credential_id: the credential to connect them with; need not be said where there is exactly one.
-            options: for this call.
-
-        Raises:
-            ConfigError: an account is not usable; nothing was sent.
-            OutcomeUnknownError: they may be connected: look with `mailboxes.list` before trying again.
-
-        Document: "Connect Microsoft mailboxes", `POST /v2/mailboxes/microsoft/bulk`.
-        """
-        rows = [
-            _sent(
-                mailbox_email=checks.email(account.mailbox_email, f"accounts[{index}].mailbox_email"),
-                display_name=_text_or_none(account.display_name, f"accounts[{index}].display_name"),
-            )
-            for index, account in enumerate(checks.models("accounts", accounts, NewMicrosoftMailbox))
-        ]
-        return await self._call(
-            "POST",
-            "/v2/mailboxes/microsoft/bulk",
-            tuple[MicrosoftConnection, ...],
-            body=_sent(
-                credential_id=None if credential_id is None else checks.integer(credential_id, "credential_id", 1),
-                accounts=rows,
-            ),
-            find_out="look with mailboxes.list() before trying again",
-            options=options,
-        )
-
-
-class MicrosoftCredentials(Resource):
-    """The credentials of applications in Microsoft's directory. To create or change one use `request`."""
-
-    def list(self, *, options: CallOptions | None = None) -> Pager[MicrosoftCredential]:
-        """All credentials, in one answer, without their secrets.
-
-        Args:
-            options: for the call.
-
-        Document: "Microsoft credentials", `GET /v2/mailboxes/microsoft/credentials`.
-        """
-        return self._list(
-            "/v2/mailboxes/microsoft/credentials",
-            MicrosoftCredential,
-            _CREDENTIALS,
-            key=attrgetter("credential_id"),
-            options=options,
-        )
-
-    async def delete(self, credential_id: int, *, options: CallOptions | None = None) -> None:
-        """Delete a credential. Repeatable by nature.
-
-        Args:
-            credential_id: the credential.
-            options: for this call.
-
-        Raises:
-            NotFoundError: there is no such credential.
-
-        Document: "Delete a Microsoft credential", `DELETE /v2/mailboxes/microsoft/credentials/{credential_id}`.
-        """
-        await self._call(
-            "DELETE",
-            "/v2/mailboxes/microsoft/credentials/{credential_id}",
-            None,
-            idempotent=True,
-            options=options,
-            credential_id=checks.integer(credential_id, "credential_id", 1),
-        )
-
-
 def mailbox_key(mailbox: models.Mailbox | models.EmailAccount) -> tuple[str, int]:
     """What a mailbox is known by in a list: nobody says that the ids of its two halves never meet."""
     return (mailbox.type, mailbox.id)
@@ -315,16 +218,7 @@ def _row(mailbox: NewMailbox, what: str) -> dict[str, Any]:
         raise ConfigError(
             f"{what}.sending_wait_time_from must be less than sending_wait_time_to: {shortest} is not, with {longest}"
         )
-    return _sent(**row)
-
-
-def _sent(**fields: Any) -> dict[str, Any]:
-    """The fields that say something."""
-    return {name: value for name, value in fields.items() if value is not None}
-
-
-def _text_or_none(value: object, what: str) -> str | None:
-    return None if value is None else checks.text(value, what)
+    return {name: value for name, value in row.items() if value is not None}
 
 
 def _password(value: object, what: str) -> Secret:
