@@ -21,6 +21,7 @@ T = TypeVar("T")
 _FIRST_PAUSE: Final = 0.5  # seconds
 _GROWTH: Final = 1.5
 _LONGEST_PAUSE: Final = 15.0
+_LEAST: Final = 0.001
 _LAST_LOOK: Final = 1.0  # seconds before the deadline at the latest, so that there is time for its answer
 
 
@@ -100,7 +101,7 @@ class Wait:
             if done(state):
                 return state
             seen = quotable(str(progress(state)))
-            if (left := self.ends - self.clock.now() - reserve) <= 0:
+            if (left := self.ends - self.clock.now() - reserve) < _LEAST:
                 raise self._overdue(f"last seen: {seen}; {how}", job, {})
             await self.clock.sleep(min(pause * (0.75 + self.clock.random() / 2), left))
             pause = min(pause * _GROWTH, _LONGEST_PAUSE)
@@ -121,9 +122,7 @@ class Wait:
                 name: getattr(error, name)
                 for name in ("method", "path", "company_id", "call_id", "request_id", "attempts")
             }
-        else:
-            return
-        raise self._overdue(what_next, job, context)
+            raise self._overdue(what_next, job, context) from error
 
     def _overdue(self, what_next: str, job: int | str | None, context: dict[str, Any]) -> DeadlineExceededError:
         error = DeadlineExceededError(f"not done within {self.deadline:g} s; {what_next}", **context)

@@ -271,7 +271,7 @@ def classify(
             elapsed=outcome.elapsed,
         )
     status, headers = outcome.status, outcome.headers
-    quote_text = partial(_quoted_text, secrets=(key, *operation.secrets))
+    quote_text = partial(_quoted_text, key=key, secrets=operation.secrets)
     request_id = headers.get("x-request-id") or headers.get("request-id") or None
     if request_id:
         request_id = quote_text(request_id)[:_LONGEST_LINE]
@@ -413,18 +413,17 @@ def _describe_foreign_body(body: bytes, content_type: str) -> str:
     return f"not an answer of the API, but {len(body)} bytes of {kind}, as a proxy would send"
 
 
-def _quoted_text(text: str, secrets: Iterable[Secret]) -> str:
-    """What the server wrote, as an error may quote it, and without the secrets it was sent."""
-    return look_at(hidden((text, secrets)), _masked_and_quotable)
+def _quoted_text(text: str, key: Secret, secrets: Iterable[Secret]) -> str:
+    """What the server wrote, as an error may quote it: without the key, and without the secrets it was sent."""
+    return look_at(hidden(text), _without_secrets, key, secrets)
 
 
-def _masked_and_quotable(given: tuple[str, Iterable[Secret]]) -> str:
-    text, secrets = given
-    for secret in secrets:
-        plain = secret.reveal()
+def _without_secrets(text: str, key: Secret, secrets: Iterable[Secret]) -> str:
+    text = text.replace(key.reveal(), key.masked)
+    for plain in (secret.reveal() for secret in secrets):
         if len(plain) >= _LEAST_MASKED:
             for form in (plain, json.dumps(plain)[1:-1], json.dumps(plain, ensure_ascii=False)[1:-1]):
-                text = text.replace(form, secret.masked)
+                text = text.replace(form, "****")
     return quotable(text)
 
 
