@@ -225,17 +225,12 @@ async def test_unknown_urls_and_methods(api):
 
 
 DOCUMENTED_ELSEWHERE = [
-    ("PUT", "/v2/agency/companies/7/guests/permissions"),
-    ("POST", "/v2/agency/companies/7/linkedin_accounts/3/generate-connect-link"),
-    ("GET", "/v2/agency/deliverability"),
-    ("GET", "/v2/users"),
     ("GET", "/v1/prospects"),
     ("POST", "/v1/add_prospects_list"),
     ("GET", "/v2/campaigns/12"),
     ("PATCH", "/v2/campaigns/12/steps/a-b/versions/0f"),
     ("GET", "/v2/mailboxes/4"),
     ("DELETE", "/v2/mailboxes/microsoft/credentials/9"),
-    ("POST", "/v2/blacklist/emails"),
     ("GET", "/v2/reports/abc"),
     ("GET", "/v2/webhooks"),
     ("POST", "/v1/webhooks/subscribe"),

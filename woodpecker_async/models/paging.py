@@ -116,7 +116,9 @@ class ListBody(Generic[T]):
         total: int | None = getattr(value, "total", None)
         total = getattr(value, "total_found", None) if total is None else total
         cursor: CursorFields | None = getattr(value, "pagination", None)
-        plain = data.plain() if data is not None else None if total is None else PaginationData(total_elements=total)
+        plain = data.plain() if data is not None else None
+        if total is not None and (plain is None or plain.total_elements is None):
+            plain = attrs.evolve(plain or PaginationData(), total_elements=total)
         return Listing(
             content=getattr(value, self.items),
             pagination_data=plain,

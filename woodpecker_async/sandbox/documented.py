@@ -8,13 +8,6 @@ from woodpecker_async.sandbox.wire import Answer, error
 
 # Below /rest; {} is one segment.
 _PATHS: Final = """
-PUT             /v2/agency/companies/{}/guests/permissions
-POST            /v2/agency/companies/{}/prospects/delete
-POST            /v2/agency/companies/{}/linkedin_accounts
-POST            /v2/agency/companies/{}/linkedin_accounts/{}/generate-connect-link
-GET             /v2/agency/deliverability
-GET,POST        /v2/agency/blacklist/emails
-GET             /v2/users
 GET,DELETE      /v1/prospects
 POST            /v1/add_prospects_list
 POST            /v1/add_prospects_campaign
@@ -37,8 +30,6 @@ GET             /v2/mailboxes/manual_connection/bulk/{}/summary
 GET,POST        /v2/mailboxes/microsoft/credentials
 PATCH,DELETE    /v2/mailboxes/microsoft/credentials/{}
 POST            /v2/mailboxes/microsoft/bulk
-GET,POST,DELETE /v2/blacklist/domains
-GET,POST,DELETE /v2/blacklist/emails
 GET             /v2/manual_tasks
 GET             /v2/linkedin_accounts
 POST            /v2/reports/campaigns
