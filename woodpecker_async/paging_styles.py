@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final, TypeVar
 
 import attrs
 
-from woodpecker_async.models.paging import ListBody, Listing, PaginationData
+from woodpecker_async.models.paging import UNDOCUMENTED, ListBody, Listing, PaginationData
 
 T = TypeVar("T")
 
@@ -163,6 +163,7 @@ NUMBERED_FROM_0: Final = Numbered(base=0)
 CURSOR: Final = Cursor()
 ONE_ANSWER: Final = OneAnswer()
 ARRAY: Final = OneAnswer(items=None)
+UNDOCUMENTED_LIST: Final = OneAnswer(items=UNDOCUMENTED)
 LEGACY_ARRAY: Final = OneAnswer(items=None, nothing=frozenset({"message"}))
 COUNTED_ARRAY: Final = Totalled(items=None, nothing=frozenset({"message", "no body"}))
 DOMAINS: Final = Totalled(items="domains", base=0)

@@ -40,23 +40,6 @@ GET             /v2/reports/{}
 GET             /v2/webhooks
 POST            /v1/webhooks/subscribe
 POST            /v1/webhooks/unsubscribe
-GET             /v2/lead_finder/search_criteria
-GET             /v2/lead_finder/search_criteria/{}/values
-POST            /v2/lead_finder/leads
-GET,POST        /v2/lead_finder/leads/enrichments
-GET             /v2/lead_finder/leads/enrichments/{}
-POST            /v2/lead_finder/prospects/enrichments
-GET             /v2/lead_finder/prospects/enrichments/{}
-POST            /v2/lead_finder/prospects/enrichments/statuses/query
-GET             /v2/domains
-GET,POST        /v2/domains/owner
-GET,POST        /v2/domains/availability
-POST            /v2/domains/order
-POST            /v2/domains/mailboxes/order
-GET             /v2/domains/{}
-GET             /v2/domains/{}/mailboxes
-PATCH           /v2/domains/{}/set_email_forwarding
-PATCH           /v2/domains/{}/set_redirect_url
 """
 
 # Methods and pattern, without /rest.
