@@ -40,6 +40,7 @@ GET             /v2/reports/{}
 GET             /v2/webhooks
 POST            /v1/webhooks/subscribe
 POST            /v1/webhooks/unsubscribe
+POST            /v2/domains/mailboxes/order
 """
 
 # Methods and pattern, without /rest.
