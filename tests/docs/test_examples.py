@@ -13,7 +13,16 @@ import pytest
 from tests.docs.pages import EXAMPLES, ROOT, identify
 
 # Those that serve until they are stopped, or need a Redis, are run in tests/apps.
-_OF_THEIR_OWN = frozenset({"fastapi_app.py", "aiohttp_app.py", "taskiq_worker.py", "celery_worker.py"})
+_OF_THEIR_OWN = frozenset(
+    {
+        "fastapi_app.py",
+        "aiohttp_app.py",
+        "webhooks_fastapi.py",
+        "webhooks_aiohttp.py",
+        "taskiq_worker.py",
+        "celery_worker.py",
+    }
+)
 
 
 @pytest.mark.system

@@ -148,7 +148,10 @@ REFUSED: dict[str, tuple[Callable[[WoodpeckerSession], Any], str]] = {
     "reversed": (lambda w: w.account.reports.messages("2026-11-02", "2026-11-01"), "must not be after"),
     "no date": (lambda w: w.account.reports.open_rate("yesterday", "2026-11-01"), "from_date must be"),
     "None": (lambda w: w.account.reports.campaigns("2026-11-01", None), "to_date must be"),
-    "a moment": (lambda w: w.account.reports.campaigns(dt.datetime(2026, 11, 1, tzinfo=dt.UTC), "2026-11-02"), "time zone"),
+    "a moment": (
+        lambda w: w.account.reports.campaigns(dt.datetime(2026, 11, 1, tzinfo=dt.UTC), "2026-11-02"),
+        "time zone",
+    ),
     "unknown kind": (lambda w: w.account.reports.start("campaign", *DAYS), "did you mean 'campaigns'"),
     "kind 7": (lambda w: w.account.reports.start(7, *DAYS), "kind must be one of"),
     "no hash": (lambda w: w.account.reports.get(""), "report_hash is empty"),
