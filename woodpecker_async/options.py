@@ -5,10 +5,10 @@ import re
 from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import Any, Literal, Self, cast
-from urllib.parse import urlsplit
 
 import attrs
 
+from woodpecker_async import redis_url
 from woodpecker_async.errors import ConfigError, SecretNotCarriedError
 from woodpecker_async.secret import Secret
 
@@ -117,40 +117,14 @@ def _kept(value: str | Secret | None) -> Literal["host"] | Secret | None:
 
 def _shared_shown(value: str | Secret | None) -> str:
     try:
-        usable = isinstance(value, Secret) and _wrong_with(value) is None
+        if isinstance(value, Secret) and redis_url.fault(value) is None:
+            return repr(redis_url.without_password(value))
     except SecretNotCarriedError:  # out of a pickle
-        usable = False
-    return repr(_without_password(value.reveal()) if usable and isinstance(value, Secret) else value)
+        pass
+    return repr(value)
 
 
-def _without_password(url: str) -> str:
-    """A Redis URL to show: without the password, and without the query, which may hold one too."""
-    parts = urlsplit(url)
-    user, has_password, _ = parts.netloc.rpartition("@")[0].partition(":")
-    shown = (user + (":****" if has_password else "") + "@") if user or has_password else ""
-    return f"{parts.scheme}://{shown}{parts.netloc.rpartition('@')[2]}{parts.path}"
-
-
-def _wrong_with(url: Secret) -> str | None:
-    expected = 'Limits.shared is "host" or the URL of a Redis, such as "redis://localhost:6379/0"'
-    try:
-        parts = urlsplit(url.reveal())
-        parts.port  # noqa: B018 - raises, if it is no port
-    except ValueError:
-        return f"{expected}; this URL cannot be read: check host and port, and quote the password"
-    database = parts.path.strip("/")
-    if parts.scheme not in ("redis", "rediss", "unix"):
-        return f"{expected}; the schemes are redis://, rediss:// and unix://"
-    if parts.scheme == "unix":
-        whole = database and not parts.netloc.rpartition("@")[2]
-        return None if whole else "Limits.shared: unix:// goes before the whole path: unix:///run/redis.sock"
-    if not parts.hostname:
-        return f"{expected}; this URL names no host"
-    if database and not database.isdecimal():
-        return "Limits.shared: the path of the URL is the number of a database, as in redis://localhost:6379/0"
-    return None
-
-
+_SHARED_IS = 'Limits.shared must be "host" or the URL of a Redis, such as "redis://localhost:6379/0"'
 _MAX_BODY = 64 * 1024 * 1024
 
 
@@ -222,8 +196,8 @@ class Limits:
     @shared.validator
     def _usable(self, _attribute: "attrs.Attribute[Any]", value: object) -> None:
         if isinstance(value, Secret):
-            if (wrong := _wrong_with(value)) is not None:
-                raise ConfigError(wrong)
+            if (fault := redis_url.fault(value)) is not None:
+                raise ConfigError(f"{_SHARED_IS}: {fault}")
             if find_spec("redis") is None:
                 raise ConfigError(
                     "Limits.shared names a Redis, and its client is not installed: "
@@ -233,7 +207,7 @@ class Limits:
             if find_spec("fcntl") is None:
                 raise ConfigError('Limits(shared="host") needs flock, which this system lacks: use the URL of a Redis')
         elif value is not None:
-            raise ConfigError(f'Limits.shared is "host" or the URL of a Redis, not {value!r}')
+            raise ConfigError(f"{_SHARED_IS}, not {value!r}")
         if value is not None and self.lanes == "discover":
             raise ConfigError('Limits.shared goes with lanes="account" or "company": "discover" is for one process')
 
