@@ -107,6 +107,7 @@ class LaneMachine(RuleBasedStateMachine):
             visitor.came = self.loop.now
             if not permit.acquire_now():
                 await permit.acquire(visitor.priority, again=visitor.again)
+            self._note_overtaking()  # a timer may have let it in, in the turn of the loop in which it came
             visitor.inside, visitor.entered, permit.sent = True, self.loop.now, self.loop.now
             self.judge_entry(visitor, lane)
             visitor.late = Late() if visitor.number % 3 else None
@@ -152,10 +153,9 @@ class LaneMachine(RuleBasedStateMachine):
                 gates = 1 if self.lanes.limits.total > lane.window.ceiling and self.single_lane else 2
                 allowed = 7 * gates
                 self.expect(head.passed_by <= allowed, f"bulk starves: passed by {head.passed_by}")
-        else:
-            for other in waiting:
-                if other.priority == "bulk":
-                    other.passed_by = 0
+        else:  # of whichever lane: the bulk turns of the total go round among all that wait there
+            for other in self.visitors:
+                other.passed_by = 0
 
     @property
     def single_lane(self) -> bool:
