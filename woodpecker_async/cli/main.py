@@ -9,7 +9,7 @@ from typing import Final
 import click
 
 from woodpecker_async import __version__
-from woodpecker_async.cli import output, process
+from woodpecker_async.cli import process, terminal
 from woodpecker_async.cli.connection import connection_options
 from woodpecker_async.errors import ConfigError, WoodpeckerError
 
@@ -67,20 +67,20 @@ def run_command(args: Sequence[str] | None = None) -> int:
         error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        output.echo_err("Interrupted.")
+        terminal.echo_err("Interrupted.")
         return process.INTERRUPTED
     except ConfigError as error:
-        output.echo_err(f"Error: {error}")
+        terminal.echo_err(f"Error: {error}")
         return process.USAGE
     except WoodpeckerError as error:
-        output.echo_err(f"Error: {error}")
+        terminal.echo_err(f"Error: {error}")
         return process.FAILED
     except OSError as error:
-        output.echo_err(f"Error: {_told(error)}")
+        terminal.echo_err(f"Error: {_told(error)}")
         return process.FAILED
     except Exception as error:
         # Its text is not shown: nobody has seen to it that it holds no key.
-        output.echo_err(f"Error: unexpected {type(error).__name__} {_where(error)}; please report this")
+        terminal.echo_err(f"Error: unexpected {type(error).__name__} {_where(error)}; please report this")
         return process.FAILED
 
 
