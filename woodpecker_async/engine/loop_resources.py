@@ -5,7 +5,7 @@ import os
 from urllib.parse import urlsplit
 
 from woodpecker_async.engine.account import account_name
-from woodpecker_async.engine.lanes import Lanes, shared_lanes
+from woodpecker_async.engine.account_lanes import AccountLanes, shared_lanes
 from woodpecker_async.engine.settings import Settings
 from woodpecker_async.engine.transport import Transport
 from woodpecker_async.errors import ConfigError, WrongLoopError
@@ -29,14 +29,14 @@ class LoopResources:
             max_body=settings.limits.max_body,
         )
         self._settings = settings
-        self._lanes: Lanes | None = None
+        self._lanes: AccountLanes | None = None
 
     @property
     def is_current(self) -> bool:
         """Whether it belongs to the running loop, and to this process."""
         return self.loop is asyncio.get_running_loop() and self.process == os.getpid()
 
-    def lanes_of(self, key: Secret) -> Lanes:
+    def lanes_of(self, key: Secret) -> AccountLanes:
         """What all sessions with this key share on this loop."""
         # Found once: a key that is rotated later still belongs to the same account.
         if self._lanes is None:
