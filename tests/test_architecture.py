@@ -106,7 +106,15 @@ def test_resources_and_pagination_see_the_engine_through_a_protocol() -> None:
 
 
 def test_exactly_once_knows_only_what_it_is_handed() -> None:
-    assert ours("exactly_once") <= {"creation_lock", "engine.clock", "errors", "labels", "models.agency", "secret"}
+    assert ours("exactly_once") <= {
+        "creation_lock",
+        "engine.clock",
+        "errors",
+        "labels",
+        "models.agency",
+        "secret",
+        "time_limit",
+    }
     assert ours("creation_lock") <= {"engine.clock", "errors"}
 
 

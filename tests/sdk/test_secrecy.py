@@ -389,7 +389,10 @@ _PLACES = tuple(
     map(
         str,
         [
-            *(_SDK / part for part in ("engine", "resources", "models", "pagination", "exactly_once", "session")),
+            *(
+                _SDK / part
+                for part in ("engine", "resources", "models", "pagination", "exactly_once", "time_limit", "session")
+            ),
             *(Path(module.__file__).parent for module in (aiohttp, cattrs, tenacity, yarl)),
         ],
     )

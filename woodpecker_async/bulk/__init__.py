@@ -8,6 +8,7 @@ It uses nothing but the public names of the SDK; read it as an example of what c
 import copy
 import inspect
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from functools import partial
 from typing import Final, TypeVar
 
 from woodpecker_async import checks
@@ -18,6 +19,7 @@ from woodpecker_async.bulk.run import Companies, Listing, Run, WorkStats
 from woodpecker_async.bulk.sinks import Sink
 from woodpecker_async.counting import counting_requests
 from woodpecker_async.errors import ConfigError, KeyNotStoredError
+from woodpecker_async.exactly_once import PostHooks
 from woodpecker_async.models import ApiKey
 from woodpecker_async.options import CallOptions
 from woodpecker_async.pagination import Pager
@@ -152,7 +154,7 @@ def ensure_api_keys(
     report = _report(session, resume, f"ensure {label}")
     settle, grace = checks.seconds(settle, "settle"), checks.seconds(grace, "grace")
     taker = sinks.checked(sink)
-    guard = _callback(before_send, "before_send", "a company's id")
+    before_send = _callback(before_send, "before_send", "a company's id")
 
     async def work(company_id: int, stats: WorkStats) -> tuple[ApiKey, ...]:
         check = label_check(session, label, _BULK)
@@ -163,8 +165,10 @@ def ensure_api_keys(
                     label,
                     settle=settle,
                     options=_BULK,
-                    before_send=creation.before,
-                    guard=None if guard is None else lambda: guard(company_id),
+                    hooks=PostHooks(
+                        before_queueing=creation.before,
+                        before_send=None if before_send is None else partial(before_send, company_id),
+                    ),
                 )
             stats.created = issued.created
             not_stored: KeyNotStoredError | None = None
