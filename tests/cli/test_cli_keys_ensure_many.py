@@ -27,7 +27,7 @@ def in_file(path):
 def test_all_active_companies(opened, tmp_path):
     path = tmp_path / "keys.jsonl"
     with opened(companies=8, inactive=2, service_time=0) as (box, cli):
-        args = ("keys", "ensure", "--all", "--label", "crm", "--output", path)
+        args = ("keys", "ensure", "--all", "--yes", "--label", "crm", "--output", path)
         got = cli(*args)
         assert got.code == 0
         assert in_file(path) == on_server(box)
@@ -108,7 +108,7 @@ def test_with_the_embedded_sandbox(alone, tmp_path):
 def test_interrupted_in_the_middle(really_opened, tmp_path, number):
     path = tmp_path / "keys.jsonl"
     with really_opened(companies=30, service_time=0.03) as (box, cli):
-        args = ("keys", "ensure", "--all", "--label", "crm", "--output", path)
+        args = ("keys", "ensure", "--all", "--yes", "--label", "crm", "--output", path)
         with cli.start(*args) as process:
             until(lambda: len(on_server(box)) >= 8)
             process.send_signal(number)

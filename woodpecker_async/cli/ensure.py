@@ -122,9 +122,7 @@ async def _ensure(woodpecker: "WoodpeckerSession", args: EnsureArgs, places: Pla
         record=lambda outcome: _record(outcome, args.label, out),
         summary=_summary,
         receipt=receipt,
-        again="Run the same command again to go on."
-        if out.path is None
-        else f"The keys are in {out.path}. Run the same command again to go on.",
+        again=("" if out.path is None else f"; the keys are in {out.path}") + ". Run the same command again to go on.",
     )
     code = await perform(work, source, args.saved, args.save, out, places.printer, connection)
     if connection.sandbox:

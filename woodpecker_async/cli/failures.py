@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING, Final
 
 from woodpecker_async.cli import process, terminal
-from woodpecker_async.cli.companies import UNSETTLED
 from woodpecker_async.cli.connection import Connection
 
 if TYPE_CHECKING:
@@ -35,8 +34,6 @@ def tell_failures(report: "Report", connection: Connection, done: str, rest: str
         )
     if len(report.drifted) > _MOST_FAILURES:
         terminal.echo_err(f"... and {terminal.companies(len(report.drifted) - _MOST_FAILURES)} more; {rest}.")
-    if report.unsettled:
-        terminal.echo_err(UNSETTLED)
     if report.inactive:
         ids = ", ".join(map(str, sorted(report.inactive)))
         connection.note(f"Inactive, and so not {done}: {ids}")

@@ -67,7 +67,8 @@ def run_command(args: Sequence[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         terminal.echo_err("Interrupted.")
         return process.INTERRUPTED
-    except SystemExit:  # click's way to say that nobody reads the help
-        return terminal.BROKEN_PIPE
+    except SystemExit as end:
+        # Of completion; or, while the error is handled, of click when nobody reads the help.
+        return terminal.BROKEN_PIPE if isinstance(end.__context__, BrokenPipeError) else process.exit_code(end)
     except Exception as error:
         return process.tell_error(error)

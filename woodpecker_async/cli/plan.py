@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from woodpecker_async.cli import process, terminal
+from woodpecker_async.cli.companies import UNSETTLED
 from woodpecker_async.cli.failures import exit_code, tell_failures
 from woodpecker_async.cli.progress import progress
 
@@ -68,6 +69,8 @@ async def plan(
 def tell_plan(found: Plan, label: str, account: str, connection: "Connection") -> int:
     """Say what would be made, and where; gives the exit code."""
     tell_failures(found.report, connection, "looked at", "--format json has them all")
+    if found.report.unsettled:
+        terminal.echo_err(UNSETTLED)
     for company in found.ambiguous[:UNASKED]:
         terminal.echo_err(
             f"Company {company} has several keys {label!r}: none would be made there, and none is the one."

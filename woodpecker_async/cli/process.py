@@ -49,6 +49,13 @@ def tell_error(error: BaseException) -> int:
     return code
 
 
+def exit_code(end: SystemExit) -> int:
+    """What a library that wants to end the process wants it to end with."""
+    if end.code is None:
+        return DONE
+    return end.code if isinstance(end.code, int) else FAILED
+
+
 def _where(error: BaseException) -> str:
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:

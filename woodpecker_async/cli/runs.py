@@ -13,7 +13,7 @@ import click
 
 from woodpecker_async.cli import files, process, terminal
 from woodpecker_async.cli.chosen import Chosen, check_report, read_report
-from woodpecker_async.cli.companies import AllCompanies
+from woodpecker_async.cli.companies import UNSETTLED, AllCompanies
 from woodpecker_async.cli.connection import Connection
 from woodpecker_async.cli.failures import exit_code, tell_failures
 from woodpecker_async.cli.output import Output
@@ -162,6 +162,8 @@ async def perform(
         return _tell_stop(stopped, run, work, source, saved if was_saved else None)
     rest = "--report FILE keeps them all" if saved.report_file is None else f"{saved.report_file} has them all"
     tell_failures(this_run, connection, work.done, rest)
+    if this_run.unsettled:
+        terminal.echo_err(UNSETTLED)
     if saved.resume is not None:
         connection.note(f"This run: {', '.join(work.summary(this_run))}")
     in_all = "" if saved.resume is None else " in all"
@@ -194,14 +196,13 @@ def _tell_stop(stopped: BaseException, run: "Run", work: Work, source: "Source",
     if source.done:
         after += f" ({run.this_run.total} in this run)"
     word = "Interrupted" if interrupted else "Stopped"
-    text = f"{word} after {after}, {terminal.count(report.keys, 'key')}."
     if saved is not None and saved.report_file is not None:
-        text += f" To go on, add: --resume {saved.report_file}"
+        rest = f". To go on, add: --resume {saved.report_file}"
     elif work.again:
-        text += f" {work.again}"
-    elif saved is not None:
-        text += " Nothing was saved to go on with: --report FILE does that."
-    terminal.echo_err(text)
+        rest = work.again
+    else:
+        rest = ". With --report FILE there would be something to go on with."
+    terminal.echo_err(f"{word} after {after}, {terminal.count(report.keys, 'key')}{rest}")
     return code
 
 

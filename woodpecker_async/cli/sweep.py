@@ -98,6 +98,15 @@ async def _sweep(
     if swept.missing:
         lost = terminal.companies(len(swept.missing))
         terminal.echo_err(f"{lost} without an outcome. To go on, add: --run {spec.run}")
+    if swept.report.drifted:
+        terminal.echo_err(
+            f"The keys of {terminal.companies(len(swept.report.drifted))} changed each time they were listed: some may "
+            "be missing. --format json names the companies."
+        )
+    if swept.report.unsettled:
+        terminal.echo_err(
+            "The list of companies changed each time it was read: some may be missing. Sweep again, as a new run."
+        )
     if swept.report.failed > len(swept.report.inactive):
         connection.note(f"To try those that failed once more, add: --run {spec.run}")
     return process.SOME_FAILED if swept.missing else exit_code(swept.report)
