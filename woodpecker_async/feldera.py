@@ -69,7 +69,7 @@ class FelderaKeys(Resource):
         """
         name = checks.text(name, "a key's name")
         if role not in (None, "read", "write"):
-            raise ConfigError(f'role is "read" or "write", not {role!r}')
+            raise ConfigError(f'role must be "read" or "write", not {role!r}')
         body = CreateFelderaKey(name=name) if role is None else CreateFelderaKeyWithRole(name=name, role=role)
         return await self._call("POST", "/v0/api_keys", CreatedFelderaKey, body=body, options=options)
 

@@ -46,7 +46,7 @@ _RESERVED_HEADERS = frozenset(
 
 def _seconds(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:
-        raise ConfigError(f"{type(instance).__name__}.{attribute.name} is a number of seconds above 0, not {value!r}")
+        raise ConfigError(f"{type(instance).__name__}.{attribute.name} must be a number of seconds > 0, not {value!r}")
 
 
 def _seconds_or_none(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
@@ -104,7 +104,7 @@ def _within_queue(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) 
     _at_least_one(instance, attribute, value)
     if value > 7:
         raise ConfigError(
-            f"Limits.max_in_flight is at most 7, not {value}: the server works on one request of an account, "
+            f"Limits.max_in_flight must be at most 7, not {value}: the server works on one request of an account, "
             "queues six and refuses the rest"
         )
 
@@ -191,7 +191,7 @@ class Limits:
     @lanes.validator
     def _known(self, _attribute: "attrs.Attribute[Lanes]", value: str) -> None:
         if value not in ("account", "company", "discover"):
-            raise ConfigError(f'Limits.lanes is "account", "company" or "discover", not {value!r}')
+            raise ConfigError(f'Limits.lanes must be "account", "company" or "discover", not {value!r}')
 
     @shared.validator
     def _usable(self, _attribute: "attrs.Attribute[Any]", value: object) -> None:
@@ -209,19 +209,19 @@ class Limits:
         elif value is not None:
             raise ConfigError(f"{_SHARED_IS}, not {value!r}")
         if value is not None and self.lanes == "discover":
-            raise ConfigError('Limits.shared goes with lanes="account" or "company": "discover" is for one process')
+            raise ConfigError('Limits.shared needs lanes="account" or "company": "discover" is for one process')
 
     @shared_outage.validator
     def _one_of_three(self, _attribute: "attrs.Attribute[Any]", value: str) -> None:
         if value not in ("local", "wait", "fail"):
-            raise ConfigError(f'Limits.shared_outage is "local", "wait" or "fail", not {value!r}')
+            raise ConfigError(f'Limits.shared_outage must be "local", "wait" or "fail", not {value!r}')
 
 
 def _headers(value: Mapping[str, str] | None) -> Mapping[str, str]:
     if value is None:
         return {}
     if not isinstance(value, Mapping):
-        raise ConfigError(f"headers are a mapping of text to text, not {type(value).__name__}")
+        raise ConfigError(f"headers must be a mapping of str to str, not {type(value).__name__}")
     clean: dict[str, str] = {}
     for name, text in value.items():
         if not isinstance(name, str) or not isinstance(text, str):
@@ -229,7 +229,7 @@ def _headers(value: Mapping[str, str] | None) -> Mapping[str, str]:
         if not name or not name.isascii() or any(not c.isalnum() and c not in "!#$%&'*+-.^_`|~" for c in name):
             raise ConfigError(f"{name!r} is not a header name")
         if re.sub(r"[^a-z0-9]", "-", name.lower()) in _RESERVED_HEADERS:  # servers take X_Company_Id for X-Company-Id
-            raise ConfigError(f"the SDK itself sees to {name}; it cannot be passed as a header")
+            raise ConfigError(f"the SDK sets {name} itself; it cannot be passed as a header")
         if any(ord(c) < 32 or ord(c) == 127 or 0xD800 <= ord(c) < 0xE000 for c in text):
             raise ConfigError(f"the value of header {name} has a control character or a lone surrogate")
         clean[name.lower()] = text  # so that levels merge whatever the case
@@ -273,12 +273,12 @@ skip_bad_items=None, strict=None)
     @retry.validator
     def _is_policy(self, _attribute: "attrs.Attribute[Any]", value: object) -> None:
         if value is not None and not isinstance(value, RetryPolicy):
-            raise ConfigError(f"retry is a RetryPolicy, not {type(value).__name__}")
+            raise ConfigError(f"retry must be a RetryPolicy, not {type(value).__name__}")
 
     @priority.validator
     def _is_priority(self, _attribute: "attrs.Attribute[Any]", value: object) -> None:
         if value not in (None, "interactive", "bulk"):
-            raise ConfigError(f'priority is "interactive" or "bulk", not {value!r}')
+            raise ConfigError(f'priority must be "interactive" or "bulk", not {value!r}')
 
     def merged_over(self, other: Self) -> Self:
         """These options, and where they say nothing, the other's. Headers add up."""
@@ -302,11 +302,11 @@ def standing_options(options: CallOptions | None) -> CallOptions:
     """The options of a session or a scope.
 
     Raises:
-        ConfigError: they are not `CallOptions`, or say `idempotent`, which is a word about one call.
+        ConfigError: they are not `CallOptions`, or say `idempotent`, which is a promise about one call.
     """
     standing = call_options(options)
     if standing.idempotent is not None:
-        raise ConfigError("idempotent is your word about one call: pass it in that call's options")
+        raise ConfigError("idempotent is a promise about one call: pass it in that call's options")
     return standing
 
 
@@ -319,5 +319,5 @@ def call_options(options: CallOptions | None) -> CallOptions:
     if options is None:
         return _NOTHING
     if not isinstance(options, CallOptions):
-        raise ConfigError(f"options is a CallOptions, not {type(options).__name__}")
+        raise ConfigError(f"options must be a CallOptions, not {type(options).__name__}")
     return options

@@ -69,7 +69,7 @@ class Session:
         _is_a("ssl_context", ssl_context, ssl.SSLContext, optional=True)
         _is_a("trust_env", trust_env, bool)
         if callable(hooks) or isinstance(hooks, str):
-            raise ConfigError("hooks is a sequence of functions, like hooks=[my_function]")
+            raise ConfigError("hooks must be a sequence of functions, like hooks=[my_function]")
         settings = Settings(
             dialect=dialect,
             base_url=checks.base_url(base_url),
@@ -288,4 +288,4 @@ def _key_from_environment() -> Secret:
 def _is_a(name: str, value: object, kind: type, *, optional: bool = False) -> None:
     if isinstance(value, kind) or (optional and value is None):
         return
-    raise ConfigError(f"{name} is a {kind.__name__}, not {type(value).__name__}")
+    raise ConfigError(f"{name} must be a {kind.__name__}, not {type(value).__name__}")

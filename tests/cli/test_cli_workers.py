@@ -154,7 +154,7 @@ def test_some_companies_fail(place):
         assert (got.code, got.err) == (0, "")
         got = cli("keys", "sweep", "--all", "--active", "--run", "r")
         assert got.code == 2
-        assert "run id 'r' was used for another sweep: use another" in got.err
+        assert "run id 'r' was used for another sweep: choose another" in got.err
 
 
 @pytest.mark.parametrize("quiet", [(), ("-q",)])

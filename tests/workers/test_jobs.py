@@ -402,7 +402,7 @@ async def test_a_run_id_is_of_one_sweep(big_box, session, tmp_path) -> None:
         ({"run": "a b"}, "run is a name of 1 to 64"),
         ({"run": ""}, "run is a name of 1 to 64"),
         ({"run": "a:b"}, "run is a name of 1 to 64"),
-        ({"task": "delete"}, "task is 'list' or 'ensure'"),
+        ({"task": "delete"}, "task must be 'list' or 'ensure'"),
         ({"label": "crm"}, "label and sink are for the task 'ensure'"),
         ({"task": "ensure", "label": " crm", "sink": "s"}, "a label .*' crm'"),
         ({"task": "ensure", "label": "crm \ud800", "sink": "s"}, "lone surrogate"),
@@ -411,7 +411,7 @@ async def test_a_run_id_is_of_one_sweep(big_box, session, tmp_path) -> None:
         ({"task": "ensure", "label": "crm", "sink": "/etc/keys"}, "sink is a name of 1 to 64"),
         ({"chunk_size": 0}, "chunk_size must be an integer from 1 to 1000"),
         ({"chunk_size": True}, "chunk_size must be an integer"),
-        ({"active": "yes"}, "active is True, False or None"),
+        ({"active": "yes"}, "active must be True, False or None"),
     ],
 )
 def test_what_makes_no_sense_is_said_at_once(arguments, message) -> None:

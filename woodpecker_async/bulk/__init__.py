@@ -207,7 +207,7 @@ def _report(session: object, resume: object, task: str) -> Report:
     if not isinstance(resume, Report):
         raise ConfigError(f"resume must be a Report (see Report.from_json), not {type(resume).__name__}")
     if resume.task != task:
-        raise ConfigError(f"the report to resume from is of another task: {resume.task!r}, not {task!r}")
+        raise ConfigError(f"the report to resume from belongs to another task: {resume.task!r}, not {task!r}")
     resume.check_account(account)
     report = copy.deepcopy(resume)
     report.account = report.account or account

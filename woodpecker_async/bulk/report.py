@@ -181,9 +181,9 @@ class Report:
                 report.merge(Report.from_json(saved_by_another_process))
         """
         if not isinstance(other, Report):
-            raise ConfigError(f"a report is merged with a Report, not {type(other).__name__}")
+            raise ConfigError(f"a report can only be merged with a Report, not {type(other).__name__}")
         if other.task != self.task:
-            raise ConfigError(f"the reports are of different tasks: {self.task!r} and {other.task!r}")
+            raise ConfigError(f"the reports belong to different tasks: {self.task!r} and {other.task!r}")
         self.check_account(other.account)
         if both := self.done & other.done:
             raise ConfigError(f"company {min(both)} is done in both reports: its keys would count twice")
@@ -211,7 +211,7 @@ class Report:
         """
         if None not in (self.account, account) and self.account != account:
             raise ConfigError(
-                f"the report is of another account: {self.account}, not {account} (base URL and key fingerprint); "
+                f"the report belongs to another account: {self.account}, not {account} (base URL and key fingerprint); "
                 "if it is the same account under a new key, set report.account = None first"
             )
 

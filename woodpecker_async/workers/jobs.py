@@ -81,7 +81,7 @@ async def perform(payload: Mapping[str, Any], context: Context) -> Result:
     known = None if context.ledger is None else await context.ledger.load(job.key)
     if known is not None:
         if known["job"] != job.to_payload():
-            raise ConfigError(f"run id {job.sweep.run!r} was used for another sweep: use another")
+            raise ConfigError(f"run id {job.sweep.run!r} was used for another sweep: choose another")
         if known["whole"]:
             return known
     result = await (_plan(job, context) if job.chunk is None else _chunk(job, context, known))
@@ -115,7 +115,7 @@ def gather(results: Iterable[Result]) -> bulk.Report:
         if key not in kept or result["whole"] or not kept[key]["whole"]:
             kept[key] = result
     if len({result["job"]["sweep"]["run"] for result in kept.values()}) > 1:
-        raise ConfigError("these are results of several runs")
+        raise ConfigError("these results are from several runs")
     report = bulk.Report()
     for result in kept.values():
         part = folded(result)[0]

@@ -114,7 +114,7 @@ class _Sender:
         plan = self._spec.plan()
         known = await self._ledger.load(self._plan_key)
         if known is not None and known["job"] != plan:
-            raise ConfigError(f"run id {self._spec.run!r} was used for another sweep: use another")
+            raise ConfigError(f"run id {self._spec.run!r} was used for another sweep: choose another")
         await self._see_through([plan])
         results = await self._ledger.results(self._plan_key)
         planned = results.get(self._plan_key)
