@@ -245,7 +245,7 @@ class CallOptions:
         attempt_timeout: seconds for one attempt, instead of `Timeouts.attempt`.
         retry: another `RetryPolicy`.
         priority: `"interactive"` (the default) goes before `"bulk"`.
-        idempotent: your word that repeating this write is harmless; it is then repeated like a read. Only
+        idempotent: your promise that repeating this write is harmless; it is then repeated like a read. Only
             for a call: a session or a scope refuses it.
         headers: more headers; never the ones the SDK owns.
         keep_raw: keep the body of each page as it came, as `Page.raw` (a `Secret`, for it may hold keys).

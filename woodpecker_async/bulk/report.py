@@ -172,7 +172,7 @@ class Report:
         up: they are then the time spent on the work, not the time that passed.
 
         Raises:
-            ConfigError: the other report is of another task or account, or a company is done in both, so that
+            ConfigError: the other report belongs to another task or account, or a company is done in both, so that
                 its keys would count twice.
 
         Example:

@@ -49,7 +49,7 @@ class KeyFile:
         """Make the file, or read which keys are in it.
 
         Raises:
-            ConfigError: it cannot be had, is no plain file, can be read by others, belongs to somebody else, or
+            ConfigError: it cannot be opened, is not a regular file, can be read by others, belongs to somebody else, or
                 has something else than keys in it.
         """
         self._seen = None
