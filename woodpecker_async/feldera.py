@@ -87,7 +87,7 @@ class FelderaKeys(Resource):
         return found.item
 
     async def delete(self, name: str, *, options: CallOptions | None = None) -> None:
-        """Delete a key. If an answer gets lost and the key is gone at the next attempt, that is success.
+        """Delete a key. An answer that gets lost, and then a key that no longer exists, count as success.
 
         Raises:
             NotFoundError: there was none of this name.

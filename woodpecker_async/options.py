@@ -86,7 +86,7 @@ class RetryPolicy:
 
 @attrs.frozen(kw_only=True)
 class Timeouts:
-    """Three clocks that do not run into one another.
+    """Three independent time limits.
 
     Attributes:
         connect: seconds to reach the server.
@@ -238,7 +238,7 @@ def _headers(value: Mapping[str, str] | None) -> Mapping[str, str]:
 
 @attrs.frozen(kw_only=True)
 class CallOptions:
-    """What one call, or all calls of a scope or a session, do differently. `None` leaves a thing as it was.
+    """What one call, or all calls of a scope or a session, do differently. `None` leaves a setting unchanged.
 
     Attributes:
         deadline: seconds for the whole call with all its repeats, instead of `RetryPolicy.deadline`.
@@ -281,7 +281,7 @@ skip_bad_items=None, strict=None)
             raise ConfigError(f'priority must be "interactive" or "bulk", not {value!r}')
 
     def merged_over(self, other: Self) -> Self:
-        """These options, and where they say nothing, the other's. Headers add up."""
+        """These options, with the other's where these are `None`. Headers add up."""
         if self is other or other is _NOTHING:
             return self
         if self is _NOTHING and other.idempotent is None:

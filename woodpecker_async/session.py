@@ -104,7 +104,7 @@ class Session:
         return account_name(settings.base_url, settings.key.fingerprint) if isinstance(settings.key, Secret) else None
 
     async def identify(self) -> str:
-        """The same, with the key function asked if there is one. Sends nothing."""
+        """The account's name; calls the key function, if there is one. Sends nothing."""
         return await self._engine.account()
 
     async def aclose(self) -> None:
@@ -248,7 +248,7 @@ class WoodpeckerSession(Session):
         json: Any = None,
         options: CallOptions | None = None,
     ) -> Any:
-        """Call an endpoint that the SDK has no method for, in the same way as all others; parsed JSON comes back.
+        """Call an endpoint that the SDK has no method for, with the same limits and retries; returns the parsed JSON.
 
         What comes back is as the server sent it: keys in it are plain text.
 

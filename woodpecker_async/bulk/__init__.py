@@ -53,11 +53,11 @@ def list_api_keys(
         companies: ids or `Company` objects, as a list, an iterator or an async iterator, read lazily; by
             default all companies of the agency, inactive ones included. A `Pager` of companies that moves
             while it is read is read again, see `Report.unsettled`.
-        ordered: give outcomes in the order of the input rather than as they finish.
+        ordered: yield outcomes in the order of the input rather than as they finish.
         concurrency: workers, 1 to 256; by default sixteen, or where not all companies share one lane, one more than
             `Limits.total`.
         resume: the report of an earlier run: its done companies are skipped, and it is counted on.
-        on_progress: a plain function that is given the report after each outcome.
+        on_progress: a plain function that is called with the report after each outcome.
 
     Returns:
         A run: `async with` it, and iterate over it.
@@ -108,7 +108,7 @@ def ensure_api_keys(
     resume: Report | None = None,
     on_progress: Callable[[Report], object] | None = None,
 ) -> Run:
-    """See to it that every company has one key of this label, and that each key is stored.
+    """Make sure that every company has one key with this label, and that each key is stored.
 
     Each company gets `session.agency.api_keys.ensure`, then its key goes to the sink, and only then there is
     an outcome. Run it again after whatever ended it: keys that are there are found by their label, none is
@@ -128,7 +128,7 @@ def ensure_api_keys(
             it returns; or the path of a file of JSON lines, see `woodpecker_async.bulk.sinks`.
         settle: see `ApiKeys.create`.
         grace: seconds.
-        before_send: a plain function that is given the company's id just before a request that makes a key is
+        before_send: a plain function that is called with the company's id just before a request that makes a key is
             sent, when its turn has come. What it raises is that company's outcome, and nothing is sent; for a
             lock of your own that may have expired meanwhile.
         ordered: as for `list_api_keys`.

@@ -16,7 +16,7 @@ _VERSION: Final = 1
 
 @attrs.frozen(kw_only=True)
 class Outcome:
-    """What came of one company.
+    """The outcome at one company.
 
     Attributes:
         company_id: the company's id.
@@ -56,7 +56,7 @@ class Outcome:
 
 @attrs.define(kw_only=True)
 class Report:
-    """What came of a run. Holds no keys; can be saved, loaded, and continued from with `resume=`.
+    """The results of a run. Holds no keys; can be saved, loaded, and continued from with `resume=`.
 
     Attributes:
         task: what the run does; only a run that does the same can be resumed from it.
@@ -166,7 +166,7 @@ class Report:
         return report
 
     def merge(self, other: "Report") -> None:
-        """Count what came of other companies, at the same task.
+        """Add the results of other companies, for the same task.
 
         Of a company that failed in one report and succeeded in the other, the success counts. `seconds` add
         up: they are then the time spent on the work, not the time that passed.
@@ -204,7 +204,7 @@ class Report:
         self.stopped_by = self.stopped_by or other.stopped_by
 
     def check_account(self, account: str | None) -> None:
-        """See that what is to be counted here is of the same account.
+        """Make sure that what is to be counted here belongs to the same account.
 
         Raises:
             ConfigError: it is of another one.

@@ -99,7 +99,7 @@ Work = Callable[[int, WorkStats], Awaitable[tuple[ApiKey, ...]]]
 
 
 class Run(AsyncIterator[Outcome]):
-    """A run over many companies. `async with` owns the workers; iterating gives the outcomes.
+    """A run over many companies. `async with` owns the workers; iterate over it for the outcomes.
 
     Attributes:
         report: what came of it so far, and with `resume=` of the runs before it. An outcome is counted when the

@@ -1,4 +1,4 @@
-"""Where a session is at home: the connections and lanes that belong to one event loop in one process."""
+"""What a session has on one event loop in one process: its connections and lanes."""
 
 import asyncio
 import os
@@ -76,7 +76,7 @@ class LoopResources:
 
 
 class LoopBinding:
-    """The home that a session has now: made when it is first needed, and made anew on another loop."""
+    """The resources that a session uses now: created when first needed, and again on another loop."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -88,7 +88,7 @@ class LoopBinding:
         return self._resources is not None and not self._resources.loop.is_closed()
 
     def current(self) -> LoopResources | None:
-        """The one of the running loop, if it has been made."""
+        """The resources of the running loop, or `None` if they are yet to be created."""
         resources = self._resources
         if resources is None or not resources.is_current:
             return None
@@ -97,7 +97,7 @@ class LoopBinding:
         return resources
 
     async def bind(self) -> LoopResources:
-        """Make it."""
+        """Create the resources of the running loop, in place of those of an earlier one."""
         if self._resources is not None:
             self._resources.release()
         self._resources = resources = LoopResources(self._settings)
@@ -105,7 +105,7 @@ class LoopBinding:
         return resources
 
     async def aclose(self) -> None:
-        """Close it, if there is one."""
+        """Close the resources, if there are any."""
         resources, self._resources = self._resources, None
         if resources is not None:
             await resources.aclose()

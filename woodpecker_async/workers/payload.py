@@ -148,7 +148,7 @@ class Job:
 
     @classmethod
     def from_payload(cls, payload: Mapping[str, Any]) -> Self:
-        """A job from what `to_payload` gave.
+        """A job from what `to_payload` returned.
 
         Raises:
             ConfigError: it is of another version, or is none.
