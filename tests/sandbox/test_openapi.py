@@ -21,7 +21,15 @@ REFUSES_BY_MEANING = (
     "POST /v1/agency/companies/api/add",
     "GET /v2/agency/deliverability",
     "GET /v2/inbox/messages",
+    "POST /v2/mailboxes/manual_connection/bulk",
+    "POST /v2/mailboxes/microsoft/bulk",
+    "POST /v2/reports/campaigns",
+    "POST /v2/reports/complete_statistics_for_each_level_of_campaign",
+    "POST /v2/reports/messages",
+    "POST /v2/reports/open_rate",
 )
+# Other methods of these paths are documented, though not with their body, and answered with 501.
+NOT_WHOLLY_SERVED = ("/v2/mailboxes/microsoft/credentials", "/v2/mailboxes/microsoft/credentials/{credential_id}")
 
 
 def described(box: Sandbox) -> Any:
@@ -54,6 +62,8 @@ def test_schemathesis_finds_no_disagreement(mode: str, tmp_path: Path) -> None:
         for operation in REFUSES_BY_MEANING:
             lines += ["[[operations]]", f'include-name = "{operation}"']
             lines += ['checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "404", "409"]']
+        for path in NOT_WHOLLY_SERVED:
+            lines += ["[[operations]]", f'include-path = "{path}"', "checks.unsupported_method.enabled = false"]
         config.write_text("\n".join(lines))
         done = subprocess.run(
             [
