@@ -36,6 +36,7 @@ from tests.raw import answer, raw_server
 from tests.reporters import REPORTERS, SENTRY
 from tests.walker import Interruption, frames, leaks
 from woodpecker_async import CallOptions, RetryPolicy, Secret, Timeouts, WoodpeckerSession, bulk, creation_lock, errors
+from woodpecker_async.engine.clock import SystemClock
 from woodpecker_async.engine.lanes import _LEFT_BEHIND
 from woodpecker_async.feldera import FelderaSession
 from woodpecker_async.sandbox import Fault, Sandbox
@@ -193,6 +194,13 @@ def forget() -> None:
     _LEFT_BEHIND.clear()
 
 
+class Hasty(SystemClock):
+    """Waits for nothing between two attempts or two looks."""
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(0)
+
+
 class Seen:
     """All that was seen of calls: failures as they are raised, and everything else as text."""
 
@@ -272,6 +280,7 @@ async def test_no_key_is_ever_shown(
                 "retry": QUICK,
                 "timeouts": Timeouts(attempt=0.05 if fault == "timeout" else 5),
                 "hooks": [events.append],
+                "clock": Hasty(),
             }
             async with box.session(**settings) as woodpecker, box.feldera_session(**settings) as feldera:
                 if script is not None:
