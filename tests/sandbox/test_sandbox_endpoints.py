@@ -231,8 +231,6 @@ DOCUMENTED_ELSEWHERE = [
     ("GET", "/v2/users"),
     ("GET", "/v1/prospects"),
     ("POST", "/v1/add_prospects_list"),
-    ("GET", "/v2/campaigns/12"),
-    ("PATCH", "/v2/campaigns/12/steps/a-b/versions/0f"),
     ("GET", "/v2/mailboxes/4"),
     ("DELETE", "/v2/mailboxes/microsoft/credentials/9"),
     ("POST", "/v2/blacklist/emails"),

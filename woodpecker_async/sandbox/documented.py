@@ -19,18 +19,6 @@ GET,DELETE      /v1/prospects
 POST            /v1/add_prospects_list
 POST            /v1/add_prospects_campaign
 GET             /v2/prospects/{}/responses
-GET             /v1/campaign_list
-POST            /v2/campaigns
-GET,PATCH,DELETE /v2/campaigns/{}
-POST            /v2/campaigns/{}/run
-POST            /v2/campaigns/{}/pause
-POST            /v2/campaigns/{}/stop
-POST            /v2/campaigns/{}/make_editable
-POST            /v2/campaigns/{}/steps
-PATCH,DELETE    /v2/campaigns/{}/steps/{}
-PATCH           /v2/campaigns/{}/steps/{}/versions/{}
-GET,PUT,DELETE  /v2/campaigns/{}/bounce_shield/threshold
-POST            /v2/inbox/messages/{}/reply
 GET,PATCH       /v2/mailboxes/{}
 POST            /v2/mailboxes/manual_connection/bulk
 GET             /v2/mailboxes/manual_connection/bulk/{}/summary
@@ -40,7 +28,6 @@ POST            /v2/mailboxes/microsoft/bulk
 GET,POST,DELETE /v2/blacklist/domains
 GET,POST,DELETE /v2/blacklist/emails
 GET             /v2/manual_tasks
-GET             /v2/linkedin_accounts
 POST            /v2/reports/campaigns
 POST            /v2/reports/messages
 POST            /v2/reports/open_rate
