@@ -174,7 +174,7 @@ def _without(given: Any, *names: str) -> Any:
 
 
 def _versions(given: object, what: str, *, is_email: bool) -> list[Body]:
-    if not is_email and given == ():
+    if not is_email and given in ((), []):
         return []
     return [
         _version(version, f"{what}[{index}]", is_email=is_email)
