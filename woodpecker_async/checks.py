@@ -170,6 +170,30 @@ def email(value: object, what: str) -> str:
     return address
 
 
+def domain(value: object, what: str) -> str:
+    """A domain, as far as it can be told from an e-mail address and from a URL.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    name = text(value, what)
+    if any(character in "@/:," or character.isspace() for character in name):
+        raise ConfigError(f"{what} must be a domain such as 'example.com', not {name!r}")
+    return name
+
+
+def time_zone(value: object, what: str) -> str:
+    """A name that could be one of IANA's time zones; which of them the API takes is not documented.
+
+    Raises:
+        ConfigError: it could not.
+    """
+    name = text(value, what)
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*", name):
+        raise ConfigError(f"{what} must be the IANA name of a time zone, like 'Europe/Warsaw', not {name!r}")
+    return name
+
+
 def id_list(value: object, what: str) -> str | None:
     """Ids as a comma list for a query; `None` for none.
 

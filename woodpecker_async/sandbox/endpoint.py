@@ -5,7 +5,7 @@ declaration is also what `/openapi.json` is made from.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -16,6 +16,7 @@ from woodpecker_async.sandbox.service import Call
 from woodpecker_async.sandbox.wire import Answer, bad_request, bodyless, malformed, v1_error
 
 _KINDS: Final = {"int": r"(\d+)", "": "([^/]+)"}
+_INTEGER: Final = re.compile(r"-?[0-9]+")
 _MISSING: Final = "Object missing required field `{}`"  # as msgspec says it
 
 
@@ -80,7 +81,7 @@ class Endpoint:
                 return self._refused(*_fault(error))
         if self.query is not None:
             try:
-                arguments.insert(0, msgspec.convert(dict(call.info.query), self.query, strict=False))
+                arguments.insert(0, _query(call.info.query, self.query))
             except msgspec.ValidationError as error:
                 place, fault = _fault(error)
                 if self.refuse is None and not _is_v1(self):
@@ -96,6 +97,20 @@ class Endpoint:
         if missing := re.fullmatch(_MISSING.format("(.*)"), fault):
             return v1_error("E_REQUIRED_ELEMENT", f"Required element is missing: {missing[1]}")
         return v1_error("E_WRONG_PARAM", f"Wrong parameter: {place or 'body'}")
+
+
+def _query(sent: Mapping[str, str], kind: type[Input]) -> Input:
+    """The parameters of a query.
+
+    Raises:
+        msgspec.ValidationError: they do not fit.
+    """
+    query = msgspec.convert(dict(sent), kind, strict=False)
+    for field_ in msgspec.structs.fields(kind):
+        name = field_.encode_name
+        if name in sent and type(getattr(query, field_.name)) is int and not _INTEGER.fullmatch(sent[name]):
+            raise msgspec.ValidationError(f"Expected `int`, got `str` - at `$.{name}`")  # "1.0", say
+    return query
 
 
 def _is_v1(endpoint: Endpoint) -> bool:

@@ -1,7 +1,6 @@
 """The messages that came to an account."""
 
-from collections.abc import Callable
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self, get_args
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -11,8 +10,9 @@ from woodpecker_async.sandbox.service import Call
 from woodpecker_async.sandbox.state import Company
 from woodpecker_async.sandbox.wire import Answer, bad_request, bodyless, not_found, whole_number
 
-_INTERESTS: Final = ("INTERESTED", "MAYBE_LATER", "NOT_INTERESTED", "NOT_MARKED")
-_STATUSES: Final = ("RESPONDED", "AUTOREPLIED", "BOUNCED", "BLACKLISTED", "OPT_OUT")
+Interest = Literal["INTERESTED", "MAYBE_LATER", "NOT_INTERESTED", "NOT_MARKED"]
+Status = Literal["RESPONDED", "AUTOREPLIED", "BOUNCED", "BLACKLISTED", "OPT_OUT"]
+
 _SUBJECTS: Final = (
     "Re: Quick question",
     "Out of office",
@@ -21,23 +21,21 @@ _SUBJECTS: Final = (
     "Re: A call next week?",
 )
 
-_Ids = Annotated[str, Meta(pattern=r"^\d+(,\d+)*$")] | UnsetType
-
 
 class Filter(Input):
-    """Which messages to list."""
+    """Which of the messages. Where several are given in a comma list, any of them."""
 
-    prospect_status: Literal[_STATUSES] | UnsetType = UNSET  # type: ignore[valid-type]
-    prospect_interest_level: Literal[_INTERESTS] | UnsetType = UNSET  # type: ignore[valid-type]
-    mailbox_ids: _Ids = UNSET
-    campaign_ids: _Ids = UNSET
-    search_phrases: str | UnsetType = UNSET
-    read: bool | UnsetType = UNSET
+    prospect_status: Status | UnsetType = UNSET
+    prospect_interest_level: Interest | UnsetType = UNSET
+    read: Literal["true", "false"] | UnsetType = UNSET
+    mailbox_ids: str = ""
+    campaign_ids: str = ""
+    search_phrases: str = ""
     per_page: Annotated[int, Meta(ge=1, le=50)] = 10
     next_page_cursor: str = ""
 
 
-class Html(Input):
+class ReplyBody(Input):
     """The text of a reply."""
 
     html: Annotated[str, Meta(min_length=1)]
@@ -46,7 +44,7 @@ class Html(Input):
 class Reply(Input):
     """A reply. Addresses are comma lists."""
 
-    body: Html
+    body: ReplyBody
     mailbox_id: int | UnsetType = UNSET
     to: str | UnsetType = UNSET
     cc: str | UnsetType = UNSET
@@ -55,102 +53,118 @@ class Reply(Input):
     quote_original_message: bool | UnsetType = UNSET
 
 
+class Body(Struct, kw_only=True):
+    """The text of a message."""
+
+    html: str
+
+
+class Campaign(Struct, kw_only=True):
+    """A campaign that a message belongs to."""
+
+    id: int
+
+
 class Message(Struct, kw_only=True):
-    """A message, and what it is filtered by."""
+    """A message as it is listed."""
 
     id: int
     prospect_id: int
     subject: str
+    body: Body
     stamp: str
     read: bool
-    campaign: int
+    campaigns: list[Campaign]
+
+
+class Cursor(Struct, kw_only=True):
+    """What to ask for the next page with; null at the end."""
+
+    next_page_cursor: str | None
+
+
+class Messages(Struct, kw_only=True):
+    """A page of messages."""
+
+    content: list[Message]
+    pagination: Cursor
+
+
+class Known(Struct, kw_only=True):
+    """A message, and what it is found by."""
+
+    message: Message
     mailbox: int
-    status: str
-    interest: str
+    status: Status
+    interest: Interest
     replies: int = 0
 
-    def shown(self) -> dict[str, Any]:
-        """It as it is listed."""
-        return {
-            "id": self.id,
-            "prospect_id": self.prospect_id,
-            "subject": self.subject,
-            "body": {"html": f"<p>{self.subject}</p>"},
-            "stamp": self.stamp,
-            "read": self.read,
-            "campaigns": [{"id": self.campaign}],
-        }
 
-
-class Inbox(Struct):
+class Inbox(Struct, kw_only=True):
     """The messages that came to an account."""
 
-    messages: list[Message]
+    known: list[Known]
 
     @classmethod
-    def begin(cls, seed: int, account: Company) -> "Inbox":
-        """Some for each mailbox, from prospects of the first three campaigns."""
+    def begin(cls, seed: int, account: Company) -> Self:
+        """Some in each mailbox, from prospects of the campaigns that the account begins with."""
         return cls(
-            [
-                _message(seed, account, box.imap_id, count, box.imap_id * 1000 + count)
+            known=[
+                _known(seed, account, box.imap_id, count, box.imap_id * 1000 + count)
                 for box in account.mailboxes
                 for count in range(8 + draw.number(seed, "messages", box.imap_id) % 20)
             ]
         )
 
 
-def _message(seed: int, account: Company, mailbox: int, count: int, message_id: int) -> Message:
+def _known(seed: int, account: Company, mailbox: int, count: int, message_id: int) -> Known:
     topic = (seed, "message", mailbox, count)
-    return Message(
+    subject = draw.pick(_SUBJECTS, *topic)
+    message = Message(
         id=message_id,
         prospect_id=1 + draw.number(*topic, "prospect") % 10**9,
-        subject=draw.pick(_SUBJECTS, *topic),
+        subject=subject,
+        body=Body(html=f"<p>{subject}</p>"),
         stamp=f"2026-10-{1 + count % 28:02d}T08:{count % 60:02d}:00+0000",
         read=draw.number(*topic, "read") % 2 == 0,
-        campaign=account.id * 100 + count % 3,
-        mailbox=mailbox,
-        status=draw.pick(_STATUSES, *topic, "status"),
-        interest=draw.pick(_INTERESTS, *topic, "interest"),
+        campaigns=[Campaign(id=account.id * 100 + count % 3)],
     )
+    status: Any = draw.pick(get_args(Status), *topic, "status")
+    interest: Any = draw.pick(get_args(Interest), *topic, "interest")
+    return Known(message=message, mailbox=mailbox, status=status, interest=interest)
 
 
-def put_message(account: Company, seed: int, message_id: int) -> Message:
+def put_message(account: Company, seed: int, message_id: int) -> None:
     """Give an account a message of that id, as somebody does who writes to it."""
     kept = account.of_family(Inbox, seed)
-    kept.messages.append(_message(seed, account, 1, len(kept.messages), message_id))
-    return kept.messages[-1]
+    kept.known.append(_known(seed, account, 1, len(kept.known), message_id))
 
 
 def list_messages(call: Call, query: Filter) -> Answer:
     """``GET /v2/inbox/messages``: a cursor, which is opaque and null at the end."""
-    if query.prospect_status is not UNSET and query.prospect_interest_level is not UNSET:
-        return bad_request("prospect_status and prospect_interest_level are mutually exclusive.")
     start = _from_cursor(query.next_page_cursor, call.account.id)
     if start is None:
         return bad_request("Value of next_page_cursor is incorrect.")
-    rows = list(filter(_filter(query), call.kept(Inbox).messages))
+    if query.prospect_status is not UNSET and query.prospect_interest_level is not UNSET:
+        return bad_request("prospect_status and prospect_interest_level are mutually exclusive.")
+    found = [known.message for known in call.kept(Inbox).known if _fits(known, query)]
     end = start + query.per_page
-    cursor = _cursor(end, call.account.id) if end < len(rows) else None
-    content = [message.shown() for message in rows[start:end]]
-    return Answer.of({"content": content, "pagination": {"next_page_cursor": cursor}})
+    cursor = _cursor(end, call.account.id) if end < len(found) else None
+    return Answer.of(Messages(content=found[start:end], pagination=Cursor(next_page_cursor=cursor)))
 
 
-def _filter(query: Filter) -> Callable[[Message], bool]:
-    mailboxes = query.mailbox_ids.split(",") if query.mailbox_ids is not UNSET else ()
-    campaigns = query.campaign_ids.split(",") if query.campaign_ids is not UNSET else ()
-    phrases = query.search_phrases.lower().split(",") if query.search_phrases is not UNSET else ()
-
-    def keep(message: Message) -> bool:
-        return (
-            query.prospect_status in (UNSET, message.status)
-            and query.prospect_interest_level in (UNSET, message.interest)
-            and query.read in (UNSET, message.read)
-            and (not mailboxes or str(message.mailbox) in mailboxes)
-            and (not campaigns or str(message.campaign) in campaigns)
-            and (not phrases or any(phrase in message.subject.lower() for phrase in phrases))
-        )
-
-    return keep
+def _fits(known: Known, query: Filter) -> bool:
+    mailboxes, campaigns = ({*text.split(",")} - {""} for text in (query.mailbox_ids, query.campaign_ids))
+    phrases = [phrase.lower() for phrase in query.search_phrases.split(",") if phrase]
+    message = known.message
+    return (
+        query.prospect_status in (UNSET, known.status)
+        and query.prospect_interest_level in (UNSET, known.interest)
+        and query.read in (UNSET, str(message.read).lower())
+        and (not mailboxes or str(known.mailbox) in mailboxes)
+        and (not campaigns or any(str(campaign.id) in campaigns for campaign in message.campaigns))
+        and (not phrases or any(phrase in message.subject.lower() for phrase in phrases))
+    )
 
 
 def _cursor(start: int, account: int) -> str:
@@ -166,20 +180,20 @@ def _from_cursor(cursor: str, account: int) -> int | None:
 
 
 def reply(call: Call, body: Reply) -> Answer:
-    """``POST /v2/inbox/messages/{id}/reply``: the message is read from then on."""
-    messages = call.kept(Inbox).messages
-    message = next((row for row in messages if str(row.id) == call.parts[0].lstrip("0")), None)
-    if message is None:
+    """``POST /v2/inbox/messages/{message_id}/reply``: the message is read from then on."""
+    wanted = call.parts[0].lstrip("0")
+    known = next((known for known in call.kept(Inbox).known if str(known.message.id) == wanted), None)
+    if known is None:
         return not_found()
     if body.mailbox_id is not UNSET and all(box.smtp_id != body.mailbox_id for box in call.account.mailboxes):
         return bad_request("Value of mailbox_id is incorrect.")
-    message.read = True
-    message.replies += 1
+    known.message.read = True
+    known.replies += 1
     call.changed()
     return bodyless(200)
 
 
 ENDPOINTS: Final = (
-    Endpoint(method="GET", path="/v2/inbox/messages", run=list_messages, query=Filter, answer=dict[str, Any]),
-    Endpoint(method="POST", path="/v2/inbox/messages/{id:int}/reply", run=reply, body=Reply),
+    Endpoint(method="GET", path="/v2/inbox/messages", run=list_messages, query=Filter, answer=Messages),
+    Endpoint(method="POST", path="/v2/inbox/messages/{message_id:int}/reply", run=reply, body=Reply),
 )
