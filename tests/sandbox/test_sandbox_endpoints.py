@@ -222,13 +222,12 @@ async def test_unknown_urls_and_methods(api):
     is_error(await api("GET", "/v2/nowhere"), *ABSENT)
     is_error(await api("GET", f"{COMPANIES}/"), *ABSENT)
     is_error(await api("GET", "/../nowhere"), *ABSENT)
+    is_error(await api("GET", "/v2/no%0Awhere"), *ABSENT)
     got = await api("GET", "/v1/nowhere")
     assert (got.status, got.data["status"]["code"]) == (404, "E_URL_NOT_FOUND")
 
 
-DOCUMENTED_ELSEWHERE = [
-    (method, pattern.replace("[^/]+", "7").replace("\\", "")) for methods, pattern in NOT_SERVED for method in methods
-]
+DOCUMENTED_ELSEWHERE = [(method, path.replace("{name}", "7")) for methods, path in NOT_SERVED for method in methods]
 
 
 @pytest.mark.parametrize(("method", "path"), DOCUMENTED_ELSEWHERE)
@@ -256,6 +255,7 @@ async def test_documented_endpoints_obey_the_company_header(api):
         ("PATCH", "/v2/mailboxes", "GET"),
         ("DELETE", "/v2/mailboxes/4", "GET, PATCH"),
         ("POST", "/v2/webhooks", "GET"),
+        ("GET", "/v2/domains/order", "POST"),
     ],
 )
 async def test_a_method_that_a_path_does_not_have(api, method, path, allowed):
@@ -367,6 +367,12 @@ async def test_v1_adds_a_key(api):
     for missing in (NO_SUCH_ID, inactive):
         got = await api("POST", path, json={"company_id": missing, "name": "x"})
         assert v1_code(got) == (400, "E_RECORD_NOT_FOUND")
+
+
+async def test_a_whole_number_of_json_may_have_a_point(api):
+    path, first = "/v1/agency/companies/api/add", api.box.company_ids[0]
+    assert (await api("POST", path, data=f'{{"company_id": {first}.0, "name": "x"}}')).status == 200
+    assert v1_code(await api("POST", path, data=f'{{"company_id": {first}.5, "name": "x"}}')) == (400, "E_WRONG_PARAM")
 
 
 async def test_v1_adds_a_company(api):

@@ -39,6 +39,7 @@ from woodpecker_async import CallOptions, RetryPolicy, Secret, Timeouts, Woodpec
 from woodpecker_async.engine.lanes import _LEFT_BEHIND
 from woodpecker_async.feldera import FelderaSession
 from woodpecker_async.sandbox import Fault, Sandbox
+from woodpecker_async.sandbox.linkedin import LinkedIn
 
 QUICK = RetryPolicy(attempts=2, initial_backoff=0.01)
 KEPT = CallOptions(keep_raw=True)
@@ -149,8 +150,24 @@ def _wrong_beside(_, sent):
 
 
 def secrets_of(box: Sandbox) -> set[str]:
-    keys = {key.secret for company in box.state.companies.values() for key in company.keys}
-    return keys | {box.hq_key, box.feldera_token} | {key.api_key for key in box.state.feldera_keys.values()}
+    companies = box.state.companies.values()
+    keys = {key.secret for company in companies for key in company.keys}
+    links = {link for company in companies for link in company.of_family(LinkedIn, box.state.seed).links}
+    return (
+        keys
+        | links
+        | {link.rpartition("=")[2] for link in links}
+        | {box.hq_key, box.feldera_token}
+        | {key.api_key for key in box.state.feldera_keys.values()}
+    )
+
+
+def prepare(box: Sandbox, name: str) -> None:
+    """Put into the sandbox what a call is about."""
+    with contextlib.suppress(KeyError):  # no row: it is about nothing
+        row, _ = row_of(name)
+        if row.prepare is not None:
+            row.prepare(box.state.companies[box.company_ids[0]], box.state.seed)
 
 
 def forget() -> None:
@@ -220,6 +237,7 @@ async def test_no_key_is_ever_shown(
                     box.faults.add(script())
                 for name, call in CALLS.items():
                     forget()
+                    prepare(box, name)
                     await seen.of(call(woodpecker, box.company_ids[0]), plain=name in PLAIN_BY_WISH)
                 for call in FELDERA.values():
                     await seen.of(call(feldera))

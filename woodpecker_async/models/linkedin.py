@@ -11,7 +11,7 @@ from woodpecker_async.secret import Secret
 class LinkedInConnection:
     """A LinkedIn account that waits for its owner to authorize it.
 
-    The fields are those of the document "New connect link". The answer to the connection of a new account is not
+    The fields are those of the document "New link". The answer to the connection of a new account is not
     documented; where it lacks one of them, it is `None`.
 
     Attributes:

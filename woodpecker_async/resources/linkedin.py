@@ -58,9 +58,8 @@ class AgencyLinkedIn(Resource):
             account_id: the LinkedIn account.
             options: for this call.
 
-        Document: "New connect link",
-        `POST /v2/agency/companies/{company_id}/linkedin_accounts/{account_id}/generate-connect-link`.
-        """
+        Document: "New link", `POST /v2/agency/companies/{company_id}/linkedin_accounts/{account_id}/generate-connect-link`.
+        """  # noqa: E501
         return await self._call(
             "POST",
             "/v2/agency/companies/{company_id}/linkedin_accounts/{account_id}/generate-connect-link",

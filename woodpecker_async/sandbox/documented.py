@@ -1,6 +1,5 @@
 """Endpoints that are documented and that the sandbox does not serve."""
 
-import re
 from typing import Final
 
 from woodpecker_async.sandbox.service import Call
@@ -30,10 +29,9 @@ POST            /v1/webhooks/unsubscribe
 POST            /v2/domains/mailboxes/order
 """
 
-# Methods and pattern, without /rest.
+# Methods and template, without /rest.
 NOT_SERVED: Final = tuple(
-    (methods.split(","), re.escape(path).replace(r"\{\}", "[^/]+"))
-    for methods, path in map(str.split, _PATHS.strip().splitlines())
+    (methods.split(","), path.replace("{}", "{name}")) for methods, path in map(str.split, _PATHS.strip().splitlines())
 )
 
 

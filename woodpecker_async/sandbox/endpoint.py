@@ -27,7 +27,8 @@ class Input(Struct, kw_only=True):
     """
 
 
-def _pattern(path: str) -> re.Pattern[str]:
+def pattern_of(path: str) -> re.Pattern[str]:
+    """What the paths of a template match, with a group for each of its open segments."""
     literal = re.split(r"(\{[^}]*\})", path)
     return re.compile("".join(_KINDS[part[1:-1].partition(":")[2]] if part[:1] == "{" else part for part in literal))
 
@@ -62,7 +63,7 @@ class Endpoint:
     pattern: re.Pattern[str] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        object.__setattr__(self, "pattern", _pattern(self.path))
+        object.__setattr__(self, "pattern", pattern_of(self.path))
 
     @property
     def placeholders(self) -> int:
@@ -76,7 +77,7 @@ class Endpoint:
             if not call.info.body and self.body_required:
                 return self._refused("body", _MISSING.format("body")) if _is_v1(self) else bodyless(400)
             try:
-                arguments.append(msgspec.json.decode(call.info.body or b"{}", type=self.body))
+                arguments.append(_body(call.info.body or b"{}", self.body))
             except msgspec.DecodeError as error:
                 return self._refused(*_fault(error))
         if self.query is not None:
@@ -97,6 +98,29 @@ class Endpoint:
         if missing := re.fullmatch(_MISSING.format("(.*)"), fault):
             return v1_error("E_REQUIRED_ELEMENT", f"Required element is missing: {missing[1]}")
         return v1_error("E_WRONG_PARAM", f"Wrong parameter: {place or 'body'}")
+
+
+def _body(sent: bytes, kind: Any) -> Any:
+    """The JSON of a body.
+
+    Raises:
+        msgspec.DecodeError: it is none, or does not fit.
+    """
+    try:
+        return msgspec.json.decode(sent, type=kind)
+    except msgspec.ValidationError as error:
+        if "got `float`" not in str(error):
+            raise
+    return msgspec.convert(_whole(msgspec.json.decode(sent)), kind)
+
+
+def _whole(value: Any) -> Any:
+    """JSON with its whole numbers as integers: to JSON, 6.0 is one."""
+    if isinstance(value, dict):
+        return {name: _whole(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_whole(inner) for inner in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _query(sent: Mapping[str, str], kind: type[Input]) -> Input:
