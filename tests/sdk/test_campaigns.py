@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -368,6 +369,20 @@ async def test_a_campaign_is_copied(woodpecker: WoodpeckerSession) -> None:
     )
     assert twin.steps is not None
     assert campaign_bodies.campaign(attrs.evolve(SPRING, steps=list(twin.steps))) == campaign_bodies.campaign(SPRING)
+
+
+async def test_a_state_file_keeps_campaigns_and_what_was_read(tmp_path: Path) -> None:
+    kept = tmp_path / "state.json"
+    async with Sandbox(companies=1, state_file=kept) as box, box.session() as woodpecker:
+        made = await woodpecker.account.campaigns.create(SPRING)
+        await woodpecker.account.campaigns.bounce_shield.set(made.id, 3)
+        unread = await woodpecker.account.inbox.list(read=False).collect()
+        await woodpecker.account.inbox.reply(unread[0].id, "<p>Gladly!</p>")
+    async with Sandbox(state_file=kept) as box, box.session() as woodpecker:
+        assert await woodpecker.account.campaigns.get(made.id) == made
+        assert await woodpecker.account.campaigns.bounce_shield.get(made.id) == 3
+        assert await woodpecker.account.inbox.list(read=False).collect() == unread[1:]
+        assert (await woodpecker.account.campaigns.create(SPRING)).id not in (made.id, None)
 
 
 def step(**fields: Any) -> Callable[[WoodpeckerSession], Any]:

@@ -30,8 +30,8 @@ _CAMPAIGN: Final = "/v2/campaigns/{campaign_id}"
 class Campaigns(Resource):
     """The campaigns of an account.
 
-    A campaign with an IF condition, a scheduled start or manual tasks can be listed, but the other methods raise
-    `UnsupportedCampaignError` for it: the API does not show such campaigns whole.
+    A campaign with an IF condition, a scheduled start or manual tasks can be listed and has figures. `get`, and what
+    changes one, raises `UnsupportedCampaignError` for it: the API does not show such campaigns.
 
     Attributes:
         steps: the steps of campaigns.
