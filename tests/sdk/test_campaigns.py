@@ -358,6 +358,13 @@ def test_a_campaign_in_the_form_of_the_api_is_the_same_campaign(steps: list[NewS
     assert levels == len(steps)
 
 
+def test_a_campaign_on_linkedin_alone_needs_no_mailbox() -> None:
+    visit = NewStep(type="LINKEDIN", action_type="VISIT_PROFILE", linkedin_account_id=7)
+    sent = campaign_bodies.campaign(NewCampaign(name="n", steps=[visit]))
+    assert sent["email_account_ids"] == []
+    assert campaign_bodies.campaign({**sent}) == sent
+
+
 async def test_a_campaign_is_copied(woodpecker: WoodpeckerSession) -> None:
     campaigns = woodpecker.account.campaigns
     made = await campaigns.create(SPRING)
@@ -416,6 +423,7 @@ REFUSED: dict[str, tuple[Callable[[WoodpeckerSession], Any], str]] = {
     "an unknown field": (campaign(step=[]), "campaign has no field 'step'.*did you mean 'steps'"),
     "an empty name": (campaign(name=" "), "campaign.name is empty"),
     "no mailboxes": (campaign(email_account_ids=[]), "email_account_ids must not be empty"),
+    "no mailboxes at all": (campaign(email_account_ids=()), "email_account_ids must not be empty"),
     "mailboxes that are none": (campaign(email_account_ids=["a"]), "email_account_ids must be an integer"),
     "no steps": (campaign(steps=[]), "1 to 16 steps after its start, not 0"),
     "17 steps": (campaign(steps=[{"versions": [{"message": "m"}]}] * 17), "1 to 16 steps after its start, not 17"),

@@ -322,14 +322,14 @@ class NewCampaign:
 
     Attributes:
         name: its name.
-        email_account_ids: the mailboxes to send it from (SMTP ids), at least one.
         steps: 1 to 16, in their order, each a `NewStep` or a mapping; or the steps of another `Campaign`.
+        email_account_ids: the mailboxes to send it from (SMTP ids), at least one if a step is an e-mail.
         settings: how it sends, as a `CampaignSettings` or a mapping.
     """
 
     name: str
-    email_account_ids: Iterable[int]
     steps: Iterable[NewStep | CampaignStep | Mapping[str, Any]] | Mapping[str, Any]
+    email_account_ids: Iterable[int] = ()
     settings: CampaignSettings | Mapping[str, Any] = CampaignSettings()
 
 

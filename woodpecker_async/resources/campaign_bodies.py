@@ -40,12 +40,16 @@ def campaign(given: object) -> Body:
         ConfigError: it is not usable.
     """
     new = checks.model("campaign", given, NewCampaign)
+    steps = _steps(new.steps)
+    writes = any(one["type"] == StepType.EMAIL for one in steps)
     following: Body | None = None
-    for body in reversed(_steps(new.steps)):
-        following = {**body, "followup": following}
+    for one in reversed(steps):
+        following = {**one, "followup": following}
     return {
         "name": checks.text(new.name, "campaign.name"),
-        "email_account_ids": mailboxes(new.email_account_ids),
+        "email_account_ids": mailboxes(new.email_account_ids)
+        if writes or new.email_account_ids not in ((), [])
+        else [],
         "settings": settings(new.settings),
         "steps": {"type": "START", "followup": following},
     }
@@ -67,7 +71,7 @@ def mailboxes(given: object) -> list[int]:
         ConfigError: they are not.
     """
     if not (ids := checks.id_list(given, "email_account_ids")):
-        raise ConfigError("email_account_ids must not be empty: a campaign is sent from at least one mailbox")
+        raise ConfigError("email_account_ids must not be empty: e-mail is sent from at least one mailbox")
     return [int(one) for one in ids.split(",")]
 
 

@@ -114,7 +114,7 @@ class NewCampaign(Input):
     """A campaign."""
 
     name: _Name
-    email_account_ids: _Mailboxes
+    email_account_ids: list[_Id]
     settings: Settings
     steps: Start
 

@@ -96,7 +96,8 @@ def create_campaign(call: Call, body: NewCampaign) -> Answer:
     while following is not None:
         steps.append(following)
         following = following.followup
-    if len(steps) > _MOST_STEPS or not all(map(_fits, steps)):
+    unsent = not body.email_account_ids and any(step.type == "EMAIL" for step in steps)
+    if unsent or len(steps) > _MOST_STEPS or not all(map(_fits, steps)):
         return malformed()
     campaign = call.kept(Campaigns).empty(call.state.seed, call.account, body.name)
     campaign.mailboxes = body.email_account_ids
