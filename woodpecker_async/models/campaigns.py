@@ -330,7 +330,7 @@ class NewCampaign:
     name: str
     steps: Iterable[NewStep | CampaignStep | Mapping[str, Any]] | Mapping[str, Any]
     email_account_ids: Iterable[int] = ()
-    settings: CampaignSettings | Mapping[str, Any] = CampaignSettings()
+    settings: CampaignSettings | Mapping[str, Any] = attrs.field(factory=CampaignSettings)
 
 
 @attrs.frozen(kw_only=True)
