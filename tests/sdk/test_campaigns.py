@@ -358,6 +358,19 @@ def test_a_campaign_in_the_form_of_the_api_is_the_same_campaign(steps: list[NewS
     assert levels == len(steps)
 
 
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"body": {"versions": [{"id": "x", "version": "A", "message": "m", "subject": None}]}},
+        {"versions": [{"version": "A", "message": "m", "signature": None}], "body": None, "followup_after": None},
+        {"versions": [NewVersion(message="m")], "id": "a", "followup": None},
+    ],
+)
+def test_what_an_answer_has_and_a_request_has_not_is_left_out(form: dict[str, Any]) -> None:
+    sent = {"type": "EMAIL", "body": {"versions": [{"subject": "", "message": "m"}]}}
+    assert campaign_bodies.step({"type": "EMAIL", **form}) == sent
+
+
 def test_a_campaign_on_linkedin_alone_needs_no_mailbox() -> None:
     visit = NewStep(type="LINKEDIN", action_type="VISIT_PROFILE", linkedin_account_id=7)
     sent = campaign_bodies.campaign(NewCampaign(name="n", steps=[visit]))
@@ -409,6 +422,9 @@ def windows(given: Any) -> Callable[[WoodpeckerSession], Any]:
     return lambda w: w.account.campaigns.steps.update(1, "a", delivery_time=given)
 
 
+ENDLESS: dict[str, Any] = {"versions": [{"message": "m"}]}
+ENDLESS["followup"] = ENDLESS
+
 REFUSED: dict[str, tuple[Callable[[WoodpeckerSession], Any], str]] = {
     "campaign 0": (lambda w: w.account.campaigns.get(0), "campaign_id must be an integer from 1"),
     "a campaign's id as a str": (lambda w: w.account.campaigns.run("12"), "campaign_id must be an integer"),
@@ -431,6 +447,16 @@ REFUSED: dict[str, tuple[Callable[[WoodpeckerSession], Any], str]] = {
     "a start alone": (campaign(steps={"type": "START", "followup": None}), "not 0"),
     "a step of the wrong kind": (campaign(steps=["EMAIL"]), r"steps\[0\] must be a NewStep or a mapping"),
     "a second start": (campaign(steps=[{"type": "START"}]), r"steps\[0\].type must be one of 'EMAIL', 'LINKEDIN'"),
+    "a chain in a list": (
+        campaign(steps=[{"versions": [{"message": "m"}], "followup": {"type": "EMAIL"}}]),
+        r"steps\[0\] has a followup of its own: make a list",
+    ),
+    "a chain that goes on as a list": (
+        campaign(steps={"type": "START", "followup": {"versions": [{"message": "m"}], "followup": [{}]}}),
+        "followup of a step must be a mapping or None, not list",
+    ),
+    "a chain without an end": (campaign(steps=ENDLESS), "1 to 16 steps after its start"),
+    "a chain to add": (step(followup={"type": "EMAIL"}), "step has a followup of its own"),
     "an unknown type": (step(type="MAIL"), "step.type must be one of .* did you mean 'EMAIL'"),
     "no versions": (step(versions=[]), "step.versions must not be empty"),
     "six versions": (step(versions=[{"message": "m"}] * 6), "at most 5 entries, not 6"),

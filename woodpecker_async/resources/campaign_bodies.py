@@ -113,12 +113,15 @@ def _steps(given: object) -> list[Body]:
 
 
 def _chain(first: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The steps of a chain, each without those behind it, and without the start."""
     chain: list[Any] = []
     following: Any = first
     while isinstance(following, Mapping) and len(chain) <= _MOST_STEPS + 1:
         chain.append(following)
         following = following.get("followup")
-    return [one for one in chain if one.get("type") != StepType.START]
+    if following is not None and not isinstance(following, Mapping):
+        raise ConfigError(f"the followup of a step must be a mapping or None, not {type(following).__name__}")
+    return [_without(one, "followup") for one in chain if one.get("type") != StepType.START]
 
 
 def step(given: object, what: str = "step") -> Body:
@@ -131,6 +134,8 @@ def step(given: object, what: str = "step") -> Body:
     Raises:
         ConfigError: it is not usable.
     """
+    if isinstance(given, Mapping) and given.get("followup") is not None:
+        raise ConfigError(f"{what} has a followup of its own: make a list of the steps, each without one")
     new = checks.model(what, _as_new(given), NewStep)
     kind = checks.choice(f"{what}.type", new.type, StepType)
     if kind not in _SENDING:
@@ -161,13 +166,12 @@ def _as_new(given: object) -> object:
     """A step of an answer, or one in that form, as one to be made: without ids, and without the steps behind it."""
     if isinstance(given, CampaignStep):
         given = attrs.asdict(given, filter=lambda attribute, _: attribute.name != "followup")
-    if not isinstance(given, Mapping) or not isinstance(given.get("body", ""), Mapping | None):
+    if not isinstance(given, Mapping) or not isinstance(body := given.get("body"), Mapping | None):
         return given
-    merged = {**given, **(given["body"] or {})}
-    versions = merged.get("versions") or ()
-    if isinstance(versions, list | tuple):
-        merged["versions"] = [_without(version, "id", "version") for version in versions]
-    return _without(merged, "id", "body", "followup")
+    new = _without({**given, **(body or {})}, "id", "body")
+    if isinstance(versions := new.get("versions"), list | tuple):
+        new["versions"] = [_without(version, "id", "version") for version in versions]
+    return new
 
 
 def _without(given: Any, *names: str) -> Any:
