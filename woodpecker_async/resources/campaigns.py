@@ -17,7 +17,7 @@ from woodpecker_async.models.campaigns import (
 from woodpecker_async.models.paging import Perhaps
 from woodpecker_async.options import CallOptions
 from woodpecker_async.pagination import Pager
-from woodpecker_async.paging_styles import CAMPAIGNS
+from woodpecker_async.paging_styles import PERHAPS_ARRAY
 from woodpecker_async.resources import campaign_bodies as bodies
 from woodpecker_async.resources.access import Access
 from woodpecker_async.resources.base import Resource
@@ -66,7 +66,7 @@ class Campaigns(Resource):
         return self._list(
             _LIST,
             CampaignSummary,
-            CAMPAIGNS,
+            PERHAPS_ARRAY,
             key=attrgetter("id"),
             params={"status": states, "id": wanted},
             options=options,
@@ -86,7 +86,7 @@ class Campaigns(Resource):
         """
         wanted = bodies.campaign_id(campaign_id)
         found = await self._list(
-            _LIST, CampaignStats, CAMPAIGNS, key=attrgetter("id"), params={"id": wanted}, options=options
+            _LIST, CampaignStats, PERHAPS_ARRAY, key=attrgetter("id"), params={"id": wanted}, options=options
         )
         for campaign in found:
             if campaign.id == wanted:
