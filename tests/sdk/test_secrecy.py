@@ -89,13 +89,14 @@ FELDERA: dict[str, Callable[[FelderaSession], Awaitable[object]]] = {
     "api_keys.get": lambda f: f.api_keys.get("ci"),
     "api_keys.delete": lambda f: f.api_keys.delete("ci"),
 }
-# Of each kind one, where all take the same way: a page, a write, a creation, a bare list, a mapping, a bulk run.
+# Of each kind one, where all take the same way: a page, a write, a creation, a bare list, a mapping, passwords, a bulk run.
 KINDS = (
     "agency.api_keys.list",
     "agency.api_keys.create_once",
     "agency.api_keys.ensure",
     "agency_v1.companies",
     "company.me",
+    "company.mailboxes.connect",
     "bulk.list_api_keys",
 )
 PLAIN_BY_WISH = {"request", "account.request", "company.request"}  # what they return is JSON as it came

@@ -11,22 +11,9 @@ GET,DELETE      /v1/prospects
 POST            /v1/add_prospects_list
 POST            /v1/add_prospects_campaign
 GET             /v2/prospects/{}/responses
-GET             /v1/campaign_list
-POST            /v2/campaigns
-GET,PATCH,DELETE /v2/campaigns/{}
-POST            /v2/campaigns/{}/run
-POST            /v2/campaigns/{}/pause
-POST            /v2/campaigns/{}/stop
-POST            /v2/campaigns/{}/make_editable
-POST            /v2/campaigns/{}/steps
-PATCH,DELETE    /v2/campaigns/{}/steps/{}
-PATCH           /v2/campaigns/{}/steps/{}/versions/{}
-GET,PUT,DELETE  /v2/campaigns/{}/bounce_shield/threshold
-POST            /v2/inbox/messages/{}/reply
 POST            /v2/mailboxes/microsoft/credentials
 PATCH           /v2/mailboxes/microsoft/credentials/{}
 GET             /v2/manual_tasks
-GET             /v2/linkedin_accounts
 POST            /v2/domains/mailboxes/order
 """
 
