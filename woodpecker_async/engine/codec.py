@@ -126,7 +126,6 @@ def encode(body: Any, secrets: Iterable[Secret] = ()) -> bytes:
     Where it holds a secret, the result does in plain text: to be called through `look_at`.
 
     Args:
-        body: what to encode.
         secrets: the secrets in it that are to be sent.
 
     Raises:
@@ -135,14 +134,12 @@ def encode(body: Any, secrets: Iterable[Secret] = ()) -> bytes:
     """
     try:
         plain = _converter(forbid_unknown=False).unstructure(body)
-        text = partial(json.dumps, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        return text(plain, default=partial(_reveal, frozenset(map(id, secrets)))).encode()
+        reveal = partial(_reveal, frozenset(map(id, secrets)))
+        return json.dumps(plain, default=reveal, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
     except (TypeError, ValueError, RecursionError) as error:
         problem = type(error).__name__
-    raise ConfigError(
-        f"the body cannot be sent as JSON ({problem}): it holds a Secret, NaN, a lone surrogate, or an object that "
-        "JSON does not have"
-    )
+    what = "a Secret, NaN, a lone surrogate, or an object that JSON does not have"
+    raise ConfigError(f"the body cannot be sent as JSON ({problem}): it holds {what}")
 
 
 def _not_json(body: bytes) -> str:
@@ -266,10 +263,6 @@ def _structure_id(value: Any, into: Any) -> int | str | None:
     return value  # type: ignore[no-any-return]
 
 
-def _as_it_is(value: Secret) -> Secret:
-    return value  # `encode` decides
-
-
 def _mapping(value: Any) -> Mapping[str, Any]:
     if type(value) is not dict:
         raise _WrongTypeError("an object", value)
@@ -352,6 +345,5 @@ def _converter(*, forbid_unknown: bool) -> cattrs.Converter:
     converter.register_structure_hook(Fields, _structure_fields)
     converter.register_structure_hook_func(lambda into: into in _OBJECTS, _structure_object)
     converter.register_structure_hook_func(lambda into: into in (int | str, int | str | None), _structure_id)
-    converter.register_unstructure_hook(Secret, _as_it_is)
     _single_hook(converter)
     return converter
