@@ -16,7 +16,7 @@ from tests.calls.mailboxes import MAILBOX, SUMMARY
 from tests.fakes import VirtualClock
 from tests.raw import answer, raw_server
 from tests.walker import leaks
-from woodpecker_async import Secret, WoodpeckerSession, errors
+from woodpecker_async import CallOptions, Secret, WoodpeckerSession, errors
 from woodpecker_async.models import (
     CompletionNotification,
     ConnectionSummary,
@@ -183,19 +183,25 @@ async def test_the_deadline_counts_while_the_server_does_not_answer() -> None:
         assert late.value.attempts
 
 
-async def test_a_look_waits_its_turn_behind_other_calls() -> None:
-    """At the low priority, and no longer than its deadline."""
+@pytest.mark.parametrize(("priority", "expected"), [(None, range(6, 13)), ("interactive", range(6))])
+async def test_a_look_gives_way_to_calls_that_come_later(priority: Any, expected: range) -> None:
+    """To seven of eight of them."""
+    options = None if priority is None else CallOptions(priority=priority)
     async with Sandbox(companies=1, service_time=0.02) as box, box.session() as woodpecker:
         batch = await woodpecker.account.mailboxes.connect([mailbox()])
-        await woodpecker.account.mailboxes.connection(batch.batch_id)
-        calls = [asyncio.ensure_future(woodpecker.account.me()) for _ in range(20)]
+        already = len(box.journal)
+
+        async def begun(count: int) -> list[asyncio.Future[Any]]:
+            calls = [asyncio.ensure_future(woodpecker.account.me()) for _ in range(count)]
+            await asyncio.sleep(0)
+            return calls
+
+        calls = await begun(5)
+        waiting = asyncio.ensure_future(woodpecker.account.mailboxes.wait_connected(batch.batch_id, options=options))
         await asyncio.sleep(0)
-        await woodpecker.account.mailboxes.wait_connected(batch.batch_id)
-        ahead = [record.path for record in box.journal].index(box.journal[-1].path, 2)
-        await asyncio.gather(*calls)
-        paths = [record.path.rpartition("/")[2] for record in box.journal]
-        place = paths.index("summary", paths.index("summary") + 1)
-        assert place >= 8, (paths, ahead)
+        await asyncio.gather(waiting, *calls, *await begun(30))
+        paths = [record.path.rpartition("/")[2] for record in box.journal[already:]]
+        assert paths.index("summary") in expected
 
 
 async def test_a_lost_connection_of_mailboxes_is_not_sent_again(box: Sandbox, woodpecker: WoodpeckerSession) -> None:

@@ -126,6 +126,7 @@ def encode(body: Any, secrets: Iterable[Secret] = ()) -> bytes:
     Where it holds a secret, the result does in plain text: to be called through `look_at`.
 
     Args:
+        body: what to encode.
         secrets: the secrets in it that are to be sent.
 
     Raises:

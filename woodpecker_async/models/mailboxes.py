@@ -165,7 +165,7 @@ def _shown(_: object) -> str:
 
 @attrs.frozen(kw_only=True)
 class NewMailbox:
-    """A mailbox to connect. The passwords are kept as `Secret`s; a str is taken too.
+    """A mailbox to connect. A password is kept as a `Secret`; a str is taken too.
 
     Attributes:
         smtp_email: the address it sends as.

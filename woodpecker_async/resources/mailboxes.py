@@ -101,8 +101,8 @@ class Mailboxes(Resource):
     ) -> ConnectionBatch:
         """Begin to connect mailboxes by their passwords. The server tries each of them; see `wait_connected`.
 
-        It is never repeated, unless the request measurably never left or was refused with 429. The passwords are held
-        as `Secret`s, and seen neither in errors nor in tracebacks.
+        It is never repeated, unless the request measurably never left or was refused with 429. A password is held
+        as a `Secret`, and seen neither in errors nor in tracebacks.
 
         Args:
             mailboxes: 1 to 200, each a `NewMailbox` or a mapping of its fields.
