@@ -42,11 +42,11 @@ def plain(value: Any) -> Any:
         return value.isoformat()
     if isinstance(value, UUID):
         return str(value)
-    if isinstance(value, Mapping):  # before attrs: the models whose fields are not documented are mappings of them
+    # Before attrs: models whose fields are not documented are mappings of them.
+    if isinstance(value, Mapping):
         return {str(name): plain(inner) for name, inner in value.items()}
-    if isinstance(value, Sequence) and not isinstance(
-        value, bytes | bytearray
-    ):  # before attrs: a `Page` is a sequence of its items
+    # Before attrs: a `Page` is a sequence of its items.
+    if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
         return [plain(inner) for inner in value]
     if attrs.has(type(value)):
         return {field.name: plain(getattr(value, field.name)) for field in attrs.fields(type(value))}
