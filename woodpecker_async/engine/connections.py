@@ -39,6 +39,9 @@ _POLL: Final = getattr(select, "poll", None)
 _NOTHING: Final = ((), False, b"")
 _STATUS_ENDS: Final = len(b"HTTP/1.1 200")
 _HEAD_ENDS: Final = b"\r\n\r\n"
+# Bytes to ask the socket for at a time. asyncio asks for 256 KiB: so much memory does not come from the heap, but
+# is mapped, cleared and unmapped again for each answer, however short, which costs more than to parse it.
+_READ_AT_ONCE: Final = 64 * 1024
 
 
 @attrs.define(eq=False, repr=False)
@@ -192,6 +195,9 @@ class _Guard:
         # A new TLS connection may well be readable: servers send session tickets behind the handshake.
         self._greets = transport.get_extra_info("ssl_object") is not None
         self._poll = _poll_of(transport.get_extra_info("socket"))
+        reads = getattr(transport, "_ssl_protocol", transport)
+        if hasattr(reads, "max_size"):  # not in other event loops than asyncio's own
+            reads.max_size = _READ_AT_ONCE
         protocol._woodpecker_guard = self
 
     def has_spoken(self, *, reused: bool) -> bool:
