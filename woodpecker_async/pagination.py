@@ -205,16 +205,15 @@ class Pager(Generic[T]):
 
     def _unseen(self, items: tuple[T, ...], seen: set[Hashable]) -> tuple[T, ...]:
         """Those of the items that were not seen before, each once; from now on they are."""
-        keys = [*self._keys(items)]
-        old, before = seen.intersection(keys), len(seen)
-        seen.update(keys)
-        if len(seen) == before + len(keys):  # nearly always
-            return items
-        fresh: dict[Hashable, T] = {}
-        for key, item in zip(keys, items, strict=True):
-            if key not in old:
-                fresh.setdefault(key, item)
-        return tuple(fresh.values())
+        keys = set(self._keys(items))
+        if len(keys) < len(items) or not seen.isdisjoint(keys):  # hardly ever
+            fresh: dict[Hashable, T] = {}
+            for key, item in zip(self._keys(items), items, strict=True):
+                if key not in seen:
+                    fresh.setdefault(key, item)
+            items = tuple(fresh.values())
+        seen |= keys
+        return items
 
 
 def warn_of_drift(pager: Pager[Any], what: str, seen: int, announced: int | None) -> None:
