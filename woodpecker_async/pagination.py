@@ -122,7 +122,7 @@ class Pager(Generic[T]):
         self._style = style
         assert key is not None or keys is not None
         self._keys = keys if keys is not None else partial(map, key)
-        self._options = call_options(options)
+        self._options = None if options is None else call_options(options)
         self._drifted = False
 
     @property
