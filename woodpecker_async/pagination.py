@@ -17,7 +17,6 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Hashable, Iterable, Sequence
-from contextlib import suppress
 from functools import partial
 from typing import Any, Generic, TypeVar, overload
 
@@ -199,8 +198,10 @@ class Pager(Generic[T]):
         return collected
 
     async def _fetch(self, position: Position) -> Result[Listing[T]]:
-        with suppress(StopAsyncIteration):  # a key function's: it would look like the end of the list
+        try:
             return await self._caller.run(self._page(position), self._options)
+        except StopAsyncIteration:  # a key function's: it would look like the end of the list
+            pass
         raise UnexpectedError(f"the call for page {position} failed: StopAsyncIteration")
 
     def _unseen(self, items: tuple[T, ...], seen: set[Hashable]) -> tuple[T, ...]:

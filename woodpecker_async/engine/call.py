@@ -162,7 +162,7 @@ class Engine:
                 self._tell(call, "start", number, wait=waited)
             result = await self._send(call, permit, key)
             permit.outcome, permit.latency = _outcome(result), result.elapsed
-        failure = "" if result.ok else result.kind
+        failure = "" if permit.outcome == "success" else result.kind
         call.attempts.append(Attempt(number, result.status, failure, waited, result.elapsed))
         if listening or result.kind == "refused":
             self._tell(call, "end", number, result=result)
@@ -408,9 +408,9 @@ class Engine:
 
 def _outcome(result: AttemptResult) -> Outcome:
     """What became of a request, as far as the server's queue is concerned."""
-    if result.ok:
-        return "success"
     match result.kind:
+        case "ok":
+            return "success"
         case "refused":
             return "refused"
         case "timeout":
