@@ -97,7 +97,7 @@ def found_anywhere(value: Any) -> tuple[Any, ...]:
     return tuple(value) if type(value) is list else () if value is None else (value,)
 
 
-@attrs.frozen
+@attrs.frozen(cache_hash=True)
 class ListBody(Generic[T]):
     """The documented shape of a list answer: what a body is decoded by, in place of a model.
 
