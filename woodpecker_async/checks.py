@@ -130,15 +130,24 @@ def choice(what: str, value: object, choices: type[E]) -> E:
     Raises:
         ConfigError: it is none of them; close ones are suggested.
     """
-    known = [str(member) for member in choices]
-    if isinstance(value, str) and value in known:
-        return choices(value)
-    raise ConfigError(f"{what} must be one of {', '.join(map(repr, known))}, not {value!r}{_suggestion(value, known)}")
+    return choices(one_of(value, what, map(str, choices)))
 
 
 def _suggestion(value: object, known: Iterable[str]) -> str:
     close = get_close_matches(value, known, 1) if isinstance(value, str) else []
     return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def one_of(value: object, what: str, known: Iterable[str]) -> str:
+    """One of the strings that are known.
+
+    Raises:
+        ConfigError: it is none of them; close ones are suggested.
+    """
+    known = tuple(known)
+    if isinstance(value, str) and value in known:
+        return value
+    raise ConfigError(f"{what} must be one of {', '.join(map(repr, known))}, not {value!r}{_suggestion(value, known)}")
 
 
 def choice_or_none(what: str, value: object, choices: type[E]) -> E | None:
@@ -171,14 +180,44 @@ def email(value: object, what: str) -> str:
 
 
 def id_list(value: object, what: str) -> str | None:
-    """Ids as a comma list for a query; `None` for none.
+    """Ids as a comma list for a query; `None` where there is none to give.
 
     Raises:
-        ConfigError: they are not integers >= 1.
+        ConfigError: they are not integers >= 1, or the list is empty: without it the call would be about all.
+    """
+    if value == ():
+        return None
+    return ",".join(map(str, ids(value, what)))
+
+
+def ids(value: object, what: str) -> tuple[int, ...]:
+    """Ids, at least one.
+
+    Raises:
+        ConfigError: they are not integers >= 1, or there are none.
     """
     if isinstance(value, str | bytes) or not isinstance(value, Iterable):
         raise ConfigError(f"{what} must be a list of integers, like [123]")
-    return ",".join(str(integer(entry, f"an entry of {what}", 1, _LARGEST_ID)) for entry in value) or None
+    checked = tuple(integer(entry, f"an entry of {what}", 1, _LARGEST_ID) for entry in value)
+    if not checked:
+        raise ConfigError(f"{what} must not be empty")
+    return checked
+
+
+def boolean(value: object, what: str) -> bool:
+    """True or False.
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    if not isinstance(value, bool):
+        raise ConfigError(f"{what} must be True or False, not {value!r}")
+    return value
+
+
+def boolean_or_none(value: object, what: str) -> bool | None:
+    """The same, or `None`."""
+    return None if value is None else boolean(value, what)
 
 
 def integer(value: object, what: str, least: int, most: int | None = None) -> int:
@@ -254,6 +293,39 @@ def _day(value: object, what: str) -> dt.date:
         except ValueError:
             pass
     raise ConfigError(f'{what} must be a datetime.date or a str "YYYY-MM-DD", not {value!r}')
+
+
+def moment(value: object, what: str) -> str:
+    """A moment as the v1 API writes it, such as `2025-04-01T00:01:01-0000`.
+
+    Args:
+        value: a `datetime` that has a time zone, whose fractions of a second are cut off; or a string in ISO 8601 with
+            an offset.
+        what: what it is, for errors.
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    example = "an aware datetime, or a str like '2025-04-01T00:01:01-0000'"
+    if isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4}", value, re.ASCII):
+        _parsed(value, what, example)
+        return value
+    given = _parsed(value, what, example) if isinstance(value, str) else value
+    if not isinstance(given, dt.datetime):
+        raise ConfigError(f"{what} must be {example}, not {value!r}")
+    offset = given.utcoffset()
+    if offset is None:
+        raise ConfigError(f"{what} must have a time zone: {example}, not {value!r}")
+    if offset.total_seconds() % 60:  # of a zone before there were time zones
+        given, offset = given.astimezone(dt.UTC), dt.timedelta(0)
+    return f"{given:%Y-%m-%dT%H:%M:%S}{f'{given:%z}' if offset else '-0000'}"
+
+
+def _parsed(value: str, what: str, example: str) -> dt.datetime:
+    try:
+        return dt.datetime.fromisoformat(value)
+    except ValueError:
+        raise ConfigError(f"{what} must be {example}, not {value!r}") from None
 
 
 def date_range(
