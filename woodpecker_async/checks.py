@@ -295,39 +295,6 @@ def _day(value: object, what: str) -> dt.date:
     raise ConfigError(f'{what} must be a datetime.date or a str "YYYY-MM-DD", not {value!r}')
 
 
-def moment(value: object, what: str) -> str:
-    """A moment as the v1 API writes it, such as `2025-04-01T00:01:01-0000`.
-
-    Args:
-        value: a `datetime` that has a time zone, whose fractions of a second are cut off; or a string in ISO 8601 with
-            an offset.
-        what: what it is, for errors.
-
-    Raises:
-        ConfigError: it is neither.
-    """
-    example = "an aware datetime, or a str like '2025-04-01T00:01:01-0000'"
-    if isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4}", value, re.ASCII):
-        _parsed(value, what, example)
-        return value
-    given = _parsed(value, what, example) if isinstance(value, str) else value
-    if not isinstance(given, dt.datetime):
-        raise ConfigError(f"{what} must be {example}, not {value!r}")
-    offset = given.utcoffset()
-    if offset is None:
-        raise ConfigError(f"{what} must have a time zone: {example}, not {value!r}")
-    if offset.total_seconds() % 60:  # of a zone before there were time zones
-        given, offset = given.astimezone(dt.UTC), dt.timedelta(0)
-    return f"{given:%Y-%m-%dT%H:%M:%S}{f'{given:%z}' if offset else '-0000'}"
-
-
-def _parsed(value: str, what: str, example: str) -> dt.datetime:
-    try:
-        return dt.datetime.fromisoformat(value)
-    except ValueError:
-        raise ConfigError(f"{what} must be {example}, not {value!r}") from None
-
-
 def date_range(
     from_date: object, to_date: object, *, most_days: int | None = None, optional: bool = False
 ) -> tuple[str | None, str | None]:

@@ -1,12 +1,9 @@
 """Prospects: `/v1/prospects` and what belongs to it, of an account; and the removal of all those of a company."""
 
 import datetime as dt
-from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, Final
-
-import attrs
 
 from woodpecker_async import checks
 from woodpecker_async.errors import ConfigError
@@ -24,23 +21,12 @@ from woodpecker_async.models.prospects import (
 from woodpecker_async.options import CallOptions
 from woodpecker_async.pagination import Pager
 from woodpecker_async.paging_styles import COUNTED_ARRAY, RESPONSES
+from woodpecker_async.resources import prospect_wire as wire
 from woodpecker_async.resources.base import LONGEST_URL, Part, Resource
 
 _PROSPECTS: Final = "/v1/prospects"
 _MOST: Final = 20_000  # prospects in one request
 _FIND_OUT: Final = 'look with prospects.list(search={"email": ...}) before trying again'
-
-# The documents write the first four without the second "p" where they are searched and sorted by.
-_SNIPPETS: Final = {f"snippet{n}": f"snipet{n}" for n in range(1, 5)}
-_PROFILE: Final = (
-    *("email", "first_name", "last_name", "company", "organization_id", "industry", "website", "tags", "title"),
-    *("phone", "address", "city", "state", "country", *_SNIPPETS.values(), *(f"snippet{n}" for n in range(5, 16))),
-)
-_WITH_ACTIVITY: Final = ("last_opened", "last_clicked", "sent_mails")
-_SORTED_BY: Final = ("id", "status", "updated", "last_contacted", "last_replied", *_PROFILE, *_WITH_ACTIVITY)
-_IN_CAMPAIGN: Final = frozenset(
-    {ProspectStatus.TO_CHECK, ProspectStatus.TO_REVIEW, ProspectStatus.AUTOREPLIED, ProspectStatus.PAUSED}
-)
 
 
 class AgencyProspects(Resource):
@@ -89,11 +75,11 @@ class Prospects(Resource):
 
         Document: "Get a list of prospects", `GET /v1/prospects`.
         """
-        checked_status = checks.choice_or_none("status", _hyphenated(status), ProspectStatus)
+        checked_status = checks.choice_or_none("status", wire.hyphenated(status), ProspectStatus)
         campaigns = checks.id_list(campaign_ids, "campaign_ids")
-        if checked_status in _IN_CAMPAIGN and campaigns is None:
+        if checked_status in wire.IN_CAMPAIGN and campaigns is None:
             raise ConfigError(f"status {str(checked_status)!r} is one within a campaign: give campaign_ids with it")
-        checked_activity = checks.choice_or_none("activity", _hyphenated(activity), ProspectActivity)
+        checked_activity = checks.choice_or_none("activity", wire.hyphenated(activity), ProspectActivity)
         return self._list(
             _PROSPECTS,
             Prospect,
@@ -102,14 +88,14 @@ class Prospects(Resource):
             params={
                 "status": checked_status,
                 "contacted": checks.boolean_or_none(contacted, "contacted"),
-                "interested": checks.choice_or_none("interested", _hyphenated(interested), ProspectInterest),
+                "interested": checks.choice_or_none("interested", wire.hyphenated(interested), ProspectInterest),
                 "activity": checked_activity,
-                "diff": None if changed_since is None else checks.moment(changed_since, "changed_since"),
+                "diff": None if changed_since is None else wire.moment(changed_since, "changed_since"),
                 "id": checks.id_list(ids, "ids"),
                 "campaigns_id": campaigns,
                 "campaigns_details": checks.boolean_or_none(campaign_details, "campaign_details"),
-                "search": _search(search),
-                "sort": _sort(sort, with_activity=checked_activity is not None),
+                "search": wire.search(search),
+                "sort": wire.sort(sort, with_activity=checked_activity is not None),
                 "per_page": None if per_page is None else checks.integer(per_page, "per_page", 1, 1000),
             },
             options=options,
@@ -180,7 +166,7 @@ class Prospects(Resource):
         """
         campaign: dict[str, Any] = {"campaign_id": checks.integer(campaign_id, "campaign_id", 1)}
         if send_after is not None:
-            campaign["send_after"] = checks.moment(send_after, "send_after")
+            campaign["send_after"] = wire.moment(send_after, "send_after")
         around = {"campaign": campaign} | ({"force": True} if checks.boolean(force, "force") else {})
         return await self._add("/v1/add_prospects_campaign", around, prospects, update, file_name, options)
 
@@ -198,14 +184,14 @@ class Prospects(Resource):
             around = {**around, "update": True}
         if file_name is not None:
             around = {**around, "file_name": checks.text(file_name, "file_name")}
-        entries = _wire(prospects, update=update)
+        entries = wire.entries(prospects, update=update)
         rows: list[AddedProspect] = []
         unmatched: list[AddedProspect] = []
         for part in self._parts(entries, _MOST):
             with part:
                 body = {**around, "prospects": part.entries}
                 answer = await self._call("POST", path, AddedProspects, body=body, find_out=_FIND_OUT, options=options)
-            matched = _matched([entry["email"] for entry in part.entries], answer.prospects or ())
+            matched = wire.matched([entry["email"] for entry in part.entries], answer.prospects or ())
             rows += matched.rows
             unmatched += matched.unmatched
         return ProspectsAdded(rows=tuple(rows), unmatched=tuple(unmatched))
@@ -234,16 +220,23 @@ class Prospects(Resource):
                 params = {"id": ",".join(map(str, part.entries)), "campaigns_id": campaigns}
                 await self._call("DELETE", _PROSPECTS, None, params=params, idempotent=True, options=options)
 
-    def _url_parts(self, ids: Sequence[int], campaigns: str | None) -> Iterator[Part[int]]:
-        """Ids in parts that fit into a URL each."""
+    def _url_parts(self, ids: Sequence[int], campaigns: str | None) -> Sequence[Part[int]]:
+        """Ids in parts that fit into a URL each.
+
+        Raises:
+            ConfigError: there is no room for an id, because of the campaigns.
+        """
         room = LONGEST_URL - self._url_length(_PROSPECTS, {"id": "", "campaigns_id": campaigns})
-        start, length = 0, 0
+        parts, start, length = [], 0, 0
         for index, entry in enumerate(ids):
-            length += len(f"%2C{entry}")
-            if index > start and length - len("%2C") > room:
-                yield Part(entries=ids[start:index], before=start)
-                start, length = index, len(f"%2C{entry}")
-        yield Part(entries=ids[start:], before=start)
+            digits = len(str(entry))
+            if digits > room:
+                raise ConfigError("campaign_ids has too many entries: together with one id the URL would be too long")
+            length += len("%2C") + digits if index > start else digits
+            if length > room:
+                parts.append(Part(entries=ids[start:index], before=start))
+                start, length = index, digits
+        return [*parts, Part(entries=ids[start:], before=start)]
 
     def responses(
         self, prospect_id: int, *, campaign_ids: Iterable[int] = (), options: CallOptions | None = None
@@ -266,91 +259,3 @@ class Prospects(Resource):
             options=options,
             prospect_id=checks.integer(prospect_id, "prospect_id", 1),
         )
-
-
-def _hyphenated(value: object) -> object:
-    return value.replace("_", "-") if isinstance(value, str) else value
-
-
-def _search(given: object) -> str | None:
-    if given is None:
-        return None
-    if not isinstance(given, Mapping) or not given:
-        raise ConfigError('search must be a mapping of a field to a text, like {"company": "Aviato"}')
-    criteria = []
-    for field, texts in given.items():
-        texts = [str(texts)] if type(texts) is int else [texts] if isinstance(texts, str) else texts
-        name = checks.one_of(_SNIPPETS.get(field, field), "a field of search", _PROFILE)
-        for text in checks.strings(texts, f"search[{field!r}]", '["Aviato"]'):
-            if "," in text:
-                raise ConfigError(
-                    f"search[{field!r}] cannot have a comma in it: the API separates criteria by commas; {text!r}"
-                )
-            criteria.append(f"{name}={text}")
-    return ",".join(criteria)
-
-
-def _sort(given: object, *, with_activity: bool) -> str | None:
-    if given == ():
-        return None
-    order = []
-    for entry in checks.strings([given] if isinstance(given, str) else given, "sort", '["-updated"]'):
-        sign, field = (entry[0], entry[1:]) if entry[0] in "+-" else ("+", entry)
-        name = checks.one_of(_SNIPPETS.get(field, field), "a field of sort", _SORTED_BY)
-        if name in _WITH_ACTIVITY and not with_activity:
-            raise ConfigError(f"{name!r} can be sorted by only where activity is given too")
-        order.append(f"{sign}{name}")
-    return ",".join(order)
-
-
-def _wire(given: object, *, update: bool) -> list[Mapping[str, Any]]:
-    """Prospects as the API wants them.
-
-    Raises:
-        ConfigError: one of them is not usable.
-    """
-    entries: list[Mapping[str, Any]] = []
-    for index, prospect in enumerate(checks.models("prospects", given, NewProspect)):
-        at = f"prospects[{index}]"
-        entry = dict(prospect.wire)
-        entry["email"] = checks.email(prospect.email, f"{at}.email")
-        if prospect.status is not None:
-            entry["status"] = checks.choice(f"{at}.status", _hyphenated(prospect.status), ProspectStatus)
-        if prospect.interested is not None:
-            if not update:
-                raise ConfigError(f"{at}.interested can only be changed, with update=True")
-            entry["interested"] = checks.choice(f"{at}.interested", _hyphenated(prospect.interested), ProspectInterest)
-        if prospect.organization_id is not None:
-            checks.integer(prospect.organization_id, f"{at}.organization_id", 0)
-        for name, value in entry.items():
-            if not isinstance(value, str) and name != "organization_id":
-                raise ConfigError(f"{at}.{name} must be a str, not {type(value).__name__}")
-        entries.append(entry)
-    return entries
-
-
-def _matched(emails: Sequence[str], answered: Iterable[AddedProspect]) -> ProspectsAdded:
-    """A row for each address: what was answered of it as it is written, or else of the same in other letters.
-
-    Of an address that stands in the input more often than in the answer, the last row is that of all further ones.
-    """
-    exact: defaultdict[str | None, deque[AddedProspect]] = defaultdict(deque)
-    for row in answered:
-        exact[row.email].append(row)
-    found = [exact[email].popleft() if exact.get(email) else None for email in emails]
-    alike: defaultdict[str, deque[AddedProspect]] = defaultdict(deque)
-    for written, left in exact.items():
-        alike[_folded(written)].extend(left)
-    last = {_folded(email): row for email, row in zip(emails, found, strict=True) if row is not None}
-    rows = []
-    for email, of_it in zip(emails, found, strict=True):
-        folded = _folded(email)
-        if of_it is None and alike.get(folded):
-            of_it = last[folded] = alike[folded].popleft()
-        row = of_it or last.get(folded, AddedProspect())
-        rows.append(row if row.email == email else attrs.evolve(row, email=email))
-    return ProspectsAdded(rows=tuple(rows), unmatched=tuple(row for left in alike.values() for row in left))
-
-
-def _folded(email: str | None) -> str:
-    return (email or "").strip().casefold()

@@ -15,10 +15,6 @@ POST            /v2/agency/companies/{}/linkedin_accounts/{}/generate-connect-li
 GET             /v2/agency/deliverability
 GET,POST        /v2/agency/blacklist/emails
 GET             /v2/users
-GET,DELETE      /v1/prospects
-POST            /v1/add_prospects_list
-POST            /v1/add_prospects_campaign
-GET             /v2/prospects/{}/responses
 GET             /v1/campaign_list
 POST            /v2/campaigns
 GET,PATCH,DELETE /v2/campaigns/{}
@@ -39,7 +35,6 @@ PATCH,DELETE    /v2/mailboxes/microsoft/credentials/{}
 POST            /v2/mailboxes/microsoft/bulk
 GET,POST,DELETE /v2/blacklist/domains
 GET,POST,DELETE /v2/blacklist/emails
-GET             /v2/manual_tasks
 GET             /v2/linkedin_accounts
 POST            /v2/reports/campaigns
 POST            /v2/reports/messages
