@@ -37,7 +37,8 @@ def test_every_endpoint_is_described() -> None:
 def test_schemathesis_finds_no_disagreement(tmp_path: Path) -> None:
     with Sandbox(companies=3, queue=False, service_time=0) as box:
         # What is to be found must be asked for by ids that are there.
-        known = {"company_id": box.company_ids[0], "x-company-id": box.company_ids[0]}
+        company = box.company_ids[0]
+        known = {"company_id": company, "x-company-id": company, "prospect_id": company * 10_000 + 1}
         config = tmp_path / "schemathesis.toml"
         config.write_text("[parameters]\n" + "".join(f'"{name}" = "{value}"\n' for name, value in known.items()))
         done = subprocess.run(

@@ -229,8 +229,6 @@ DOCUMENTED_ELSEWHERE = [
     ("POST", "/v2/agency/companies/7/linkedin_accounts/3/generate-connect-link"),
     ("GET", "/v2/agency/deliverability"),
     ("GET", "/v2/users"),
-    ("GET", "/v1/prospects"),
-    ("POST", "/v1/add_prospects_list"),
     ("GET", "/v2/campaigns/12"),
     ("PATCH", "/v2/campaigns/12/steps/a-b/versions/0f"),
     ("GET", "/v2/mailboxes/4"),

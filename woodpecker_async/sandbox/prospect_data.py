@@ -18,7 +18,7 @@ Status = Literal[
 ]
 Interest = Literal["INTERESTED", "MAYBE-LATER", "NOT-INTERESTED", "NOT-MARKED"]
 Ids = Annotated[str, Meta(pattern=r"^[0-9]{1,18}(,[0-9]{1,18})*$")]
-Moment = Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}[+-]\d{4}$")]
+Moment = Annotated[datetime, Meta(tz=True)]
 
 
 class Membership(Struct, kw_only=True):
@@ -131,11 +131,6 @@ def profile(prospect: Prospect) -> dict[str, Any]:
     return {"id": prospect.id, "email": prospect.email, **{name: texts.get(name, "") for name in TEXTS}}
 
 
-def epoch_milliseconds(written: str | None) -> int | None:
-    """A moment as some endpoints write it."""
-    return None if written is None else int(moment(written).timestamp() * 1000)
-
-
 def value_of(prospect: Prospect, name: str) -> Any:
     """What is in a field."""
     return prospect.texts.get(name, "") if name in TEXTS else getattr(prospect, name)
@@ -146,6 +141,11 @@ def ids_in(text: str) -> set[int]:
     return set(map(int, text.split(",")))
 
 
-def moment(text: str) -> datetime:
-    """The moment that is written so."""
-    return datetime.fromisoformat(text)
+def written(moment: datetime) -> str:
+    """A moment as the v1 endpoints write it."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%S%z")
+
+
+def epoch_milliseconds(moment: str | None) -> int | None:
+    """The same as some v2 endpoints write it."""
+    return None if moment is None else int(datetime.fromisoformat(moment).timestamp() * 1000)

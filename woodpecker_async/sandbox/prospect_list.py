@@ -1,6 +1,7 @@
 """The list of the prospects of an account: filters, search, order, pages."""
 
 from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -16,12 +17,11 @@ from woodpecker_async.sandbox.prospect_data import (
     Prospects,
     Status,
     ids_in,
-    moment,
     profile,
     value_of,
 )
 from woodpecker_async.sandbox.service import Call
-from woodpecker_async.sandbox.wire import Answer, v1_error
+from woodpecker_async.sandbox.wire import Answer
 
 # Sic: where they are searched and sorted by, the first four lack a letter.
 _SNIPPETS: Final = {f"snipet{n}": f"snippet{n}" for n in range(1, 5)}
@@ -31,14 +31,22 @@ _LOOKED_FOR: Final = {
     },
     **_SNIPPETS,
 }
+_WITH_ACTIVITY: Final = {"last_opened": "last_opened", "last_clicked": "last_clicked", "sent_mails": "emails_sent"}
 _SORTED_BY: Final = {
     **{name: name for name in ("id", "status", "updated", "last_contacted", "last_replied")},
     **_LOOKED_FOR,
+    **_WITH_ACTIVITY,
 }
-_ONLY_WITH_ACTIVITY: Final = {"last_opened": "last_opened", "last_clicked": "last_clicked", "sent_mails": "emails_sent"}
 _EXACTLY: Final = ("organization_id",)
 
+
+def _comma_list(entry: str) -> Any:
+    return Annotated[str, Meta(pattern=f"^{entry}(,{entry})*$")]
+
+
 Activity = Literal["OPENED", "NOT-OPENED", "CLICKED", "NOT-CLICKED"]
+Order: Any = _comma_list(f"[+-]({'|'.join(_SORTED_BY)})")
+Search: Any = _comma_list(f"({'|'.join(_LOOKED_FOR)})=[^,]+")
 
 
 class ListQuery(Input):
@@ -46,7 +54,7 @@ class ListQuery(Input):
 
     page: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
     per_page: Annotated[int, Meta(ge=1, le=1000)] = 100
-    sort: str | UnsetType = UNSET
+    sort: Order | UnsetType = UNSET
     id: Ids | UnsetType = UNSET
     status: Status | UnsetType = UNSET
     contacted: bool | UnsetType = UNSET
@@ -55,7 +63,7 @@ class ListQuery(Input):
     diff: Moment | UnsetType = UNSET
     campaigns_id: Ids | UnsetType = UNSET
     campaigns_details: bool = False
-    search: str | UnsetType = UNSET
+    search: Search | UnsetType = UNSET
 
 
 class Nothing(Struct):
@@ -66,10 +74,7 @@ class Nothing(Struct):
 
 def list_prospects(call: Call, query: ListQuery) -> Answer:
     """``GET /v1/prospects``: a bare array, and the number of all in a header."""
-    try:
-        rows = _ordered(_found(call.kept(Prospects).all, query), query)
-    except ValueError as error:
-        return v1_error("E_WRONG_PARAM", str(error))
+    rows = _ordered(_found(call.kept(Prospects).all, query), query)
     headers = {"X-Total-Count": str(len(rows))}
     start = (query.page - 1) * query.per_page
     on_page = rows[start : start + query.per_page]
@@ -99,11 +104,7 @@ def _found(prospects: Iterable[Prospect], query: ListQuery) -> Found:
 
 
 def _filters(query: ListQuery) -> Iterator[Callable[[Prospect], bool]]:
-    """What each prospect is asked.
-
-    Raises:
-        ValueError: a filter makes no sense.
-    """
+    """What each prospect is asked."""
     if query.id is not UNSET:
         ids = ids_in(query.id)
         yield lambda prospect: prospect.id in ids
@@ -116,8 +117,8 @@ def _filters(query: ListQuery) -> Iterator[Callable[[Prospect], bool]]:
         name = {"OPENED": "last_opened", "CLICKED": "last_clicked"}[verb]
         yield lambda prospect: (getattr(prospect, name) is not None) == wanted
     if query.diff is not UNSET:
-        since = moment(query.diff)
-        yield lambda prospect: moment(prospect.updated) >= since
+        since = query.diff
+        yield lambda prospect: datetime.fromisoformat(prospect.updated) >= since
     if query.search is not UNSET:
         yield from _search(query.search)
 
@@ -126,9 +127,7 @@ def _search(text: str) -> Iterator[Callable[[Prospect], bool]]:
     """One question for each field: of several texts for it, one has to be there."""
     wanted: dict[str, list[str]] = {}
     for criterion in text.split(","):
-        name, equals, value = criterion.partition("=")
-        if not equals or name not in _LOOKED_FOR:
-            raise ValueError("Wrong parameter: search")
+        name, _, value = criterion.partition("=")
         wanted.setdefault(_LOOKED_FOR[name], []).append(value.lower())
 
     def asking(name: str, values: list[str]) -> Callable[[Prospect], bool]:
@@ -145,12 +144,8 @@ def _search(text: str) -> Iterator[Callable[[Prospect], bool]]:
 
 
 def _ordered(rows: Found, query: ListQuery) -> Found:
-    known = _SORTED_BY | ({} if query.activity is UNSET else _ONLY_WITH_ACTIVITY)
-    order = [] if query.sort is UNSET else query.sort.split(",")
-    if any(entry[:1] not in ("+", "-") or entry[1:] not in known for entry in order):
-        raise ValueError("Wrong parameter: sort")
-    for entry in reversed(order):
-        name, down = known[entry[1:]], entry[0] == "-"
+    for entry in [] if query.sort is UNSET else reversed(query.sort.split(",")):
+        name, down = _SORTED_BY[entry[1:].strip()], entry[0] == "-"
         rows = sorted(rows, key=lambda row: _rank(value_of(row[0], name)), reverse=down)
     return rows
 
@@ -177,5 +172,5 @@ def _row(prospect: Prospect, member: Membership | None, query: ListQuery) -> dic
             for each in prospect.campaigns
         ]
     if query.activity is not UNSET:
-        row |= {name: getattr(prospect, kept) for name, kept in _ONLY_WITH_ACTIVITY.items()}
+        row |= {name: getattr(prospect, kept) for name, kept in _WITH_ACTIVITY.items()}
     return row

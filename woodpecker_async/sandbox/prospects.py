@@ -17,6 +17,7 @@ from woodpecker_async.sandbox.prospect_data import (
     Prospects,
     Status,
     ids_in,
+    written,
 )
 from woodpecker_async.sandbox.prospect_list import ListQuery, Nothing, list_prospects
 from woodpecker_async.sandbox.service import Call
@@ -145,11 +146,12 @@ def _enrol(prospect: Prospect, campaign: Enrolment, row: ToldOfOne, *, force: bo
     elif prospect.status != "ACTIVE" and not force:
         row.status, row.code, row.msg = "ERROR", "E_INV_STATUS", f"Status of the prospect is {prospect.status}"
     else:
-        prospect.campaigns.append(Membership(campaign_id=campaign.campaign_id, send_after=campaign.send_after))
+        send_after = None if campaign.send_after is None else written(campaign.send_after)
+        prospect.campaigns.append(Membership(campaign_id=campaign.campaign_id, send_after=send_after))
 
 
 def _now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S+0000")
+    return written(datetime.now(UTC))
 
 
 class DeleteQuery(Input):
