@@ -1,5 +1,7 @@
 """Manual tasks: what somebody is to do by hand for a campaign."""
 
+from typing import Any
+
 import attrs
 
 from woodpecker_async.models._loose import Number, Time
@@ -49,6 +51,23 @@ class ManualTaskCampaign:
 
 
 @attrs.frozen(kw_only=True)
+class ManualTaskProspect(Prospect):
+    """The prospect that a task is about.
+
+    Attributes:
+        snippet_labels: the account's own names for snippets, with the snippets.
+        in_campaign: how many campaigns the prospect is in.
+        emails_sent: how many e-mails were sent.
+        imported: the file that the prospect came from.
+    """
+
+    snippet_labels: Any = None
+    in_campaign: Number = None
+    emails_sent: Number = None
+    imported: Any = None
+
+
+@attrs.frozen(kw_only=True)
 class ManualTask:
     """A task that waits for somebody (document "Get manual tasks"). It has no id.
 
@@ -59,5 +78,5 @@ class ManualTask:
     """
 
     task: ManualTaskDetails
-    prospect: Prospect | None = None
+    prospect: ManualTaskProspect | None = None
     campaign: ManualTaskCampaign | None = None
