@@ -244,6 +244,7 @@ def test_what_an_editor_infers(tmp_path: Path) -> None:
 LONGEST = 350
 LONG = {
     "bulk.run",
+    "checks",
     "cli.output",
     "engine.call",
     "engine.lanes",

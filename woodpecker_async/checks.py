@@ -1,4 +1,7 @@
-"""Checks of arguments, before any I/O."""
+"""Checks of arguments, before any I/O.
+
+It is a long module because each kind of argument is checked in one place, in the same words.
+"""
 
 import datetime as dt
 import re
@@ -177,6 +180,30 @@ def email(value: object, what: str) -> str:
     if not (name and at and domain) or any(character.isspace() for character in address):
         raise ConfigError(f"{what} must be an e-mail address, not {address!r}")
     return address
+
+
+def domain(value: object, what: str) -> str:
+    """A domain, as far as it can be told from an e-mail address and from a URL.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    name = text(value, what)
+    if any(character in "@/:," or character.isspace() for character in name):
+        raise ConfigError(f"{what} must be a domain such as 'example.com', not {name!r}")
+    return name
+
+
+def time_zone(value: object, what: str) -> str:
+    """A name that could be one of IANA's time zones; which of them the API takes is not documented.
+
+    Raises:
+        ConfigError: it could not.
+    """
+    name = text(value, what)
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*", name):
+        raise ConfigError(f"{what} must be the IANA name of a time zone, like 'Europe/Warsaw', not {name!r}")
+    return name
 
 
 def id_list(value: object, what: str) -> str | None:

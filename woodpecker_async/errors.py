@@ -68,7 +68,15 @@ class Attempt(NamedTuple):
 
 
 class WoodpeckerError(Exception):
-    """The base of everything the SDK raises."""
+    """The base of everything the SDK raises.
+
+    Attributes:
+        leads: what `lead_finder.leads` had bought before the error.
+        next_page: where that search goes on.
+    """
+
+    leads: tuple[Any, ...] = ()
+    next_page: str | None = None
 
     def __init__(self, message: str = "") -> None:
         super().__init__(message)

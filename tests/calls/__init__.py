@@ -47,7 +47,8 @@ class Row:
     async def call(self, method: Any, company: int = COMPANY, *, without_company: bool = False) -> Any:
         """Call it; a list is read to its end."""
         args = [company if arg is COMPANY_ARG else arg for arg in self.args]
-        result = method(*(args[1:] if without_company else args), **self.kwargs)
+        kwargs = {name: company if arg is COMPANY_ARG else arg for name, arg in self.kwargs.items()}
+        result = method(*(args[1:] if without_company else args), **kwargs)
         return await (result.collect() if isinstance(result, Pager) else result)
 
 

@@ -8,4 +8,10 @@ ROWS: dict[str, Row] = {
         (COMPANY_ARG,),
         {"role": "owner"},
     ),
+    "account.users.list": Row(
+        "GET",
+        "/v2/users?sort=-id&page=0",
+        page({"id": 1, "name": "n", "email": "e", "role": "admin"}),
+        kwargs={"sort": "-id"},
+    ),
 }

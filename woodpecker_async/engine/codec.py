@@ -25,7 +25,7 @@ from woodpecker_async.errors import ConfigError
 from woodpecker_async.models._loose import Loose
 from woodpecker_async.models.account import Fields
 from woodpecker_async.models.enums import OpenEnum
-from woodpecker_async.models.paging import ListBody, Listing, Single, envelope
+from woodpecker_async.models.paging import UNDOCUMENTED, ListBody, Listing, Single, envelope, found_anywhere
 from woodpecker_async.secret import Secret
 
 T = TypeVar("T")
@@ -280,6 +280,8 @@ def _structure(converter: cattrs.Converter, value: Any, into: Any) -> Any:
     """A model; or the answer of a list endpoint, which is read in its own shape and no other."""
     if not isinstance(into, ListBody):
         return converter.structure(value, into)
+    if into.items == UNDOCUMENTED:
+        return Listing(content=tuple(converter.structure(item, into.item) for item in found_anywhere(value)))
     return Listing(content=()) if into.says_nothing(value) else into.listing(converter.structure(value, envelope(into)))
 
 

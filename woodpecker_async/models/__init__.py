@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from woodpecker_async.models.account import *
     from woodpecker_async.models.agency import *
     from woodpecker_async.models.agency_v1 import *
+    from woodpecker_async.models.blacklist import *
     from woodpecker_async.models.campaigns import *
     from woodpecker_async.models.deliverability import *
     from woodpecker_async.models.domains import *

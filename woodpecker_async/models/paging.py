@@ -82,13 +82,29 @@ _BESIDE: Final[dict[str, Any]] = {
 }
 
 
+UNDOCUMENTED: Final = "*"
+"""In place of the name of the field that holds the items, where no document tells the shape of the answer."""
+
+
+def found_anywhere(value: Any) -> tuple[Any, ...]:
+    """The items of an answer whose shape is not documented, and nothing of it is left out.
+
+    They are the array that it is, or that it has as its only field. Any other answer is the one item.
+    """
+    if isinstance(value, dict) and len(value) == 1:
+        (inner,) = value.values()
+        value = inner if type(inner) is list else value
+    return tuple(value) if type(value) is list else () if value is None else (value,)
+
+
 @attrs.frozen
 class ListBody(Generic[T]):
     """The documented shape of a list answer: what a body is decoded by, in place of a model.
 
     Attributes:
         item: the type of an item.
-        items: the name of the field that holds the items; `None` if the body is the array of them.
+        items: the name of the field that holds the items; `None` if the body is the array of them;
+            `UNDOCUMENTED` if no document tells.
         beside: which of the known fields may stand beside the items.
         nothing: how the endpoint may say that there are no items, other than by an empty array in its place: with an
             object `{"message": "..."}`, without a body, or with `[]` for the whole body.
@@ -118,7 +134,9 @@ class ListBody(Generic[T]):
         total: int | None = getattr(value, "total", None)
         total = getattr(value, "total_found", None) if total is None else total
         cursor: CursorFields | None = getattr(value, "pagination", None)
-        plain = data.plain() if data is not None else None if total is None else PaginationData(total_elements=total)
+        plain = data.plain() if data is not None else None
+        if total is not None and (plain is None or plain.total_elements is None):
+            plain = attrs.evolve(plain or PaginationData(), total_elements=total)
         return Listing(
             content=getattr(value, self.items),
             pagination_data=plain,

@@ -255,3 +255,16 @@ class ProspectResponse:
     message: str | None = None
     delivered: Time = None
     secondary_prospect_email: Text = None
+
+
+@attrs.frozen(kw_only=True)
+class ProspectDeletion:
+    """The removal of all prospects of a company (document "Delete prospects of a company").
+
+    Attributes:
+        deletion_request_id: the id of the request to remove them. No document tells how to ask for its state.
+        count: how many prospects are removed.
+    """
+
+    deletion_request_id: int
+    count: int

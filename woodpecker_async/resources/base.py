@@ -120,7 +120,7 @@ class Resource:
             options: for each of the calls.
             segments: what to fill the placeholders of the path with.
         """
-        self._check_url(path, params)
+        self._check_url(path, params and (params if style.in_body else {**params, **style.ask(style.first)}))
         account, shape = self._access.account, style.body(item)
 
         def page(position: Position) -> "Operation[Any]":  # unquoted, it would be made for each list

@@ -1,10 +1,17 @@
-"""`/v2/agency/companies/{company_id}/invite_guest`: people from outside who may look at a company."""
+"""`/v2/agency/companies/{company_id}/...guest...`: people from outside who may look at a company."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from woodpecker_async import checks
-from woodpecker_async.models.users import GuestPermission, InvitedGuests, NewGuest
+from woodpecker_async.errors import ConfigError
+from woodpecker_async.models.users import (
+    GuestPermission,
+    GuestPermissions,
+    InvitedGuests,
+    NewGuest,
+    SetGuestPermissions,
+)
 from woodpecker_async.options import CallOptions
 from woodpecker_async.resources.base import CompanyResource, Resource, for_company
 
@@ -42,6 +49,39 @@ class Guests(Resource):
             "/v2/agency/companies/{company_id}/invite_guest",
             InvitedGuests,
             body={"guests": [guest.wire for guest in _checked(guests)]},
+            find_out=f"look with agency.users.list({company_id}) before trying again",
+            options=options,
+            company_id=checks.company_id(company_id),
+        )
+
+    async def set_permissions(
+        self,
+        company_id: int,
+        permissions: Mapping[int, Iterable[GuestPermission | str]],
+        *,
+        options: CallOptions | None = None,
+    ) -> None:
+        """Set what guests may see, in place of what they might before. Repeated like a read.
+
+        Args:
+            company_id: the company.
+            permissions: for the id of each guest, what the guest may see; none takes all permissions away.
+            options: for this call.
+
+        Raises:
+            ConfigError: an id or a permission is not usable, or there are none; nothing was sent.
+
+        Example:
+            await client.guests.set_permissions({456: ["mailboxes"], 789: []})
+
+        Document: "Guest permissions", `PUT /v2/agency/companies/{company_id}/guests/permissions`.
+        """
+        await self._call(
+            "PUT",
+            "/v2/agency/companies/{company_id}/guests/permissions",
+            None,
+            body=SetGuestPermissions(guests=_permissions(permissions)),
+            idempotent=True,
             options=options,
             company_id=checks.company_id(company_id),
         )
@@ -58,9 +98,22 @@ def _checked(guests: object) -> list[NewGuest]:
     ]
 
 
+def _permissions(given: object) -> tuple[GuestPermissions, ...]:
+    if not isinstance(given, Mapping) or not given:
+        raise ConfigError('permissions must be a mapping with the ids of guests, like {456: ["mailboxes"]}')
+    return tuple(
+        GuestPermissions(
+            id=checks.integer(guest, "a guest's id", 1),
+            permissions=checks.choices(f"permissions[{guest}]", wanted, GuestPermission),
+        )
+        for guest, wanted in given.items()
+    )
+
+
 class CompanyGuests(CompanyResource):
     """The guests of one company."""
 
     family = Guests
 
     invite = for_company(Guests.invite)
+    set_permissions = for_company(Guests.set_permissions)

@@ -2,9 +2,28 @@
 
 from typing import Final
 
+from msgspec import Struct
+
 from woodpecker_async.sandbox.endpoint import Endpoint
 from woodpecker_async.sandbox.service import Call
 from woodpecker_async.sandbox.wire import Answer
+
+
+class MyCompany(Struct, kw_only=True):
+    """The account."""
+
+    id: int
+    name: str
+
+
+class Me(Struct, kw_only=True):
+    """Who calls. The fields are documented nowhere."""
+
+    id: int
+    name: str
+    email: str
+    company: MyCompany
+    hq: bool
 
 
 def me(call: Call) -> Answer:
@@ -13,16 +32,8 @@ def me(call: Call) -> Answer:
     Its schema is documented nowhere, only that the answers to an HQ key, to a client's key and to the HQ
     key with ``x-company-id`` differ.
     """
-    user = call.user
-    return Answer.of(
-        {
-            "id": user.id,
-            "name": user.name,
-            "email": user.email,
-            "company": {"id": call.account.id, "name": call.account.name},
-            "hq": call.is_hq,
-        }
-    )
+    user, company = call.user, MyCompany(id=call.account.id, name=call.account.name)
+    return Answer.of(Me(id=user.id, name=user.name, email=user.email, company=company, hq=call.is_hq))
 
 
-ENDPOINTS: Final = (Endpoint(method="GET", path="/v1/me", run=me),)
+ENDPOINTS: Final = (Endpoint(method="GET", path="/v1/me", run=me, answer=Me),)

@@ -5,7 +5,7 @@ declaration is also what `/openapi.json` is made from.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -16,6 +16,7 @@ from woodpecker_async.sandbox.service import Call
 from woodpecker_async.sandbox.wire import Answer, bad_request, bodyless, malformed, v1_error
 
 _KINDS: Final = {"int": r"(\d+)", "": "([^/]+)"}
+_INTEGER: Final = re.compile(r"-?[0-9]+")
 _MISSING: Final = "Object missing required field `{}`"  # as msgspec says it
 
 
@@ -26,7 +27,8 @@ class Input(Struct, kw_only=True):
     """
 
 
-def _pattern(path: str) -> re.Pattern[str]:
+def pattern_of(path: str) -> re.Pattern[str]:
+    """What the paths of a template match, with a group for each of its open segments."""
     literal = re.split(r"(\{[^}]*\})", path)
     return re.compile("".join(_KINDS[part[1:-1].partition(":")[2]] if part[:1] == "{" else part for part in literal))
 
@@ -61,7 +63,7 @@ class Endpoint:
     pattern: re.Pattern[str] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        object.__setattr__(self, "pattern", _pattern(self.path))
+        object.__setattr__(self, "pattern", pattern_of(self.path))
 
     @property
     def placeholders(self) -> int:
@@ -75,12 +77,12 @@ class Endpoint:
             if not call.info.body and self.body_required:
                 return self._refused("body", _MISSING.format("body")) if _is_v1(self) else bodyless(400)
             try:
-                arguments.append(msgspec.json.decode(call.info.body or b"{}", type=self.body))
+                arguments.append(_body(call.info.body or b"{}", self.body))
             except msgspec.DecodeError as error:
                 return self._refused(*_fault(error))
         if self.query is not None:
             try:
-                arguments.insert(0, msgspec.convert(dict(call.info.query), self.query, strict=False))
+                arguments.insert(0, _query(call.info.query, self.query))
             except msgspec.ValidationError as error:
                 place, fault = _fault(error)
                 if self.refuse is None and not _is_v1(self):
@@ -96,6 +98,43 @@ class Endpoint:
         if missing := re.fullmatch(_MISSING.format("(.*)"), fault):
             return v1_error("E_REQUIRED_ELEMENT", f"Required element is missing: {missing[1]}")
         return v1_error("E_WRONG_PARAM", f"Wrong parameter: {place or 'body'}")
+
+
+def _body(sent: bytes, kind: Any) -> Any:
+    """The JSON of a body.
+
+    Raises:
+        msgspec.DecodeError: it is none, or does not fit.
+    """
+    try:
+        return msgspec.json.decode(sent, type=kind)
+    except msgspec.ValidationError as error:
+        if "got `float`" not in str(error):
+            raise
+    return msgspec.convert(_whole(msgspec.json.decode(sent)), kind)
+
+
+def _whole(value: Any) -> Any:
+    """JSON with its whole numbers as integers: to JSON, 6.0 is one."""
+    if isinstance(value, dict):
+        return {name: _whole(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_whole(inner) for inner in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _query(sent: Mapping[str, str], kind: type[Input]) -> Input:
+    """The parameters of a query.
+
+    Raises:
+        msgspec.ValidationError: they do not fit.
+    """
+    query = msgspec.convert(dict(sent), kind, strict=False)
+    for field_ in msgspec.structs.fields(kind):
+        name = field_.encode_name
+        if name in sent and type(getattr(query, field_.name)) is int and not _INTEGER.fullmatch(sent[name]):
+            raise msgspec.ValidationError(f"Expected `int`, got `str` - at `$.{name}`")  # "1.0", say
+    return query
 
 
 def _is_v1(endpoint: Endpoint) -> bool:

@@ -29,7 +29,7 @@ from woodpecker_async.sandbox import (
     webhooks,
 )
 from woodpecker_async.sandbox.documented import NOT_SERVED, not_served
-from woodpecker_async.sandbox.endpoint import Endpoint
+from woodpecker_async.sandbox.endpoint import Endpoint, pattern_of
 from woodpecker_async.sandbox.openapi import description
 from woodpecker_async.sandbox.service import Call, Rules
 from woodpecker_async.sandbox.state import ApiKey, Company, State
@@ -71,7 +71,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = tuple(
 )
 _ROUTES: Final[tuple[tuple[str, re.Pattern[str], Callable[[Call], Answer]], ...]] = (
     *((endpoint.method, endpoint.pattern, endpoint) for endpoint in ENDPOINTS),
-    *((method, re.compile(pattern), not_served) for methods, pattern in NOT_SERVED for method in methods),
+    *((method, pattern_of(path), not_served) for methods, path in NOT_SERVED for method in methods),
 )
 
 
@@ -171,14 +171,21 @@ class Router:
 
 
 def _find(info: RequestInfo) -> tuple[Callable[[Call], Answer] | None, tuple[str, ...], str]:
-    """The endpoint and the variable parts of its path; or the methods that the path has."""
-    allowed = set()
-    for method, pattern, endpoint in _ROUTES:
-        match = pattern.fullmatch(info.resource)
-        if match and method == info.method:
-            return endpoint, tuple(unquote(part) for part in match.groups()), method
-        if match:
-            allowed.add(method)
+    """The endpoint and the variable parts of its path; or the methods that the path has.
+
+    A path that is written out goes before one with open segments, whatever its methods: `/domains/order` is not the
+    domain "order".
+    """
+    found = [
+        (method, endpoint, match)
+        for method, pattern, endpoint in _ROUTES
+        if (match := pattern.fullmatch(info.resource)) is not None
+    ]
+    fewest = min((match.re.groups for _, _, match in found), default=0)
+    allowed = {method: (endpoint, match) for method, endpoint, match in found if match.re.groups == fewest}
+    if info.method in allowed:
+        endpoint, match = allowed[info.method]
+        return endpoint, tuple(unquote(part) for part in match.groups()), info.method
     return None, (), ", ".join(sorted(allowed))
 
 

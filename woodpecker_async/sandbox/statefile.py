@@ -65,7 +65,6 @@ def save(state: State, path: Path) -> None:
         "hq": _plain(state.hq),
         "companies": [_plain(company) for company in state.companies.values()],
         "feldera_keys": [asdict(key) for key in state.feldera_keys.values()],
-        "blacklisted_domains": sorted(state.blacklisted_domains),
     }
     before = _status_of(path)
     # mkstemp makes the file with mode 0600, so the secrets are never readable by others.
@@ -127,7 +126,6 @@ def load(path: Path) -> State:
             hq=_company(data["hq"]),
             companies={row["id"]: _company(row) for row in data["companies"]},
             feldera_keys={row["name"]: FelderaKey(**row) for row in data["feldera_keys"]},
-            blacklisted_domains=set(data.get("blacklisted_domains", ())),
         )
         _ = state.hq_key  # it has one
         return state
