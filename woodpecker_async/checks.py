@@ -212,7 +212,7 @@ def id_list(value: object, what: str) -> str | None:
     Raises:
         ConfigError: they are not integers >= 1, or the list is empty: without it the call would be about all.
     """
-    if value == ():
+    if isinstance(value, tuple) and not value:
         return None
     return ",".join(map(str, ids(value, what)))
 

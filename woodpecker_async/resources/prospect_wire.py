@@ -65,7 +65,7 @@ def sort(given: object, *, with_activity: bool) -> str | None:
     Raises:
         ConfigError: the API does not sort by one of them.
     """
-    if given == ():
+    if isinstance(given, tuple) and not given:
         return None
     order = []
     for entry in checks.strings([given] if isinstance(given, str) else given, "sort", '["-updated"]'):
