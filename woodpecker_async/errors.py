@@ -4,6 +4,7 @@
 
     WoodpeckerError
     ├── ConfigError                 a bad argument; also a ValueError; nothing was sent
+    │   └── SetupError              what the program was set up with is at fault: the key, a file, a proxy
     ├── SessionClosedError          the session has been closed
     ├── ScopeClosedError            the `async with woodpecker.company(...)` block has ended
     ├── WrongLoopError              the session belongs to another event loop that is still alive
@@ -46,7 +47,32 @@ They are in one module, so that the tree above is all there is.
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, TypeAlias
+
+if TYPE_CHECKING:
+    from woodpecker_async.secret import Secret
+
+FailureKind: TypeAlias = Literal["not_sent", "lost", "timeout", "refused", "server", "client", "redirect"]
+"""What went wrong with an attempt, in a word."""
+
+UnknownKind: TypeAlias = Literal[
+    "server_error",
+    "connection_lost",
+    "timeout",
+    "deadline",
+    "closed",
+    "unreadable_answer",
+    "several_keys",
+    "other_writer",
+    "not_seen",
+    "not_new",
+    "mixed_up",
+    "look_failed",
+]
+"""How the outcome of a write got lost."""
+
+BodyKind: TypeAlias = Literal["api", "empty", "foreign"]
+"""Whose body an error came with."""
 
 
 class Attempt(NamedTuple):
@@ -55,14 +81,14 @@ class Attempt(NamedTuple):
     Attributes:
         number: 1 for the first.
         status: the HTTP status of the answer; `None` if there was none.
-        failure: what went wrong, in a word (`"refused"`, `"server"`, `"lost"`, `"timeout"`, ...).
+        failure: what went wrong, in a word; `""` for a success.
         wait: seconds waited before this attempt.
         elapsed: seconds from sending to the end of the answer.
     """
 
     number: int
     status: int | None
-    failure: str
+    failure: FailureKind | Literal[""]
     wait: float
     elapsed: float
 
@@ -71,10 +97,12 @@ class WoodpeckerError(Exception):
     """The base of everything the SDK raises.
 
     Attributes:
+        retryable: trying the same again later may help.
         leads: what `lead_finder.leads` had bought before the error.
         next_page: where that search goes on.
     """
 
+    retryable: ClassVar[bool] = False
     leads: tuple[Any, ...] = ()
     next_page: str | None = None
 
@@ -95,6 +123,13 @@ def _rebuild(cls: type[WoodpeckerError], args: tuple[Any, ...], state: dict[str,
 
 class ConfigError(WoodpeckerError, ValueError):
     """An argument is not usable; the message says which and what to do. Nothing was sent."""
+
+
+class SetupError(ConfigError):
+    """What the program was set up with cannot be used: the API key, a file, a proxy, a connection that was passed in.
+
+    It is not the fault of whoever asks: in a web application this is a 500, where any other `ConfigError` is a 4xx.
+    """
 
 
 class SessionClosedError(WoodpeckerError):
@@ -121,14 +156,14 @@ class KeyNotStoredError(WoodpeckerError):
         api_key: the key, a `Secret`.
     """
 
-    def __init__(self, message: str, *, company_id: int, api_key: Any) -> None:
+    def __init__(self, message: str, *, company_id: int, api_key: "Secret") -> None:
         super().__init__(message)
         self.company_id = company_id
         self.api_key = api_key
 
 
 class UnexpectedError(WoodpeckerError):
-    """Code that is not the SDK's failed: a key function, the companies handed in, a callback.
+    """Code outside the SDK failed: a key function, the companies handed in, a callback.
 
     A `CancelledError` that nobody sent to the task is one of these: it came out of something that was
     cancelled elsewhere, and says nothing about this task.
@@ -136,7 +171,7 @@ class UnexpectedError(WoodpeckerError):
 
 
 class RunIncompleteError(WoodpeckerError):
-    """A bulk run ended, and companies that were handed in have no outcome. `resume=run.report` does them.
+    """A bulk run ended, and companies that were handed in have no outcome. `resume=run.report` processes them.
 
     Attributes:
         companies: their ids, as far as they were read.
@@ -184,7 +219,7 @@ class PaginationError(WoodpeckerError):
 
 
 class CallError(WoodpeckerError):
-    """A call failed. `str(error)` tells the whole story in one line.
+    """A call failed. `str(error)` describes it completely, in one line.
 
     Attributes:
         method: the HTTP method.
@@ -197,8 +232,6 @@ class CallError(WoodpeckerError):
         done: how many entries went through in earlier calls, if this was one of several for a long list of entries.
         retryable: trying the same call again later may help.
     """
-
-    retryable: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -293,7 +326,7 @@ class NotSentError(TransportError):
 
 
 class ConnectionLostError(TransportError):
-    """The connection broke after the request was sent, before the answer was whole."""
+    """The connection broke after the request was sent, before the answer was complete."""
 
 
 class AttemptTimeoutError(TransportError):
@@ -314,7 +347,7 @@ class OutcomeUnknownError(CallError):
     """
 
     def __init__(
-        self, message: str, *, kind: str, status: int | None = None, settled: bool = False, **context: Any
+        self, message: str, *, kind: UnknownKind, status: int | None = None, settled: bool = False, **context: Any
     ) -> None:
         super().__init__(message, **context)
         self.kind = kind
@@ -345,8 +378,8 @@ class KeyOutcomeUnknownError(OutcomeUnknownError):
         *,
         company_id: int,
         label: str,
-        kind: str,
-        candidates: Iterable[Any] = (),
+        kind: UnknownKind,
+        candidates: "Iterable[Secret]" = (),
         baseline: Iterable[str] | None = None,
         settles_at: datetime | None = None,
         creation_id: str = "",
@@ -361,7 +394,7 @@ class KeyOutcomeUnknownError(OutcomeUnknownError):
 
 
 class ResponseDecodeError(CallError):
-    """The server said success, and the body is not what the documents promise.
+    """The server reported success, but the body is not as documented.
 
     Or it cannot be read at all: it is larger than `Limits.max_body`, or in an encoding that was not asked for.
 
@@ -376,7 +409,7 @@ class ResponseDecodeError(CallError):
         self.status = status
 
     def as_unknown(self) -> OutcomeUnknownError:
-        """The same story, for a write whose result the server did not hand over readably.
+        """The same error, for a write whose result the server did not hand over readably.
 
         The server says that it is done. Where a look does not show it, that look came too early.
         """
@@ -419,7 +452,7 @@ class ApiError(CallError):
         details: Any = None,
         retry_after: float | None = None,
         timestamp: datetime | None = None,
-        body_kind: str = "api",
+        body_kind: BodyKind = "api",
         **context: Any,
     ) -> None:
         super().__init__(message, **context)
@@ -446,7 +479,7 @@ class PermissionDeniedError(ApiError):
 
 
 class NotFoundError(ApiError):
-    """404: there is no such thing."""
+    """404: the path, or what it names, does not exist."""
 
 
 class CompanyNotFoundError(NotFoundError):
@@ -454,7 +487,7 @@ class CompanyNotFoundError(NotFoundError):
 
 
 class ConflictError(ApiError):
-    """409: the request conflicts with the state of things."""
+    """409: the request conflicts with the current state at the server."""
 
 
 class CompanyInactiveError(ConflictError):

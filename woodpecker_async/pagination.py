@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Hashable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, overload
 
 import attrs
 
@@ -127,15 +127,23 @@ class Pager(Generic[T]):
 
     @property
     def drifted(self) -> bool:
-        """Whether the list was seen to change in the latest walk, so that an item may have been missed.
+        """Whether the list was seen to change during the latest iteration, so that an item may have been missed.
 
         That is so if an item came twice, if the totals changed between pages, or if a walk from the first page to
         the last brought more or fewer items than the server announced.
         """
         return self._drifted
 
+    def __repr__(self) -> str:
+        return "<Pager: `async for` over it, or `await pager.collect()`, which can be made a task of>"
+
     def __await__(self) -> Generator[Any, None, Page[T]]:
         return self._iterate().__anext__().__await__()
+
+    if not TYPE_CHECKING:
+
+        def __iter__(self) -> NoReturn:
+            raise TypeError("a list is read with `async for item in ...`, or all at once with `await ....collect()`")
 
     def __aiter__(self) -> AsyncIterator[T]:
         return _Items(self._iterate())
@@ -250,6 +258,11 @@ class _Pages(AsyncIterator[Page[T]]):
         self._ahead = _Ahead(pager._fetch, prefetch) if prefetch else None
         pager._drifted = False
 
+    if not TYPE_CHECKING:
+
+        def __iter__(self) -> NoReturn:
+            raise TypeError("a list is read with `async for item in ...`, or all at once with `await ....collect()`")
+
     def __aiter__(self) -> "_Pages[T]":
         return self
 
@@ -362,7 +375,7 @@ class _Pages(AsyncIterator[Page[T]]):
         return self._ahead.stop() if self._ahead is not None else []
 
     async def aclose(self) -> None:
-        """End the walk early; prefetches are cancelled and gone when this returns."""
+        """End the iteration early; prefetches have been cancelled when this returns."""
         stopped = self._end()
         if stopped:
             await asyncio.gather(*stopped, return_exceptions=True)
@@ -422,6 +435,11 @@ class _Items(AsyncIterator[T]):
         self._pages = pages
         self._items: Sequence[T] = ()
         self._at = 0
+
+    if not TYPE_CHECKING:
+
+        def __iter__(self) -> NoReturn:
+            raise TypeError("a list is read with `async for item in ...`, or all at once with `await ....collect()`")
 
     def __aiter__(self) -> "_Items[T]":
         return self

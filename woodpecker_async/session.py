@@ -6,11 +6,12 @@ import warnings
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import cached_property
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self, TypedDict
 
 import aiohttp
 
 from woodpecker_async import __version__, checks
+from woodpecker_async._async_only import AsyncOnly
 from woodpecker_async.engine.account import account_name
 from woodpecker_async.engine.call import Engine
 from woodpecker_async.engine.clock import Clock, SystemClock
@@ -20,7 +21,7 @@ from woodpecker_async.engine.operation import OWN, AccountId, QueryValue, is_acc
 from woodpecker_async.engine.protocol import WOODPECKER, Dialect
 from woodpecker_async.engine.proxies import proxy_url
 from woodpecker_async.engine.settings import Settings, checked_base_url, whole_user_agent
-from woodpecker_async.errors import ConfigError, SessionClosedError
+from woodpecker_async.errors import ConfigError, SessionClosedError, SetupError
 from woodpecker_async.options import CallOptions, Limits, RetryPolicy, Timeouts, standing_options
 from woodpecker_async.resources.agency import Agency
 from woodpecker_async.scope import Account, CompanyClient, Scope
@@ -41,7 +42,7 @@ class _Unsaid:
 _UNSAID: Final = _Unsaid()
 
 
-class Session:
+class Session(AsyncOnly):
     """What the sessions of all services share: one engine, opened late and closed once."""
 
     def __init__(
@@ -69,7 +70,7 @@ class Session:
         _is_a("ssl_context", ssl_context, ssl.SSLContext, optional=True)
         _is_a("trust_env", trust_env, bool)
         if callable(hooks) or isinstance(hooks, str):
-            raise ConfigError("hooks is a sequence of functions, like hooks=[my_function]")
+            raise ConfigError("hooks must be a sequence of functions, like hooks=[my_function]")
         settings = Settings(
             dialect=dialect,
             base_url=checked_base_url(base_url),
@@ -104,7 +105,7 @@ class Session:
         return account_name(settings.base_url, settings.key.fingerprint) if isinstance(settings.key, Secret) else None
 
     async def identify(self) -> str:
-        """The same, with the key function asked if there is one. Sends nothing."""
+        """The account's name; calls the key function, if there is one. Sends nothing."""
         return await self._engine.account()
 
     async def aclose(self) -> None:
@@ -138,6 +139,23 @@ class Session:
             )
 
 
+class SessionArguments(TypedDict, total=False):
+    """The arguments of `WoodpeckerSession` but the key, for functions that pass them on."""
+
+    base_url: str | None
+    retry: RetryPolicy
+    timeouts: Timeouts
+    limits: Limits
+    http_session: aiohttp.ClientSession | None
+    hooks: Iterable[Hook]
+    proxy: str | None
+    trust_env: bool
+    ssl_context: ssl.SSLContext | None
+    user_agent: str | None
+    options: CallOptions | None
+    clock: Clock | None
+
+
 class WoodpeckerSession(Session):
     """A session with the Woodpecker API, for one key.
 
@@ -163,7 +181,8 @@ class WoodpeckerSession(Session):
         clock: time and chance, for tests.
 
     Raises:
-        ConfigError: one of them is not usable, or there is no key.
+        ConfigError: one of them is not usable.
+        SetupError: there is no key, or it cannot be sent.
 
     Example:
         ::
@@ -248,7 +267,7 @@ class WoodpeckerSession(Session):
         json: Any = None,
         options: CallOptions | None = None,
     ) -> Any:
-        """Call an endpoint that the SDK has no method for, in the same way as all others; parsed JSON comes back.
+        """Call an endpoint that the SDK has no method for, with the same limits and retries; returns the parsed JSON.
 
         What comes back is as the server sent it: keys in it are plain text.
 
@@ -281,11 +300,11 @@ class WoodpeckerSession(Session):
 def _key_from_environment() -> Secret:
     key = os.environ.get("WOODPECKER_API_KEY")
     if not key:
-        raise ConfigError("there is no API key: pass api_key=, or set the environment variable WOODPECKER_API_KEY")
+        raise SetupError("there is no API key: pass api_key=, or set the environment variable WOODPECKER_API_KEY")
     return Secret(key)
 
 
 def _is_a(name: str, value: object, kind: type, *, optional: bool = False) -> None:
     if isinstance(value, kind) or (optional and value is None):
         return
-    raise ConfigError(f"{name} is a {kind.__name__}, not {type(value).__name__}")
+    raise ConfigError(f"{name} must be a {kind.__name__}, not {type(value).__name__}")

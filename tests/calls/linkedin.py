@@ -8,8 +8,8 @@ _LINK = {"account_id": 1, "connect_account_link": "https://connect.example/?toke
 
 def _waits(account: Company, seed: int) -> None:
     account.linkedin_slots = 5
-    kept = account.of_family(LinkedIn, seed)
-    kept.accounts.append(LinkedInAccount(id=1, session_status="WAITING_FOR_CONNECTION"))
+    waiting = LinkedInAccount(id=1, session_status="WAITING_FOR_CONNECTION")
+    account.of_family(LinkedIn, seed).accounts = [waiting]
 
 
 ROWS: dict[str, Row] = {

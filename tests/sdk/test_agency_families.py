@@ -2,7 +2,7 @@
 
 import logging
 import pickle
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -211,6 +211,10 @@ async def test_users_of_an_account_by_pages_from_0(box: Sandbox, woodpecker: Woo
         assert [record.query for record in other.journal] == [{"sort": "+id", "page": str(page)} for page in (0, 1)]
 
 
+async def _items(call: Awaitable[Mapping[str, Any]]) -> dict[str, Any]:
+    return dict(await call)
+
+
 ODD: dict[str, tuple[str, str, int, Any, Callable[[WoodpeckerSession], Any], Any]] = {
     "a role of tomorrow": (
         "GET",
@@ -262,6 +266,22 @@ ODD: dict[str, tuple[str, str, int, Any, Callable[[WoodpeckerSession], Any], Any
         {"account_id": 3, "connect_account_link": None},
         lambda w: w.agency.linkedin.connect(7, timezone="UTC"),
         LinkedInConnection(account_id=3),
+    ),
+    "an invitation answered with an array": (
+        "POST",
+        f"{COMPANY}/invite_guest",
+        201,
+        [{"id": 1}],
+        lambda w: _items(w.agency.guests.invite(7, [{"name": "n", "email": "n@example.com"}])),
+        {"guests": [{"id": 1}]},
+    ),
+    "an invitation answered without a body": (
+        "POST",
+        f"{COMPANY}/invite_guest",
+        201,
+        None,
+        lambda w: _items(w.agency.guests.invite(7, [{"name": "n", "email": "n@example.com"}])),
+        {},
     ),
     "an invitation of unknown form": (
         "POST",

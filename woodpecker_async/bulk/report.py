@@ -3,7 +3,7 @@
 import json
 import math
 from collections import Counter
-from typing import Any, Final, NoReturn, Self
+from typing import Any, ClassVar, Final, Literal, NamedTuple, NoReturn, Self, TypeAlias
 
 import attrs
 
@@ -15,8 +15,8 @@ _VERSION: Final = 1
 
 
 @attrs.frozen(kw_only=True)
-class Outcome:
-    """What came of one company.
+class _Finished:
+    """The outcome at one company.
 
     Attributes:
         company_id: the company's id.
@@ -40,10 +40,22 @@ class Outcome:
     attempts: int = 0
     seconds: float = 0.0
 
-    @property
-    def ok(self) -> bool:
-        """Whether it succeeded."""
-        return self.error is None
+
+@attrs.frozen(kw_only=True)
+class Succeeded(_Finished):
+    """What came of a company where all went well; see `Outcome`."""
+
+    error: None = None
+    ok: ClassVar[Literal[True]] = True
+    inactive: ClassVar[Literal[False]] = False
+
+
+@attrs.frozen(kw_only=True)
+class Failed(_Finished):
+    """What came of a company where something went wrong; see `Outcome`."""
+
+    error: WoodpeckerError
+    ok: ClassVar[Literal[False]] = False
 
     @property
     def inactive(self) -> bool:
@@ -54,9 +66,28 @@ class Outcome:
         return known_inactive and isinstance(self.error, CompanyNotFoundError)
 
 
+Outcome: TypeAlias = Failed | Succeeded
+"""What came of one company: `Succeeded` or `Failed`; `.ok` tells, and where it is false there is an `.error`.
+
+Type checkers follow `isinstance(outcome, Failed)` and `outcome.error is not None`; mypy also follows `outcome.ok`.
+"""
+
+
+class Failure(NamedTuple):
+    """Why a company failed, as a report keeps it.
+
+    Attributes:
+        kind: the name of the error's class.
+        text: what it says.
+    """
+
+    kind: str
+    text: str
+
+
 @attrs.define(kw_only=True)
 class Report:
-    """What came of a run. Holds no keys; can be saved, loaded, and continued from with `resume=`.
+    """The results of a run. Holds no keys; can be saved, loaded, and continued from with `resume=`.
 
     Attributes:
         task: what the run does; only a run that does the same can be resumed from it.
@@ -64,7 +95,7 @@ class Report:
             resumed from it. `None` in a report that was saved before reports named their account: it is
             accepted anywhere, and named by the run that resumes from it.
         done: ids of the companies that succeeded.
-        failures: by id, the error's type and its text, of the companies that failed.
+        failures: by id, why the company failed.
         inactive: ids of those among the failed that failed for being inactive.
         keys: how many keys were seen.
         created: how many keys were made, those included that the sink did not take.
@@ -72,13 +103,14 @@ class Report:
         unsettled: the list of companies never held still, so that a company may be missing.
         requests: how many requests it took: every attempt of every call, listing the companies included.
         seconds: how long the run took so far.
-        stopped_by: the type of the error that stopped the run, if one did.
+        stopped_by: the type of the exception that ended the run early, if one did: an error, or what left the
+            `async with` block, such as `CancelledError`.
     """
 
     task: str = ""
     account: str | None = None
     done: set[int] = attrs.field(factory=set)
-    failures: dict[int, tuple[str, str]] = attrs.field(factory=dict)
+    failures: dict[int, Failure] = attrs.field(factory=dict)
     inactive: set[int] = attrs.field(factory=set)
     drifted: set[int] = attrs.field(factory=set)
     unsettled: bool = False
@@ -106,7 +138,7 @@ class Report:
     @property
     def failures_by_type(self) -> dict[str, int]:
         """How many companies failed, by the type of the error, most frequent first."""
-        return dict(Counter(kind for kind, _ in self.failures.values()).most_common())
+        return dict(Counter(failure.kind for failure in self.failures.values()).most_common())
 
     def to_json(self) -> str:
         """The report as JSON, without any key."""
@@ -165,13 +197,13 @@ class Report:
         return report
 
     def merge(self, other: "Report") -> None:
-        """Count what came of other companies, at the same task.
+        """Add the results of other companies, for the same task.
 
         Of a company that failed in one report and succeeded in the other, the success counts. `seconds` add
         up: they are then the time spent on the work, not the time that passed.
 
         Raises:
-            ConfigError: the other report is of another task or account, or a company is done in both, so that
+            ConfigError: the other report belongs to another task or account, or a company is done in both, so that
                 its keys would count twice.
 
         Example:
@@ -180,9 +212,9 @@ class Report:
                 report.merge(Report.from_json(saved_by_another_process))
         """
         if not isinstance(other, Report):
-            raise ConfigError(f"a report is merged with a Report, not {type(other).__name__}")
+            raise ConfigError(f"a report can only be merged with a Report, not {type(other).__name__}")
         if other.task != self.task:
-            raise ConfigError(f"the reports are of different tasks: {self.task!r} and {other.task!r}")
+            raise ConfigError(f"the reports belong to different tasks: {self.task!r} and {other.task!r}")
         self.check_account(other.account)
         if both := self.done & other.done:
             raise ConfigError(f"company {min(both)} is done in both reports: its keys would count twice")
@@ -203,14 +235,14 @@ class Report:
         self.stopped_by = self.stopped_by or other.stopped_by
 
     def check_account(self, account: str | None) -> None:
-        """See that what is to be counted here is of the same account.
+        """Make sure that what is to be counted here belongs to the same account.
 
         Raises:
             ConfigError: it is of another one.
         """
         if None not in (self.account, account) and self.account != account:
             raise ConfigError(
-                f"the report is of another account: {self.account}, not {account} (base URL and key fingerprint); "
+                f"the report belongs to another account: {self.account}, not {account} (base URL and key fingerprint); "
                 "if it is the same account under a new key, set report.account = None first"
             )
 
@@ -228,7 +260,7 @@ class Report:
             self.keys += len(outcome.keys)
             return
         self.done.discard(company_id)
-        self.failures[company_id] = (type(error).__name__, text_of(error))
+        self.failures[company_id] = Failure(type(error).__name__, text_of(error))
         if outcome.inactive:
             self.inactive.add(company_id)
 
@@ -286,9 +318,9 @@ def _ids(value: object) -> set[int]:
     return {company if _int(company) >= 1 else _wrong("a company id") for company in _list(value)}
 
 
-def _failure(value: object) -> tuple[str, str]:
+def _failure(value: object) -> Failure:
     pair = _list(value)
-    return (_str(pair[0]), _str(pair[1])) if len(pair) == 2 else _wrong("the type and text of an error")
+    return Failure(_str(pair[0]), _str(pair[1])) if len(pair) == 2 else _wrong("the type and text of an error")
 
 
 def _seconds(value: object) -> float:

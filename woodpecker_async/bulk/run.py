@@ -40,8 +40,9 @@ from typing import Any, Final, Self
 import attrs
 
 from woodpecker_async import checks
+from woodpecker_async._async_only import AsyncOnly
 from woodpecker_async.bulk.failures import as_exception, fails_everywhere, meant_for, protected, unexpected
-from woodpecker_async.bulk.report import Outcome, Report
+from woodpecker_async.bulk.report import Failed, Outcome, Report, Succeeded
 from woodpecker_async.counting import RequestCount
 from woodpecker_async.errors import (
     AuthenticationError,
@@ -98,12 +99,13 @@ _Done = tuple[Outcome, Exception | None]
 Work = Callable[[int, WorkStats], Awaitable[tuple[ApiKey, ...]]]
 
 
-class Run(AsyncIterator[Outcome]):
-    """A run over many companies. `async with` owns the workers; iterating gives the outcomes.
+class Run(AsyncOnly, AsyncIterator[Outcome]):
+    """A run over many companies. `async with` owns the workers; iterate over it for the outcomes.
 
     Attributes:
-        report: what came of it so far. An outcome is counted when the caller comes back for the next one, or
-            leaves the block without an error.
+        report: what came of it so far, and with `resume=` of the runs before it. An outcome is counted when the
+            caller comes back for the next one, or leaves the block without an error.
+        this_run: the same of this run alone.
     """
 
     def __init__(
@@ -120,6 +122,7 @@ class Run(AsyncIterator[Outcome]):
         grace: float = 0.0,
     ) -> None:
         self.report = report
+        self.this_run = Report(task=report.task, account=report.account)
         self._work = work
         self._listing = listing
         self._input = _Input(companies, skip=frozenset(self.report.done))
@@ -147,11 +150,12 @@ class Run(AsyncIterator[Outcome]):
 
     async def __aenter__(self) -> Self:
         if self._began is not None:
-            raise ConfigError("a run is used once: make another one, with resume=run.report to go on")
+            raise ConfigError("a run can be used only once: make another, with resume=run.report to continue")
         self._began = time.monotonic()
         self.report.stopped_by = None
         if self._opening is not None:
             await protected("the run could not be opened", self._opening())
+        self.this_run.account = self.report.account
         for number in range(self._count):
             task = asyncio.create_task(self._worker(), name=f"woodpecker-bulk-{number}")
             self._tasks.add(task)
@@ -167,7 +171,12 @@ class Run(AsyncIterator[Outcome]):
         finally:
             if kind is None:
                 await self._count_taken()
+            elif self._stop is None:
+                self._stopped_by(kind)
             self._update_totals()
+
+    def _stopped_by(self, kind: type[BaseException]) -> None:
+        self.report.stopped_by = self.this_run.stopped_by = kind.__name__
 
     async def _end(self) -> None:
         """End the workers, let companies in flight finish within the grace, close the input.
@@ -222,6 +231,7 @@ class Run(AsyncIterator[Outcome]):
         if self._taken is None:
             return
         self.report.add(self._taken)
+        self.this_run.add(self._taken)
         self._taken = None
         self._update_totals()
         await protected("on_progress failed", self._tell())
@@ -233,10 +243,12 @@ class Run(AsyncIterator[Outcome]):
     def _update_totals(self) -> None:
         """Bring the totals up to date: the requests are all that were made, of companies in flight too."""
         assert self._began is not None
-        self.report.seconds = self._seconds_before + time.monotonic() - self._began
-        self.report.requests = self._requests_before + self._listing.requests.requests + self._requests
+        self.this_run.seconds = time.monotonic() - self._began
+        self.this_run.requests = self._listing.requests.requests + self._requests
+        self.report.seconds = self._seconds_before + self.this_run.seconds
+        self.report.requests = self._requests_before + self.this_run.requests
         if self._listing.unsettled is not None:
-            self.report.unsettled = self._listing.unsettled
+            self.report.unsettled = self.this_run.unsettled = self._listing.unsettled
 
     def _incomplete(self) -> RunIncompleteError:
         missing = list(self._open.values())
@@ -315,18 +327,18 @@ class Run(AsyncIterator[Outcome]):
         finally:
             self._requests += stats.requests.requests
         self._check_failure_streak(error)
-        outcome = Outcome(
-            company_id=company_id,
-            company=company,
-            index=index,
-            keys=keys,
-            created=stats.created,
-            error=error,
-            drifted=stats.drifted,
-            attempts=stats.requests.requests,
-            seconds=time.monotonic() - began,
-        )
-        return outcome, stats.stop
+        told: dict[str, Any] = {
+            "company_id": company_id,
+            "company": company,
+            "index": index,
+            "created": stats.created,
+            "drifted": stats.drifted,
+            "attempts": stats.requests.requests,
+            "seconds": time.monotonic() - began,
+        }
+        if error is None:
+            return Succeeded(keys=keys, **told), stats.stop
+        return Failed(error=error, **told), stats.stop
 
     def _check_failure_streak(self, error: WoodpeckerError | None) -> None:
         """Stop when company after company fails for want of a server, or of a place for its key."""
@@ -342,7 +354,7 @@ class Run(AsyncIterator[Outcome]):
     def _abort(self, error: Exception) -> None:
         if self._stop is None:
             self._stop = error
-            self.report.stopped_by = type(error).__name__
+            self._stopped_by(type(error))
         for task in self._tasks:
             if task is not _current_task():
                 task.cancel()
@@ -388,7 +400,7 @@ class _Input:
             self._sync = iter(companies)
         else:
             raise ConfigError(
-                f"companies is an iterable or async iterable of ids or Companies, not {type(companies).__name__}"
+                f"companies must be an iterable or async iterable of ids or Companies, not {type(companies).__name__}"
             )
 
     async def aclose(self) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from woodpecker_async.cli import files, output, process
+from woodpecker_async.cli import files, output, process, terminal
 from woodpecker_async.secret import Secret
 
 if TYPE_CHECKING:
@@ -44,15 +44,14 @@ class Connection:  # a dataclass, for it is made before help is shown, and attrs
     quiet: bool = False
     no_progress: bool = False
 
-    def shows_progress(self, format_: str) -> bool:
+    def shows_progress(self, out: output.Output) -> bool:
         """Whether a bar would be welcome: not where it stands between lines of data on the same terminal."""
-        mixed = format_ == "jsonl" and output.is_terminal(sys.stdout)
-        return not (self.quiet or self.no_progress or mixed)
+        return not (self.quiet or self.no_progress or out.mixed)
 
     def note(self, text: str) -> None:
         """Say something that is no error."""
         if not self.quiet:
-            output.echo_err(text)
+            terminal.echo_err(text)
 
 
 def _remember(ctx: click.Context, parameter: click.Parameter, value: object) -> None:

@@ -2,8 +2,7 @@
 
 from typing import TYPE_CHECKING, Final
 
-from woodpecker_async.cli import output, process
-from woodpecker_async.cli.companies import UNSETTLED
+from woodpecker_async.cli import process, terminal
 from woodpecker_async.cli.connection import Connection
 
 if TYPE_CHECKING:
@@ -13,7 +12,7 @@ if TYPE_CHECKING:
 _MOST_FAILURES: Final = 20
 
 
-def tell_failures(report: "Report", connection: Connection, done: str, rest: str, *, unsettled: bool = False) -> None:
+def tell_failures(report: "Report", connection: Connection, done: str, rest: str) -> None:
     """Name them on stderr, and what may have been missed; --quiet leaves out only those that are inactive.
 
     Args:
@@ -21,29 +20,26 @@ def tell_failures(report: "Report", connection: Connection, done: str, rest: str
         connection: says whether to be quiet.
         done: what could not be done with inactive companies.
         rest: where the others are, if there are too many to name.
-        unsettled: the list of companies changed each time it was read.
     """
     failed = [company for company in sorted(report.failures) if company not in report.inactive]
     for company in failed[:_MOST_FAILURES]:
         kind, text = report.failures[company]
-        output.echo_err(f"Company {company} failed: {kind}: {text}")
+        terminal.echo_err(f"Company {company} failed: {kind}: {text}")
     if len(failed) > _MOST_FAILURES:
-        output.echo_err(f"... and {output.companies(len(failed) - _MOST_FAILURES)} more; {rest}.")
+        terminal.echo_err(f"... and {terminal.companies(len(failed) - _MOST_FAILURES)} more; {rest}.")
     for company in sorted(report.drifted)[:_MOST_FAILURES]:
-        output.echo_err(
+        terminal.echo_err(
             f"Company {company}: its list of keys changed each time it was read, or was not as long as it announced: "
             "a key may be missing."
         )
     if len(report.drifted) > _MOST_FAILURES:
-        output.echo_err(f"... and {output.companies(len(report.drifted) - _MOST_FAILURES)} more; {rest}.")
-    if unsettled:
-        output.echo_err(UNSETTLED)
+        terminal.echo_err(f"... and {terminal.companies(len(report.drifted) - _MOST_FAILURES)} more; {rest}.")
     if report.inactive:
         ids = ", ".join(map(str, sorted(report.inactive)))
         connection.note(f"Inactive, and so not {done}: {ids}")
 
 
-def exit_code(report: "Report", *, unsettled: bool = False) -> int:
+def exit_code(report: "Report") -> int:
     """3 if companies failed for another reason than being inactive, or if a company or a key may be missing."""
     failed = report.failed > len(report.inactive)
-    return process.SOME_FAILED if failed or report.drifted or unsettled else process.DONE
+    return process.SOME_FAILED if failed or report.drifted or report.unsettled else process.DONE

@@ -3,15 +3,13 @@
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from pathlib import Path
 from typing import Final
 
 import click
 
 from woodpecker_async import __version__
-from woodpecker_async.cli import output, process
+from woodpecker_async.cli import process, terminal
 from woodpecker_async.cli.connection import connection_options
-from woodpecker_async.errors import ConfigError, WoodpeckerError
 
 PROGRAM: Final = "woodpecker-async"
 
@@ -67,32 +65,10 @@ def run_command(args: Sequence[str] | None = None) -> int:
         error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        output.echo_err("Interrupted.")
+        terminal.echo_err("Interrupted.")
         return process.INTERRUPTED
-    except ConfigError as error:
-        output.echo_err(f"Error: {error}")
-        return process.USAGE
-    except WoodpeckerError as error:
-        output.echo_err(f"Error: {error}")
-        return process.FAILED
-    except OSError as error:
-        output.echo_err(f"Error: {_told(error)}")
-        return process.FAILED
+    except SystemExit as end:
+        # Of completion; or, while the error is handled, of click when nobody reads the help.
+        return terminal.BROKEN_PIPE if isinstance(end.__context__, BrokenPipeError) else process.exit_code(end)
     except Exception as error:
-        # Its text is not shown: nobody has seen to it that it holds no key.
-        output.echo_err(f"Error: unexpected {type(error).__name__} {_where(error)}; please report this")
-        return process.FAILED
-
-
-def _told(error: OSError) -> str:
-    reason = error.strerror or type(error).__name__
-    return f"{error.filename}: {reason}" if error.filename else reason
-
-
-def _where(error: Exception) -> str:
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    if trace is None:
-        return "somewhere"
-    return f"in {Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"
+        return process.tell_error(error)

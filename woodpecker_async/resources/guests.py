@@ -38,21 +38,28 @@ class Guests(Resource):
             guests: 1 to 10, each a `NewGuest` or a mapping of its fields.
             options: for this call.
 
+        Returns:
+            The answer as it came, for no document tells its fields. If it is no object, it is the field `guests`.
+
         Raises:
             ConfigError: a guest is not usable, or there are none or too many; nothing was sent.
             OutcomeUnknownError: they may have been invited: look with `agency.users.list` before trying again.
 
         Document: "Invite guests", `POST /v2/agency/companies/{company_id}/invite_guest`.
         """
-        return await self._call(
+        anything: Any = Any
+        answer = await self._call(
             "POST",
             "/v2/agency/companies/{company_id}/invite_guest",
-            InvitedGuests,
+            anything,
             body={"guests": [guest.wire for guest in _checked(guests)]},
             find_out=f"look with agency.users.list({company_id}) before trying again",
             options=options,
             company_id=checks.company_id(company_id),
         )
+        if isinstance(answer, dict):
+            return InvitedGuests(fields=answer)
+        return InvitedGuests(fields={} if answer is None else {"guests": answer})
 
     async def set_permissions(
         self,

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Final, Self
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 from woodpecker_async.sandbox import draw
 from woodpecker_async.sandbox.endpoint import Endpoint, Input
@@ -23,10 +23,10 @@ class LinkedInAccount(Struct, kw_only=True):
 
 
 class LinkedIn(Struct, kw_only=True):
-    """The LinkedIn accounts of an account, and how many links were made to connect them."""
+    """The LinkedIn accounts of an account, and the links that were made to connect them."""
 
     accounts: list[LinkedInAccount]
-    links: int = 0
+    links: list[str] = field(default_factory=list)
 
     @classmethod
     def begin(cls, seed: int, account: Company) -> Self:
@@ -86,11 +86,10 @@ def new_link(call: Call) -> Answer:
 
 
 def _link(call: Call, kept: LinkedIn, account: LinkedInAccount) -> Answer:
-    kept.links += 1
+    token = draw.letters(32, call.state.seed, "linkedin link", account.id, len(kept.links))
+    kept.links.append(f"https://connect.example/authorize?token={token}")
     call.changed()
-    token = draw.letters(32, call.state.seed, "linkedin link", account.id, kept.links)
-    link = f"https://connect.example/authorize?token={token}"
-    return Answer.of(Connection(account_id=account.id, connect_account_link=link), 201)
+    return Answer.of(Connection(account_id=account.id, connect_account_link=kept.links[-1]), 201)
 
 
 _ACCOUNTS: Final = "/v2/agency/companies/{company_id:int}/linkedin_accounts"

@@ -7,7 +7,7 @@ done are skipped, after a kill in the middle too. A result holds counts, labels 
 import json
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypedDict
 
 import attrs
 
@@ -22,7 +22,21 @@ from woodpecker_async.workers.ledger import Claims, Ledger
 from woodpecker_async.workers.payload import Job, Payload, Result
 
 # By company id, the label and the fingerprint of each key.
-Found = dict[str, list[dict[str, str | None]]]
+
+
+class FoundKey(TypedDict):
+    """What a sweep tells of a key that it found.
+
+    Attributes:
+        label: its label.
+        fingerprint: see `Secret.fingerprint`.
+    """
+
+    label: str | None
+    fingerprint: str
+
+
+Found = dict[str, list[FoundKey]]
 
 
 def _never() -> bool:
@@ -31,7 +45,7 @@ def _never() -> bool:
 
 @attrs.frozen(kw_only=True)
 class Context:
-    """What a worker has to do jobs with.
+    """What a worker needs to run jobs.
 
     Attributes:
         session: an open session with an HQ key. One for all jobs of a worker: they share its connections and
@@ -41,7 +55,7 @@ class Context:
         claims: which companies other processes work on; without them two processes that ensure a key at the
             same company at the same moment may make two.
         stopping: whether the worker is about to stop; a job then begins no other company, finishes those
-            in flight, and gives a result that is not whole.
+            in flight, and returns a result that is not whole.
         settle: seconds, see `ApiKeys.create`.
         grace: seconds for which a job that is cancelled lets creations in flight finish.
     """
@@ -56,7 +70,7 @@ class Context:
 
 
 async def perform(payload: Mapping[str, Any], context: Context) -> Result:
-    """Do a job, or what is left of it.
+    """Run a job, or what is left of it.
 
     What fails at one company is in the result. What would fail at all of them (the key is refused, the server
     is gone) is raised, and so is everything that is wrong with the job itself.
@@ -71,7 +85,7 @@ async def perform(payload: Mapping[str, Any], context: Context) -> Result:
         and `inactive`, ids. If it is not whole, the worker was about to stop: do the job again.
 
     Raises:
-        ConfigError: the job is of another version, or its sink has no such name here, or its key was used for
+        ConfigError: the job has another version, or its sink has no such name here, or its key was used for
             another job; nothing was sent.
         WoodpeckerError: the server is gone, or does not let this key in. Do the job again later: what is done
             is not done again.
@@ -81,7 +95,7 @@ async def perform(payload: Mapping[str, Any], context: Context) -> Result:
     known = None if context.ledger is None else await context.ledger.load(job.key)
     if known is not None:
         if known["job"] != job.to_payload():
-            raise ConfigError(f"run id {job.sweep.run!r} was used for another sweep: use another")
+            raise ConfigError(f"run id {job.sweep.run!r} was used for another sweep: choose another")
         if known["whole"]:
             return known
     result = await (_plan(job, context) if job.chunk is None else _chunk(job, context, known))
@@ -115,7 +129,7 @@ def gather(results: Iterable[Result]) -> bulk.Report:
         if key not in kept or result["whole"] or not kept[key]["whole"]:
             kept[key] = result
     if len({result["job"]["sweep"]["run"] for result in kept.values()}) > 1:
-        raise ConfigError("these are results of several runs")
+        raise ConfigError("these results are from several runs")
     report = bulk.Report()
     for result in kept.values():
         part = folded(result)[0]
@@ -124,7 +138,7 @@ def gather(results: Iterable[Result]) -> bulk.Report:
     return report
 
 
-def found_keys(results: Iterable[Result]) -> dict[int, list[dict[str, str | None]]]:
+def found_keys(results: Iterable[Result]) -> dict[int, list[FoundKey]]:
     """By company id, the label and the fingerprint of each key that the results tell of."""
     found = {int(company): keys for result in results for company, keys in folded(result)[1].items()}
     return dict(sorted(found.items()))
@@ -154,7 +168,7 @@ async def _plan(job: Job, context: Context) -> Result:
             checks.company_id(company)
         except ConfigError as error:  # no job can be made of it, so this is its outcome
             del companies[company]
-            report.failures[company] = (type(error).__name__, str(error))
+            report.failures[company] = bulk.Failure(type(error).__name__, str(error))
     return {
         "job": job.to_payload(),
         "whole": True,
@@ -211,7 +225,7 @@ class _Progress:
         part.add(outcome)
         part.seconds += max(0.0, seconds - self._seconds)
         self._seconds = max(self._seconds, seconds)
-        found = [{"label": key.label, "fingerprint": key.api_key.fingerprint} for key in outcome.keys]
+        found: list[FoundKey] = [{"label": key.label, "fingerprint": key.api_key.fingerprint} for key in outcome.keys]
         self._found[str(company)] = found
         if self._ledger is not None:
             known = self._base.done | self._base.failures.keys() | self._parts.keys()
@@ -271,7 +285,8 @@ class _Companies(AsyncIterator[int | Company]):
             await self._give_back(outcome.company_id)
         except ClaimLostError as error:
             if outcome.ok:
-                return attrs.evolve(outcome, keys=(), error=error)
+                told = {field.name: getattr(outcome, field.name) for field in attrs.fields(bulk.Failed)}
+                return bulk.Failed(**{**told, "keys": (), "error": error})
         return outcome
 
     async def give_back_all(self) -> None:
