@@ -332,6 +332,32 @@ async def test_pages_are_read_up_to_the_number_in_the_header() -> None:
     assert requests[2] == "GET /rest/v1/prospects?per_page=2&page=3"
 
 
+async def test_pages_are_read_up_to_one_without_prospects_where_no_number_is_told() -> None:
+    rows = [{"id": number} for number in range(3)]
+    for end in (answer(b"", "204 No Content"), said([]), said({"message": "No prospects found"})):
+        listed = await answered(lambda w: w.account.prospects.list().collect(), said(rows[:2]), said(rows[2:]), end)
+        assert [prospect.id for prospect in listed] == [0, 1, 2]
+
+
+async def test_what_has_a_meaning_in_urls_is_quoted() -> None:
+    requests: list[str] = []
+    await answered(
+        lambda w: w.account.prospects.list(
+            sort=["updated", "-snippet2", "snippet5"],
+            search={"email": "a+b@x.y", "organization_id": 12},
+            changed_since="2025-04-01T00:01:01+0200",
+            contacted=False,
+            campaign_details=True,
+        ),
+        said([]),
+        requests=requests,
+    )
+    assert requests == [
+        "GET /rest/v1/prospects?contacted=false&diff=2025-04-01T00%3A01%3A01%2B0200&campaigns_details=true"
+        "&search=email%3Da%2Bb%40x.y%2Corganization_id%3D12&sort=%2Bupdated%2C-snipet2%2C%2Bsnippet5&page=1"
+    ]
+
+
 async def test_one_prospect_in_two_campaigns_is_two_rows() -> None:
     rows = [{"id": 1, "campaign_id": 7, "status": "PAUSED"}, {"id": 1, "campaign_id": 8}]
     listed = await answered(

@@ -83,7 +83,7 @@ class Prospects(Resource):
         ids: Iterable[int] = (),
         campaign_ids: Iterable[int] = (),
         campaign_details: bool | None = None,
-        search: Mapping[str, str | Iterable[str]] | None = None,
+        search: Mapping[str, str | int | Iterable[str]] | None = None,
         sort: Iterable[str] = (),
         per_page: int | None = None,
         options: CallOptions | None = None,
