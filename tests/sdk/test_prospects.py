@@ -352,10 +352,11 @@ async def test_what_has_a_meaning_in_urls_is_quoted() -> None:
         said([]),
         requests=requests,
     )
-    assert requests == [
+    (request,) = requests
+    assert request == (
         "GET /rest/v1/prospects?contacted=false&diff=2025-04-01T00%3A01%3A01%2B0200&campaigns_details=true"
         "&search=email%3Da%2Bb%40x.y%2Corganization_id%3D12&sort=%2Bupdated%2C-snipet2%2C%2Bsnippet5&page=1"
-    ]
+    )
 
 
 async def test_one_prospect_in_two_campaigns_is_two_rows() -> None:
