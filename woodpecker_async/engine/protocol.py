@@ -358,8 +358,8 @@ _NOT_IN_PATH: Final = frozenset({_NOT_THE_AGENCYS, "no active company found", "r
 
 
 def _hides_error(body: bytes) -> bool:
-    # The legacy API reports failures inside a 200. Cheap tests first: a large page is not parsed twice for it.
-    if body[:1] == b"[" or b'"ERROR"' not in body:
+    # The legacy API reports failures inside a 200. Cheap test first: a large page is not parsed twice for it.
+    if b'"ERROR"' not in body:
         return False
     try:
         value = json.loads(body)
