@@ -469,6 +469,14 @@ def drawn(seed: int, count: int, digits: int) -> list[int]:
     return [chance.randrange(1, 10 ** chance.randint(1, digits)) for _ in range(count)]
 
 
+@pytest.mark.parametrize("bad", [{"email": "a@b.c", "city": "\ud800"}, {"email": "a@b.c", "city": 5}, {"email": "a"}])
+async def test_nothing_is_sent_where_one_prospect_of_the_second_request_is_bad(bad: dict[str, Any]) -> None:
+    access = FakeAccess()
+    with pytest.raises(ConfigError, match=r"prospects\[20000\]\.(city|email)"):
+        await Prospects(access).add([{"email": "a@b.c"}] * 20_000 + [bad])  # type: ignore[arg-type,list-item]
+    assert access.sent == []
+
+
 @given(seed=st.integers(), count=st.integers(1, 2000), digits=st.integers(1, 18), campaigns=st.integers(0, 150))
 async def test_deletions_fit_into_urls_and_are_as_few_as_can_be(
     seed: int, count: int, digits: int, campaigns: int
