@@ -357,3 +357,18 @@ def seconds(value: object, what: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
         raise ConfigError(f"{what} is a number of seconds, 0 or more, not {value!r}")
     return float(value)
+
+
+def content(value: object, what: str) -> str:
+    """A str that can be sent as UTF-8; whitespace in it, and nothing but whitespace, is the caller's.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    if not isinstance(value, str):
+        raise ConfigError(f"{what} must be a str, not {type(value).__name__}")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ConfigError(f"{what} has a lone surrogate in it and cannot be sent as UTF-8") from None
+    return value

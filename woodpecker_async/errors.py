@@ -34,7 +34,8 @@
             ├── NotFoundError             404
             │   └── CompanyNotFoundError  404 that speaks of the company
             ├── ConflictError             409
-            │   └── CompanyInactiveError  409 Company is inactive
+            │   ├── CompanyInactiveError  409 Company is inactive
+            │   └── UnsupportedCampaignError  409 for a campaign that the API does not show
             ├── RateLimitedError          429
             ├── ServerError               5xx
             └── UnexpectedRedirectError   3xx; the SDK follows none
@@ -492,6 +493,10 @@ class ConflictError(ApiError):
 
 class CompanyInactiveError(ConflictError):
     """409: the company named in `x-company-id` is inactive."""
+
+
+class UnsupportedCampaignError(ConflictError):
+    """409: the campaign has a condition, a scheduled start or manual tasks, which the v2 API does not show."""
 
 
 class RateLimitedError(ApiError):

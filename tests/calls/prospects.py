@@ -1,4 +1,5 @@
 from tests.calls import Row
+from woodpecker_async.sandbox.campaigns import put_campaign
 from woodpecker_async.sandbox.prospect_data import Prospect, Prospects
 
 ROWS: dict[str, Row] = {
@@ -36,6 +37,7 @@ ROWS: dict[str, Row] = {
             "file_name": "a.csv",
             "prospects": [{"email": "monica@example.com"}],
         },
+        prepare=lambda account, seed: put_campaign(account, seed, 3),
     ),
     "account.prospects.delete": Row(
         "DELETE", "/v1/prospects?id=1%2C2&campaigns_id=3", None, ([1, 2],), {"campaign_ids": [3]}

@@ -30,6 +30,7 @@ from woodpecker_async.resources import prospect_wire
 from woodpecker_async.resources.base import LONGEST_URL
 from woodpecker_async.resources.prospects import Prospects
 from woodpecker_async.sandbox import Fault, Sandbox
+from woodpecker_async.sandbox.campaigns import put_campaign
 
 QUICK = RetryPolicy(attempts=3, initial_backoff=0.01, max_backoff=0.02)
 
@@ -147,6 +148,7 @@ async def test_an_update_touches_what_is_sent_only(account: Prospects) -> None:
 
 
 async def test_a_campaign_gets_those_that_are_active(box: Sandbox, account: Prospects) -> None:
+    put_campaign(box.state.hq, box.state.seed, 77)
     people: list[dict[str, Any]] = [
         {"email": "a@new.example"},
         {"email": "b@new.example", "status": ProspectStatus.INVALID},
@@ -170,6 +172,8 @@ async def test_a_campaign_gets_those_that_are_active(box: Sandbox, account: Pros
         None,
     ]
     assert await account.list(campaign_ids=[77], status="PAUSED").collect() == []
+    with pytest.raises(errors.NotFoundError, match="Campaign does not exist"):
+        await account.add_to_campaign(78, people[:2])
     await account.delete([listed.id], campaign_ids=[77])
     assert len(await account.list(campaign_ids=[77])) == 1
     assert await account.list(ids=[listed.id]).collect()
@@ -211,6 +215,8 @@ async def test_prospects_outlive_a_sandbox_that_keeps_its_state(tmp_path: Path) 
     for _ in range(2):
         async with Sandbox(companies=1, state_file=tmp_path / "state.json") as box, box.session() as woodpecker:
             prospects = woodpecker.account.prospects
+            if not seen:
+                put_campaign(box.state.hq, box.state.seed, 5)
             await prospects.add_to_campaign(5, [{"email": "a@new.example"}])
             seen.append(await prospects.list(campaign_ids=[5]).collect())
     assert seen[0] == seen[1] != []

@@ -25,7 +25,7 @@ from woodpecker_async.errors import ConfigError
 from woodpecker_async.models._loose import Loose
 from woodpecker_async.models.account import Fields
 from woodpecker_async.models.enums import OpenEnum
-from woodpecker_async.models.paging import UNDOCUMENTED, ListBody, Listing, Single, envelope, found_anywhere
+from woodpecker_async.models.paging import UNDOCUMENTED, ListBody, Listing, Perhaps, Single, envelope, found_anywhere
 from woodpecker_async.secret import Secret
 
 T = TypeVar("T")
@@ -54,6 +54,8 @@ def decode(body: bytes, into: Any, *, strict: bool = False, skip_bad_items: bool
         strict: fields that the model does not have are an error.
         skip_bad_items: leave out of a list what cannot be decoded, and say so in the list.
     """
+    if getattr(into, "__origin__", None) is Perhaps:
+        return _perhaps(body, into.__args__[0], strict=strict)
     if not body.strip() and (into is Any or (isinstance(into, ListBody) and "no body" in into.nothing)):
         return None if into is Any else Listing(content=())
     if not strict and (read := reader(into)) is not None:
@@ -79,6 +81,13 @@ def decode(body: bytes, into: Any, *, strict: bool = False, skip_bad_items: bool
         if listing is not None:
             return listing
     return Undecodable(paths)
+
+
+def _perhaps(body: bytes, item: Any, *, strict: bool) -> Any:
+    found = decode(body, item, strict=strict) if body.strip() else None
+    if isinstance(found, Undecodable):
+        return found if strict else Perhaps(item=None)
+    return Perhaps(item=found)
 
 
 def _paths(error: Exception, within: str = "$") -> tuple[str, ...]:
@@ -233,6 +242,13 @@ def _structure_fields(value: Any, into: type[Fields]) -> Fields:
     return into(fields=_mapping(value))
 
 
+_OBJECTS = (Mapping[str, Any], Mapping[str, Any] | None)
+
+
+def _structure_object(value: Any, into: Any) -> Mapping[str, Any] | None:
+    return None if value is None and into != Mapping[str, Any] else _mapping(value)
+
+
 def _structure_id(value: Any, into: Any) -> int | str | None:
     if type(value) not in (int, str) and (value is not None or into == int | str):
         raise _WrongTypeError("an integer or a string", value)
@@ -316,6 +332,7 @@ def _converter(*, forbid_unknown: bool) -> cattrs.Converter:
     converter.register_structure_hook(OpenEnum, _structure_open_enum)
     _strict_containers(converter, forbid_unknown=forbid_unknown)
     converter.register_structure_hook(Fields, _structure_fields)
+    converter.register_structure_hook_func(lambda into: into in _OBJECTS, _structure_object)
     converter.register_structure_hook_func(lambda into: into in (int | str, int | str | None), _structure_id)
     converter.register_unstructure_hook(Secret, _refuse_secret)
     _single_hook(converter)

@@ -54,6 +54,8 @@ WOODPECKER: Final = Dialect(
         errors.AuthenticationError: "check the API key, and that the account's plan and add-on grant API access",
         errors.PermissionDeniedError: "x-company-id and /agency paths need a key of the main agency account",
         errors.CompanyInactiveError: "activate the company in Woodpecker first",
+        errors.UnsupportedCampaignError: "it has a condition, a scheduled start or manual tasks, which the v2 API does "
+        "not show: campaigns.list and campaigns.stats know it, and the web application changes it",
     },
 )
 # Feldera says of itself: 502 to 504 pass, 500 and 501 are to be raised at once. Its own client repeats 408 as well.
@@ -352,6 +354,10 @@ _BY_V1_CODE: Final[Mapping[str, type[errors.ApiError]]] = {
     "E_UNKNOWN": errors.ServerError,
 }
 
+# Three spellings are known, all from third parties that met them: API_UNSUPPORTED_CAMPAIGN, the same with _FEATURES
+# behind it, and WCNF001.
+_UNSUPPORTED_CAMPAIGN: Final = ("API_UNSUPPORTED_CAMPAIGN", "WCNF001")
+
 # What the documents say in a 404 about the company: with x-company-id, and with the company in the path.
 _NOT_THE_AGENCYS: Final = "company not found"
 _NOT_IN_PATH: Final = frozenset({_NOT_THE_AGENCYS, "no active company found", "requested resource does not exist"})
@@ -383,6 +389,8 @@ def _error_class(operation: Operation[Any], status: int, said: ErrorBody) -> tup
         error = errors.CompanyNotFoundError
     if error is errors.ConflictError and said.detail.lower() == "company is inactive":
         error = errors.CompanyInactiveError
+    if error is errors.ConflictError and (said.code or "").startswith(_UNSUPPORTED_CAMPAIGN):
+        error = errors.UnsupportedCampaignError
     kind: Kind = "client"
     if issubclass(error, errors.RateLimitedError):
         kind = "refused"

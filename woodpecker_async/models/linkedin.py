@@ -2,6 +2,8 @@
 
 import attrs
 
+from woodpecker_async.models._loose import Text
+from woodpecker_async.models.enums import OpenEnum
 from woodpecker_async.secret import Secret
 
 
@@ -20,3 +22,43 @@ class LinkedInConnection:
 
     account_id: int | None = None
     connect_account_link: Secret | None = None
+
+
+class LinkedInStatus(OpenEnum):
+    """How a LinkedIn account is connected. `REQUIRES_CHECKPOINT` is in an earlier copy of the document only."""
+
+    CONNECTED = "CONNECTED"
+    DISCONNECTED = "DISCONNECTED"
+    WAITING_FOR_CONNECTION = "WAITING_FOR_CONNECTION"
+    REQUIRES_CHECKPOINT = "REQUIRES_CHECKPOINT"
+
+
+class LinkedInLevel(OpenEnum):
+    """What a LinkedIn account is subscribed to."""
+
+    CLASSIC = "CLASSIC"
+    PREMIUM = "PREMIUM"
+    RECRUITER_LITE = "RECRUITER_LITE"
+    SALES_NAVIGATOR = "SALES_NAVIGATOR"
+    UNKNOWN = "UNKNOWN"
+
+
+@attrs.frozen(kw_only=True)
+class LinkedInAccount:
+    """A LinkedIn account (document "Get a list of LinkedIn accounts").
+
+    Attributes:
+        id: its id.
+        session_status: how it is connected; a value that this version does not know is kept, see `OpenEnum`.
+        full_name: whose it is.
+        linkedin_url: the profile.
+        level: what it is subscribed to; `None` once it is disconnected.
+        username: deprecated by the API, and `None` for new accounts.
+    """
+
+    id: int
+    session_status: LinkedInStatus | None = None
+    full_name: Text = None
+    linkedin_url: Text = None
+    level: LinkedInLevel | None = None
+    username: Text = None

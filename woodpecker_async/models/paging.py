@@ -172,3 +172,14 @@ class Single(Generic[T]):
     """
 
     item: T
+
+
+@attrs.frozen(kw_only=True)
+class Perhaps(Generic[T]):
+    """An object that the documents do not promise for certain.
+
+    Attributes:
+        item: the object; `None` if the body is something else, or if there is none.
+    """
+
+    item: T | None

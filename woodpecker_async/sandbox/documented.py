@@ -7,25 +7,12 @@ from woodpecker_async.sandbox.wire import Answer, error
 
 # Below /rest; {} is one segment.
 _PATHS: Final = """
-GET             /v1/campaign_list
-POST            /v2/campaigns
-GET,PATCH,DELETE /v2/campaigns/{}
-POST            /v2/campaigns/{}/run
-POST            /v2/campaigns/{}/pause
-POST            /v2/campaigns/{}/stop
-POST            /v2/campaigns/{}/make_editable
-POST            /v2/campaigns/{}/steps
-PATCH,DELETE    /v2/campaigns/{}/steps/{}
-PATCH           /v2/campaigns/{}/steps/{}/versions/{}
-GET,PUT,DELETE  /v2/campaigns/{}/bounce_shield/threshold
-POST            /v2/inbox/messages/{}/reply
 GET,PATCH       /v2/mailboxes/{}
 POST            /v2/mailboxes/manual_connection/bulk
 GET             /v2/mailboxes/manual_connection/bulk/{}/summary
 GET,POST        /v2/mailboxes/microsoft/credentials
 PATCH,DELETE    /v2/mailboxes/microsoft/credentials/{}
 POST            /v2/mailboxes/microsoft/bulk
-GET             /v2/linkedin_accounts
 POST            /v2/reports/campaigns
 POST            /v2/reports/messages
 POST            /v2/reports/open_rate

@@ -1,13 +1,14 @@
 """The messages that came to an account."""
 
-from typing import Annotated, Any, Final, Literal, get_args
+from typing import Annotated, Any, Final, Literal, Self, get_args
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from woodpecker_async.sandbox import draw
 from woodpecker_async.sandbox.endpoint import Endpoint, Input
 from woodpecker_async.sandbox.service import Call
-from woodpecker_async.sandbox.wire import Answer, bad_request, whole_number
+from woodpecker_async.sandbox.state import Company
+from woodpecker_async.sandbox.wire import Answer, bad_request, bodyless, not_found, whole_number
 
 Interest = Literal["INTERESTED", "MAYBE_LATER", "NOT_INTERESTED", "NOT_MARKED"]
 Status = Literal["RESPONDED", "AUTOREPLIED", "BOUNCED", "BLACKLISTED", "OPT_OUT"]
@@ -32,6 +33,24 @@ class Filter(Input):
     search_phrases: str = ""
     per_page: Annotated[int, Meta(ge=1, le=50)] = 10
     next_page_cursor: str = ""
+
+
+class ReplyBody(Input):
+    """The text of a reply."""
+
+    html: Annotated[str, Meta(min_length=1)]
+
+
+class Reply(Input):
+    """A reply. Addresses are comma lists."""
+
+    body: ReplyBody
+    mailbox_id: int | UnsetType = UNSET
+    to: str | UnsetType = UNSET
+    cc: str | UnsetType = UNSET
+    bcc: str | UnsetType = UNSET
+    subject: str | UnsetType = UNSET
+    quote_original_message: bool | UnsetType = UNSET
 
 
 class Body(Struct, kw_only=True):
@@ -78,6 +97,47 @@ class Known(Struct, kw_only=True):
     mailbox: int
     status: Status
     interest: Interest
+    replies: int = 0
+
+
+class Inbox(Struct, kw_only=True):
+    """The messages that came to an account."""
+
+    known: list[Known]
+
+    @classmethod
+    def begin(cls, seed: int, account: Company) -> Self:
+        """Some in each mailbox, from prospects of the campaigns that the account begins with."""
+        return cls(
+            known=[
+                _known(seed, account, box.imap_id, count, box.imap_id * 1000 + count)
+                for box in account.mailboxes
+                for count in range(8 + draw.number(seed, "messages", box.imap_id) % 20)
+            ]
+        )
+
+
+def _known(seed: int, account: Company, mailbox: int, count: int, message_id: int) -> Known:
+    topic = (seed, "message", mailbox, count)
+    subject = draw.pick(_SUBJECTS, *topic)
+    message = Message(
+        id=message_id,
+        prospect_id=1 + draw.number(*topic, "prospect") % 10**9,
+        subject=subject,
+        body=Body(html=f"<p>{subject}</p>"),
+        stamp=f"2026-10-{1 + count % 28:02d}T08:{count % 60:02d}:00+0000",
+        read=draw.number(*topic, "read") % 2 == 0,
+        campaigns=[Campaign(id=account.id * 100 + count % 3)],
+    )
+    status: Any = draw.pick(get_args(Status), *topic, "status")
+    interest: Any = draw.pick(get_args(Interest), *topic, "interest")
+    return Known(message=message, mailbox=mailbox, status=status, interest=interest)
+
+
+def put_message(account: Company, seed: int, message_id: int) -> None:
+    """Give an account a message of that id, as somebody does who writes to it."""
+    kept = account.of_family(Inbox, seed)
+    kept.known.append(_known(seed, account, 1, len(kept.known), message_id))
 
 
 def list_messages(call: Call, query: Filter) -> Answer:
@@ -87,7 +147,7 @@ def list_messages(call: Call, query: Filter) -> Answer:
         return bad_request("Value of next_page_cursor is incorrect.")
     if query.prospect_status is not UNSET and query.prospect_interest_level is not UNSET:
         return bad_request("prospect_status and prospect_interest_level are mutually exclusive.")
-    found = [known.message for known in _messages(call) if _fits(known, query)]
+    found = [known.message for known in call.kept(Inbox).known if _fits(known, query)]
     end = start + query.per_page
     cursor = _cursor(end, call.account.id) if end < len(found) else None
     return Answer.of(Messages(content=found[start:end], pagination=Cursor(next_page_cursor=cursor)))
@@ -107,28 +167,6 @@ def _fits(known: Known, query: Filter) -> bool:
     )
 
 
-def _messages(call: Call) -> list[Known]:
-    account, seed = call.account, call.state.seed
-    rows = []
-    for box in account.mailboxes:
-        for count in range(8 + draw.number(seed, "messages", box.imap_id) % 20):
-            topic = (seed, "message", box.imap_id, count)
-            subject = draw.pick(_SUBJECTS, *topic)
-            message = Message(
-                id=box.imap_id * 1000 + count,
-                prospect_id=1 + draw.number(*topic, "prospect") % 10**9,
-                subject=subject,
-                body=Body(html=f"<p>{subject}</p>"),
-                stamp=f"2026-10-{1 + count % 28:02d}T08:{count % 60:02d}:00+0000",
-                read=draw.number(*topic, "read") % 2 == 0,
-                campaigns=[Campaign(id=account.id * 10 + count % 3)],
-            )
-            status: Any = draw.pick(get_args(Status), *topic, "status")
-            interest: Any = draw.pick(get_args(Interest), *topic, "interest")
-            rows.append(Known(message=message, mailbox=box.imap_id, status=status, interest=interest))
-    return rows
-
-
 def _cursor(start: int, account: int) -> str:
     return f"{draw.letters(12, 'cursor', account, start)}{start}"
 
@@ -137,10 +175,25 @@ def _from_cursor(cursor: str, account: int) -> int | None:
     """The place that a cursor stands for; `None` if it was not handed out."""
     if not cursor:
         return 0
-    start = whole_number(cursor[12:])
+    start = whole_number(cursor[12:32])
     return start if start is not None and cursor == _cursor(start, account) else None
+
+
+def reply(call: Call, body: Reply) -> Answer:
+    """``POST /v2/inbox/messages/{message_id}/reply``: the message is read from then on."""
+    wanted = call.parts[0].lstrip("0")
+    known = next((known for known in call.kept(Inbox).known if str(known.message.id) == wanted), None)
+    if known is None:
+        return not_found()
+    if body.mailbox_id is not UNSET and all(box.smtp_id != body.mailbox_id for box in call.account.mailboxes):
+        return bad_request("Value of mailbox_id is incorrect.")
+    known.message.read = True
+    known.replies += 1
+    call.changed()
+    return bodyless(200)
 
 
 ENDPOINTS: Final = (
     Endpoint(method="GET", path="/v2/inbox/messages", run=list_messages, query=Filter, answer=Messages),
+    Endpoint(method="POST", path="/v2/inbox/messages/{message_id:int}/reply", run=reply, body=Reply),
 )

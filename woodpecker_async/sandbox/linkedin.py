@@ -1,8 +1,8 @@
 """LinkedIn accounts, of an account and of a company of the agency."""
 
-from typing import Annotated, Final, Self
+from typing import Annotated, Final, Literal, Self
 
-from msgspec import Meta, Struct, field
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from woodpecker_async.sandbox import draw
 from woodpecker_async.sandbox.endpoint import Endpoint, Input
@@ -92,8 +92,29 @@ def _link(call: Call, kept: LinkedIn, account: LinkedInAccount) -> Answer:
     return Answer.of(Connection(account_id=account.id, connect_account_link=kept.links[-1]), 201)
 
 
+class Filter(Input):
+    """Which of the accounts."""
+
+    status: Literal["CONNECTED", "DISCONNECTED", "WAITING_FOR_CONNECTION", "REQUIRES_CHECKPOINT"] | UnsetType = UNSET
+
+
+class Accounts(Struct, kw_only=True):
+    """LinkedIn accounts."""
+
+    linkedin_accounts: list[LinkedInAccount]
+
+
+def list_accounts(call: Call, query: Filter) -> Answer:
+    """``GET /v2/linkedin_accounts``."""
+    accounts = call.kept(LinkedIn).accounts
+    return Answer.of(
+        Accounts(linkedin_accounts=[row for row in accounts if query.status in (UNSET, row.session_status)])
+    )
+
+
 _ACCOUNTS: Final = "/v2/agency/companies/{company_id:int}/linkedin_accounts"
 ENDPOINTS: Final = (
+    Endpoint(method="GET", path="/v2/linkedin_accounts", run=list_accounts, query=Filter, answer=Accounts),
     Endpoint(method="POST", path=_ACCOUNTS, run=connect, body=NewAccount, answer=Connection, status=201),
     Endpoint(
         method="POST",

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Final
 from msgspec import Meta
 
 from woodpecker_async.sandbox import draw
+from woodpecker_async.sandbox.campaign_data import Campaigns
 from woodpecker_async.sandbox.endpoint import Endpoint, Input
 from woodpecker_async.sandbox.prospect_data import Prospect, Prospects, epoch_milliseconds, profile
 from woodpecker_async.sandbox.prospect_list import Nothing
@@ -50,7 +51,7 @@ def _task(call: Call, prospect: Prospect) -> dict[str, Any]:
         },
         "campaign": {
             "campaign_id": campaign_id,
-            "campaign_name": f"Campaign {campaign_id}",
+            "campaign_name": next((each.name for each in call.kept(Campaigns).rows if each.id == campaign_id), ""),
             "sent_from_emails": [mailbox.email for mailbox in call.account.mailboxes],
         },
         "task": {

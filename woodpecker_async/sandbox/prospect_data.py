@@ -121,7 +121,7 @@ def _drawn(seed: int, account: Company, prospect_id: int, count: int) -> Prospec
         last_clicked=f"2026-09-{1 + count:02}T12:01:00+0200" if contacted and count % 4 == 1 else None,
         emails_sent=1 + count % 3 if contacted else 0,
         imported="mydatabase.csv",
-        campaigns=[Membership(campaign_id=account.id * 10 + count % 3, status=status)] if contacted else [],
+        campaigns=[Membership(campaign_id=account.id * 100 + count % 3, status=status)] if contacted else [],
     )
 
 

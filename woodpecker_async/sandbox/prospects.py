@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from woodpecker_async.sandbox.campaigns import has_campaign
 from woodpecker_async.sandbox.endpoint import Endpoint, Input
 from woodpecker_async.sandbox.prospect_data import (
     TEXTS,
@@ -94,7 +95,11 @@ def add(call: Call, body: AddBody) -> Answer:
 
 
 def add_to_campaign(call: Call, body: EnrolBody) -> Answer:
-    """``POST /v1/add_prospects_campaign``."""
+    """``POST /v1/add_prospects_campaign``: a failure of all is told inside a 200."""
+    if not has_campaign(call, body.campaign.campaign_id):
+        return Answer.of(
+            Added(prospects=[], status=Told(status="ERROR", code="E_RECORD_NOT_FOUND", msg="Campaign does not exist"))
+        )
     return _add(call, body, body.campaign, force=body.force)
 
 
