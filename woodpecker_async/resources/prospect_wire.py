@@ -98,18 +98,9 @@ def entries(given: object, *, update: bool) -> list[Mapping[str, Any]]:
             checks.integer(prospect.organization_id, f"{at}.organization_id", 0)
         for name, value in entry.items():
             if name != "organization_id":
-                _check_text(value, f"{at}.{name}")
+                checks.content(value, f"{at}.{name}")
         checked.append(entry)
     return checked
-
-
-def _check_text(value: object, what: str) -> None:
-    if not isinstance(value, str):
-        raise ConfigError(f"{what} must be a str, not {type(value).__name__}")
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise ConfigError(f"{what} has a lone surrogate in it and cannot be sent as UTF-8") from None
 
 
 def matched(emails: Sequence[str], answered: Iterable[AddedProspect]) -> ProspectsAdded:
