@@ -179,6 +179,15 @@ async def test_a_campaign_gets_those_that_are_active(box: Sandbox, account: Pros
     assert await account.list(ids=[listed.id]).collect()
 
 
+async def test_the_agency_deletes_all_prospects_of_one_company(box: Sandbox, woodpecker: WoodpeckerSession) -> None:
+    one, other = box.company_ids[:2]
+    before = [len(await woodpecker.company(company).prospects.list()) for company in (one, other)]
+    deletion = await woodpecker.agency.prospects.delete_all(one, confirm=one)
+    assert deletion.count == before[0] > 0
+    after = [len(await woodpecker.company(company).prospects.list()) for company in (one, other)]
+    assert after == [0, before[1]]
+
+
 async def test_responses_are_those_of_one_prospect(account: Prospects) -> None:
     replied = await account.list(status="REPLIED", contacted=True)
     first, second = await account.responses(replied[0].id).collect()
