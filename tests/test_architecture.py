@@ -160,6 +160,39 @@ def test_importing_the_package_imports_no_http() -> None:
     assert done.stdout.strip() == "set()"
 
 
+FAMILIES_USED = """
+import sys
+from woodpecker_async import WoodpeckerSession
+
+def loaded():
+    return {name for name in sys.modules if name.startswith(("woodpecker_async.models.", "woodpecker_async.resources."))}
+
+woodpecker = WoodpeckerSession("1.key")
+company = woodpecker.company(1)
+before = loaded()
+print(*sorted(before))
+woodpecker.agency.companies
+print(*sorted(loaded() - before))
+before = loaded()
+company.manual_tasks
+print(*sorted(loaded() - before))
+"""
+
+
+@pytest.mark.system
+def test_a_family_is_loaded_when_it_is_used() -> None:
+    done = subprocess.run([sys.executable, "-c", FAMILIES_USED], capture_output=True, text=True, check=True, timeout=60)
+    at_first, companies, tasks = (
+        {name.removeprefix("woodpecker_async.") for name in line.split()} for line in done.stdout.splitlines()
+    )
+    assert at_first == {
+        *("models._loose", "models.account", "models.enums", "models.paging"),
+        *("resources.access", "resources.agency", "resources.base"),
+    }
+    assert companies == {"models.agency", "resources.companies"}
+    assert tasks == {"models.manual_tasks", "models.prospects", "resources.manual_tasks"}
+
+
 TYPING = """
 from collections.abc import Sequence
 from woodpecker_async import Page, Secret, WoodpeckerSession, bulk
@@ -219,6 +252,7 @@ def test_what_an_editor_infers(tmp_path: Path) -> None:
 LONGEST = 350
 LONG = {
     "bulk.run",
+    "checks",
     "engine.call",
     "engine.lanes",
     "engine.protocol",

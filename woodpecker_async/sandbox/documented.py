@@ -7,17 +7,12 @@ from woodpecker_async.sandbox.wire import Answer, error
 
 # Below /rest; {} is one segment.
 _PATHS: Final = """
-GET,DELETE      /v1/prospects
-POST            /v1/add_prospects_list
-POST            /v1/add_prospects_campaign
-GET             /v2/prospects/{}/responses
 GET,PATCH       /v2/mailboxes/{}
 POST            /v2/mailboxes/manual_connection/bulk
 GET             /v2/mailboxes/manual_connection/bulk/{}/summary
 GET,POST        /v2/mailboxes/microsoft/credentials
 PATCH,DELETE    /v2/mailboxes/microsoft/credentials/{}
 POST            /v2/mailboxes/microsoft/bulk
-GET             /v2/manual_tasks
 POST            /v2/reports/campaigns
 POST            /v2/reports/messages
 POST            /v2/reports/open_rate
