@@ -43,7 +43,7 @@ class AgencyV1(Resource):
             OutcomeUnknownError: the answer got lost; there may be a new key.
             KeyOutcomeUnknownError: the server handed out a key that this process was handed before.
 
-        Document: "AGENCY/COMPANIES/API/ADD".
+        Document: "AGENCY/COMPANIES/API/ADD", `POST /v1/agency/companies/api/add`.
         """
         company_id = checks.company_id(company_id)
         body = V1CreateApiKey(company_id=company_id, name=checks.text(name, "a key's name"))
@@ -73,7 +73,7 @@ class AgencyV1(Resource):
         Raises:
             OutcomeUnknownError: the answer got lost; look with `companies()` before trying again.
 
-        Document: "AGENCY/COMPANIES/ADD".
+        Document: "AGENCY/COMPANIES/ADD", `POST /v1/agency/companies/add`.
         """
         body = V1CreateCompany(name=checks.text(name, "a company's name"))
         return await self._call("POST", "/v1/agency/companies/add", V1Company, body=body, options=options)

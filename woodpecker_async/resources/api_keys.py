@@ -41,7 +41,7 @@ class ApiKeys(Resource):
         Raises (when it is read):
             CompanyNotFoundError: there is no such company in the agency.
 
-        Document: "Get a company's API keys".
+        Document: "Get a company's API keys", `GET /v2/agency/companies/{company_id}/api_keys`.
         """
         return self._list(_API_KEYS, ApiKey, keys=_known_by, options=options, company_id=checks.company_id(company_id))
 
@@ -74,7 +74,7 @@ class ApiKeys(Resource):
             DeadlineExceededError: the deadline passed before anything was sent.
             KeyOutcomeUnknownError: it cannot be said which key, if any, was made; see `resolve`.
 
-        Document: "Create an API key for a company".
+        Document: "Create an API key for a company", `POST /v2/agency/companies/{company_id}/api_keys`.
         """
         return await self._creation(company_id, label, settle, options).create(baseline=baseline)
 
@@ -130,7 +130,7 @@ class ApiKeys(Resource):
         Raises:
             KeyOutcomeUnknownError: the answer got lost or could not be read; there may be a new key.
 
-        Document: "Create an API key for a company".
+        Document: "Create an API key for a company", `POST /v2/agency/companies/{company_id}/api_keys`.
         """
         idempotent = call_options(options).idempotent
         return await self._creation(company_id, label, _SETTLE, options, idempotent=idempotent).create_once()
