@@ -46,9 +46,9 @@ def page() -> str:
     lines = [
         "# Coverage",
         "",
-        "Every endpoint that the documents of the API name, and what the SDK calls it. What hangs on `account` also hangs "
-        "on the view of a company. Tested means: for its "
-        "request, its scope, its secrets, whether it is sent again after a lost answer, and against the sandbox.",
+        "Every endpoint that the documents of the API name, and what the SDK calls it. What hangs on `account` also hangs on the view of a company.",
+        "",
+        "Tested means: for its request, its scope, its secrets, whether it is sent again after a lost answer, and against the sandbox.",
         "",
     ]
     family = ""

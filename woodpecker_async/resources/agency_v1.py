@@ -32,7 +32,7 @@ class AgencyV1(Resource):
     async def create_api_key(
         self, company_id: int, name: str, *, options: CallOptions | None = None
     ) -> V1CreatedApiKey:
-        """Make a key with one POST. For exactly one key use `woodpecker.agency.api_keys.create`.
+        """Make a key with one POST, which is never repeated. For exactly one key use `woodpecker.agency.api_keys.create`.
 
         Args:
             company_id: the company.
@@ -48,7 +48,13 @@ class AgencyV1(Resource):
         company_id = checks.company_id(company_id)
         body = V1CreateApiKey(company_id=company_id, name=checks.text(name, "a key's name"))
         made = await self._call(
-            "POST", "/v1/agency/companies/api/add", V1CreatedApiKey, body=body, about=company_id, options=options
+            "POST",
+            "/v1/agency/companies/api/add",
+            V1CreatedApiKey,
+            body=body,
+            about=company_id,
+            find_out="look with agency.api_keys.list before trying again",
+            options=options,
         )
         lock, fingerprint = await self._access.creation_lock(company_id), made.api_key.fingerprint
         if fingerprint in lock.handed_out() or lock.elsewhere([fingerprint]):
@@ -64,7 +70,7 @@ class AgencyV1(Resource):
         return made
 
     async def create_company(self, name: str, *, options: CallOptions | None = None) -> V1Company:
-        """Create a company, which is billed; it comes with an API key.
+        """Create a company, which is billed; it comes with an API key. It is never repeated.
 
         Args:
             name: its name.
@@ -76,4 +82,11 @@ class AgencyV1(Resource):
         Document: "AGENCY/COMPANIES/ADD", `POST /v1/agency/companies/add`.
         """
         body = V1CreateCompany(name=checks.text(name, "a company's name"))
-        return await self._call("POST", "/v1/agency/companies/add", V1Company, body=body, options=options)
+        return await self._call(
+            "POST",
+            "/v1/agency/companies/add",
+            V1Company,
+            body=body,
+            find_out="look with agency.companies.list before trying again",
+            options=options,
+        )

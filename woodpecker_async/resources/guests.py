@@ -42,6 +42,7 @@ class Guests(Resource):
             "/v2/agency/companies/{company_id}/invite_guest",
             InvitedGuests,
             body={"guests": [guest.wire for guest in _checked(guests)]},
+            find_out="look with agency.users.list before trying again",
             options=options,
             company_id=checks.company_id(company_id),
         )
