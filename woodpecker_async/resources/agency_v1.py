@@ -32,7 +32,7 @@ class AgencyV1(Resource):
     async def create_api_key(
         self, company_id: int, name: str, *, options: CallOptions | None = None
     ) -> V1CreatedApiKey:
-        """Make a key with one POST, which is never repeated. For exactly one key use `woodpecker.agency.api_keys.create`.
+        """Make a key with one POST, which is never repeated; for exactly one key see `agency.api_keys.create`.
 
         Args:
             company_id: the company.
