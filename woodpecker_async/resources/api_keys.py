@@ -116,7 +116,7 @@ class ApiKeys(Resource):
         return await self._creation(company_id, label, settle, options, hooks=hooks).ensure()
 
     async def create_once(self, company_id: int, label: str, *, options: CallOptions | None = None) -> IssuedKey:
-        """Make a key with one POST and no look.
+        """Make a key with one POST and no look. It is never repeated, unless you say that it may be.
 
         Args:
             company_id: the company.
