@@ -5,7 +5,7 @@ import sys
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import parse_qsl
 
 import click
@@ -207,7 +207,7 @@ async def _paginated(
         raise process.UsageError(f"--paginate reads all pages: leave out {min(named)}")
     if style.numbered and await _counts_from_0(woodpecker, operation, first.value):
         style = evolve(style, base=0)
-    shape = style.body(object)
+    shape = style.body(cast("type[Any]", Any))
 
     def page(position: int | str) -> Any:
         asked = {**operation.params, **style.ask(position)}

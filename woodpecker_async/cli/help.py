@@ -58,8 +58,7 @@ def help(ctx: click.Context, words: tuple[str, ...]) -> int:  # noqa: A001 - wha
         return process.DONE
     assert ctx.parent is not None
     command, above = ctx.parent.command, None
-    path = PROGRAM
-    context = click.Context(command, info_name=PROGRAM)
+    path, context = PROGRAM, ctx.parent
     for word in words:
         there_are = command.list_commands(context) if isinstance(command, click.Group) else []
         found = command.get_command(context, word) if isinstance(command, click.Group) else None
