@@ -211,7 +211,6 @@ def test_what_an_editor_infers(tmp_path: Path) -> None:
 LONGEST = 350
 LONG = {
     "bulk.run",
-    "cli.output",
     "engine.call",
     "engine.lanes",
     "engine.protocol",

@@ -7,6 +7,7 @@ streams, signals, terminals or imports matter.
 import io
 import os
 import pty
+import re
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -14,8 +15,18 @@ from contextlib import contextmanager
 import pytest
 from attrs import frozen
 
+from woodpecker_async.cli.help import ENVIRONMENT
 from woodpecker_async.cli.main import run_command
 from woodpecker_async.sandbox import Sandbox
+
+# Where no configuration is, whatever the machine has.
+NO_CONFIG = "/nowhere"
+
+# What says something to programmers in Python, and nothing to who typed a command.
+PYTHON = re.compile(
+    r"\b(Limits|Timeouts|RetryPolicy|CallOptions|Report|session)[.(]|\bssl_context\b|\bbase_url\b|\bparams=|\bapi_key="
+    r"|\basync with\b|company_id=|report\.account"
+)
 
 COMMAND = (sys.executable, "-m", "woodpecker_async.cli")
 
@@ -37,14 +48,17 @@ class Inside:
 
     def __call__(self, *args, stdin=""):
         with self._monkeypatch.context() as patch:
-            for name in ("WOODPECKER_API_KEY", "WOODPECKER_BASE_URL"):
+            for name in [*ENVIRONMENT, "XDG_CONFIG_HOME"]:
                 patch.delenv(name, raising=False)
+            patch.setenv("XDG_CONFIG_HOME", NO_CONFIG)
             for name, value in self.env.items():
                 patch.setenv(name, value)
             patch.setattr(sys, "stdin", io.StringIO(stdin))
             self._capsys.readouterr()
             code = run_command([str(arg) for arg in args])
-            return Got(code, *self._capsys.readouterr())
+            got = Got(code, *self._capsys.readouterr())
+            assert not PYTHON.search(got.err), got.err
+            return got
 
 
 class Real:
@@ -53,7 +67,7 @@ class Real:
     def __init__(self, **env):
         self.encoding = "utf-8"
         kept = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "TMPDIR"}}
-        self.env = {**kept, "PYTHONWARNINGS": "error", "TERM": "xterm-256color", **env}
+        self.env = {**kept, "XDG_CONFIG_HOME": NO_CONFIG, "PYTHONWARNINGS": "error", "TERM": "xterm-256color", **env}
 
     @contextmanager
     def start(self, *args, **kwargs):

@@ -11,6 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from woodpecker_async.cli import output
+from woodpecker_async.cli.layout import Column, Layout
 from woodpecker_async.sandbox import Fault
 
 NASTY = "\r\n\t\x00\x1b\x7f\x85\x9b\xa0\u200b\u2028\u202e\u2066\ufeff\ud800\U000e0001,;'\"\\|= +-@＝＋－＠﹢aż株🦊"
@@ -20,7 +21,7 @@ values = st.none() | st.booleans() | st.integers() | cells
 # A high surrogate before a low one is another way to write one character.
 exact = st.text(st.sampled_from(NASTY) | st.characters(), max_size=8)
 
-LAYOUT = output.Layout((output.Column("id", "Id"), output.Column("label", "Label"), output.Column("more", "More")))
+LAYOUT = Layout((Column("id", "Id"), Column("label", "Label"), Column("more", "More")))
 
 
 class Stream(io.TextIOWrapper):

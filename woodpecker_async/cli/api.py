@@ -11,8 +11,9 @@ from urllib.parse import parse_qsl
 import click
 
 from woodpecker_async._redact import masked
-from woodpecker_async.cli import output, process
+from woodpecker_async.cli import process, terminal
 from woodpecker_async.cli.connection import Connection, connected, connection_options
+from woodpecker_async.cli.formats import json_text
 
 if TYPE_CHECKING:
     from woodpecker_async import WoodpeckerSession
@@ -179,9 +180,9 @@ def _show(answer: Any, *, reveal: bool, format_: str, connection: Connection) ->
     shown = answer if reveal else masked(answer)
     if format_ == "jsonl" and isinstance(shown, list):
         for item in shown:
-            output.write(output._json(item) + "\n")
+            terminal.write(json_text(item) + "\n")
     else:
-        output.write(output._json(shown, indent=2 if format_ == "json" else None) + "\n")
+        terminal.write(json_text(shown, indent=2 if format_ == "json" else None) + "\n")
     if shown != answer:
         connection.note("Secrets are shown masked; --reveal shows them in full.")
 
@@ -216,9 +217,9 @@ async def _paginated(
     pager: Pager[Any] = Pager(woodpecker._agency, page, style, key=partial(json.dumps, sort_keys=True))
     read = await read_settled(pager)
     show(list(read.items))
-    connection.note(output.count(len(read.items), "item"))
+    connection.note(terminal.count(len(read.items), "item"))
     if not read.settled:
-        output.echo_err("The list changed each time it was read: an item may be missing. Run it again.")
+        terminal.echo_err("The list changed each time it was read: an item may be missing. Run it again.")
         return process.SOME_FAILED
     return process.DONE
 

@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from woodpecker_async.cli import output, process
+from woodpecker_async.cli import output, process, progress, terminal
 from woodpecker_async.cli.connection import Connection, connected, connection_options
-from woodpecker_async.cli.output import Column
+from woodpecker_async.cli.groups import Group
+from woodpecker_async.cli.layout import Column, Layout, Record
 
 if TYPE_CHECKING:
     from woodpecker_async import WoodpeckerSession
     from woodpecker_async.models import Company
 
-_LAYOUT: Final = output.Layout(
+_LAYOUT: Final = Layout(
     (
         Column("id", "Company", whole=True),
         Column("name", "Name"),
@@ -27,7 +28,7 @@ _LAYOUT: Final = output.Layout(
 )
 
 
-@click.group()
+@click.group(cls=Group)
 def companies() -> None:
     """Client companies of the agency."""
 
@@ -47,7 +48,7 @@ def list_(connection: Connection, active: bool | None, format_: str) -> int:
     async def work(woodpecker: "WoodpeckerSession") -> int:
         printer = output.Printer(format_, _LAYOUT)
         count = 0
-        with output.progress("Listing companies", "companies", wanted=connection.shows_progress(format_)) as bar:
+        with progress.progress("Listing companies", "companies", wanted=connection.shows_progress(format_)) as bar:
             everything = AllCompanies(woodpecker, active, bar)
             async with aclosing(everything.read()) as found:
                 async for company in found:
@@ -56,8 +57,8 @@ def list_(connection: Connection, active: bool | None, format_: str) -> int:
                     count += 1
         printer.finish()
         if everything.unsettled:
-            output.echo_err(UNSETTLED)
-        connection.note(output.companies(count))
+            terminal.echo_err(UNSETTLED)
+        connection.note(terminal.companies(count))
         return process.SOME_FAILED if everything.unsettled else process.DONE
 
     return connected(connection, work)
@@ -78,7 +79,7 @@ class AllCompanies:
         unsettled: the list changed in each reading, so a company may be missing.
     """
 
-    def __init__(self, woodpecker: "WoodpeckerSession", active: bool | None, bar: output.Bar) -> None:
+    def __init__(self, woodpecker: "WoodpeckerSession", active: bool | None, bar: progress.Bar) -> None:
         self._pager = woodpecker.agency.companies.list(active=active)
         self._bar = bar
         self.total: int | None = None
@@ -99,7 +100,7 @@ class AllCompanies:
         self.unsettled = not pages.settled
 
 
-def _record(company: "Company") -> output.Record:
+def _record(company: "Company") -> Record:
     return {
         "id": company.id,
         "name": company.name,

@@ -2,7 +2,7 @@
 
 import click
 
-from woodpecker_async.cli import output, process
+from woodpecker_async.cli import process, terminal
 from woodpecker_async.cli.groups import PROGRAM
 
 _VARIABLE = "_WOODPECKER_ASYNC_COMPLETE"
@@ -24,5 +24,5 @@ def completion(shell: str) -> int:
     assert kind is not None
     script = kind(root, {}, PROGRAM, _VARIABLE)
     # Not by `source`, which starts a bash to ask for its version.
-    output.write((script.source_template % script.source_vars()).rstrip("\n") + "\n")
+    terminal.write((script.source_template % script.source_vars()).rstrip("\n") + "\n")
     return process.DONE

@@ -7,11 +7,9 @@ import click
 from woodpecker_async.cli import output, process
 from woodpecker_async.cli.connection import Connection, Wanted, connection_options
 from woodpecker_async.cli.groups import Group
-from woodpecker_async.cli.output import Column
+from woodpecker_async.cli.layout import Column, Layout
 
-_LAYOUT: Final = output.Layout(
-    (Column("setting", "Setting", whole=True), Column("value", "Value"), Column("source", "From"))
-)
+_LAYOUT: Final = Layout((Column("setting", "Setting", whole=True), Column("value", "Value"), Column("source", "From")))
 
 
 @click.group(cls=Group)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from woodpecker_async.cli import output, process
+from woodpecker_async.cli import process, terminal
 from woodpecker_async.errors import WoodpeckerError
 
 if TYPE_CHECKING:
@@ -59,13 +59,13 @@ class Connection:  # a dataclass, for it is made before help is shown, and attrs
 
     def shows_progress(self, format_: str) -> bool:
         """Whether a bar would be welcome: not where it stands between lines of data on the same terminal."""
-        mixed = format_ == "jsonl" and output.is_terminal(sys.stdout)
+        mixed = format_ == "jsonl" and terminal.is_terminal(sys.stdout)
         return not (self.quiet or self.no_progress or mixed)
 
     def note(self, text: str) -> None:
         """Say something that is no error."""
         if not self.quiet:
-            output.echo_err(text)
+            terminal.echo_err(text)
 
 
 def _remember(ctx: click.Context, parameter: click.Parameter, value: object) -> None:
@@ -164,7 +164,7 @@ def connected(
         watch.explain(error)
         raise
     if watch.nothing_there:
-        output.echo_err(watch.hint)
+        terminal.echo_err(watch.hint)
     return code
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from woodpecker_async import __version__
-from woodpecker_async.cli import output, process
+from woodpecker_async.cli import process, terminal
 from woodpecker_async.cli.connection import Connection, Wanted, connected, connection_options
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def doctor(connection: Connection, limits: bool, format_: str) -> int:
 
     async def work(woodpecker: "WoodpeckerSession") -> int:
         if limits:
-            output.echo_err(
+            terminal.echo_err(
                 "--limits sends a few more requests at once than the seven of one account: some will be refused (429), "
                 "and so may be those of other programs at the same moment. A refused request is not processed."
             )
@@ -79,11 +79,11 @@ def _print(findings: "list[Finding]", format_: str) -> None:
     if format_ == "json":
         record: dict[str, Any] = {"about": about}
         record |= {finding.name: {"found": finding.value, "good": finding.good} for finding in findings}
-        output.write(json.dumps(record, indent=2) + "\n")
+        terminal.write(json.dumps(record, indent=2) + "\n")
         return
     widest = max(len(finding.name) for finding in findings)
     lines = [about, ""]
     for finding in findings:
         value = finding.value if isinstance(finding.value, str | int) else json.dumps(finding.value)
         lines.append(f"{_MARKS[finding.good]} {finding.name:{widest}}  {value}")
-    output.write("\n".join(lines) + "\n")
+    terminal.write("\n".join(lines) + "\n")

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Final
 
-from woodpecker_async.cli import output, process
+from woodpecker_async.cli import process, terminal
 from woodpecker_async.cli.companies import UNSETTLED
 from woodpecker_async.cli.connection import Connection
 
@@ -26,18 +26,18 @@ def tell_failures(report: "Report", connection: Connection, done: str, rest: str
     failed = [company for company in sorted(report.failures) if company not in report.inactive]
     for company in failed[:_MOST_FAILURES]:
         kind, text = report.failures[company]
-        output.echo_err(f"Company {company} failed: {kind}: {text}")
+        terminal.echo_err(f"Company {company} failed: {kind}: {text}")
     if len(failed) > _MOST_FAILURES:
-        output.echo_err(f"... and {output.companies(len(failed) - _MOST_FAILURES)} more; {rest}.")
+        terminal.echo_err(f"... and {terminal.companies(len(failed) - _MOST_FAILURES)} more; {rest}.")
     for company in sorted(report.drifted)[:_MOST_FAILURES]:
-        output.echo_err(
+        terminal.echo_err(
             f"Company {company}: its list of keys changed each time it was read, or was not as long as it announced: "
             "a key may be missing."
         )
     if len(report.drifted) > _MOST_FAILURES:
-        output.echo_err(f"... and {output.companies(len(report.drifted) - _MOST_FAILURES)} more; {rest}.")
+        terminal.echo_err(f"... and {terminal.companies(len(report.drifted) - _MOST_FAILURES)} more; {rest}.")
     if unsettled:
-        output.echo_err(UNSETTLED)
+        terminal.echo_err(UNSETTLED)
     if report.inactive:
         ids = ", ".join(map(str, sorted(report.inactive)))
         connection.note(f"Inactive, and so not {done}: {ids}")

@@ -5,7 +5,7 @@ from typing import Final
 
 import click
 
-from woodpecker_async.cli import output, process
+from woodpecker_async.cli import process, terminal
 from woodpecker_async.cli.groups import PROGRAM, no_such_command
 
 ENVIRONMENT: Final[Mapping[str, str]] = {
@@ -54,7 +54,7 @@ def help(ctx: click.Context, words: tuple[str, ...]) -> int:  # noqa: A001 - wha
     Topics: environment (the variables that are read), exit-codes (what a command ends with).
     """
     if len(words) == 1 and words[0] in _TOPICS:
-        output.write(_topic(ctx, *_TOPICS[words[0]]))
+        terminal.write(_topic(ctx, *_TOPICS[words[0]]))
         return process.DONE
     assert ctx.parent is not None
     command, above = ctx.parent.command, None
@@ -69,7 +69,7 @@ def help(ctx: click.Context, words: tuple[str, ...]) -> int:  # noqa: A001 - wha
             raise process.UsageError(no_such_command(word, [*there_are, *topics]))
         above, command, path = command, found, f"{path} {word}"
         context = click.Context(command, info_name=word, parent=context)
-    output.write(context.get_help() + "\n")
+    terminal.write(context.get_help() + "\n")
     return process.DONE
 
 

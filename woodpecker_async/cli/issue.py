@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
 
-from woodpecker_async.cli import files, output, process
+from woodpecker_async.cli import files, output, process, progress, terminal
 from woodpecker_async.cli.companies import AllCompanies
 from woodpecker_async.cli.connection import Connection, connected, connection_options
 from woodpecker_async.cli.failures import exit_code, tell_failures
@@ -125,22 +125,22 @@ async def _make(woodpecker: "WoodpeckerSession", args: IssueArgs, file: TextIO |
     try:
         issued = await verb(args.company_id, args.label, settle=args.settle)
     except KeyOutcomeUnknownError as error:
-        output.echo_err(f"Error: {_unknown(error)} Look again with: {look}")
+        terminal.echo_err(f"Error: {_unknown(error)} Look again with: {look}")
         return process.FAILED
     except CancelledError:
-        output.echo_err(f"Interrupted; the key may have been made or not. Look with: {look}")
+        terminal.echo_err(f"Interrupted; the key may have been made or not. Look with: {look}")
         return process.INTERRUPTED
     if file is not None:
         try:
             file.write(issued.api_key.reveal() + "\n")
             file.flush()
         except OSError as error:
-            output.echo_err(f"Error: {args.output_file}: {error.strerror}. See the key with: {look} --reveal")
+            terminal.echo_err(f"Error: {args.output_file}: {error.strerror}. See the key with: {look} --reveal")
             return process.FAILED
     try:
-        output.write(output.for_stdout(output.shown(issued.api_key, reveal=args.reveal)) + "\n")
+        terminal.write(terminal.for_stdout(output.shown(issued.api_key, reveal=args.reveal)) + "\n")
     except click.exceptions.Exit:
-        output.echo_err(_issued(issued, args))  # what was made is said, though nobody reads it there
+        terminal.echo_err(_issued(issued, args))  # what was made is said, though nobody reads it there
         raise
     connection.note(_issued(issued, args))
     if connection.sandbox:
@@ -199,7 +199,7 @@ async def _ensure_many(woodpecker: "WoodpeckerSession", args: EnsureManyArgs, co
     # Lines come as companies finish, like JSON Lines: no bar between them on one terminal.
     bar_wanted = connection.shows_progress("jsonl")
     try:
-        with output.progress("Ensuring keys", "companies", wanted=bar_wanted) as bar:
+        with progress.progress("Ensuring keys", "companies", wanted=bar_wanted) as bar:
             bar.expect(len(args.companies) or None)
             everything = AllCompanies(woodpecker, True, bar)
             companies = args.companies or everything.read()
@@ -209,12 +209,12 @@ async def _ensure_many(woodpecker: "WoodpeckerSession", args: EnsureManyArgs, co
             async with run:
                 async for outcome in run:
                     for key in outcome.keys:
-                        shown = output.for_stdout(output.shown(key.api_key, reveal=args.reveal))
-                        output.write(f"{outcome.company_id}\t{shown}\n")
+                        shown = terminal.for_stdout(output.shown(key.api_key, reveal=args.reveal))
+                        terminal.write(f"{outcome.company_id}\t{shown}\n")
                     bar.advance()
     except CancelledError:
-        after = output.companies(run.report.total)
-        output.echo_err(
+        after = terminal.companies(run.report.total)
+        terminal.echo_err(
             f"Interrupted after {after}; the keys are in {args.output_file}. Run the same command again to go on."
         )
         return process.INTERRUPTED
@@ -227,6 +227,6 @@ async def _ensure_many(woodpecker: "WoodpeckerSession", args: EnsureManyArgs, co
 
 def _made(report: "Report") -> str:
     failed = report.failed - len(report.inactive)
-    parts = [output.companies(report.total), output.count(report.keys, "key"), f"{report.created} of them new"]
+    parts = [terminal.companies(report.total), terminal.count(report.keys, "key"), f"{report.created} of them new"]
     parts += [f"{failed} failed", f"{report.seconds:.2f} s"]
     return ", ".join(parts)

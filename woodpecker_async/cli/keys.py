@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from woodpecker_async.cli import files, issue, output, process
+from woodpecker_async.cli import files, issue, output, process, progress, terminal
 from woodpecker_async.cli.companies import AllCompanies
 from woodpecker_async.cli.connection import Connection, connected, connection_options
 from woodpecker_async.cli.failures import exit_code, tell_failures
-from woodpecker_async.cli.output import Column, Record
+from woodpecker_async.cli.groups import Group
+from woodpecker_async.cli.layout import Column, Layout, Record
 from woodpecker_async.cli.sweep import sweep
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 C = TypeVar("C", bound=Callable[..., Any])
 
 
-@click.group()
+@click.group(cls=Group)
 def keys() -> None:
     """API keys of client companies.
 
@@ -128,10 +129,10 @@ async def _list(woodpecker: "WoodpeckerSession", args: ListArgs, connection: Con
     from woodpecker_async import bulk  # noqa: PLC0415
 
     if args.resume is not None:
-        connection.note(f"Resuming: {output.companies(args.resume.ok)} done before, not listed again.")
+        connection.note(f"Resuming: {terminal.companies(args.resume.ok)} done before, not listed again.")
     printer = output.Printer(args.format_, _LAYOUT)
     stopped: Exception | CancelledError | None = None
-    with output.progress("Listing keys", "companies", wanted=connection.shows_progress(args.format_)) as bar:
+    with progress.progress("Listing keys", "companies", wanted=connection.shows_progress(args.format_)) as bar:
         source = _Source(woodpecker, args, bar)
         companies = source.companies()
         run = bulk.list_api_keys(woodpecker, companies, resume=args.resume)
@@ -151,7 +152,7 @@ async def _list(woodpecker: "WoodpeckerSession", args: ListArgs, connection: Con
         printer.finish()
     saved = _save(run.report, args)
     if isinstance(stopped, CancelledError):
-        output.echo_err(_interrupted(run.report, source.total, args.report_file if saved else None))
+        terminal.echo_err(_interrupted(run.report, source.total, args.report_file if saved else None))
         return process.INTERRUPTED
     if stopped is not None:
         raise stopped
@@ -166,7 +167,7 @@ def _save(report: "Report", args: ListArgs) -> bool:
         try:
             args.save(report.to_json() + "\n")
         except OSError as error:
-            output.echo_err(f"Error: the report was not saved: {args.report_file}: {error.strerror}")
+            terminal.echo_err(f"Error: the report was not saved: {args.report_file}: {error.strerror}")
             return False
     return True
 
@@ -174,7 +175,7 @@ def _save(report: "Report", args: ListArgs) -> bool:
 class _Source:
     """The companies to list: those that were named, or all."""
 
-    def __init__(self, woodpecker: "WoodpeckerSession", args: ListArgs, bar: output.Bar) -> None:
+    def __init__(self, woodpecker: "WoodpeckerSession", args: ListArgs, bar: progress.Bar) -> None:
         self._wish = args
         self._bar = bar
         self._everything = AllCompanies(woodpecker, args.active, bar)
@@ -244,7 +245,7 @@ def _table_rows(record: Record) -> Iterator[Record]:
         yield {**record, **key, "label": key["label"] or "(no label)"}
 
 
-_LAYOUT: Final = output.Layout(
+_LAYOUT: Final = Layout(
     (
         Column("company_id", "Company", whole=True, once=True),
         Column("company_name", "Name", once=True),
@@ -260,16 +261,16 @@ _LAYOUT: Final = output.Layout(
 
 def _summary(report: "Report") -> str:
     failed = report.failed - len(report.inactive)
-    parts = [output.companies(report.total), output.count(report.keys, "key"), f"{failed} failed"]
+    parts = [terminal.companies(report.total), terminal.count(report.keys, "key"), f"{failed} failed"]
     if report.inactive:
         parts.append(f"{len(report.inactive)} inactive")
-    parts += [output.count(report.requests, "request"), f"{report.seconds:.2f} s"]
+    parts += [terminal.count(report.requests, "request"), f"{report.seconds:.2f} s"]
     return ", ".join(parts)
 
 
 def _interrupted(report: "Report", total: int | None, report_file: Path | None) -> str:
-    of = f"{report.total} of {total} companies" if total is not None else output.companies(report.total)
-    text = f"Interrupted after {of}, {output.count(report.keys, 'key')}."
+    of = f"{report.total} of {total} companies" if total is not None else terminal.companies(report.total)
+    text = f"Interrupted after {of}, {terminal.count(report.keys, 'key')}."
     if report_file is not None:
         text += f" To go on, add: --resume {report_file}"
     return text

@@ -8,7 +8,7 @@ from typing import Final
 import click
 
 from woodpecker_async import __version__
-from woodpecker_async.cli import output, process
+from woodpecker_async.cli import process, terminal
 from woodpecker_async.cli.connection import connection_options
 from woodpecker_async.cli.groups import PROGRAM, LazyGroup
 from woodpecker_async.errors import ConfigError, WoodpeckerError
@@ -63,21 +63,21 @@ def run_command(args: Sequence[str] | None = None) -> int:
         error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        output.echo_err("Interrupted.")
+        terminal.echo_err("Interrupted.")
         return process.INTERRUPTED
     except WoodpeckerError as error:
         from woodpecker_async.cli.wording import spoken  # noqa: PLC0415 - not for --help
 
-        output.echo_err(f"Error: {spoken(str(error))}")
+        terminal.echo_err(f"Error: {spoken(str(error))}")
         for hint in getattr(error, "__notes__", ()):
-            output.echo_err(hint)
+            terminal.echo_err(hint)
         return process.USAGE if isinstance(error, ConfigError) else process.FAILED
     except OSError as error:
-        output.echo_err(f"Error: {_told(error)}")
+        terminal.echo_err(f"Error: {_told(error)}")
         return process.FAILED
     except Exception as error:
         # Its text is not shown: nobody has seen to it that it holds no key.
-        output.echo_err(f"Error: unexpected {type(error).__name__} {_where(error)}; please report this")
+        terminal.echo_err(f"Error: unexpected {type(error).__name__} {_where(error)}; please report this")
         return process.FAILED
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from woodpecker_async._redact import printable
-from woodpecker_async.cli import output
+from woodpecker_async.cli import terminal
 
 if TYPE_CHECKING:
     import asyncio
@@ -128,7 +128,7 @@ def run(main: Callable[[], Coroutine[Any, Any, int]]) -> int:
     try:
         return asyncio.run(terminable())
     except (KeyboardInterrupt, asyncio.CancelledError):
-        output.echo_err("Interrupted.")
+        terminal.echo_err("Interrupted.")
         return INTERRUPTED
 
 

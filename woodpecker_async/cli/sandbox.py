@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from woodpecker_async.cli import output, process
+from woodpecker_async.cli import process, terminal
+from woodpecker_async.cli.groups import Group
 
 if TYPE_CHECKING:
     from woodpecker_async.sandbox import Sandbox
 
 
-@click.group()
+@click.group(cls=Group)
 def sandbox() -> None:
     """A local server that behaves like the documented API."""
 
@@ -74,7 +75,7 @@ def serve(
             raise process.UsageError(str(error)) from None
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
-                output.echo_err(f"Error: port {port} is in use")
+                terminal.echo_err(f"Error: port {port} is in use")
                 return process.FAILED
             raise
         return process.DONE
@@ -92,9 +93,9 @@ def _introduce(box: "Sandbox") -> None:
         company_id = box.company_ids[0]
         lines += _assigned(f"key of client company {company_id}", WOODPECKER_CLIENT_KEY=box.client_key(company_id))
     lines += _assigned("Feldera URL and token", FELDERA_URL=box.feldera_url, FELDERA_TOKEN=box.feldera_token)
-    output.write("".join(f"{line}\n" for line in lines))
-    output.echo_err("Serving. Paste these lines into another shell, and run: woodpecker-async keys list --all")
-    output.echo_err("Ctrl-C ends it.")
+    terminal.write("".join(f"{line}\n" for line in lines))
+    terminal.echo_err("Serving. Paste these lines into another shell, and run: woodpecker-async keys list --all")
+    terminal.echo_err("Ctrl-C ends it.")
 
 
 def _assigned(what: str, **settings: str) -> list[str]:

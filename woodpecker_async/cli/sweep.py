@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from woodpecker_async.cli import output, process
+from woodpecker_async.cli import output, process, progress, terminal
 from woodpecker_async.cli.connection import Connection, display_options
 from woodpecker_async.cli.failures import tell_failures
 from woodpecker_async.cli.worker import check_installed, queue_options
@@ -79,12 +79,12 @@ async def _sweep(redis_url: str, queue: str, spec: "Sweep", format_: str, connec
     from woodpecker_async.workers.sweep import sweep as sweep_  # noqa: PLC0415
 
     connection.note(f"Run {spec.run}.")
-    with output.progress("Sweeping", "companies", wanted=connection.shows_progress(format_)) as bar:
+    with progress.progress("Sweeping", "companies", wanted=connection.shows_progress(format_)) as bar:
         watch = _Watch(bar, connection)
         try:
             swept = await sweep_(redis_url, spec, queue=queue, on_progress=watch.progress)
         except CancelledError:
-            output.echo_err(
+            terminal.echo_err(
                 f"Interrupted after {watch.so_far}; what is left was taken back. To go on, add: --run {spec.run}"
             )
             return process.INTERRUPTED
@@ -93,18 +93,19 @@ async def _sweep(redis_url: str, queue: str, spec: "Sweep", format_: str, connec
     connection.note(_summary(swept.report, time.monotonic() - watch.began))
     if swept.failed_jobs:
         for why, count in Counter(swept.failed_jobs.values()).most_common():
-            output.echo_err(f"Error: {output.count(count, 'job')} failed: {why}")
-        output.echo_err(f"To go on, add: --run {spec.run}")
+            terminal.echo_err(f"Error: {terminal.count(count, 'job')} failed: {why}")
+        terminal.echo_err(f"To go on, add: --run {spec.run}")
         return process.FAILED
     if swept.missing:
-        output.echo_err(f"{output.companies(len(swept.missing))} without an outcome. To go on, add: --run {spec.run}")
+        lost = terminal.companies(len(swept.missing))
+        terminal.echo_err(f"{lost} without an outcome. To go on, add: --run {spec.run}")
     if swept.report.drifted:
-        output.echo_err(
-            f"The keys of {output.companies(len(swept.report.drifted))} changed each time they were listed: some may "
+        terminal.echo_err(
+            f"The keys of {terminal.companies(len(swept.report.drifted))} changed each time they were listed: some may "
             "be missing. --format json names the companies."
         )
     if swept.report.unsettled:
-        output.echo_err(
+        terminal.echo_err(
             "The list of companies changed each time it was read: some may be missing. Sweep again, as a new run."
         )
     if swept.report.failed > len(swept.report.inactive):
@@ -117,7 +118,7 @@ async def _sweep(redis_url: str, queue: str, spec: "Sweep", format_: str, connec
 class _Watch:
     """Shows how far it is."""
 
-    def __init__(self, bar: output.Bar, connection: Connection) -> None:
+    def __init__(self, bar: progress.Bar, connection: Connection) -> None:
         self.began = time.monotonic()
         self._bar = bar
         self._connection = connection
@@ -137,7 +138,7 @@ class _Watch:
 
     @property
     def so_far(self) -> str:
-        return output.companies(self._done) if self._total is None else f"{self._done} of {self._total} companies"
+        return terminal.companies(self._done) if self._total is None else f"{self._done} of {self._total} companies"
 
 
 def _print(swept: "SweepResult", spec: "Sweep", format_: str) -> None:
@@ -161,4 +162,4 @@ def _print(swept: "SweepResult", spec: "Sweep", format_: str) -> None:
 
 def _summary(report: Any, seconds: float) -> str:
     failed = report.failed - len(report.inactive)
-    return f"{output.companies(report.total)}, {output.count(report.keys, 'key')}, {failed} failed, {seconds:.2f} s"
+    return f"{terminal.companies(report.total)}, {terminal.count(report.keys, 'key')}, {failed} failed, {seconds:.2f} s"

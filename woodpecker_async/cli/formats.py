@@ -1,0 +1,73 @@
+"""JSON, JSON Lines and CSV, as text.
+
+They stand in one module, so that what is done for one can be seen to be done for all.
+"""
+
+import json
+import re
+import unicodedata
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from woodpecker_async.cli.layout import Layout, Record
+from woodpecker_async.cli.terminal import is_unicode
+
+_NOT_ASCII: Final = re.compile(r"[^\n -~]")
+
+
+def json_text(value: object, indent: int | None = None) -> str:
+    """JSON that fits the encoding of stdout, in one line unless an indent is given."""
+    # Readable names where the encoding has all of them; elsewhere escapes that are JSON.
+    text = json.dumps(value, ensure_ascii=not is_unicode(), indent=indent, separators=None if indent else (",", ":"))
+    # The same value, without what moves a cursor or ends a line somewhere (U+2028, U+0085).
+    return _NOT_ASCII.sub(_json_character, text)
+
+
+def _json_character(found: re.Match[str]) -> str:
+    character = found[0]
+    if character.isprintable() or unicodedata.category(character) == "Zs":
+        return character
+    units = character.encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[start : start + 4]}" for start in range(0, len(units), 4))
+
+
+def csv_text(layout: Layout, records: Iterable[Record], *, show: Callable[[str], str], guard: bool, end: str) -> str:
+    """CSV as RFC 4180 has it.
+
+    By hand, because the csv module of some versions of Python (3.11.0 to 3.11.8, 3.12.0 to 3.12.2) does not
+    quote a lone CR where lines end otherwise.
+    """
+    names = [column.name for column in layout.columns]
+    lines: list[Iterable[object]] = [names]
+    lines += [[row.get(name) for name in names] for record in records for row in layout.csv_rows(record)]
+    return "".join(",".join(_csv_field(cell, show=show, guard=guard) for cell in line) + end for line in lines)
+
+
+def _csv_field(value: object, *, show: Callable[[str], str], guard: bool) -> str:
+    text = cell_text(value)
+    if guard and isinstance(value, str) and _is_formula(text):
+        text = "'" + text
+    text = show(text)
+    # Readers take white space off, or end a line at other signs than CR and LF, where there are no quotes.
+    plain = text.isprintable() and text == text.strip() and not set(text) & set(',"')
+    # None is nothing at all, the empty string a pair of quotes.
+    return text if plain and (text or value is None) else '"' + text.replace('"', '""') + '"'
+
+
+def _is_formula(text: str) -> bool:
+    """Whether a spreadsheet would run the cell.
+
+    It skips what it does not show, and knows other forms of the signs. Apostrophes in front make no difference,
+    so that the one that is put there can be told from one that was there already.
+    """
+    for character in text.lstrip("'"):
+        if character.isprintable() and not character.isspace():
+            return unicodedata.normalize("NFKC", character) in {"=", "+", "-", "@"}
+    return False
+
+
+def cell_text(value: object) -> str:
+    """A value in a cell: strings as they are, nothing for `None`, JSON for the rest."""
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json_text(value)

@@ -1,0 +1,43 @@
+"""How records become rows: what a command says once, for all formats."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Record = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A field of a row, where rows are printed.
+
+    Attributes:
+        name: the field; also the column's name in CSV.
+        title: the column's head in a table; without one it is in CSV only.
+        whole: never broken over two lines.
+        once: in a table on a terminal, not repeated in rows that begin with the same first field.
+    """
+
+    name: str
+    title: str | None = None
+    whole: bool = False
+    once: bool = False
+
+
+def _itself(record: Record) -> Iterable[Record]:
+    return (record,)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How records become rows.
+
+    Attributes:
+        columns: the fields of a row.
+        table_rows: the rows of a record for people.
+        csv_rows: the rows of a record for programs.
+    """
+
+    columns: tuple[Column, ...]
+    table_rows: Callable[[Record], Iterable[Record]] = _itself
+    csv_rows: Callable[[Record], Iterable[Record]] = _itself

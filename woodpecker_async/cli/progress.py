@@ -1,0 +1,81 @@
+"""The progress bar on stderr."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TextIO, cast
+
+from woodpecker_async.cli import terminal
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+
+class _Lasting:
+    """stderr for a progress bar: a terminal that was closed stops the bar, not the command."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        try:
+            return self._stream.write(text)
+        except OSError:
+            terminal.discard(self._stream)
+            return len(text)
+
+    def flush(self) -> None:
+        try:
+            self._stream.flush()
+        except OSError:
+            terminal.discard(self._stream)
+
+
+class Bar:
+    """A progress bar, or nothing where nobody would see it."""
+
+    def __init__(self, progress: "Progress | None", task: "TaskID | None") -> None:
+        self._progress = progress
+        self._task = task
+
+    def expect(self, total: int | None) -> None:
+        """Say how many there will be, as soon as that is known."""
+        if self._progress is not None and self._task is not None:
+            self._progress.update(self._task, total=total)
+
+    def advance(self, count: int = 1) -> None:
+        """So many more are done."""
+        if self._progress is not None and self._task is not None:
+            self._progress.advance(self._task, count)
+
+
+@contextmanager
+def progress(title: str, unit: str, *, wanted: bool) -> Iterator[Bar]:
+    """A progress bar on stderr, if that is a terminal; it goes away at the end."""
+    if not wanted or not terminal.is_terminal(sys.stderr):
+        yield Bar(None, None)
+        return
+    from rich.progress import (  # noqa: PLC0415 - not for --help
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+    )
+
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(unit),
+        TimeElapsedColumn(),
+        console=terminal.console(cast("TextIO", _Lasting(sys.stderr))),
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    )
+    with bar:
+        yield Bar(bar, bar.add_task(title, total=None))
