@@ -7,13 +7,14 @@ look like data (of a company, a person, a domain) are left out.
 import asyncio
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
+from woodpecker_async.cli.shape import is_count, shape, strings, without
 from woodpecker_async.engine.operation import OWN, AccountId, QueryValue, Result, raw_request
 from woodpecker_async.errors import ApiError, AuthenticationError, CallError, RateLimitedError, WoodpeckerError
 from woodpecker_async.options import CallOptions, RetryPolicy
@@ -33,13 +34,8 @@ _BURSTS: Final = 5
 _BURST: Final = 12  # requests in flight, "a few more than seven"
 _MOST_OF_ONE: Final = 4  # what a lane of a company lets through before it has learned anything
 
-_PLAIN_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
 _HEADER_NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,39}")
 _ABOUT_RATE: Final = re.compile(r"rate-?limit|retry-after|quota")
-_DEEPEST: Final = 6
-_PAGING: Final = frozenset(
-    {"total_elements", "total_pages", "current_page_number", "page_size", "total_count", "pages_count", "total"}
-)
 
 
 @attrs.frozen
@@ -105,7 +101,7 @@ class Probes:
     @property
     def findings(self) -> list[Finding]:
         """What was found so far, without any name that is also a value in one of the answers."""
-        return [attrs.evolve(finding, value=_without(finding.value, self._data)) for finding in self._found]
+        return [attrs.evolve(finding, value=without(finding.value, self._data)) for finding in self._found]
 
     async def examine(self) -> bool:
         """Ask all that is harmless; returns whether the key is valid."""
@@ -136,7 +132,7 @@ class Probes:
             raise
         self._headers |= {name for name in result.headers if _HEADER_NAME.fullmatch(name)}
         self._request_ids += result.request_id is not None
-        self._data |= set(_strings(result.value))
+        self._data |= set(strings(result.value))
         return result
 
     # Whose key --------------------------------------------------------------------------------------------
@@ -190,9 +186,9 @@ class Probes:
         data = first.value.get("pagination_data") if isinstance(first.value, dict) else None
         data = data if isinstance(data, dict) else {}
         self._companies = _ids(first.value)
-        self._add("companies", data.get("total_elements") if _is_count(data.get("total_elements")) else "not said")
+        self._add("companies", data.get("total_elements") if is_count(data.get("total_elements")) else "not said")
         self._add("first page of companies", shape(first.value))
-        pages = data.get("total_pages") if _is_count(data.get("total_pages")) else 1
+        pages = data.get("total_pages") if is_count(data.get("total_pages")) else 1
         await self._look("page past the end", _COMPANIES, query={"page": int(pages or 0) + 1})
         await self._look("list of inactive companies", _COMPANIES, query={"active": False})
         await self._look("empty list", "/v2/agency/blacklist/domains", query={"domain_filter": _NOBODYS})
@@ -295,63 +291,13 @@ class Probes:
         return await self._read(_ME, company, once=True)
 
 
-def shape(value: Any, depth: int = 0) -> Any:
-    """What a JSON value is made of: the names of fields, the types of values, and how long arrays are.
-
-    What an answer says of its pages is shown as it is: these are numbers.
-    """
-    if isinstance(value, dict):
-        if depth >= _DEEPEST:
-            return "object"
-        named = {
-            name: below if name in _PAGING and _is_count(below) else shape(below, depth + 1)
-            for name, below in value.items()
-            if _PLAIN_NAME.fullmatch(name)
-        }
-        return named | ({"...": "more"} if len(named) < len(value) else {})
-    if isinstance(value, list):
-        return {f"array of {len(value)}": shape(value[0], depth + 1)} if value else "array of 0"
-    if value is None:
-        return "null"
-    kinds: dict[type, str] = {bool: "boolean", int: "integer", float: "number", str: "string"}
-    return kinds.get(type(value), "other")
-
-
-def _without(value: Any, data: set[str]) -> Any:
-    """A shape without the fields whose names are data."""
-    if not isinstance(value, dict):
-        return value
-    kept = {name: _without(below, data) for name, below in value.items() if name.casefold() not in data}
-    return kept | ({"...": "more"} if len(kept) < len(value) else {})
-
-
-def _strings(value: Any) -> Iterator[str]:
-    """All strings that are values, in lower case."""
-    waiting = [value]
-    while waiting:
-        here = waiting.pop()
-        if isinstance(here, str):
-            yield here.casefold()
-        elif isinstance(here, dict):
-            waiting.extend(here.values())
-        elif isinstance(here, list):
-            waiting.extend(here)
-
-
 def _ids(page: Any) -> list[int]:
     content = page.get("content") if isinstance(page, dict) else None
     return [
         company["id"]
         for company in content or ()
-        if isinstance(company, dict)
-        and _is_count(company.get("id"))
-        and company["id"]
-        and company.get("active") is True
+        if isinstance(company, dict) and is_count(company.get("id")) and company["id"] and company.get("active") is True
     ]
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def _told(error: WoodpeckerError) -> str:
