@@ -107,6 +107,20 @@ def saved_to(path: Path) -> Iterator[Callable[[str], None]]:
     yield partial(_replace, target)
 
 
+@contextmanager
+def new_or_forced(path: Path, *, force: bool) -> Iterator[Callable[[str], None]]:
+    """A function that saves a string at `path`, as `saved_to`; what is there already is replaced only by force.
+
+    Raises:
+        UsageError: a file is there, or this cannot work, for all that can be known now.
+    """
+    status = _status(path)
+    if status is not None and stat.S_ISREG(status.st_mode) and not force:
+        raise UsageError(f"{path} exists already: add --force to replace it")
+    with saved_to(path) as save:
+        yield save
+
+
 def _status(path: Path) -> os.stat_result | None:
     try:
         return path.stat()

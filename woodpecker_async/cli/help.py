@@ -31,7 +31,7 @@ EXIT_CODES: Final[Mapping[str, str]] = {
     "1": "Failed.",
     "2": "The command makes no sense as given, or a setting does; nothing was done.",
     "3": "Finished, but: some companies failed, or a company or a key may be missing, or `inventory diff` found a "
-    "change, or `keys audit` a finding.",
+    "change, or `keys audit --exit-code` a finding.",
     "130": "Interrupted by Ctrl-C, SIGTERM or SIGHUP; what was done is printed and saved.",
     "141": "Whoever read the output has gone (`| head`).",
 }

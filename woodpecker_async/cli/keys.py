@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from woodpecker_async.cli import files, issue, output, process, progress, terminal
+from woodpecker_async.cli.audit import audit
 from woodpecker_async.cli.companies import AllCompanies
 from woodpecker_async.cli.connection import Connection, connected, connection_options
 from woodpecker_async.cli.failures import exit_code, tell_failures
 from woodpecker_async.cli.groups import Group
 from woodpecker_async.cli.layout import Column, Layout, Record
+from woodpecker_async.cli.report import report
 from woodpecker_async.cli.sweep import sweep
 
 if TYPE_CHECKING:
@@ -35,6 +37,8 @@ def keys() -> None:
 keys.add_command(issue.create)
 keys.add_command(issue.ensure)
 keys.add_command(sweep)
+keys.add_command(audit)
+keys.add_command(report)
 
 
 # ---- list
