@@ -80,6 +80,7 @@ def test_the_parts_of_a_call_meet_only_in_call(name: str) -> None:
         ("cattrs", {"engine.codec"}),
         ("msgspec", {"engine.readers"}),
         ("click", {"cli"}),
+        ("keyring", {"cli"}),
         ("rich", {"cli"}),
         ("saq", {"workers.saq"}),
     ],

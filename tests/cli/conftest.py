@@ -4,12 +4,14 @@
 streams, signals, terminals or imports matter.
 """
 
+import http.server
 import io
 import os
 import pty
 import re
 import subprocess
 import sys
+import threading
 from contextlib import contextmanager
 
 import pytest
@@ -24,7 +26,7 @@ NO_CONFIG = "/nowhere"
 
 # What says something to programmers in Python, and nothing to who typed a command.
 PYTHON = re.compile(
-    r"\b(Limits|Timeouts|RetryPolicy|CallOptions|Report|session)[.(]|\bssl_context\b|\bbase_url\b|\bparams=|\bapi_key="
+    r"\b(Limits|Timeouts|RetryPolicy|CallOptions|Report|session)[.(]|\bssl_context\b|\bbase_url\b(?! of profile)|\bparams=|\bapi_key="
     r"|\basync with\b|company_id=|report\.account"
 )
 
@@ -165,3 +167,32 @@ def really_opened():
             yield box, Real(**_keyed(box))
 
     return open_
+
+
+@pytest.fixture
+def said():
+    """A server that says the same to everybody; gives its URL, and the heads of the requests that came."""
+
+    @contextmanager
+    def serve(answer):
+        heads = []
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                heads.append(self.requestline)
+                self.close_connection = True
+                self.wfile.write(answer)
+
+            def log_message(self, *_):
+                pass
+
+        with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+            thread = threading.Thread(target=server.serve_forever)
+            thread.start()
+            try:
+                yield f"http://127.0.0.1:{server.server_address[1]}", heads
+            finally:
+                server.shutdown()
+                thread.join()
+
+    return serve

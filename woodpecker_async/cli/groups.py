@@ -12,7 +12,7 @@ from woodpecker_async.cli.examples import EXAMPLES
 PROGRAM: Final = "woodpecker-async"
 
 # So much of a name is enough to be told what was meant.
-_ALIKE: Final = 0.5
+_ALIKE: Final = 0.6
 
 
 class Group(click.Group):
