@@ -9,10 +9,12 @@
   const input = document.getElementById("filter");
   const order = new Intl.Collator(document.documentElement.lang, { numeric: true, sensitivity: "base" });
   const text = (row, column) => row.cells[column].dataset.value ?? row.cells[column].textContent.trim();
-  const texts = new Map(rows.map((row) => [row, row.textContent.normalize("NFKD").toLowerCase()]));
+  // Neither case nor accents matter.
+  const plain = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
+  const texts = new Map(rows.map((row) => [row, plain(row.textContent)]));
 
   const show = () => {
-    const words = input.value.normalize("NFKD").toLowerCase().split(/\s+/).filter(Boolean);
+    const words = plain(input.value).split(/\s+/).filter(Boolean);
     let shown = 0;
     for (const row of rows) {
       row.hidden = !words.every((word) => texts.get(row).includes(word));
