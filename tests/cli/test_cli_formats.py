@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from woodpecker_async.cli import output
+from woodpecker_async.cli import printers
 from woodpecker_async.cli.layout import Column, Layout
 from woodpecker_async.sandbox import Fault
 
@@ -41,7 +41,7 @@ class Stream(io.TextIOWrapper):
 def printed(format_, rows, **stream):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "stdout", Stream(**stream))
-        printer = output.Printer(format_, LAYOUT)
+        printer = printers.Printer(format_, LAYOUT)
         for place, row in enumerate(rows):
             printer.add(dict(zip(("id", "label", "more"), row, strict=True)), place)
         printer.finish()

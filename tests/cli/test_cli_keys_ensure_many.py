@@ -27,7 +27,7 @@ def in_file(path):
 def test_all_active_companies(opened, tmp_path):
     path = tmp_path / "keys.jsonl"
     with opened(companies=8, inactive=2, service_time=0) as (box, cli):
-        args = ("keys", "ensure", "--all", "--label", "crm", "--output", path)
+        args = ("keys", "ensure", "--all", "--yes", "--label", "crm", "--output", path)
         got = cli(*args)
         assert got.code == 0
         assert in_file(path) == on_server(box)
@@ -56,13 +56,20 @@ def test_some_companies_and_a_failure(opened, tmp_path):
         assert "3 companies, 2 keys, 2 of them new, 1 failed, " in got.err
 
 
-def test_one_company_is_as_it_was(opened, tmp_path):
+def test_the_file_is_the_same_for_one_company(opened, tmp_path):
     path = tmp_path / "key"
-    with opened(companies=1, service_time=0) as (box, cli):
-        company = box.company_ids[0]
-        got = cli("keys", "ensure", "--company", company, "--company", company, "--label", "crm", "--output", path)
-        assert (got.code, path.read_text()) == (0, on_server(box)[company][0] + "\n")
+    with opened(companies=2, service_time=0) as (box, cli):
+        first, second = box.company_ids
+        got = cli("keys", "ensure", "--company", first, "--company", first, "--label", "crm", "--output", path)
+        assert got.code == 0
         assert got.err.startswith("Made a new key 'crm'")
+        assert got.out == f"{on_server(box)[first][0][:7]}****{on_server(box)[first][0][-4:]}\n"
+        args = ("--company", first, "--company", second, "--label", "crm", "--output", path)
+        assert cli("keys", "ensure", *args).code == 0
+        assert in_file(path) == on_server(box)
+        assert {tuple(json.loads(line)) for line in path.read_text().splitlines()} == {
+            ("company_id", "label", "api_key", "fingerprint", "created", "at")
+        }
 
 
 @pytest.mark.parametrize(
@@ -101,7 +108,7 @@ def test_with_the_embedded_sandbox(alone, tmp_path):
 def test_interrupted_in_the_middle(really_opened, tmp_path, number):
     path = tmp_path / "keys.jsonl"
     with really_opened(companies=30, service_time=0.03) as (box, cli):
-        args = ("keys", "ensure", "--all", "--label", "crm", "--output", path)
+        args = ("keys", "ensure", "--all", "--yes", "--label", "crm", "--output", path)
         with cli.start(*args) as process:
             until(lambda: len(on_server(box)) >= 8)
             process.send_signal(number)

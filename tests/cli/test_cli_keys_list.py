@@ -68,7 +68,9 @@ def test_json_lines_come_as_companies_finish(really_opened):
 def test_csv(cli, box):
     got = cli(*ALL, "--format", "csv")
     rows = list(csv.DictReader(io.StringIO(got.out)))
-    assert list(rows[0]) == ["company_id", "company_name", "active", "label", "api_key", "fingerprint"]
+    assert list(rows[0]) == [
+        "company_id", "company_name", "active", "status", "label", "api_key", "fingerprint", "error",
+    ]  # fmt: skip
     assert [int(row["company_id"]) for row in rows[::3]] == list(box.company_ids)
     assert rows[0]["active"] == "true"
     assert all("****" in row["api_key"] for row in rows)
@@ -89,7 +91,7 @@ def test_companies_without_keys(opened):
         assert [line.rpartition("  ")[2].strip() for line in got.out.splitlines()[1:]] == ["(no keys)"] * 2
         rows = list(csv.DictReader(io.StringIO(cli(*ALL, "--format", "csv").out)))
         assert [int(row["company_id"]) for row in rows] == list(box.company_ids)
-        assert {row["api_key"] for row in rows} == {""}
+        assert {(row["api_key"], row["status"]) for row in rows} == {("", "no keys")}
 
 
 def test_no_companies_at_all(opened):
@@ -126,7 +128,9 @@ def test_a_company_that_fails(cli, box):
     failed, good = json.loads(cli(*args, "--format", "json").out)
     assert failed["error"]["type"] == "CompanyNotFoundError"
     assert (failed["ok"], good["ok"], failed["keys"]) == (False, True, [])
-    assert {row["company_id"] for row in csv.DictReader(io.StringIO(cli(*args, "--format", "csv").out))} == {str(known)}
+    rows = list(csv.DictReader(io.StringIO(cli(*args, "--format", "csv").out)))
+    assert [(row["company_id"], row["status"]) for row in rows] == [("4", "failed"), *[(str(known), "ok")] * 3]
+    assert rows[0]["error"].startswith("CompanyNotFoundError: 404")
 
 
 def test_an_inactive_company_alone_is_no_failure(opened):
@@ -171,7 +175,9 @@ def test_report_and_resume(cli, box, tmp_path):
     assert got.code == 0
     assert [company["company_id"] for company in json.loads(got.out)] == [struck]
     assert got.err.splitlines()[0] == "Resuming: 5 companies done before, not listed again."
-    assert got.err.splitlines()[-1].startswith("6 companies, 18 keys, 0 failed, ")
+    assert got.err.splitlines()[1].startswith("This run: 1 company, 3 keys, 0 failed, 2 requests, ")
+    assert got.err.splitlines()[2].startswith("6 companies, 18 keys, 0 failed, ")
+    assert len(got.err.splitlines()) == 3
     assert json.loads(path.read_text())["done"] == sorted(box.company_ids)
 
 

@@ -18,7 +18,7 @@ COMMANDS = {
     "keys list": ("keys", "list", "--all", "--format", "csv"),
     "keys list as it comes": ("keys", "list", "--all", "--format", "jsonl"),
     "companies list": ("companies", "list", "--format", "csv"),
-    "keys ensure": ("keys", "ensure", "--all", "--label", "crm", "--output", "keys.jsonl"),
+    "keys ensure": ("keys", "ensure", "--all", "--label", "crm", "--yes", "--output", "keys.jsonl"),
 }
 
 

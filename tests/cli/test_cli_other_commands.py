@@ -42,7 +42,7 @@ def test_create_into_a_file(made, tmp_path):
     assert cli("me", "--api-key-file", path).code == 0
     before = len(box.journal)
     got = cli(*args)
-    assert (got.code, got.err) == (2, f"Error: {path} exists already, and is not overwritten\n")
+    assert (got.code, got.err) == (2, f"Error: {path} exists already, and is not overwritten; --force replaces it\n")
     assert path.read_text() == secret + "\n"
     assert len(box.journal) == before
 

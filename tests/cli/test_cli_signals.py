@@ -44,7 +44,7 @@ def test_interrupted_in_the_middle(really_opened, tmp_path, number):
 
 def test_interrupted_while_keys_are_made(really_opened, tmp_path):
     sink = tmp_path / "sink"
-    args = ("keys", "ensure", "--all", "--label", "crm", "--output", sink)
+    args = ("keys", "ensure", "--all", "--yes", "--label", "crm", "--output", sink)
     with really_opened(companies=9, service_time=0.05) as (box, cli):
         with cli.start(*args) as process:
             until(lambda: sum(record.committed for record in box.journal) >= 3)

@@ -72,7 +72,8 @@ class Report:
         unsettled: the list of companies never held still, so that a company may be missing.
         requests: how many requests it took: every attempt of every call, listing the companies included.
         seconds: how long the run took so far.
-        stopped_by: the type of the error that stopped the run, if one did.
+        stopped_by: the type of the exception that ended the run early, if one did: an error, or what left the
+            `async with` block, such as `CancelledError`.
     """
 
     task: str = ""

@@ -102,8 +102,9 @@ class Run(AsyncIterator[Outcome]):
     """A run over many companies. `async with` owns the workers; iterating gives the outcomes.
 
     Attributes:
-        report: what came of it so far. An outcome is counted when the caller comes back for the next one, or
-            leaves the block without an error.
+        report: what came of it so far, and with `resume=` of the runs before it. An outcome is counted when the
+            caller comes back for the next one, or leaves the block without an error.
+        this_run: the same of this run alone.
     """
 
     def __init__(
@@ -120,6 +121,7 @@ class Run(AsyncIterator[Outcome]):
         grace: float = 0.0,
     ) -> None:
         self.report = report
+        self.this_run = Report(task=report.task, account=report.account)
         self._work = work
         self._listing = listing
         self._input = _Input(companies, skip=frozenset(self.report.done))
@@ -152,6 +154,7 @@ class Run(AsyncIterator[Outcome]):
         self.report.stopped_by = None
         if self._opening is not None:
             await protected("the run could not be opened", self._opening())
+        self.this_run.account = self.report.account
         for number in range(self._count):
             task = asyncio.create_task(self._worker(), name=f"woodpecker-bulk-{number}")
             self._tasks.add(task)
@@ -167,7 +170,12 @@ class Run(AsyncIterator[Outcome]):
         finally:
             if kind is None:
                 await self._count_taken()
+            elif self._stop is None:
+                self._stopped_by(kind)
             self._update_totals()
+
+    def _stopped_by(self, kind: type[BaseException]) -> None:
+        self.report.stopped_by = self.this_run.stopped_by = kind.__name__
 
     async def _end(self) -> None:
         """End the workers, let companies in flight finish within the grace, close the input.
@@ -222,6 +230,7 @@ class Run(AsyncIterator[Outcome]):
         if self._taken is None:
             return
         self.report.add(self._taken)
+        self.this_run.add(self._taken)
         self._taken = None
         self._update_totals()
         await protected("on_progress failed", self._tell())
@@ -233,10 +242,12 @@ class Run(AsyncIterator[Outcome]):
     def _update_totals(self) -> None:
         """Bring the totals up to date: the requests are all that were made, of companies in flight too."""
         assert self._began is not None
-        self.report.seconds = self._seconds_before + time.monotonic() - self._began
-        self.report.requests = self._requests_before + self._listing.requests.requests + self._requests
+        self.this_run.seconds = time.monotonic() - self._began
+        self.this_run.requests = self._listing.requests.requests + self._requests
+        self.report.seconds = self._seconds_before + self.this_run.seconds
+        self.report.requests = self._requests_before + self.this_run.requests
         if self._listing.unsettled is not None:
-            self.report.unsettled = self._listing.unsettled
+            self.report.unsettled = self.this_run.unsettled = self._listing.unsettled
 
     def _incomplete(self) -> RunIncompleteError:
         missing = list(self._open.values())
@@ -342,7 +353,7 @@ class Run(AsyncIterator[Outcome]):
     def _abort(self, error: Exception) -> None:
         if self._stop is None:
             self._stop = error
-            self.report.stopped_by = type(error).__name__
+            self._stopped_by(type(error))
         for task in self._tasks:
             if task is not _current_task():
                 task.cancel()

@@ -8,9 +8,11 @@ from unicodedata import normalize
 import click
 
 from woodpecker_async.cli import output, process, terminal
+from woodpecker_async.cli.chosen import Chosen, companies_options
 from woodpecker_async.cli.connection import Connection, connected, connection_options
-from woodpecker_async.cli.gather import companies_options, gather, which
+from woodpecker_async.cli.gather import gather
 from woodpecker_async.cli.layout import Column, Layout, Record
+from woodpecker_async.cli.printers import Printer
 
 if TYPE_CHECKING:
     from woodpecker_async import WoodpeckerSession
@@ -42,21 +44,20 @@ _LAYOUT: Final = Layout(
     ),
     table_rows=_table_rows,
     csv_rows=_table_rows,
+    table="findings",
 )
 
 
 @click.command()
-@companies_options
-@output.format_option
+@companies_options(required=False)
+@output.output_options()
 @click.option("--exit-code", is_flag=True, help="Exit with 3 if anything was found.")
 @connection_options
 @click.pass_obj
 def audit(
     connection: Connection,
-    everything: bool,
-    companies: tuple[int, ...],
-    active: bool | None,
-    format_: str,
+    chosen: Chosen,
+    out: output.Output,
     exit_code: bool,
 ) -> int:
     """Find companies without keys, keys without a label, and labels that are not alike.
@@ -68,12 +69,10 @@ def audit(
     listed by the API, so a company of no_keys may have some of those. Companies that cannot be listed are named on
     stderr and have no findings.
     """
-    wanted = which(everything=everything, companies=companies, active=active)
 
-    async def work(woodpecker: "WoodpeckerSession") -> int:
-        gathered = await gather(woodpecker, wanted, connection)
+    async def work(woodpecker: "WoodpeckerSession", printer: Printer) -> int:
+        gathered = await gather(woodpecker, chosen, connection)
         found = list(findings(gathered.outcomes))
-        printer = output.Printer(format_, _LAYOUT)
         for finding in found:
             printer.add(finding)
         printer.finish()
@@ -82,7 +81,8 @@ def audit(
         connection.note("Found: " + (", ".join(f"{count} {kind}" for kind, count in kinds.items()) or "nothing"))
         return process.SOME_FAILED if not gathered.whole or (exit_code and found) else process.DONE
 
-    return connected(connection, work)
+    with out.opened(_LAYOUT, connection.note) as printer:
+        return connected(connection, lambda woodpecker: work(woodpecker, printer))
 
 
 def findings(outcomes: "Iterable[Outcome]") -> Iterator[Record]:

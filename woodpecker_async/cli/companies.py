@@ -10,6 +10,7 @@ from woodpecker_async.cli import output, process, progress, terminal
 from woodpecker_async.cli.connection import Connection, connected, connection_options
 from woodpecker_async.cli.groups import Group
 from woodpecker_async.cli.layout import Column, Layout, Record
+from woodpecker_async.cli.printers import Printer
 
 if TYPE_CHECKING:
     from woodpecker_async import WoodpeckerSession
@@ -24,7 +25,8 @@ _LAYOUT: Final = Layout(
         Column("running_campaigns", "Campaigns", whole=True),
         Column("email_slots", "E-mail slots", whole=True),
         Column("linkedin_slots", "LinkedIn slots", whole=True),
-    )
+    ),
+    table="companies",
 )
 
 
@@ -35,22 +37,21 @@ def companies() -> None:
 
 @companies.command("list")
 @click.option("--active/--inactive", default=None, help="Only the active ones, or only the others; by default all.")
-@output.format_option
+@output.output_options()
 @connection_options
 @click.pass_obj
-def list_(connection: Connection, active: bool | None, format_: str) -> int:
+def list_(connection: Connection, active: bool | None, out: output.Output) -> int:
     """List the agency's client companies.
 
     If the list changes while it is read, it is read again, three times at most. If it still changes then, a
     company may be missing: that is said on stderr, and the exit code is 3.
     """
 
-    async def work(woodpecker: "WoodpeckerSession") -> int:
-        printer = output.Printer(format_, _LAYOUT)
+    async def work(woodpecker: "WoodpeckerSession", printer: Printer) -> int:
         count = 0
-        with progress.progress("Listing companies", "companies", wanted=connection.shows_progress(format_)) as bar:
-            everything = AllCompanies(woodpecker, active, bar)
-            async with aclosing(everything.read()) as found:
+        with progress.progress("Listing companies", "companies", wanted=connection.shows_progress(out)) as bar:
+            everything = AllCompanies(woodpecker, active)
+            async with aclosing(everything.read(bar)) as found:
                 async for company in found:
                     printer.add(_record(company))
                     bar.advance()
@@ -61,7 +62,8 @@ def list_(connection: Connection, active: bool | None, format_: str) -> int:
         connection.note(terminal.companies(count))
         return process.SOME_FAILED if everything.unsettled else process.DONE
 
-    return connected(connection, work)
+    with out.opened(_LAYOUT, connection.note) as printer:
+        return connected(connection, lambda woodpecker: work(woodpecker, printer))
 
 
 UNSETTLED: Final = (
@@ -79,22 +81,26 @@ class AllCompanies:
         unsettled: the list changed in each reading, so a company may be missing.
     """
 
-    def __init__(self, woodpecker: "WoodpeckerSession", active: bool | None, bar: progress.Bar) -> None:
+    def __init__(self, woodpecker: "WoodpeckerSession", active: bool | None) -> None:
         self._pager = woodpecker.agency.companies.list(active=active)
-        self._bar = bar
         self.total: int | None = None
         self.requests = 0
         self.unsettled = False
 
-    async def read(self) -> "AsyncGenerator[Company, None]":
-        """Read them; once."""
+    async def read(self, bar: progress.Bar, *, done: int = 0) -> "AsyncGenerator[Company, None]":
+        """Read them; once.
+
+        Args:
+            bar: learns how many there are.
+            done: so many of them are none of its business.
+        """
         from woodpecker_async.settled import SettledPages  # noqa: PLC0415 - not for --help
 
         pages = SettledPages(self._pager)
         async for page in pages:
             self.requests += page.attempts
             self.total = page.total_elements
-            self._bar.expect(self.total)
+            bar.expect(None if self.total is None else max(self.total - done, 0))
             for company in page:
                 yield company
         self.unsettled = not pages.settled

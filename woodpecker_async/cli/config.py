@@ -7,7 +7,7 @@ import click
 from woodpecker_async.cli import output, process
 from woodpecker_async.cli.connection import Connection, Wanted, connection_options
 from woodpecker_async.cli.groups import Group
-from woodpecker_async.cli.layout import Column, Layout
+from woodpecker_async.cli.layout import Column, Layout, Record
 
 _LAYOUT: Final = Layout((Column("setting", "Setting", whole=True), Column("value", "Value"), Column("source", "From")))
 
@@ -37,10 +37,10 @@ def config() -> None:
 
 
 @config.command()
-@output.format_option
+@output.output_options()
 @connection_options
 @click.pass_obj
-def show(connection: Connection, format_: str) -> int:
+def show(connection: Connection, out: output.Output) -> int:
     """Show each setting and where it comes from; the key is masked.
 
     An option wins over a profile that --profile names; that wins over the environment; that wins over the default
@@ -51,10 +51,10 @@ def show(connection: Connection, format_: str) -> int:
     wanted = Wanted(connection)
     path, _ = settings.find_config(settings.environment())
     profile = wanted.profile
-    printer = output.Printer(format_, _LAYOUT)
+    rows: list[Record] = []
 
     def add(name: str, value: Any, source: str) -> None:
-        printer.add({"setting": name, "value": value, "source": source})
+        rows.append({"setting": name, "value": value, "source": source})
 
     there = path is not None and path.exists()
     add("config_file", None if path is None else str(path), "there" if there else "not there")
@@ -81,7 +81,10 @@ def show(connection: Connection, format_: str) -> int:
         if name == "base_url" and connection.sandbox:
             value, source = "(of the embedded sandbox)", "--sandbox"
         add(name, value, source)
-    printer.finish()
+    with out.opened(_LAYOUT, connection.note) as printer:
+        for row in rows:
+            printer.add(row)
+        printer.finish()
     if trouble is not None:
         raise trouble
     return process.DONE

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from woodpecker_async.cli import process, terminal
+from woodpecker_async.cli import output, process, terminal
 from woodpecker_async.errors import WoodpeckerError
 
 if TYPE_CHECKING:
@@ -57,10 +57,9 @@ class Connection:  # a dataclass, for it is made before help is shown, and attrs
     quiet: bool = False
     no_progress: bool = False
 
-    def shows_progress(self, format_: str) -> bool:
+    def shows_progress(self, out: output.Output) -> bool:
         """Whether a bar would be welcome: not where it stands between lines of data on the same terminal."""
-        mixed = format_ == "jsonl" and terminal.is_terminal(sys.stdout)
-        return not (self.quiet or self.no_progress or mixed)
+        return not (self.quiet or self.no_progress or out.mixed)
 
     def note(self, text: str) -> None:
         """Say something that is no error."""

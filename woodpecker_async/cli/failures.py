@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING, Final
 
 from woodpecker_async.cli import process, terminal
-from woodpecker_async.cli.companies import UNSETTLED
 from woodpecker_async.cli.connection import Connection
 
 if TYPE_CHECKING:
@@ -13,7 +12,7 @@ if TYPE_CHECKING:
 _MOST_FAILURES: Final = 20
 
 
-def tell_failures(report: "Report", connection: Connection, done: str, rest: str, *, unsettled: bool = False) -> None:
+def tell_failures(report: "Report", connection: Connection, done: str, rest: str) -> None:
     """Name them on stderr, and what may have been missed; --quiet leaves out only those that are inactive.
 
     Args:
@@ -21,7 +20,6 @@ def tell_failures(report: "Report", connection: Connection, done: str, rest: str
         connection: says whether to be quiet.
         done: what could not be done with inactive companies.
         rest: where the others are, if there are too many to name.
-        unsettled: the list of companies changed each time it was read.
     """
     failed = [company for company in sorted(report.failures) if company not in report.inactive]
     for company in failed[:_MOST_FAILURES]:
@@ -36,14 +34,12 @@ def tell_failures(report: "Report", connection: Connection, done: str, rest: str
         )
     if len(report.drifted) > _MOST_FAILURES:
         terminal.echo_err(f"... and {terminal.companies(len(report.drifted) - _MOST_FAILURES)} more; {rest}.")
-    if unsettled:
-        terminal.echo_err(UNSETTLED)
     if report.inactive:
         ids = ", ".join(map(str, sorted(report.inactive)))
         connection.note(f"Inactive, and so not {done}: {ids}")
 
 
-def exit_code(report: "Report", *, unsettled: bool = False) -> int:
+def exit_code(report: "Report") -> int:
     """3 if companies failed for another reason than being inactive, or if a company or a key may be missing."""
     failed = report.failed > len(report.inactive)
-    return process.SOME_FAILED if failed or report.drifted or unsettled else process.DONE
+    return process.SOME_FAILED if failed or report.drifted or report.unsettled else process.DONE

@@ -8,9 +8,10 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final, TextIO
+from typing import Final
 
 from woodpecker_async.cli.process import UsageError
 
@@ -59,26 +60,44 @@ def read_report(path: Path) -> bytes:
     return content
 
 
+@dataclass(frozen=True)
+class OutputFile:
+    """Where `--output` sends a command's data.
+
+    Attributes:
+        path: as it was named.
+        write: puts bytes there; raises `OSError`.
+        streams: each call of `write` adds to what was written; else there is one, which writes the whole file.
+        content: what is in the file that is to be added to.
+    """
+
+    path: Path
+    write: Callable[[bytes], None]
+    streams: bool = False
+    content: bytes | None = None
+
+
 @contextmanager
-def new_private(path: Path) -> Iterator[TextIO]:
-    """A new file with mode 0600 to write to. If nothing gets written, it is taken away again.
+def output_to(path: Path, *, replaces: bool, adds: bool) -> Iterator[OutputFile]:
+    """A file of mode 0600 that is written as a whole or not at all; or a device, as for `saved_to`.
+
+    Args:
+        path: where.
+        replaces: it may exist.
+        adds: it may exist, and its content is wanted.
 
     Raises:
-        UsageError: it exists already, or cannot be made.
+        UsageError: this cannot work, for all that can be known now.
     """
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        raise UsageError(f"{path} exists already, and is not overwritten") from None
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}") from None
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            yield file
-    finally:
-        with suppress(OSError):
-            if path.stat().st_size == 0:
-                path.unlink()
+    status = _status(path)
+    with _target(path, status) as target:
+        if isinstance(target, int):
+            yield OutputFile(path, partial(_write, target), streams=True)
+            return
+        if status is not None and not (replaces or adds):
+            raise UsageError(f"{path} exists already, and is not overwritten; --force replaces it")
+        content = _content(path) if adds and status is not None and not replaces else None
+        yield OutputFile(path, partial(_replace, target, private=True, new=status is None), content=content)
 
 
 @contextmanager
@@ -91,11 +110,18 @@ def saved_to(path: Path) -> Iterator[Callable[[str], None]]:
     Raises:
         UsageError: this cannot work, for all that can be known now.
     """
-    status = _status(path)
+    with _target(path, _status(path)) as target:
+        write = partial(_write, target) if isinstance(target, int) else partial(_replace, target)
+        yield lambda text: write(text.encode())
+
+
+@contextmanager
+def _target(path: Path, status: os.stat_result | None) -> Iterator[int | Path]:
+    """The handle of a device that is to be written to, or the path of a file that is to be replaced."""
     if status is not None and (stat.S_ISCHR(status.st_mode) or stat.S_ISFIFO(status.st_mode)):
         handle = _opened(path, status)
         try:
-            yield partial(_write, handle)
+            yield handle
         finally:
             os.close(handle)
         return
@@ -104,21 +130,14 @@ def saved_to(path: Path) -> Iterator[Callable[[str], None]]:
     if status is not None:
         _check_file(path, target, status)
     _check_directory(target.parent)
-    yield partial(_replace, target)
+    yield target
 
 
-@contextmanager
-def new_or_forced(path: Path, *, force: bool) -> Iterator[Callable[[str], None]]:
-    """A function that saves a string at `path`, as `saved_to`; what is there already is replaced only by force.
-
-    Raises:
-        UsageError: a file is there, or this cannot work, for all that can be known now.
-    """
-    status = _status(path)
-    if status is not None and stat.S_ISREG(status.st_mode) and not force:
-        raise UsageError(f"{path} exists already: add --force to replace it")
-    with saved_to(path) as save:
-        yield save
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from None
 
 
 def _status(path: Path) -> os.stat_result | None:
@@ -200,26 +219,35 @@ def _check_directory(directory: Path) -> None:
         raise UsageError(f"cannot write to {directory}: {error.strerror}") from None
 
 
-def _write(handle: int, text: str) -> None:
-    left = memoryview(text.encode())
+def _write(handle: int, data: bytes) -> None:
+    left = memoryview(data)
     while left:
         left = left[os.write(handle, left) :]
 
 
-def _replace(target: Path, text: str) -> None:
+def _replace(target: Path, data: bytes, *, private: bool = False, new: bool = False) -> None:
+    """Put data in the place of a file.
+
+    Args:
+        target: the file.
+        data: what is to be in it.
+        private: whatever its mode was, it is 0600 now.
+        new: there was none; one that somebody made in the meantime stays.
+    """
     try:
         before = target.lstat()
     except FileNotFoundError:
         before = None
-    if before is not None and not stat.S_ISREG(before.st_mode):
-        raise FileExistsError(errno.EEXIST, "is no regular file any more", str(target))
+    if before is not None and (new or not stat.S_ISREG(before.st_mode)):
+        why = "was made by somebody else in the meantime" if new else "is no regular file any more"
+        raise FileExistsError(errno.EEXIST, why, str(target))
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=".woodpecker-async-")  # with mode 0600
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(text.encode())
+            file.write(data)
             file.flush()
             if before is not None:
-                _keep_permissions(handle, before)
+                _keep_permissions(handle, before, private=private)
             os.fsync(handle)
         Path(name).replace(target)
     except BaseException:
@@ -228,10 +256,10 @@ def _replace(target: Path, text: str) -> None:
         raise
 
 
-def _keep_permissions(handle: int, before: os.stat_result) -> None:
+def _keep_permissions(handle: int, before: os.stat_result, *, private: bool) -> None:
     if os.name != "posix":
         return
-    mode = stat.S_IMODE(before.st_mode)
+    mode = 0o600 if private else stat.S_IMODE(before.st_mode)
     try:
         os.fchown(handle, before.st_uid, before.st_gid)
     except PermissionError:

@@ -10,15 +10,20 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from woodpecker_async.cli.layout import Layout, Record
-from woodpecker_async.cli.terminal import is_unicode
 
 _NOT_ASCII: Final = re.compile(r"[^\n -~]")
 
 
-def json_text(value: object, indent: int | None = None) -> str:
-    """JSON that fits the encoding of stdout, in one line unless an indent is given."""
+def json_text(value: object, *, unicode: bool = True, indent: int | None = None) -> str:
+    """JSON, in one line unless an indent is given.
+
+    Args:
+        value: what JSON can hold.
+        unicode: whether where it goes takes every character.
+        indent: spaces for each level.
+    """
     # Readable names where the encoding has all of them; elsewhere escapes that are JSON.
-    text = json.dumps(value, ensure_ascii=not is_unicode(), indent=indent, separators=None if indent else (",", ":"))
+    text = json.dumps(value, ensure_ascii=not unicode, indent=indent, separators=None if indent else (",", ":"))
     # The same value, without what moves a cursor or ends a line somewhere (U+2028, U+0085).
     return _NOT_ASCII.sub(_json_character, text)
 
@@ -31,14 +36,16 @@ def _json_character(found: re.Match[str]) -> str:
     return "".join(f"\\u{units[start : start + 4]}" for start in range(0, len(units), 4))
 
 
-def csv_text(layout: Layout, records: Iterable[Record], *, show: Callable[[str], str], guard: bool, end: str) -> str:
+def csv_text(
+    layout: Layout, records: Iterable[Record], *, show: Callable[[str], str], guard: bool, end: str, header: bool = True
+) -> str:
     """CSV as RFC 4180 has it.
 
     By hand, because the csv module of some versions of Python (3.11.0 to 3.11.8, 3.12.0 to 3.12.2) does not
     quote a lone CR where lines end otherwise.
     """
     names = [column.name for column in layout.columns]
-    lines: list[Iterable[object]] = [names]
+    lines: list[Iterable[object]] = [names] if header else []
     lines += [[row.get(name) for name in names] for record in records for row in layout.csv_rows(record)]
     return "".join(",".join(_csv_field(cell, show=show, guard=guard) for cell in line) + end for line in lines)
 

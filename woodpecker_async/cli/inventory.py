@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from woodpecker_async.cli import files, output, process, terminal
+from woodpecker_async.cli.chosen import Chosen, companies_options
 from woodpecker_async.cli.connection import Connection, connected, connection_options, display_options
-from woodpecker_async.cli.gather import Gathered, Which, companies_options, gather, which
+from woodpecker_async.cli.gather import Gathered, gather, whole_file
 from woodpecker_async.cli.groups import Group
 from woodpecker_async.cli.layout import Column, Layout, Record
 from woodpecker_async.cli.process import UsageError
@@ -35,29 +35,26 @@ def inventory() -> None:
 
 
 @inventory.command()
-@click.argument("file", type=click.Path(path_type=Path))
-@companies_options
+@click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
+@companies_options(required=False)
 @click.option("--force", is_flag=True, help="Replace a file that is there.")
 @connection_options
 @click.pass_obj
 def save(
     connection: Connection,
     file: Path,
-    everything: bool,
-    companies: tuple[int, ...],
-    active: bool | None,
+    chosen: Chosen,
     force: bool,
 ) -> int:
     """Save which keys there are now to FILE (mode 0600), or with - to stdout.
 
     A company that cannot be listed is in it as one of which nothing is known.
     """
-    wanted = which(everything=everything, companies=companies, active=active)
-    with nullcontext(terminal.write) if str(file) == "-" else files.new_or_forced(file, force=force) as write:
+    with whole_file(file, force=force) as write:
 
         async def work(woodpecker: "WoodpeckerSession") -> int:
-            gathered = await gather(woodpecker, wanted, connection)
-            write(json.dumps(_saved(gathered, wanted), indent=1) + "\n")
+            gathered = await gather(woodpecker, chosen, connection)
+            write(json.dumps(_saved(gathered, chosen), indent=1) + "\n")
             gathered.tell(connection)
             if str(file) != "-":
                 connection.note(f"Saved to {file}.")
@@ -69,10 +66,10 @@ def save(
 @inventory.command()
 @click.argument("before", type=click.Path(path_type=Path))
 @click.argument("after", type=click.Path(path_type=Path))
-@output.format_option
+@output.output_options()
 @display_options
 @click.pass_obj
-def diff(connection: Connection | None, before: Path, after: Path, format_: str) -> int:
+def diff(connection: Connection | None, before: Path, after: Path, out: output.Output) -> int:
     """Show what changed between two saved inventories. Sends nothing.
 
     Exits with 0 if nothing changed, and with 3 if something did, or if a company could not be compared because it
@@ -88,10 +85,10 @@ def diff(connection: Connection | None, before: Path, after: Path, format_: str)
             "a key lists only what its own user made."
         )
     found = list(changes(first, second))
-    printer = output.Printer(format_, _LAYOUT)
-    for change in found:
-        printer.add(change)
-    printer.finish()
+    with out.opened(_LAYOUT, connection.note) as printer:
+        for change in found:
+            printer.add(change)
+        printer.finish()
     unknown = sorted(first.unknown | second.unknown)
     if unknown:
         named = ", ".join(map(str, unknown[:_NAMED])) + (", ..." if len(unknown) > _NAMED else "")
@@ -114,6 +111,7 @@ _LAYOUT: Final = Layout(
         Column("fingerprint", "Fingerprint", whole=True),
     ),
     table_rows=lambda record: [{**record, "change": record["change"].replace("_", " ")}],
+    table="changes",
 )
 
 
@@ -138,15 +136,15 @@ class Inventory:
     unsettled: bool
 
 
-def _saved(gathered: Gathered, wanted: Which) -> dict[str, Any]:
+def _saved(gathered: Gathered, chosen: Chosen) -> dict[str, Any]:
     report = gathered.report
     return {
         "kind": _KIND,
         "version": _VERSION,
         "account": gathered.account,
         "saved_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "selection": {"companies": list(wanted.companies), "active": wanted.active},
-        "unsettled": gathered.unsettled or bool(report.drifted),
+        "selection": {"companies": None if chosen.ids is None else list(chosen.ids), "active": chosen.active},
+        "unsettled": report.unsettled or bool(report.drifted),
         "companies": [
             {
                 "id": outcome.company_id,

@@ -1,59 +1,33 @@
-"""`woodpecker-async keys create` and `keys ensure`: making keys."""
+"""`woodpecker-async keys create`, and what it shares with `keys ensure`: one key, and where keys go."""
 
-from collections.abc import Callable
-from contextlib import nullcontext
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO, TypeVar
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from woodpecker_async.cli import files, output, process, progress, terminal
-from woodpecker_async.cli.companies import AllCompanies
+from woodpecker_async.cli import process, terminal
 from woodpecker_async.cli.connection import Connection, connected, connection_options
-from woodpecker_async.cli.failures import exit_code, tell_failures
+from woodpecker_async.cli.layout import Column, Layout, Record
+from woodpecker_async.cli.output import Output, output_options
+from woodpecker_async.cli.printers import Printer
 from woodpecker_async.errors import KeyOutcomeUnknownError
 
 if TYPE_CHECKING:
     from woodpecker_async import WoodpeckerSession
-    from woodpecker_async.bulk import Report
+    from woodpecker_async.cli.keyfile import Keys
     from woodpecker_async.models import IssuedKey
 
 C = TypeVar("C", bound=Callable[..., Any])
 
-
-@dataclass(frozen=True, kw_only=True)
-class IssueArgs:
-    """Which key `keys create` or `keys ensure` was asked for.
-
-    Attributes:
-        company_id: where.
-        label: its label.
-        settle: see `ApiKeys.create`.
-        reveal: print it in full.
-        reuse: be content with the one of this label that is there.
-        output_file: where to write it in full.
-    """
-
-    company_id: int
-    label: str
-    settle: float
-    reveal: bool
-    reuse: bool
-    output_file: Path | None
+SANDBOX_ENDS: Final = "The embedded sandbox ends here, and the {} with it; `sandbox serve` keeps one running."
 
 
-def _args_options(command: C) -> C:
+def key_options(command: C) -> C:
+    """Give a command the options that say which key is made, and where it goes."""
     options = (
         click.option("--label", metavar="TEXT", required=True, help="The key's label."),
-        click.option("--reveal", is_flag=True, help="Print the key in full."),
-        click.option(
-            "--output",
-            "output_file",
-            metavar="FILE",
-            type=click.Path(path_type=Path),
-            help="Write the key in full to a new file (mode 0600); see above for the keys of many companies.",
-        ),
         click.option(
             "--settle",
             metavar="SECONDS",
@@ -62,61 +36,102 @@ def _args_options(command: C) -> C:
             show_default=True,
             help="After a lost answer, how long to look for the key before it counts as not made.",
         ),
-        connection_options,
+        output_options(reveal=True, plain=True),
     )
     for option in reversed(options):
         command = option(command)
     return command
 
 
+@dataclass(frozen=True, kw_only=True)
+class Places:
+    """Where keys go.
+
+    Attributes:
+        out: what the options say of it, with `reveal` for the file they name.
+        printer: prints each, to that file or to stdout.
+        receipts: prints each on stdout too, where the options name a file but no format.
+        file: the file of JSON lines that takes each before the next is made.
+        reveal: receipts are in full.
+    """
+
+    out: Output
+    printer: Printer
+    receipts: Printer | None = None
+    file: "Keys | None" = None
+    reveal: bool = False
+
+
+@contextmanager
+def places_of(
+    connection: Connection, out: Output, layout: Layout, *, adds: bool = False, resumes: bool = False
+) -> Iterator[Places]:
+    """Open what the options name.
+
+    Args:
+        connection: says whether to be quiet.
+        out: the options.
+        layout: of what is printed.
+        adds: keys are added to a file of JSON lines.
+        resumes: see `Output.opened`.
+    """
+    if out.path is None:
+        with out.opened(layout, connection.note, resumes=resumes) as printer:
+            yield Places(out=out, printer=printer)
+    elif adds and out.format_ in {"plain", "jsonl"}:
+        from woodpecker_async.cli.keyfile import Keys  # noqa: PLC0415 - not for --help
+
+        keys = Keys(out.path, force=out.force)
+        silent = replace(layout, plain=lambda _: ())
+        try:
+            yield Places(out=out, printer=Printer("plain", silent if out.chosen else layout), file=keys)
+        finally:
+            keys.close()
+    else:
+        receipts = None if out.chosen else Printer("plain", layout)
+        full = replace(out, reveal=True)
+        with full.opened(layout, connection.note, resumes=resumes) as printer:
+            yield Places(out=full, printer=printer, receipts=receipts, reveal=out.reveal)
+
+
+# ---- one key
+
+
 @click.command()
 @click.option("--company", "company_id", type=click.IntRange(min=1), metavar="ID", required=True, help="The company.")
-@_args_options
+@key_options
+@connection_options
 @click.pass_obj
-def create(connection: Connection, /, **args: Any) -> int:
+def create(connection: Connection, /, company_id: int, label: str, settle: float, out: Output) -> int:
     """Make exactly one new API key for a company.
 
-    Prints the key alone on stdout, masked unless --reveal asks for it in full.
+    Prints the key alone on stdout, masked unless --reveal asks for it in full. --output writes it in full to a new
+    file that only you can read.
     """
-    return _issue(connection, IssueArgs(reuse=False, **args))
+    with places_of(connection, out, ONE) as places:
+        args = IssueArgs(company_id=company_id, label=label, settle=settle, reuse=False)
+        return connected(connection, lambda woodpecker: make(woodpecker, args, places, connection))
 
 
-@click.command()
-@click.option("--all", "everything", is_flag=True, help="All active companies of the agency.")
-@click.option(
-    "--company", "companies", type=click.IntRange(min=1), metavar="ID", multiple=True, help="A company; repeatable."
-)
-@_args_options
-@click.pass_obj
-def ensure(connection: Connection, /, *, everything: bool, companies: tuple[int, ...], **args: Any) -> int:
-    """Have one API key of this label at a company: the one that is there, or a new one.
+@dataclass(frozen=True, kw_only=True)
+class IssueArgs:
+    """Which key was asked for.
 
-    Prints the key alone on stdout, masked unless --reveal asks for it in full.
-
-    For many companies (--all, or --company several times) --output is required: a file of JSON lines to which
-    each key is added in full, and flushed to the disk, before the next is made. Lines on stdout are then a
-    company's ID, a tab, and the key. Whatever ends the command, run it again: no key is made twice, and none
-    is lost. If the list of companies changed each time it was read, one may have been left out: that is said on
-    stderr, and the exit code is 3.
+    Attributes:
+        company_id: where.
+        label: its label.
+        settle: see `ApiKeys.create`.
+        reuse: be content with the one of this label that is there.
     """
-    if everything == bool(companies):
-        raise click.UsageError("say which companies: either --all, or --company ID as often as you like")
-    companies = tuple(dict.fromkeys(companies))
-    if len(companies) == 1:
-        return _issue(connection, IssueArgs(reuse=True, company_id=companies[0], **args))
-    if args["output_file"] is None:
-        raise click.UsageError("for the keys of many companies say where to write them: --output FILE")
-    many = EnsureManyArgs(companies=companies, **args)
-    return connected(connection, lambda woodpecker: _ensure_many(woodpecker, many, connection))
+
+    company_id: int
+    label: str
+    settle: float
+    reuse: bool
 
 
-def _issue(connection: Connection, args: IssueArgs) -> int:
-    # The file is there before anything is sent, so that no key is made that cannot be written down.
-    with nullcontext() if args.output_file is None else files.new_private(args.output_file) as file:
-        return connected(connection, lambda woodpecker: _make(woodpecker, args, file, connection))
-
-
-async def _make(woodpecker: "WoodpeckerSession", args: IssueArgs, file: TextIO | None, connection: Connection) -> int:
+async def make(woodpecker: "WoodpeckerSession", args: IssueArgs, places: Places, connection: Connection) -> int:
+    """Make one key, or find it; gives the exit code."""
     from asyncio import CancelledError  # noqa: PLC0415 - not for --help
 
     api_keys = woodpecker.agency.api_keys
@@ -130,30 +145,34 @@ async def _make(woodpecker: "WoodpeckerSession", args: IssueArgs, file: TextIO |
     except CancelledError:
         terminal.echo_err(f"Interrupted; the key may have been made or not. Look with: {look}")
         return process.INTERRUPTED
-    if file is not None:
-        try:
-            file.write(issued.api_key.reveal() + "\n")
-            file.flush()
-        except OSError as error:
-            terminal.echo_err(f"Error: {args.output_file}: {error.strerror}. See the key with: {look} --reveal")
-            return process.FAILED
+    told = _issued(issued)
     try:
-        terminal.write(terminal.for_stdout(output.shown(issued.api_key, reveal=args.reveal)) + "\n")
-    except click.exceptions.Exit:
-        terminal.echo_err(_issued(issued, args))  # what was made is said, though nobody reads it there
+        if places.file is not None:
+            await places.file.take(issued)
+        places.printer.add(_issued_record(issued, places.out))
+        places.printer.finish()
+        if places.receipts is not None:
+            places.receipts.add(_issued_record(issued, replace(places.out, reveal=places.reveal)))
+    except (click.exceptions.Exit, OSError) as error:
+        # What was made is said, though it could not be put where it was to go.
+        if isinstance(error, OSError):
+            terminal.echo_err(f"Error: {places.out.path}: {error.strerror}")
+        terminal.echo_err(f"{told}. See it with: {look} --reveal")
+        if isinstance(error, OSError):
+            return process.FAILED
         raise
-    connection.note(_issued(issued, args))
+    path = places.out.path
+    connection.note(told if path is None else f"{told}, written to {path}")
     if connection.sandbox:
-        connection.note("The embedded sandbox ends here, and the key with it; `sandbox serve` keeps one running.")
-    elif file is None and not args.reveal:
+        connection.note(SANDBOX_ENDS.format("key"))
+    elif path is None and not places.out.reveal:
         connection.note(f"It is shown masked; in full: {look} --reveal")
     return process.DONE
 
 
-def _issued(issued: "IssuedKey", args: IssueArgs) -> str:
+def _issued(issued: "IssuedKey") -> str:
     done = "Made a new key" if issued.created else "Found the key"
-    where = "" if args.output_file is None else f", written to {args.output_file}"
-    return f"{done} {issued.label!r} at company {issued.company_id} (fingerprint {issued.api_key.fingerprint}){where}"
+    return f"{done} {issued.label!r} at company {issued.company_id} (fingerprint {issued.api_key.fingerprint})"
 
 
 def _unknown(error: KeyOutcomeUnknownError) -> str:
@@ -169,64 +188,39 @@ def _unknown(error: KeyOutcomeUnknownError) -> str:
     )
 
 
-# ---- ensure at many companies
+# ---- what is printed of them
 
 
-@dataclass(frozen=True, kw_only=True)
-class EnsureManyArgs:
-    """Which keys `keys ensure` was asked for, where they are several.
-
-    Attributes:
-        companies: ids; empty for all active companies.
-        label: the label of each.
-        settle: see `ApiKeys.create`.
-        reveal: print them in full.
-        output_file: where to write them in full.
-    """
-
-    companies: tuple[int, ...]
-    label: str
-    settle: float
-    reveal: bool
-    output_file: Path
+def _issued_record(issued: "IssuedKey", out: Output) -> Record:
+    return {
+        "company_id": issued.company_id,
+        "ok": True,
+        "status": "created" if issued.created else "exists",
+        "label": issued.label,
+        "api_key": out.shown(issued.api_key),
+        "fingerprint": issued.api_key.fingerprint,
+        "created": issued.created,
+        "error": None,
+    }
 
 
-async def _ensure_many(woodpecker: "WoodpeckerSession", args: EnsureManyArgs, connection: Connection) -> int:
-    from asyncio import CancelledError  # noqa: PLC0415 - not for --help
-
-    from woodpecker_async import bulk  # noqa: PLC0415
-
-    # Lines come as companies finish, like JSON Lines: no bar between them on one terminal.
-    bar_wanted = connection.shows_progress("jsonl")
-    try:
-        with progress.progress("Ensuring keys", "companies", wanted=bar_wanted) as bar:
-            bar.expect(len(args.companies) or None)
-            everything = AllCompanies(woodpecker, True, bar)
-            companies = args.companies or everything.read()
-            run = bulk.ensure_api_keys(
-                woodpecker, companies, label=args.label, sink=args.output_file, settle=args.settle
-            )
-            async with run:
-                async for outcome in run:
-                    for key in outcome.keys:
-                        shown = terminal.for_stdout(output.shown(key.api_key, reveal=args.reveal))
-                        terminal.write(f"{outcome.company_id}\t{shown}\n")
-                    bar.advance()
-    except CancelledError:
-        after = terminal.companies(run.report.total)
-        terminal.echo_err(
-            f"Interrupted after {after}; the keys are in {args.output_file}. Run the same command again to go on."
-        )
-        return process.INTERRUPTED
-    tell_failures(run.report, connection, "given a key", "run it again for the rest", unsettled=everything.unsettled)
-    connection.note(f"{_made(run.report)}, written to {args.output_file}")
-    if connection.sandbox:
-        connection.note("The embedded sandbox ends here, and the keys with it; `sandbox serve` keeps one running.")
-    return exit_code(run.report, unsettled=everything.unsettled)
+def _csv_rows(record: Record) -> Iterator[Record]:
+    error = record["error"]
+    yield {**record, "error": None if error is None else f"{error['type']}: {error['message']}"}
 
 
-def _made(report: "Report") -> str:
-    failed = report.failed - len(report.inactive)
-    parts = [terminal.companies(report.total), terminal.count(report.keys, "key"), f"{report.created} of them new"]
-    parts += [f"{failed} failed", f"{report.seconds:.2f} s"]
-    return ", ".join(parts)
+ONE: Final = Layout(
+    (
+        Column("company_id", "Company", whole=True),
+        Column("company_name", "Name"),
+        Column("active", "Active", whole=True),
+        Column("status", "Status", whole=True),
+        Column("label", "Label"),
+        Column("api_key", "API key", whole=True),
+        Column("fingerprint", "Fingerprint", whole=True),
+        Column("error"),
+    ),
+    csv_rows=_csv_rows,
+    table="keys",
+    plain=lambda record: [record["api_key"]],
+)

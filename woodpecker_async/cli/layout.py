@@ -12,8 +12,8 @@ class Column:
     """A field of a row, where rows are printed.
 
     Attributes:
-        name: the field; also the column's name in CSV.
-        title: the column's head in a table; without one it is in CSV only.
+        name: the field; also the column's name in CSV and SQLite.
+        title: the column's head in a table; without one it is not in tables.
         whole: never broken over two lines.
         once: in a table on a terminal, not repeated in rows that begin with the same first field.
     """
@@ -35,9 +35,13 @@ class Layout:
     Attributes:
         columns: the fields of a row.
         table_rows: the rows of a record for people.
-        csv_rows: the rows of a record for programs.
+        csv_rows: the rows of a record for programs, in CSV and SQLite.
+        table: the name of the table in SQLite.
+        plain: the lines of a record in the format `plain`, for commands that have it.
     """
 
     columns: tuple[Column, ...]
     table_rows: Callable[[Record], Iterable[Record]] = _itself
     csv_rows: Callable[[Record], Iterable[Record]] = _itself
+    table: str = "records"
+    plain: Callable[[Record], Iterable[str]] = lambda _: ()

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Final
 
 import click
@@ -11,7 +10,6 @@ from woodpecker_async import __version__
 from woodpecker_async.cli import process, terminal
 from woodpecker_async.cli.connection import connection_options
 from woodpecker_async.cli.groups import PROGRAM, LazyGroup
-from woodpecker_async.errors import ConfigError, WoodpeckerError
 
 # With the first sentence of the help of each, which would have to be imported for it.
 _COMMANDS: Final[Mapping[str, str]] = {
@@ -65,31 +63,8 @@ def run_command(args: Sequence[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         terminal.echo_err("Interrupted.")
         return process.INTERRUPTED
-    except WoodpeckerError as error:
-        from woodpecker_async.cli.wording import spoken  # noqa: PLC0415 - not for --help
-
-        terminal.echo_err(f"Error: {spoken(str(error))}")
-        for hint in getattr(error, "__notes__", ()):
-            terminal.echo_err(hint)
-        return process.USAGE if isinstance(error, ConfigError) else process.FAILED
-    except OSError as error:
-        terminal.echo_err(f"Error: {_told(error)}")
-        return process.FAILED
+    except SystemExit as end:
+        # Of completion; or, while the error is handled, of click when nobody reads the help.
+        return terminal.BROKEN_PIPE if isinstance(end.__context__, BrokenPipeError) else process.exit_code(end)
     except Exception as error:
-        # Its text is not shown: nobody has seen to it that it holds no key.
-        terminal.echo_err(f"Error: unexpected {type(error).__name__} {_where(error)}; please report this")
-        return process.FAILED
-
-
-def _told(error: OSError) -> str:
-    reason = error.strerror or type(error).__name__
-    return f"{error.filename}: {reason}" if error.filename else reason
-
-
-def _where(error: Exception) -> str:
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    if trace is None:
-        return "somewhere"
-    return f"in {Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"
+        return process.tell_error(error)

@@ -7,6 +7,7 @@ import click
 from woodpecker_async._redact import masked
 from woodpecker_async.cli import output, process
 from woodpecker_async.cli.connection import Connection, connected, connection_options
+from woodpecker_async.cli.printers import Printer
 
 if TYPE_CHECKING:
     from woodpecker_async import WoodpeckerSession
@@ -14,15 +15,17 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option("--company", "company_id", type=click.IntRange(min=1), metavar="ID", help="Ask as this client company.")
-@output.format_option
+@output.output_options()
 @connection_options
 @click.pass_obj
-def me(connection: Connection, company_id: int | None, format_: str) -> int:
+def me(connection: Connection, company_id: int | None, out: output.Output) -> int:
     """Show whose API key this is."""
 
-    async def work(woodpecker: "WoodpeckerSession") -> int:
+    async def work(woodpecker: "WoodpeckerSession", printer: Printer) -> int:
         account = woodpecker.account if company_id is None else woodpecker.company(company_id)
-        output.print_one(format_, masked(dict(await account.me())))
+        printer.add(masked(dict(await account.me())))
+        printer.finish()
         return process.DONE
 
-    return connected(connection, work)
+    with out.opened(None, connection.note) as printer:
+        return connected(connection, lambda woodpecker: work(woodpecker, printer))

@@ -1,103 +1,207 @@
-"""What the commands print: data on stdout in one of four formats, everything else on stderr."""
+"""Where a command's data goes, and in which format: one `Output` for all commands.
+
+Data goes to stdout, or with `--output` to a file that is written as a whole or not at all; everything else is
+said on stderr.
+"""
 
 import functools
+import os
+import stat
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import click
 
-from woodpecker_async._redact import printable
-from woodpecker_async.cli.formats import csv_text, json_text
-from woodpecker_async.cli.layout import Column, Layout, Record
-from woodpecker_async.cli.tables import table_text
-from woodpecker_async.cli.terminal import encoding, is_terminal, is_unicode, write
+from woodpecker_async.cli import earlier, files
+from woodpecker_async.cli.layout import Layout
+from woodpecker_async.cli.printers import CSV_RAW, Device, FilePrinter, Printer
+from woodpecker_async.cli.process import UsageError
+from woodpecker_async.cli.terminal import is_terminal
 
 if TYPE_CHECKING:
     from woodpecker_async.secret import Secret
 
-FORMATS: Final = ("table", "json", "jsonl", "csv")
+FORMATS: Final = ("table", "json", "jsonl", "csv", "sqlite")
 
 C = TypeVar("C", bound=Callable[..., Any])
 
-# A format that users choose by --format csv --csv-raw.
-_CSV_RAW: Final = "csv-raw"
+_SUFFIXES: Final = {
+    ".csv": "csv",
+    ".json": "json",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".db": "sqlite",
+    ".sqlite": "sqlite",
+    ".sqlite3": "sqlite",
+}
 
 
-def format_option(command: C) -> C:
-    """Give a command the options that say how its data is printed; it gets them as one, `format_`."""
+@dataclass(frozen=True, kw_only=True)
+class Output:
+    """What the options say of a command's data.
 
-    @click.option(
-        "--format", "format_", type=click.Choice(FORMATS), default="table", show_default=True, help="How to print it."
-    )
-    @click.option(
-        "--csv-raw", is_flag=True, help="In CSV, leave cells that a spreadsheet would run as formulas as they are."
-    )
-    @functools.wraps(command)
-    def formatted(*args: Any, format_: str, csv_raw: bool, **kwargs: Any) -> Any:
-        if csv_raw and format_ != "csv":
-            raise click.UsageError("--csv-raw goes with --format csv")
-        return command(*args, format_=_CSV_RAW if csv_raw else format_, **kwargs)
+    Attributes:
+        format_: how it is written: one of `FORMATS`, `csv-raw`, or `plain` where a command has that.
+        path: the file it goes to; `None` for stdout.
+        force: an existing file may be replaced.
+        reveal: keys are written in full.
+        json: it is for a program, by --json, so that no progress bar is wanted.
+        chosen: the format was asked for by --format or --json.
+        to_stdout: stdout was asked for, by `--output -`.
+    """
 
-    return cast("C", formatted)
-
-
-class Printer:
-    """Prints records on stdout: JSON Lines at once, the other formats when all are there."""
-
-    def __init__(self, format_: str, layout: Layout) -> None:
-        self._format = format_
-        self._layout = layout
-        self._kept: list[tuple[int, Record]] = []
-
-    def add(self, record: Record, place: int = 0) -> None:
-        """Print a record, now or later; then sorted by place."""
-        if self._format == "jsonl":
-            write(json_text(record) + "\n")
-        else:
-            self._kept.append((place, record))
-
-    def finish(self) -> None:
-        """Print what has been kept."""
-        if self._format == "jsonl":
-            return
-        records = [record for _, record in sorted(self._kept, key=lambda kept: kept[0])]
-        if self._format == "json":
-            write(json_text(records, indent=2) + "\n")
-        elif self._format == "table":
-            write(table_text(self._layout, records))
-        elif is_terminal(sys.stdout):
-            write(csv_text(self._layout, records, show=printable, guard=self._format != _CSV_RAW, end="\n"))
-        else:
-            # Whatever the encoding of stdout, nothing is lost.
-            text = csv_text(self._layout, records, show=str, guard=self._format != _CSV_RAW, end="\r\n")
-            write(text.encode(encoding() if is_unicode() else "utf-8", "backslashreplace"))
+    format_: str = "table"
+    path: Path | None = None
+    force: bool = False
+    reveal: bool = False
+    json: bool = False
+    chosen: bool = False
+    to_stdout: bool = False
 
     @property
-    def empty(self) -> bool:
-        """Whether nothing waits to be printed."""
-        return not self._kept
+    def mixed(self) -> bool:
+        """Whether a progress bar would be in the way of the data."""
+        streams = self.path is None and self.format_ in {"jsonl", "plain"}
+        return self.json or (streams and is_terminal(sys.stdout))
+
+    def shown(self, secret: "Secret") -> str:
+        """A key, masked unless it was asked for in full."""
+        return secret.reveal() if self.reveal else secret.masked
+
+    @contextmanager
+    def opened(
+        self, layout: Layout | None, note: Callable[[str], None], *, resumes: bool = False
+    ) -> "Iterator[Printer]":
+        """What prints the records of a run. What cannot work is refused here, before any work is done.
+
+        Args:
+            layout: of the records; `None` for the one record there is, which is a JSON object or a table of its fields.
+            note: says what is no error.
+            resumes: the run goes on with an earlier one, so that an existing file is added to.
+
+        Raises:
+            UsageError: the file cannot be used.
+        """
+        if self.path is None:
+            if self.format_ == "sqlite":
+                raise UsageError("a database is a file: say where with --output FILE")
+            if self.reveal:
+                _warn_of_readers(sys.stdout, note)
+            yield Printer(self.format_, layout, header=not (resumes and _has_content(sys.stdout)))
+            return
+        with files.output_to(self.path, replaces=self.force, adds=resumes) as file:
+            if file.streams:
+                yield Printer(self.format_, layout, Device(file))
+                return
+            if file.content is None:
+                yield FilePrinter(self.format_, layout, file)
+                return
+            assert layout is not None
+            try:
+                rows = earlier.rows_of(self.format_.removesuffix("-raw"), layout, file.content)
+            except (ValueError, RecursionError) as error:
+                raise UsageError(f"cannot add to {self.path}: {_why(error)}; name another file") from None
+            yield FilePrinter(self.format_, layout, file, rows)
 
 
-def print_one(format_: str, record: Record) -> None:
-    """Print the one record there is: a JSON object, or a table of its fields."""
-    if format_ == "json":
-        write(json_text(record, indent=2) + "\n")
+def output_options(*, reveal: bool = False, plain: bool = False) -> Callable[[C], C]:
+    """Give a command the options that say where its data goes; it gets them as one, `out`.
+
+    Args:
+        reveal: it prints keys, and has an option to do so in full.
+        plain: without a wish its format is `plain`.
+    """
+    default = "plain" if plain else "table"
+    formats = ("plain", *FORMATS) if plain else FORMATS
+
+    def decorate(command: C) -> C:
+        @functools.wraps(command)
+        def with_output(
+            *args: Any,
+            format_: str | None,
+            json_: bool,
+            csv_raw: bool,
+            output_file: Path | None,
+            force: bool,
+            **kwargs: Any,
+        ) -> Any:
+            out = Output(force=force, json=json_, reveal=kwargs.pop("reveal", False))
+            if json_ and format_ not in {None, "json"}:
+                raise click.UsageError(f"--json and --format {format_} exclude each other")
+            if output_file is not None and str(output_file) == "-":
+                out = replace(out, to_stdout=True)
+            elif output_file is not None:
+                out = replace(out, path=output_file)
+            if force and out.path is None:
+                raise click.UsageError("--force goes with --output FILE")
+            ending = "" if out.path is None else out.path.suffix.lower()
+            named = "json" if json_ else format_ or _SUFFIXES.get(ending)
+            if csv_raw and named != "csv":
+                raise click.UsageError("--csv-raw goes with --format csv")
+            return command(
+                *args,
+                out=replace(out, format_=CSV_RAW if csv_raw else named or default, chosen=json_ or format_ is not None),
+                **kwargs,
+            )
+
+        options = [
+            click.option(
+                "--format",
+                "format_",
+                type=click.Choice(formats),
+                help=f"How to print it; by default {default}, or what the ending of --output FILE says.",
+            ),
+            click.option("--json", "json_", is_flag=True, help="The same as --format json, without a progress bar."),
+            click.option(
+                "--csv-raw",
+                is_flag=True,
+                help="In CSV, leave cells that a spreadsheet would run as formulas as they are.",
+            ),
+            click.option(
+                "--output",
+                "output_file",
+                metavar="FILE",
+                type=click.Path(path_type=Path, allow_dash=True),
+                help="Write it to a file (mode 0600), as a whole or not at all; - is stdout.",
+            ),
+            click.option("--force", is_flag=True, help="Replace the file of --output if it exists."),
+        ]
+        if reveal:
+            options.append(click.option("--reveal", is_flag=True, help="Show keys in full."))
+        result: Any = with_output
+        for option in reversed(options):
+            result = option(result)
+        return cast("C", result)
+
+    return decorate
+
+
+def _warn_of_readers(stream: Any, note: Callable[[str], None]) -> None:
+    """Say that keys in full go to a file that others can read."""
+    status = _status(stream)
+    if os.name != "posix" or status is None or not (stat.S_ISREG(status.st_mode) or stat.S_ISFIFO(status.st_mode)):
         return
-    if format_ == "table":
-        layout = Layout((Column("field", "Field", whole=True), Column("value", "Value")), table_rows=_fields)
-    else:
-        layout = Layout(tuple(Column(name) for name in record))
-    printer = Printer(format_, layout)
-    printer.add(record)
-    printer.finish()
+    mode = stat.S_IMODE(status.st_mode)
+    if mode & 0o077:
+        note(f"Others can read the file that the keys go to (mode {mode:04o}); --output FILE makes one of mode 0600.")
 
 
-def shown(secret: "Secret", *, reveal: bool) -> str:
-    """A key, masked unless it was asked for in full."""
-    return secret.reveal() if reveal else secret.masked
+def _has_content(stream: Any) -> bool:
+    """Whether it is a file with something in it already, as after `>>`."""
+    status = _status(stream)
+    return status is not None and stat.S_ISREG(status.st_mode) and status.st_size > 0
 
 
-def _fields(record: Record) -> Iterator[Record]:
-    for field, value in record.items():
-        yield {"field": field, "value": value}
+def _status(stream: Any) -> os.stat_result | None:
+    try:
+        return os.fstat(stream.fileno())
+    except (OSError, ValueError, AttributeError):
+        return None
+
+
+def _why(error: Exception) -> str:
+    return "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error) or type(error).__name__

@@ -5,12 +5,15 @@ import signal
 import sys
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from woodpecker_async._redact import printable
 from woodpecker_async.cli import terminal
+from woodpecker_async.cli.wording import spoken
+from woodpecker_async.errors import ConfigError, WoodpeckerError
 
 if TYPE_CHECKING:
     import asyncio
@@ -30,6 +33,52 @@ class UsageError(click.ClickException):
     def format_message(self) -> str:
         """The text, safe to show: it may quote arguments, names of files and what is in them."""
         return printable(self.message)
+
+
+def tell_error(error: BaseException) -> int:
+    """Say what ended the command, in a line and without a traceback; gives the exit code."""
+    if isinstance(error, WoodpeckerError | UsageError):
+        text = error.message if isinstance(error, UsageError) else spoken(str(error))
+        code = USAGE if isinstance(error, ConfigError | UsageError) else FAILED
+    elif isinstance(error, OSError):
+        reason, code = error.strerror or type(error).__name__, FAILED
+        text = f"{error.filename}: {reason}" if error.filename else reason
+    else:
+        # Its text is not shown: nobody has seen to it that it holds no key.
+        text, code = f"unexpected {type(error).__name__} {_where(error)}; please report this", FAILED
+    terminal.echo_err(f"Error: {text}")
+    for hint in getattr(error, "__notes__", ()):
+        terminal.echo_err(hint)
+    return code
+
+
+def exit_code(end: SystemExit) -> int:
+    """What a library that wants to end the process wants it to end with."""
+    if end.code is None:
+        return DONE
+    return end.code if isinstance(end.code, int) else FAILED
+
+
+def _where(error: BaseException) -> str:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return "somewhere"
+    return f"in {Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"
+
+
+_ended_by = "SIGINT"
+
+
+def cause() -> str:
+    """Which signal has interrupted the command."""
+    return _ended_by
+
+
+def _note_cause(number: int) -> None:
+    global _ended_by  # noqa: PLW0603 - a process gets its signals but once
+    _ended_by = signal.Signals(number).name
 
 
 class _HangUp:
@@ -117,11 +166,16 @@ def run(main: Callable[[], Coroutine[Any, Any, int]]) -> int:
         def hung_up() -> None:
             # A terminal that closes sends it twice, itself and by its shell: once is enough.
             if not task.cancelling():
+                _note_cause(signal.SIGHUP)
                 task.cancel()
+
+        def terminated() -> None:
+            _note_cause(signal.SIGTERM)
+            task.cancel()
 
         loop = asyncio.get_running_loop()
         with suppress(NotImplementedError):  # Windows
-            loop.add_signal_handler(signal.SIGTERM, task.cancel)
+            loop.add_signal_handler(signal.SIGTERM, terminated)
         _hang_up.calls(hung_up)
         return await main()
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 from woodpecker_async.cli import terminal
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
+    from rich.progress import Progress, Task, TaskID
 
 
 class _Lasting:
@@ -37,45 +37,60 @@ class _Lasting:
 class Bar:
     """A progress bar, or nothing where nobody would see it."""
 
-    def __init__(self, progress: "Progress | None", task: "TaskID | None") -> None:
+    def __init__(self, progress: "Progress | None" = None, task: "TaskID | None" = None) -> None:
         self._progress = progress
         self._task = task
+        self._failed = 0
 
     def expect(self, total: int | None) -> None:
         """Say how many there will be, as soon as that is known."""
         if self._progress is not None and self._task is not None:
             self._progress.update(self._task, total=total)
 
-    def advance(self, count: int = 1) -> None:
-        """So many more are done."""
+    def advance(self, count: int = 1, *, failed: int = 0) -> None:
+        """So many more are done, and so many of them failed."""
+        terminal.moved()
         if self._progress is not None and self._task is not None:
-            self._progress.advance(self._task, count)
+            self._failed += failed
+            self._progress.update(self._task, advance=count, failed=self._failed)
 
 
 @contextmanager
 def progress(title: str, unit: str, *, wanted: bool) -> Iterator[Bar]:
     """A progress bar on stderr, if that is a terminal; it goes away at the end."""
     if not wanted or not terminal.is_terminal(sys.stderr):
-        yield Bar(None, None)
+        yield Bar()
         return
     from rich.progress import (  # noqa: PLC0415 - not for --help
         BarColumn,
         MofNCompleteColumn,
         Progress,
+        ProgressColumn,
         TextColumn,
-        TimeElapsedColumn,
+        TimeRemainingColumn,
     )
+    from rich.text import Text  # noqa: PLC0415
+
+    class Rate(ProgressColumn):
+        """How many a second, and how many failed."""
+
+        def render(self, task: "Task") -> Text:
+            rate = "" if task.speed is None else f"{task.speed:.1f}/s "
+            failed = task.fields["failed"]
+            return Text(f"{rate}{failed} failed", style="red" if failed else "")
 
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn(unit),
-        TimeElapsedColumn(),
+        Rate(),
+        TimeRemainingColumn(compact=True),
+        TextColumn("left"),
         console=terminal.console(cast("TextIO", _Lasting(sys.stderr))),
         transient=True,
         redirect_stdout=False,
         redirect_stderr=False,
     )
-    with bar:
-        yield Bar(bar, bar.add_task(title, total=None))
+    with bar, terminal.said_by(lambda text: bar.console.print(text, soft_wrap=True)):
+        yield Bar(bar, bar.add_task(title, total=None, failed=0))

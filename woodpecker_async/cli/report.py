@@ -1,7 +1,6 @@
 """`woodpecker-async keys report`: a page to hand to a client or an auditor."""
 
 from collections.abc import Iterator
-from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,9 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from woodpecker_async import __version__
-from woodpecker_async.cli import files, process, terminal
+from woodpecker_async.cli import process, terminal
+from woodpecker_async.cli.chosen import Chosen, companies_options
 from woodpecker_async.cli.connection import Connection, connected, connection_options
-from woodpecker_async.cli.gather import Gathered, companies_options, gather, which
+from woodpecker_async.cli.gather import Gathered, gather, whole_file
 
 if TYPE_CHECKING:
     from woodpecker_async import WoodpeckerSession
@@ -24,20 +24,18 @@ if TYPE_CHECKING:
     "--html",
     "html_file",
     metavar="FILE",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, allow_dash=True),
     required=True,
     help="Write the page to this file (mode 0600), or with - to stdout.",
 )
-@companies_options
+@companies_options(required=False)
 @click.option("--force", is_flag=True, help="Replace a file that is there.")
 @connection_options
 @click.pass_obj
 def report(
     connection: Connection,
     html_file: Path,
-    everything: bool,
-    companies: tuple[int, ...],
-    active: bool | None,
+    chosen: Chosen,
     force: bool,
 ) -> int:
     """Make a page that shows which keys there are: to hand to a client or an auditor.
@@ -46,14 +44,12 @@ def report(
     totals, companies without keys, pictures, and a table that sorts and filters. If a company failed, or something
     may be missing, the page says so, and the exit code is 3.
     """
-    wanted = which(everything=everything, companies=companies, active=active)
-    to_stdout = str(html_file) == "-"
-    with nullcontext(terminal.write) if to_stdout else files.new_or_forced(html_file, force=force) as write:
+    with whole_file(html_file, force=force) as write:
 
         async def work(woodpecker: "WoodpeckerSession") -> int:
             from woodpecker_async.cli.page import page  # noqa: PLC0415 - not for --help
 
-            gathered = await gather(woodpecker, wanted, connection)
+            gathered = await gather(woodpecker, chosen, connection)
             text = page(
                 [_client(outcome) for outcome in gathered.outcomes],
                 account="an embedded sandbox" if connection.sandbox else gathered.account,
@@ -63,7 +59,7 @@ def report(
             )
             write(text)
             gathered.tell(connection)
-            if not to_stdout:
+            if str(html_file) != "-":
                 connection.note(f"Written to {html_file}.")
             return process.DONE if gathered.whole else process.SOME_FAILED
 
@@ -90,7 +86,7 @@ def _warnings(gathered: Gathered) -> Iterator[str]:
     run = gathered.report
     if failed := run.failed - len(run.inactive):
         yield f"This page is not complete: the keys of {terminal.companies(failed)} could not be listed."
-    if gathered.unsettled:
+    if run.unsettled:
         yield "The list of companies changed each time it was read: a company may be missing."
     if run.drifted:
         changed = terminal.companies(len(run.drifted))

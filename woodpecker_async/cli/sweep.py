@@ -9,7 +9,9 @@ import click
 
 from woodpecker_async.cli import output, process, progress, terminal
 from woodpecker_async.cli.connection import Connection, display_options
-from woodpecker_async.cli.failures import tell_failures
+from woodpecker_async.cli.failures import exit_code, tell_failures
+from woodpecker_async.cli.layout import Record
+from woodpecker_async.cli.printers import Printer
 from woodpecker_async.cli.worker import check_installed, queue_options
 
 if TYPE_CHECKING:
@@ -28,14 +30,7 @@ _PATIENCE: Final = 3.0
 @click.option("--run", "run_id", metavar="ID", help="Go on with this run; what is done is not done again.")
 @click.option("--chunk", type=click.IntRange(1, 1000), default=25, show_default=True, help="Companies in one job.")
 @queue_options
-@click.option(
-    "--format",
-    "format_",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
-    help="How to print it.",
-)
+@output.output_options()
 @display_options
 @click.pass_obj
 def sweep(
@@ -48,7 +43,7 @@ def sweep(
     chunk: int,
     redis_url: str,
     queue: str,
-    format_: str,
+    out: output.Output,
 ) -> int:
     """List the keys of all companies, or make some, by the workers of a queue.
 
@@ -70,16 +65,19 @@ def sweep(
         active=True if active is None and label is not None else active,
         chunk_size=chunk,
     )
-    return process.run(lambda: _sweep(redis_url, queue, spec, format_, connection))
+    with out.opened(None, connection.note) as printer:
+        return process.run(lambda: _sweep(redis_url, queue, spec, out, printer, connection))
 
 
-async def _sweep(redis_url: str, queue: str, spec: "Sweep", format_: str, connection: Connection) -> int:
+async def _sweep(
+    redis_url: str, queue: str, spec: "Sweep", out: output.Output, printer: Printer, connection: Connection
+) -> int:
     from asyncio import CancelledError  # noqa: PLC0415 - not for --help
 
     from woodpecker_async.workers.sweep import sweep as sweep_  # noqa: PLC0415
 
     connection.note(f"Run {spec.run}.")
-    with progress.progress("Sweeping", "companies", wanted=connection.shows_progress(format_)) as bar:
+    with progress.progress("Sweeping", "companies", wanted=connection.shows_progress(out)) as bar:
         watch = _Watch(bar, connection)
         try:
             swept = await sweep_(redis_url, spec, queue=queue, on_progress=watch.progress)
@@ -88,7 +86,8 @@ async def _sweep(redis_url: str, queue: str, spec: "Sweep", format_: str, connec
                 f"Interrupted after {watch.so_far}; what is left was taken back. To go on, add: --run {spec.run}"
             )
             return process.INTERRUPTED
-    _print(swept, spec, format_)
+    printer.add(_record(swept, spec, whole=out.format_ in {"json", "jsonl"}))
+    printer.finish()
     tell_failures(swept.report, connection, "done", "--format json has them all")
     connection.note(_summary(swept.report, time.monotonic() - watch.began))
     if swept.failed_jobs:
@@ -110,9 +109,7 @@ async def _sweep(redis_url: str, queue: str, spec: "Sweep", format_: str, connec
         )
     if swept.report.failed > len(swept.report.inactive):
         connection.note(f"To try those that failed once more, add: --run {spec.run}")
-        return process.SOME_FAILED
-    # A list of keys that never held still may hide a key: that too is something possibly missed.
-    return process.SOME_FAILED if swept.missing or swept.report.unsettled or swept.report.drifted else process.DONE
+    return process.SOME_FAILED if swept.missing else exit_code(swept.report)
 
 
 class _Watch:
@@ -141,10 +138,10 @@ class _Watch:
         return terminal.companies(self._done) if self._total is None else f"{self._done} of {self._total} companies"
 
 
-def _print(swept: "SweepResult", spec: "Sweep", format_: str) -> None:
+def _record(swept: "SweepResult", spec: "Sweep", *, whole: bool) -> Record:
     report = swept.report
     record: dict[str, Any] = {"run": spec.run}
-    if format_ == "json":
+    if whole:
         record |= json.loads(report.to_json())
         record["companies"] = {str(company): keys for company, keys in swept.found.items()}
     else:
@@ -157,7 +154,7 @@ def _print(swept: "SweepResult", spec: "Sweep", format_: str) -> None:
             "new keys": report.created,
             "requests": report.requests,
         }
-    output.print_one(format_, record)
+    return record
 
 
 def _summary(report: Any, seconds: float) -> str:

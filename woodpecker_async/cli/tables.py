@@ -1,8 +1,7 @@
 """Tables, for people."""
 
-import sys
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, TextIO
 
 from woodpecker_async._redact import printable
 from woodpecker_async.cli import terminal
@@ -13,13 +12,13 @@ from woodpecker_async.cli.layout import Column, Layout, Record
 _ENDLESS: Final = 100_000
 
 
-def table_text(layout: Layout, records: Iterable[Record]) -> str:
-    """The rows as a table that fits stdout."""
+def table_text(layout: Layout, records: Iterable[Record], stream: TextIO) -> str:
+    """The rows as a table that fits a stream."""
     from rich import box  # noqa: PLC0415 - not for --help
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    console = terminal.console(sys.stdout)
+    console = terminal.console(stream)
     rows = [row for record in records for row in layout.table_rows(record)]
     titled = [column for column in layout.columns if column.title is not None]
     columns = [column for column in titled if _used(column, rows)] or titled

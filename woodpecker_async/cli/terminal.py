@@ -2,7 +2,9 @@
 
 import os
 import sys
-from contextlib import suppress
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final, TextIO
 
 import click
@@ -12,8 +14,8 @@ from woodpecker_async._redact import printable
 if TYPE_CHECKING:
     from rich.console import Console
 
-# What a shell makes of a program that SIGPIPE ended: 128 + 13.
-READER_GONE: Final = 141
+# What a shell says of a program that SIGPIPE has ended.
+BROKEN_PIPE: Final = 141
 
 
 def write(data: str | bytes) -> None:
@@ -33,11 +35,10 @@ def write(data: str | bytes) -> None:
             stream.flush()
             stream.buffer.write(data)
         stream.flush()
-    except BrokenPipeError:
-        discard(stream)
-        raise click.exceptions.Exit(READER_GONE) from None
     except OSError as error:
         discard(stream)
+        if isinstance(error, BrokenPipeError):
+            raise click.exceptions.Exit(BROKEN_PIPE) from None
         echo_err(f"Error: stdout: {error.strerror}")
         raise click.exceptions.Exit(1) from None
 
@@ -49,10 +50,39 @@ def for_stdout(text: str) -> str:
 
 def echo_err(text: str) -> None:
     """Say something on stderr, in one line. That nobody can see it does not stop a command."""
+    moved()
+    _say[-1](printable(text))
+
+
+def _echo(text: str) -> None:
     try:
-        click.echo(printable(text), err=True)
+        click.echo(text, err=True)
     except OSError:
         discard(sys.stderr)
+
+
+_say: list[Callable[[str], object]] = [_echo]
+_moved: list[float] = [0.0]
+
+
+@contextmanager
+def said_by(say: Callable[[str], object]) -> Iterator[None]:
+    """Have something else write what is said on stderr, as a progress bar must that is drawn there."""
+    _say.append(say)
+    try:
+        yield
+    finally:
+        _say.remove(say)
+
+
+def moved() -> None:
+    """Something was said or shown, or a company is done."""
+    _moved[0] = time.monotonic()
+
+
+def silent_for() -> float:
+    """Seconds since then."""
+    return time.monotonic() - _moved[0]
 
 
 def discard(stream: TextIO) -> None:

@@ -1,0 +1,225 @@
+"""Which companies a command works on: the options that say so, and what they come to."""
+
+import csv
+import functools
+import io
+import json
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+
+import click
+
+from woodpecker_async.cli import files
+from woodpecker_async.cli.connection import Connection
+from woodpecker_async.cli.process import UsageError
+
+if TYPE_CHECKING:
+    from woodpecker_async.bulk import Report
+
+C = TypeVar("C", bound=Callable[..., Any])
+
+# What the first row of a list of companies may hold in place of an ID.
+_HEADS: Final = {"id", "company_id"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chosen:
+    """Which companies the options name.
+
+    Attributes:
+        ids: those that were named, each once; `None` for all of the agency.
+        one: one company was named on the command line, and none elsewhere.
+        active: of all, only the active or the inactive ones.
+        failed_of: the saved report whose failed ones they are.
+        report: what that report says.
+    """
+
+    ids: tuple[int, ...] | None = None
+    one: bool = False
+    active: bool | None = None
+    failed_of: Path | None = None
+    report: "Report | None" = None
+
+    def check(self, task: str, account: str) -> None:
+        """See that a report that names the companies is of this task and account.
+
+        Raises:
+            UsageError: it is of another.
+        """
+        if self.report is not None and self.failed_of is not None:
+            check_report(self.report, self.failed_of, task, account)
+
+
+def companies_options(*, active: bool | None = None, required: bool = True) -> Callable[[C], C]:
+    """Give a command the options that say which companies; it gets them as one, `chosen`.
+
+    Args:
+        active: which of all companies, where neither --active nor --inactive is given.
+        required: they must be said; if not, all is what is meant without a word.
+    """
+    every = "All companies" if active is None else "All active companies"
+    options = (
+        click.option(
+            "--all", "everything", is_flag=True, help=f"{every} of the agency{'' if required else '; the default'}."
+        ),
+        click.option(
+            "--company",
+            "companies",
+            type=click.IntRange(min=1),
+            metavar="ID",
+            multiple=True,
+            help="A company; repeatable.",
+        ),
+        click.option(
+            "--companies-from",
+            metavar="FILE",
+            type=click.Path(path_type=Path, allow_dash=True),
+            help="The companies that a file names, an ID on each line, CSV, or JSON Lines; - is stdin.",
+        ),
+        click.option(
+            "--failed-of",
+            metavar="REPORT",
+            type=click.Path(path_type=Path),
+            help="The companies that failed, or may be incomplete, according to a saved report.",
+        ),
+        click.option(
+            "--active/--inactive", default=None, help="Of --all, only the active companies, or only the others."
+        ),
+    )
+    default = active
+
+    def decorate(command: C) -> C:
+        @functools.wraps(command)
+        def with_companies(
+            *args: Any,
+            everything: bool,
+            companies: tuple[int, ...],
+            companies_from: Path | None,
+            failed_of: Path | None,
+            active: bool | None,
+            **kwargs: Any,
+        ) -> Any:
+            named = bool(companies) or companies_from is not None
+            everything = everything or not (required or named or failed_of is not None)
+            if everything + named + (failed_of is not None) != 1:
+                raise click.UsageError(
+                    "say which companies: either --all, or --company ID as often as you like, or "
+                    "--companies-from FILE, or --failed-of REPORT"
+                )
+            if active is not None and not everything:
+                raise click.UsageError("--active and --inactive choose among --all")
+            if everything:
+                chosen = Chosen(active=default if active is None else active)
+            elif failed_of is not None:
+                report = read_report(failed_of)
+                failed = (report.failures.keys() - report.inactive) | report.drifted
+                chosen = Chosen(
+                    ids=tuple(sorted(company for company in failed if company >= 1)), failed_of=failed_of, report=report
+                )
+            else:
+                more = () if companies_from is None else _companies_in(companies_from)
+                ids = tuple(dict.fromkeys((*companies, *more)))
+                chosen = Chosen(ids=ids, one=len(ids) == 1 and companies_from is None)
+            return command(*args, chosen=chosen, **kwargs)
+
+        result: Any = with_companies
+        for option in reversed(options):
+            result = option(result)
+        return cast("C", result)
+
+    return decorate
+
+
+def read_report(path: Path) -> "Report":
+    """A saved report.
+
+    Raises:
+        UsageError: it cannot be read, or is something else.
+    """
+    from woodpecker_async.bulk import Report  # noqa: PLC0415 - not for --help
+    from woodpecker_async.errors import ConfigError  # noqa: PLC0415
+
+    try:
+        return Report.from_json(files.read_report(path))
+    except ConfigError as error:
+        raise UsageError(f"{path}: {error}") from None
+
+
+def check_report(report: "Report", path: Path, task: str, account: str) -> None:
+    """See that a saved report is of this task and account.
+
+    Raises:
+        UsageError: it is of another.
+    """
+    if report.task != task:
+        raise UsageError(f"{path} is the report of another task: {report.task!r}, not {task!r}")
+    if report.account is not None and report.account != account:
+        raise UsageError(
+            f"{path} is the report of another account: {report.account}, not {account} (base URL and key fingerprint); "
+            'if it is the same account under a new key, put null in the place of its "account"'
+        )
+
+
+def _companies_in(path: Path) -> tuple[int, ...]:
+    source = "stdin" if str(path) == "-" else str(path)
+    if source != "stdin":
+        content = files.read_report(path)
+    else:
+        if click.get_current_context().ensure_object(Connection).api_key_stdin:
+            raise UsageError("--api-key-stdin and --companies-from - cannot both read stdin")
+        if sys.stdin is None:
+            raise UsageError("stdin is closed")
+        stream = getattr(sys.stdin, "buffer", None)
+        content = sys.stdin.read().encode() if stream is None else stream.read()
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise UsageError(f"{source} is not UTF-8") from None
+    ids = tuple(_ids(text, source))
+    if not ids:
+        raise UsageError(f"there are no company IDs in {source}")
+    return ids
+
+
+def _ids(text: str, source: str) -> Iterator[int]:
+    first = True
+    rows = _json_rows(text) if text.lstrip().startswith("{") else _csv_rows(text)
+    for number, cell in rows:
+        given, head = str(cell), first
+        first = False
+        if head and given in _HEADS:
+            continue
+        if not (given.isascii() and given.isdigit() and len(given) < 20 and int(given) >= 1):
+            raise UsageError(f"{source}, line {number}: {given[:40]!r} is not a company ID, an integer >= 1")
+        yield int(given)
+
+
+def _csv_rows(text: str) -> Iterator[tuple[int, str]]:
+    """The first cell of each row, and where it is; without blank lines and comments."""
+    rows = csv.reader(io.StringIO(text, newline=""))
+    try:
+        for row in rows:
+            cell = row[0].strip() if row else ""
+            if cell and not cell.startswith("#"):
+                yield rows.line_num, cell.split()[0]
+    except csv.Error as error:
+        raise UsageError(f"line {rows.line_num} of the list of companies: {error}") from None
+
+
+def _json_rows(text: str) -> Iterator[tuple[int, object]]:
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            entry = json.loads(line)
+        except (ValueError, RecursionError):
+            entry = None
+        found = (
+            next((entry[head] for head in ("company_id", "id") if head in entry), line)
+            if isinstance(entry, dict)
+            else line
+        )
+        yield number, line if isinstance(found, bool) else found

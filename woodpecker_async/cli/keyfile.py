@@ -1,0 +1,56 @@
+"""The file of JSON Lines to which `keys ensure` adds each key, as it is made."""
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from woodpecker_async.cli import files
+
+if TYPE_CHECKING:
+    from woodpecker_async.models import IssuedKey
+
+
+class Keys:
+    """A file that keys are added to, each on the disk before the next is made; see `bulk.sinks.KeyFile`."""
+
+    def __init__(self, path: Path, *, force: bool) -> None:
+        """See that it can be used.
+
+        Args:
+            path: where.
+            force: whatever is there now is replaced, when the first key is there to be written.
+
+        Raises:
+            ConfigError: it cannot.
+            UsageError: it cannot.
+        """
+        from woodpecker_async.bulk.sinks import KeyFile  # noqa: PLC0415 - not for --help
+
+        self._file = KeyFile(path)
+        self._path = path
+        self._replaces = force and path.exists()
+        self._lock = asyncio.Lock()
+        self._made = not path.exists()
+        if self._replaces:
+            with files.output_to(path, replaces=True, adds=False):
+                return
+        self._file.open()
+
+    async def take(self, issued: "IssuedKey") -> None:
+        """Put a key on the disk."""
+        async with self._lock:
+            await asyncio.to_thread(self._write, issued)
+
+    def _write(self, issued: "IssuedKey") -> None:
+        if self._replaces:
+            with files.output_to(self._path, replaces=True, adds=False) as file:
+                file.write(b"")
+            self._file.open()
+            self._replaces = False
+        self._file.write(issued)
+        self._made = False
+
+    def close(self) -> None:
+        """Take an empty file away again that was made for nothing."""
+        if self._made:
+            self._path.unlink(missing_ok=True)

@@ -1,0 +1,257 @@
+"""A run over many companies, as the command line has it: listing keys, or making them.
+
+Whatever ends a run early, what is done is printed, then the report is saved, then it is said how to go on.
+"""
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractContextManager, aclosing, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import click
+
+from woodpecker_async.cli import files, process, terminal
+from woodpecker_async.cli.chosen import Chosen, check_report, read_report
+from woodpecker_async.cli.companies import UNSETTLED, AllCompanies
+from woodpecker_async.cli.connection import Connection
+from woodpecker_async.cli.failures import exit_code, tell_failures
+from woodpecker_async.cli.output import Output
+from woodpecker_async.cli.printers import Printer
+from woodpecker_async.cli.progress import Bar, progress
+
+if TYPE_CHECKING:
+    from woodpecker_async import WoodpeckerSession
+    from woodpecker_async.bulk import Outcome, Report, Run
+    from woodpecker_async.models import Company
+
+C = TypeVar("C", bound=Callable[..., Any])
+
+_OPTIONS: Final = (
+    click.option(
+        "--report",
+        "report_file",
+        metavar="FILE",
+        type=click.Path(path_type=Path),
+        help="Save what came of it (mode 0600, without keys), also when interrupted.",
+    ),
+    click.option(
+        "--resume",
+        "resume_file",
+        metavar="FILE",
+        type=click.Path(path_type=Path),
+        help="Skip the companies that a saved report says are done.",
+    ),
+)
+
+
+def run_options(command: C) -> C:
+    """Give a command the options that save and read reports."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+@dataclass(frozen=True, kw_only=True)
+class Saved:
+    """The reports that a run reads and writes.
+
+    Attributes:
+        task: what the run does, as its report names it.
+        report_file: where its report goes.
+        resume_file: where the report is that it goes on with.
+        resume: what that report says.
+    """
+
+    task: str
+    report_file: Path | None
+    resume_file: Path | None
+    resume: "Report | None"
+
+    @classmethod
+    def read(cls, task: str, report_file: Path | None, resume_file: Path | None, output_file: Path | None) -> "Saved":
+        """What the options name.
+
+        Raises:
+            UsageError: it cannot be used.
+        """
+        if report_file is not None and output_file is not None and report_file.resolve() == output_file.resolve():
+            raise process.UsageError(f"--report and --output both name {report_file}")
+        resume = None if resume_file is None else read_report(resume_file)
+        return cls(task=task, report_file=report_file, resume_file=resume_file, resume=resume)
+
+    def opened(self) -> "AbstractContextManager[Callable[[str], None] | None]":
+        """What saves the report; refuses what cannot work."""
+        return nullcontext() if self.report_file is None else files.saved_to(self.report_file)
+
+    async def check(self, woodpecker: "WoodpeckerSession", chosen: Chosen) -> None:
+        """See that the reports that are read are of this task and account.
+
+        Raises:
+            UsageError: they are of another.
+        """
+        account = await woodpecker.identify()
+        chosen.check(self.task, account)
+        if self.resume is not None and self.resume_file is not None:
+            check_report(self.resume, self.resume_file, self.task, account)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """What is done at each company.
+
+    Attributes:
+        title: of the progress bar.
+        done: what cannot be done with inactive companies.
+        start: begins the run over these companies.
+        record: what is printed of an outcome.
+        summary: what came of a run, in a few words.
+        again: how to go on without a report; empty if that is not possible.
+        receipt: shows an outcome on stdout, where the data goes elsewhere.
+    """
+
+    title: str
+    done: str
+    start: "Callable[[Any], Run]"
+    record: "Callable[[Outcome], dict[str, Any]]"
+    summary: "Callable[[Report], list[str]]"
+    again: str = ""
+    receipt: "Callable[[Outcome], None] | None" = None
+
+
+async def perform(
+    work: Work,
+    source: "Source",
+    saved: Saved,
+    save: Callable[[str], None] | None,
+    out: Output,
+    printer: Printer,
+    connection: Connection,
+) -> int:
+    """Do the work at the companies; gives the exit code."""
+    from asyncio import CancelledError  # noqa: PLC0415 - not for --help
+
+    if saved.resume is not None:
+        connection.note(f"Resuming: {terminal.companies(saved.resume.ok)} done before, not {work.done} again.")
+    stopped: Exception | CancelledError | None = None
+    with progress(work.title, "companies", wanted=connection.shows_progress(out)) as bar:
+        companies = source.companies(bar)
+        run = work.start(companies)
+        try:
+            async with aclosing(companies), run:
+                async for outcome in run:
+                    printer.add(work.record(outcome), outcome.index)
+                    if work.receipt is not None:
+                        work.receipt(outcome)
+                    bar.advance(failed=not (outcome.ok or outcome.inactive))
+        except click.exceptions.Exit:  # nobody reads it, and so nobody has what a report would call done
+            raise
+        except (Exception, CancelledError) as error:
+            stopped = error
+    total, this_run = run.report, run.this_run
+    for report in (total, this_run):
+        report.unsettled = source.unsettled
+        report.requests += source.requests
+    if isinstance(stopped, CancelledError):
+        total.stopped_by = process.cause()
+    # What is done will be skipped by --resume, so it is printed before a report says that it is done.
+    if stopped is None or not printer.empty:
+        printer.finish()
+    was_saved = _save(total, saved, save)
+    if stopped is not None:
+        return _tell_stop(stopped, run, work, source, saved if was_saved else None)
+    rest = "--report FILE keeps them all" if saved.report_file is None else f"{saved.report_file} has them all"
+    tell_failures(this_run, connection, work.done, rest)
+    if this_run.unsettled:
+        terminal.echo_err(UNSETTLED)
+    if saved.resume is not None:
+        connection.note(f"This run: {', '.join(work.summary(this_run))}")
+    in_all = "" if saved.resume is None else " in all"
+    written = "" if out.path is None else f", written to {out.path}"
+    connection.note(", ".join(work.summary(total)) + in_all + written)
+    return exit_code(this_run) if was_saved else process.FAILED
+
+
+def _save(report: "Report", saved: Saved, save: Callable[[str], None] | None) -> bool:
+    """Save the report, if that was asked for; tells whether it is where it was to be."""
+    if save is not None:
+        try:
+            save(report.to_json() + "\n")
+        except OSError as error:
+            terminal.echo_err(f"Error: the report was not saved: {saved.report_file}: {error.strerror}")
+            return False
+    return True
+
+
+def _tell_stop(stopped: BaseException, run: "Run", work: Work, source: "Source", saved: Saved | None) -> int:
+    """Say what ended the run early and how to go on; gives the exit code."""
+    from asyncio import CancelledError  # noqa: PLC0415 - not for --help
+
+    interrupted, report = isinstance(stopped, CancelledError), run.report
+    code = process.INTERRUPTED if interrupted else process.tell_error(stopped)
+    if not interrupted and not report.total:
+        return code
+    total = source.total
+    after = terminal.companies(report.total) if total is None else f"{report.total} of {total} companies"
+    if source.done:
+        after += f" ({run.this_run.total} in this run)"
+    word = "Interrupted" if interrupted else "Stopped"
+    if saved is not None and saved.report_file is not None:
+        rest = f". To go on, add: --resume {saved.report_file}"
+    elif work.again:
+        rest = work.again
+    else:
+        rest = ". With --report FILE there would be something to go on with."
+    terminal.echo_err(f"{word} after {after}, {terminal.count(report.keys, 'key')}{rest}")
+    return code
+
+
+class Source:
+    """The companies to work on: those that were named, or all.
+
+    Attributes:
+        done: ids of those that an earlier run has done.
+    """
+
+    def __init__(self, woodpecker: "WoodpeckerSession", chosen: Chosen, saved: Saved) -> None:
+        self.done: set[int] = set() if saved.resume is None else saved.resume.done
+        self._ids = chosen.ids
+        self._everything = AllCompanies(woodpecker, chosen.active)
+        self._found: list[Company] | None = None
+
+    @property
+    def total(self) -> int | None:
+        """How many there are, once that is known."""
+        if self._ids is not None:
+            return len(self._ids)
+        return self._everything.total if self._found is None else len(self._found)
+
+    @property
+    def requests(self) -> int:
+        """How many requests it took to list them."""
+        return self._everything.requests
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether one may be missing."""
+        return self._everything.unsettled
+
+    async def read(self) -> "list[int] | list[Company]":
+        """Those that are to be worked on. They stay the same from now on."""
+        if self._ids is not None:
+            return [company for company in self._ids if company not in self.done]
+        if self._found is None:
+            with progress("Listing companies", "companies", wanted=False) as bar:
+                self._found = [company async for company in self._everything.read(bar)]
+        return [company for company in self._found if company.id not in self.done]
+
+    async def companies(self, bar: Bar) -> "AsyncGenerator[int | Company, None]":
+        """All of them, done ones too; the bar learns how many are to be worked on."""
+        if self._ids is not None or self._found is not None:
+            bar.expect(len(await self.read()))
+            for company in self._ids or self._found or ():
+                yield company
+            return
+        async with aclosing(self._everything.read(bar, done=len(self.done))) as found:
+            async for company in found:
+                yield company
