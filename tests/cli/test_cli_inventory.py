@@ -94,7 +94,7 @@ def test_an_inventory_holds_no_secret(inventories):
     assert not any(secret in text or secret[-4:] in text for secret in (*secrets, box.hq_key))
     assert stat.S_IMODE(before.stat().st_mode) == 0o600
     got = cli("inventory", "save", before)
-    assert (got.code, got.err) == (2, f"Error: {before} exists already: add --force to replace it\n")
+    assert (got.code, got.err) == (2, f"Error: {before} exists already, and is not overwritten; --force replaces it\n")
     assert cli("inventory", "save", before, "--force").code == 0
     assert json.loads(cli("inventory", "save", "-").out)["companies"] == json.loads(text)["companies"]
 
