@@ -35,7 +35,7 @@ _LAYOUT: Final = Layout(
     (
         Column("finding", "Finding", whole=True),
         Column("company_id", "Company", whole=True),
-        Column("company_name", "Name"),
+        Column("company_name", "Name", spare=1),
         Column("label", "Label"),
         Column("keys"),
         Column("companies"),

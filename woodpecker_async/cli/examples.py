@@ -9,7 +9,9 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
         "keys list --all --sandbox",
         "keys list --all --active --format csv > keys.csv",
         "keys list --company 123 --company 456 --format json",
-        "keys list --all --report run.json",
+        "keys list --all --label crm --fields company_id,api_key --no-header --format csv",
+        "keys list --all --without-label backup --sort company_name",
+        "keys list --all --output keys.csv --report run.json",
     ),
     "keys create": (
         "keys create --company 123 --label nightly --output nightly.key",

@@ -105,9 +105,9 @@ _LAYOUT: Final = Layout(
     (
         Column("change", "Change", whole=True),
         Column("company_id", "Company", whole=True),
-        Column("company_name", "Name"),
+        Column("company_name", "Name", spare=2),
         Column("label", "Label"),
-        Column("label_before", "Label before"),
+        Column("label_before", "Label before", spare=1),
         Column("fingerprint", "Fingerprint", whole=True),
     ),
     table_rows=lambda record: [{**record, "change": record["change"].replace("_", " ")}],
