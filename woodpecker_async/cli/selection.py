@@ -231,10 +231,12 @@ def selection_options(layout: Layout) -> Callable[[C], C]:
         click.option("--no-keys", is_flag=True, help="Only companies without keys."),
         click.option(
             "--fields",
-            metavar="A,B,...",
-            help=f"Only these fields, in this order, of: {', '.join(names)}.",
+            metavar="FIELDS",
+            help=f"Only these fields, separated by commas, of: {', '.join(names)}.",
         ),
-        click.option("--sort", metavar="A,B,...", help="Sort rows by these fields; -A is from the end to the start."),
+        click.option(
+            "--sort", metavar="FIELDS", help="Sort rows by these fields, separated by commas; -FIELD descends."
+        ),
         click.option("--limit", type=click.IntRange(min=1), metavar="N", help="At most so many rows."),
         click.option("--no-header", is_flag=True, help="In tables and CSV, leave out the line of titles."),
     )
