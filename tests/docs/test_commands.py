@@ -166,6 +166,13 @@ def test_options_in_the_text_exist(capsys: pytest.CaptureFixture[str]):
         "worker",
         "keys sweep",
         "sandbox serve",
+        "keys audit",
+        "keys report",
+        "inventory save",
+        "inventory diff",
+        "doctor",
+        "api",
+        "config show",
         "",
     ):
         assert run_command([*command.split(), "--help"]) == 0
