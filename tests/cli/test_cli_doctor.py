@@ -108,6 +108,29 @@ def test_names_of_companies_that_are_names_of_fields(cli, box):
     assert found["fields of /v1/me"] == {"id": "integer", "clients": {"...": "more"}, "extra": "string"}
 
 
+@pytest.mark.parametrize(
+    ("fault", "found"),
+    [
+        (Fault.redirect("http://127.0.0.1:1/x", times=None), ("agency", "not found out: 302 UnexpectedRedirectError")),
+        (Fault.status(404, path="/v1/me", times=None), ("service time", "not found out: 404 NotFoundError")),
+        (Fault.status(400, path="/v1/me", skip=10, times=None), ("service time", "not found out: 400 BadRequestError")),
+    ],
+)
+def test_what_cannot_be_found_out(cli, box, fault, found):
+    box.faults.add(fault)
+    got = cli("doctor", "--format", "json")
+    assert got.code in (0, 1)
+    assert report(got)[found[0]] == found[1]
+
+
+def test_a_server_that_goes_away(cli, box):
+    """What has been found out until then is printed."""
+    box.faults.add(Fault.close(skip=4, times=None))
+    got = cli("doctor", "--format", "json", "--attempts", "1")
+    assert got.code == 1
+    assert report(got)["key"] == "valid"
+
+
 @pytest.mark.parametrize("fault", ["status", "html", "half", "null", "array"])
 def test_whatever_the_server_says_there_is_a_report_or_one_line(cli, box, fault):
     faults = {

@@ -59,10 +59,11 @@ def doctor(connection: Connection, limits: bool, format_: str) -> int:
             )
         probes = Probes(woodpecker, in_flight, own_base_url=own)
         connection.note("Asking about sixty times, which takes a few seconds.")
-        valid = await probes.examine()
-        if valid and limits:
-            await probes.limits()
-        _print(probes.findings, format_)
+        try:
+            if await probes.examine() and limits:
+                await probes.limits()
+        finally:  # what has been found out is worth something, whatever ends it early
+            _print(probes.findings, format_)
         bad = any(finding.good is False for finding in probes.findings)
         return process.FAILED if bad else process.DONE
 

@@ -69,13 +69,12 @@ def save(
 @output.output_options()
 @display_options
 @click.pass_obj
-def diff(connection: Connection | None, before: Path, after: Path, out: output.Output) -> int:
+def diff(connection: Connection, before: Path, after: Path, out: output.Output) -> int:
     """Show what changed between two saved inventories. Sends nothing.
 
     Exits with 0 if nothing changed, and with 3 if something did, or if a company could not be compared because it
     is missing or unknown in one of the inventories through a failure.
     """
-    connection = connection or Connection()
     first, second = _load(before), _load(after)
     if first.selection != second.selection:
         raise UsageError(f"{before} and {after} are of different companies: save both with the same options")

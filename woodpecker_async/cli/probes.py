@@ -108,7 +108,10 @@ class Probes:
         if not await self._key():
             return False
         await self._agency()
-        await self._timing()
+        try:
+            await self._timing()
+        except ApiError as error:
+            self._add("service time", f"not found out: {_told(error)}")
         self._what_was_seen()
         return True
 
@@ -178,6 +181,9 @@ class Probes:
         try:
             first = await self._read(_COMPANIES)
         except ApiError as error:
+            if error.status not in (401, 403, 404):
+                self._add("agency", f"not found out: {_told(error)}", good=False)
+                return
             addon = "addon" in f"{error.title} {error.detail}".lower().replace("-", "").replace(" ", "")
             why = "the account has no agency add-on" if addon else "a client's key, or the account has no agency add-on"
             self._add("agency", f"{why}: the list of companies is refused ({_told(error)})", good=False)
@@ -227,9 +233,11 @@ class Probes:
             if len(ends) == _CROWD // 2:  # until then the lane was still learning
                 self._in_flight.most = self._in_flight.now
 
-        async with asyncio.TaskGroup() as group:
-            for _ in range(_CROWD):
-                group.create_task(one())
+        failures = [
+            error for error in await asyncio.gather(*(one() for _ in range(_CROWD)), return_exceptions=True) if error
+        ]
+        if failures:
+            raise failures[0]
         ends.sort()
         # In a full queue the answers come as fast as the server works; the start and the end are left out.
         middle = ends[_CROWD // 4 : -_CROWD // 8]
