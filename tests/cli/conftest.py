@@ -27,7 +27,7 @@ NO_CONFIG = "/nowhere"
 # What says something to programmers in Python, and nothing to who typed a command.
 PYTHON = re.compile(
     r"\b(Limits|Timeouts|RetryPolicy|CallOptions|Report|session)[.(]|\bssl_context\b|\bbase_url\b(?! of profile)|\bparams=|\bapi_key="
-    r"|\basync with\b|company_id=|report\.account"
+    r"|\basync with\b|company_id=|resume=|max_pages=|`await|\(\) it\b|report\.account"
 )
 
 COMMAND = (sys.executable, "-m", "woodpecker_async.cli")

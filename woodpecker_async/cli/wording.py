@@ -17,6 +17,10 @@ _WORDS: Final = tuple(
         (r"if it is the same account under a new key, set report\.account = None first", "begin without --resume"),
         (r"session\.request", "a path without --company"),
         (r"^proxy\b", "the proxy"),
+        (r"; `await session\.agency\.api_keys\.resolve\(error\)` looks again", ""),
+        (r": was it read from a file with its last line's end\? strip\(\) it", ": a key is one line"),
+        (r"go on with resume=run\.report", "go on with --resume, if a report was saved"),
+        (r" \(max_pages=\d+\)", ""),
     )
 )
 
