@@ -127,7 +127,7 @@ class Pager(Generic[T]):
 
     @property
     def drifted(self) -> bool:
-        """Whether the list was seen to change in the latest walk, so that an item may have been missed.
+        """Whether the list was seen to change during the latest iteration, so that an item may have been missed.
 
         That is so if an item came twice, if the totals changed between pages, or if a walk from the first page to
         the last brought more or fewer items than the server announced.
@@ -375,7 +375,7 @@ class _Pages(AsyncIterator[Page[T]]):
         return self._ahead.stop() if self._ahead is not None else []
 
     async def aclose(self) -> None:
-        """End the walk early; prefetches are cancelled and gone when this returns."""
+        """End the iteration early; prefetches have been cancelled when this returns."""
         stopped = self._end()
         if stopped:
             await asyncio.gather(*stopped, return_exceptions=True)

@@ -73,7 +73,7 @@ class Scope:
         return self.engine.policy(options.merged_over(self.options))
 
     def check(self) -> None:
-        """See that the scope has not ended.
+        """Raise if the scope has ended.
 
         Raises:
             ScopeClosedError: it has.

@@ -15,6 +15,7 @@ import pytest
 from tests.raw import RawServer, answer, raw_server
 from woodpecker_async import CallOptions, KeyOutcomeUnknownError, Secret, Timeouts, WoodpeckerSession, errors
 from woodpecker_async.creation_lock import creation_lock
+from woodpecker_async.exactly_once import PostHooks
 from woodpecker_async.sandbox import Fault, Sandbox
 
 KEY = "1.hq-key-of-the-agency"
@@ -457,10 +458,10 @@ async def test_create_once_has_the_default_settle() -> None:
             await woodpecker.agency.api_keys.resolve(ValueError("x"))
 
 
-# before_send, which workers use -----------------------------------------------------------------------------
+# Hooks, which bulk runs use ---------------------------------------------------------------------------------
 
 
-async def test_before_send_can_stop_a_creation() -> None:
+async def test_a_hook_can_stop_a_creation() -> None:
     class ClaimLostError(Exception):
         pass
 
@@ -470,10 +471,10 @@ async def test_before_send_can_stop_a_creation() -> None:
     async with serving() as server, server.session() as woodpecker:
         keys = woodpecker.agency.api_keys
         with pytest.raises(ClaimLostError):
-            await keys._ensure(5, "crm", before_send=lost)
+            await keys._ensure(5, "crm", hooks=PostHooks(before_queueing=lost))
         assert (server.posts, server.gets) == (0, 1)
         assert (await keys.ensure(5, "crm")).created
-        assert not (await keys._ensure(5, "crm", before_send=lost)).created
+        assert not (await keys._ensure(5, "crm", hooks=PostHooks(before_queueing=lost))).created
 
 
 # Labels -----------------------------------------------------------------------------------------------------

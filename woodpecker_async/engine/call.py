@@ -22,7 +22,7 @@ from woodpecker_async.engine.account import account_name
 from woodpecker_async.engine.credentials import fetch_key
 from woodpecker_async.engine.failures import error_for
 from woodpecker_async.engine.hidden import look_at
-from woodpecker_async.engine.lanes import Lanes, Outcome, Permit
+from woodpecker_async.engine.lanes import Outcome, Permit
 from woodpecker_async.engine.loop_resources import LoopBinding, LoopResources
 from woodpecker_async.engine.observe import Event, Observer
 from woodpecker_async.engine.operation import Operation, Result
@@ -276,11 +276,6 @@ class Engine:
     async def _key(self) -> Secret:
         source = self.settings.key
         return source if isinstance(source, Secret) else await fetch_key(source)
-
-    async def lanes(self) -> Lanes:
-        """What all sessions with this key share on the running loop."""
-        resources = self._current_resources() or await self._binding.bind()
-        return resources.lanes_of(await self._key())
 
     async def account(self) -> str:
         """The name of the account, the same for all sessions with this key.
