@@ -71,11 +71,12 @@ def audit(
     """
 
     async def work(woodpecker: "WoodpeckerSession", printer: Printer) -> int:
-        gathered = await gather(woodpecker, chosen, connection)
+        gathered = await gather(woodpecker, chosen, connection, out)
         found = list(findings(gathered.outcomes))
         for finding in found:
             printer.add(finding)
-        printer.finish()
+        if found or out.format_ != "table":  # cron sends a letter for a mere line of titles
+            printer.finish()
         gathered.tell(connection)
         kinds = Counter(finding["finding"].replace("_", " ") for finding in found)
         connection.note("Found: " + (", ".join(f"{count} {kind}" for kind, count in kinds.items()) or "nothing"))

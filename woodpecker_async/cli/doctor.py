@@ -32,9 +32,10 @@ _MARKS: Final = {True: "ok", False: "!!", None: "  "}
     show_default=True,
     help="How to print it.",
 )
+@click.option("--json", "json_", is_flag=True, help="The same as --format json.")
 @connection_options
 @click.pass_obj
-def doctor(connection: Connection, limits: bool, format_: str) -> int:
+def doctor(connection: Connection, limits: bool, format_: str, json_: bool) -> int:
     """Find out how the API behaves for your key, by harmless reads.
 
     Is the key valid, of the agency's HQ, and the add-on there; does the clock agree; how long does a request take, and
@@ -63,7 +64,7 @@ def doctor(connection: Connection, limits: bool, format_: str) -> int:
             if await probes.examine() and limits:
                 await probes.limits()
         finally:  # what has been found out is worth something, whatever ends it early
-            _print(probes.findings, format_)
+            _print(probes.findings, "json" if json_ else format_)
         bad = any(finding.good is False for finding in probes.findings)
         return process.FAILED if bad else process.DONE
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from woodpecker_async.cli import files, process, progress, terminal
 from woodpecker_async.cli.chosen import Chosen
@@ -16,6 +16,8 @@ from woodpecker_async.cli.output import Output
 if TYPE_CHECKING:
     from woodpecker_async import WoodpeckerSession
     from woodpecker_async.bulk import Outcome, Report
+
+_TO_A_FILE: Final = Output()
 
 
 @contextmanager
@@ -63,8 +65,16 @@ class Gathered:
         connection.note(f"{terminal.companies(report.total)}, {terminal.count(report.keys, 'key')}, {failed} failed")
 
 
-async def gather(woodpecker: "WoodpeckerSession", chosen: Chosen, connection: Connection) -> Gathered:
+async def gather(
+    woodpecker: "WoodpeckerSession", chosen: Chosen, connection: Connection, out: Output = _TO_A_FILE
+) -> Gathered:
     """List the keys of the companies.
+
+    Args:
+        woodpecker: the session.
+        chosen: which companies.
+        connection: says whether to show how far it is.
+        out: where the command's data goes.
 
     Raises:
         WoodpeckerError: what stops the whole run, such as a key that is not valid.
@@ -75,7 +85,7 @@ async def gather(woodpecker: "WoodpeckerSession", chosen: Chosen, connection: Co
     account = await woodpecker.identify()
     chosen.check("list", account)
     outcomes = []
-    with progress.progress("Listing keys", "companies", wanted=connection.shows_progress(Output())) as bar:
+    with progress.progress("Listing keys", "companies", wanted=connection.shows_progress(out)) as bar:
         everything = AllCompanies(woodpecker, chosen.active)
         bar.expect(None if chosen.ids is None else len(chosen.ids))
         run = bulk.list_api_keys(woodpecker, everything.read(bar) if chosen.ids is None else chosen.ids)

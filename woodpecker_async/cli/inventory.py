@@ -87,7 +87,8 @@ def diff(connection: Connection, before: Path, after: Path, out: output.Output) 
     with out.opened(_LAYOUT, connection.note) as printer:
         for change in found:
             printer.add(change)
-        printer.finish()
+        if found or out.format_ != "table":  # cron sends a letter for a mere line of titles
+            printer.finish()
     unknown = sorted(first.unknown | second.unknown)
     if unknown:
         named = ", ".join(map(str, unknown[:_NAMED])) + (", ..." if len(unknown) > _NAMED else "")
