@@ -236,6 +236,14 @@ def test_key_files_of_other_editors(alone, box, tmp_path):
     assert alone(*args[:3], "--api-key-stdin", stdin=f"\ufeff{box.hq_key}\n").code == 0
 
 
+@pytest.mark.parametrize("option", ["--profile", "--base-url", "--proxy", "--ca-file", "--shared"])
+def test_an_option_without_a_value_is_not_one_that_was_not_given(cli, box, option):
+    before = len(box.journal)
+    got = cli("me", option, "")
+    assert (got.code, got.err) == (2, f"Error: {option} is empty\n")
+    assert len(box.journal) == before
+
+
 # ---- what the settings do
 
 

@@ -75,7 +75,7 @@ def audit(
         found = list(findings(gathered.outcomes))
         for finding in found:
             printer.add(finding)
-        if found or out.format_ != "table":  # cron sends a letter for a mere line of titles
+        if found or out.format_ != "table" or out.path:  # cron sends a letter for a mere line of titles
             printer.finish()
         gathered.tell(connection)
         kinds = Counter(finding["finding"].replace("_", " ") for finding in found)

@@ -201,6 +201,9 @@ class Wanted:
         if connection.sandbox:  # it has a URL and a key of its own, and what is set for another API is not for it
             environ = {}
         self._environ = environ
+        for name in ("profile", "base_url", "proxy", "ca_file", "shared"):
+            if getattr(connection, name) == "":  # of a variable that the shell does not know
+                raise process.UsageError(f"--{name.replace('_', '-')} is empty")
         for name in ("proxy", "shared"):
             if settings.has_password(getattr(connection, name) or ""):
                 variable = f"WOODPECKER_{name.upper()}"

@@ -87,7 +87,7 @@ def diff(connection: Connection, before: Path, after: Path, out: output.Output) 
     with out.opened(_LAYOUT, connection.note) as printer:
         for change in found:
             printer.add(change)
-        if found or out.format_ != "table":  # cron sends a letter for a mere line of titles
+        if found or out.format_ != "table" or out.path:  # cron sends a letter for a mere line of titles
             printer.finish()
     unknown = sorted(first.unknown | second.unknown)
     if unknown:
