@@ -156,7 +156,7 @@ def test_a_configuration_that_others_can_read(configured):
         ("WOODPECKER_DEADLINE", "nan", "must be a number of seconds above 0"),
         ("WOODPECKER_PROFILE", "p", "cannot read /nowhere/woodpecker-async/config.toml"),
         ("WOODPECKER_CONFIG", "/nowhere/file", "cannot read /nowhere/file"),
-        ("WOODPECKER_SHARED", "ftp://x", "--shared is"),
+        ("WOODPECKER_SHARED", "ftp://x", "--shared"),
         ("WOODPECKER_CA_FILE", "/nowhere/ca", "cannot read /nowhere/ca"),
         ("WOODPECKER_PROXY", "socks5://x", "proxies are not supported"),
         ("WOODPECKER_BASE_URL", "x", "the base URL needs a scheme"),
