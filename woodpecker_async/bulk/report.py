@@ -66,7 +66,7 @@ class Failed(_Finished):
         return known_inactive and isinstance(self.error, CompanyNotFoundError)
 
 
-Outcome: TypeAlias = Succeeded | Failed
+Outcome: TypeAlias = Failed | Succeeded
 """What came of one company: `Succeeded` or `Failed`; `.ok` tells, and where it is false there is an `.error`.
 
 Type checkers follow `isinstance(outcome, Failed)` and `outcome.error is not None`; mypy also follows `outcome.ok`.
