@@ -19,9 +19,8 @@ REACH = (
     "pagination.py", "checks.py", "options.py", "labels.py",
 )  # fmt: skip
 CANNOT = re.compile(
-    "Limits.max_in_flight is|Limits.lanes is|goes with lanes=|a run is used once|enter the run first|the run has been left"
-    "|options is a CallOptions|retry is a RetryPolicy|a list is read with|<Pager|http_session|must be a str"
-    "|the SDK itself sees to|headers are a mapping|Limits.shared_outage is"
+    r"Limits\.(max_in_flight|lanes|shared_outage) |lanes=|a run (is|can be) used|`async (with|for)|http_session"
+    "|must be a str|CallOptions|RetryPolicy"
 )
 
 
