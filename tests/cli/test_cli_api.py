@@ -142,6 +142,24 @@ def test_pages_counted_from_0_and_cursors(opened):
         assert isinstance(json.loads(got.out), list)
 
 
+@pytest.mark.parametrize(
+    ("headers", "code", "said_"),
+    [
+        ({"X_Total_Count": "2"}, 0, "2 items"),
+        ({}, 0, "says nothing of further pages"),
+        ({"X_Total_Count": "5"}, 3, "an item may be missing"),
+    ],
+)
+def test_arrays(alone, said, headers, code, said_):
+    """A server that sends the same array for every page: counted, not counted, and counted wrongly."""
+    with said(answer(b'[{"id": 1}, {"id": 2}]', **headers)) as (url, _):
+        alone.env |= {"WOODPECKER_BASE_URL": f"{url}/rest", "WOODPECKER_API_KEY": "1.x"}
+        got = alone("api", "GET", "/v1/prospects", "--paginate")
+    assert got.code == code
+    assert json.loads(got.out) == [{"id": 1}, {"id": 2}]
+    assert said_ in got.err
+
+
 def test_a_list_that_never_holds_still(opened):
     with opened(companies=7, page_size=3) as (box, cli):
         box.faults.add(Fault.growing_total_pages(path=re.compile("companies$")))
