@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from woodpecker_async.cli import files, output, process, terminal
+from woodpecker_async.cli import files, logs, output, process, terminal
 from woodpecker_async.secret import Secret
 
 if TYPE_CHECKING:
     from woodpecker_async import Limits, WoodpeckerSession
+    from woodpecker_async.engine.observe import Event
 
 C = TypeVar("C", bound=Callable[..., Any])
 
@@ -34,6 +35,8 @@ class Connection:  # a dataclass, for it is made before help is shown, and attrs
         deadline: seconds for each call.
         quiet: say nothing but errors.
         no_progress: show no progress bar.
+        verbose: how much of the log is shown on stderr.
+        log_file: where the log goes.
     """
 
     sandbox: bool = False
@@ -43,6 +46,8 @@ class Connection:  # a dataclass, for it is made before help is shown, and attrs
     deadline: float | None = None
     quiet: bool = False
     no_progress: bool = False
+    verbose: int = 0
+    log_file: Path | None = None
 
     def shows_progress(self, out: output.Output) -> bool:
         """Whether a bar would be welcome: not where it stands between lines of data on the same terminal."""
@@ -57,7 +62,7 @@ class Connection:  # a dataclass, for it is made before help is shown, and attrs
 def _remember(ctx: click.Context, parameter: click.Parameter, value: object) -> None:
     connection = ctx.ensure_object(Connection)
     assert parameter.name is not None
-    if value is not None and value is not False:
+    if value not in {None, False}:
         setattr(connection, parameter.name, value)
 
 
@@ -81,6 +86,15 @@ _OPTIONS: Final = (
         type=click.FloatRange(min=0, min_open=True),
         help="Seconds for each call with all its repeats; by default 120.",
     ),
+    _option(
+        "--verbose", "-v", count=True, help="Show retries, refusals and lost answers on stderr; -vv every attempt."
+    ),
+    _option(
+        "--log-file",
+        metavar="FILE",
+        type=click.Path(path_type=Path),
+        help="Add the same to a file, with all that is said on stderr.",
+    ),
     _option("--no-progress", is_flag=True, help="Show no progress bar."),
     _option("--quiet", "-q", is_flag=True, help="Say nothing but errors."),
 )
@@ -95,7 +109,7 @@ def connection_options(command: C) -> C:
 
 def display_options(command: C) -> C:
     """Give a command that needs no session those of the options that say what is shown."""
-    for option in reversed(_OPTIONS[-2:]):
+    for option in reversed(_OPTIONS[-4:]):
         command = option(command)
     return command
 
@@ -114,10 +128,14 @@ def connected(
     key = _key(connection)
 
     async def main() -> int:
-        async with _session(connection, key, limits) as woodpecker:
+        from woodpecker_async.cli.waiting import Watch  # noqa: PLC0415 - not for --help
+
+        watch = Watch()
+        async with _session(connection, key, limits, watch) as woodpecker, watch.watching(connection):
             return await work(woodpecker)
 
-    return process.run(main)
+    with logs.logging_to(connection.verbose, connection.log_file):
+        return process.run(main)
 
 
 def _key(connection: Connection) -> Secret | None:
@@ -169,13 +187,14 @@ def _secret(text: str, source: str) -> Secret:
 
 @asynccontextmanager
 async def _session(
-    connection: Connection, key: Secret | None, limits: "Limits | None"
+    connection: Connection, key: Secret | None, limits: "Limits | None", hook: "Callable[[Event], None]"
 ) -> "AsyncIterator[WoodpeckerSession]":
     from woodpecker_async import CallOptions, Limits, WoodpeckerSession  # noqa: PLC0415 - not for --help
 
     settings: dict[str, Any] = {
         "options": CallOptions(deadline=connection.deadline),
         "limits": Limits() if limits is None else limits,
+        "hooks": (hook,),
     }
     if not connection.sandbox:
         async with WoodpeckerSession(key, base_url=connection.base_url, **settings) as woodpecker:

@@ -93,7 +93,9 @@ async def ask(what: str, connection: "Connection") -> bool:
         raise process.UsageError(f"{what}; there is no terminal to ask on: add --yes")
     sys.stderr.write(f"{what}. Go on? [y/N] ")
     sys.stderr.flush()
-    if (await _line()).strip().lower() in {"y", "yes"}:
+    with terminal.asking():
+        answer = await _line()
+    if answer.strip().lower() in {"y", "yes"}:
         return True
     connection.note("Nothing was made.")
     return False
