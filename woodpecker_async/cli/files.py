@@ -41,8 +41,8 @@ def read_private(path: Path) -> str:
         raise UsageError(f"{path} holds no text") from None
 
 
-def read_report(path: Path) -> bytes:
-    """The bytes of a saved report, from a file, a pipe or a device.
+def read_report(path: Path, what: str = "a saved report") -> bytes:
+    """The bytes of a saved report or a list, from a file, a pipe or a device.
 
     Raises:
         UsageError: it cannot be read, or has no end.
@@ -53,8 +53,33 @@ def read_report(path: Path) -> bytes:
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from None
     if len(content) > _MAX_REPORT:
-        raise UsageError(f"{path} is larger than {_MAX_REPORT // 1024**2} MiB: this is not a saved report")
+        raise UsageError(f"{path} is larger than {_MAX_REPORT // 1024**2} MiB: this is not {what}")
     return content
+
+
+def read_list(path: Path, *, stdin_is_taken: bool) -> str:
+    """The text of a file that names things, or of stdin for `-`.
+
+    Args:
+        path: where.
+        stdin_is_taken: something else is read from stdin.
+
+    Raises:
+        UsageError: it cannot be read, or is no text.
+    """
+    if str(path) != "-":
+        content = read_report(path, "a list of companies")
+    else:
+        if stdin_is_taken:
+            raise UsageError("--api-key-stdin and - for a file cannot both read stdin")
+        if sys.stdin is None:
+            raise UsageError("stdin is closed")
+        stream = getattr(sys.stdin, "buffer", None)
+        content = sys.stdin.read().encode() if stream is None else stream.read()
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise UsageError(f"{'stdin' if str(path) == '-' else path} is not UTF-8") from None
 
 
 @dataclass(frozen=True)
