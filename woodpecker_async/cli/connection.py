@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -118,8 +118,16 @@ def connected(
     connection: Connection,
     work: "Callable[[WoodpeckerSession], Awaitable[int]]",
     limits: "Limits | None" = None,
+    *,
+    patient: bool = False,
 ) -> int:
     """Open a session, do the work, and give its exit code.
+
+    Args:
+        connection: the options.
+        work: what to do with the session.
+        limits: of the session.
+        patient: to wait long is what it is for, and needs no words.
 
     Raises:
         UsageError: the options contradict each other, or there is no key.
@@ -131,7 +139,8 @@ def connected(
         from woodpecker_async.cli.waiting import Watch  # noqa: PLC0415 - not for --help
 
         watch = Watch()
-        async with _session(connection, key, limits, watch) as woodpecker, watch.watching(connection):
+        said = nullcontext() if patient else watch.watching(connection)
+        async with _session(connection, key, limits, watch) as woodpecker, said:
             return await work(woodpecker)
 
     with logs.logging_to(connection.verbose, connection.log_file):
