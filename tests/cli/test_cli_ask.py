@@ -113,7 +113,11 @@ def test_companies_are_made_and_shown_with_their_keys(opened, tmp_path):
         assert got.err == "Made 1 company, 1 there already, 0 failed.\n"
         acme, old = csv.DictReader(io.StringIO(path.read_text()))
         (key,) = box.state.listed(int(acme["company_id"]))
-        assert (acme["company_name"], acme["status"], acme["fingerprint"]) == ("Acme", "created", Secret(key.secret).fingerprint)
+        assert (acme["company_name"], acme["status"], acme["fingerprint"]) == (
+            "Acme",
+            "created",
+            Secret(key.secret).fingerprint,
+        )
         assert (acme["api_key"], old["status"]) == (f"{key.secret[:7]}****{key.secret[-4:]}", "exists")
         got = cli(*create(["Acme", "Other"], "--reveal", "--json"))
         assert [row["status"] for row in json.loads(got.out)] == ["exists", "created"]
