@@ -4,7 +4,6 @@ import errno
 import os
 import stat
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -233,6 +232,8 @@ def _is_mount_point(target: Path) -> bool:
 def _check_directory(directory: Path) -> None:
     if not directory.is_dir():
         raise UsageError(f"there is no directory {directory}")
+    import tempfile  # noqa: PLC0415 - not for --help
+
     try:
         # More than access() can tell: read-only mounts, quotas, a full disk, a server that maps root to nobody.
         with tempfile.TemporaryFile(dir=directory) as file:
@@ -263,6 +264,8 @@ def _replace(target: Path, data: bytes, *, private: bool = False, new: bool = Fa
     if before is not None and (new or not stat.S_ISREG(before.st_mode)):
         why = "was made by somebody else in the meantime" if new else "is no regular file any more"
         raise FileExistsError(errno.EEXIST, why, str(target))
+    import tempfile  # noqa: PLC0415 - not for --help
+
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=".woodpecker-async-")  # with mode 0600
     try:
         with os.fdopen(handle, "wb") as file:
