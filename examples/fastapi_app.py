@@ -26,6 +26,7 @@ from woodpecker_async import (
     Limits,
     RetryPolicy,
     Secret,
+    SetupError,
     Timeouts,
     WoodpeckerError,
     WoodpeckerSession,
@@ -149,6 +150,8 @@ def status_of(error: WoodpeckerError) -> int:
             return 404
         case errors.CompanyInactiveError():
             return 409
+        case SetupError():  # our key, our files: not the fault of who asks
+            return 500
         case ConfigError():
             return 422
         case errors.RateLimitedError() | errors.LaneTimeoutError() | errors.SharedLaneError():

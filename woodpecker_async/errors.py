@@ -4,6 +4,7 @@
 
     WoodpeckerError
     ├── ConfigError                 a bad argument; also a ValueError; nothing was sent
+    │   └── SetupError              what the program was set up with is at fault: the key, a file, a proxy
     ├── SessionClosedError          the session has been closed
     ├── ScopeClosedError            the `async with woodpecker.company(...)` block has ended
     ├── WrongLoopError              the session belongs to another event loop that is still alive
@@ -46,7 +47,32 @@ They are in one module, so that the tree above is all there is.
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, TypeAlias
+
+if TYPE_CHECKING:
+    from woodpecker_async.secret import Secret
+
+FailureKind: TypeAlias = Literal["not_sent", "lost", "timeout", "refused", "server", "client", "redirect"]
+"""What went wrong with an attempt, in a word."""
+
+UnknownKind: TypeAlias = Literal[
+    "server_error",
+    "connection_lost",
+    "timeout",
+    "deadline",
+    "closed",
+    "unreadable_answer",
+    "several_keys",
+    "other_writer",
+    "not_seen",
+    "not_new",
+    "mixed_up",
+    "look_failed",
+]
+"""How the outcome of a write got lost."""
+
+BodyKind: TypeAlias = Literal["api", "empty", "foreign"]
+"""Whose body an error came with."""
 
 
 class Attempt(NamedTuple):
@@ -55,20 +81,26 @@ class Attempt(NamedTuple):
     Attributes:
         number: 1 for the first.
         status: the HTTP status of the answer; `None` if there was none.
-        failure: what went wrong, in a word (`"refused"`, `"server"`, `"lost"`, `"timeout"`, ...).
+        failure: what went wrong, in a word; `""` for a success.
         wait: seconds waited before this attempt.
         elapsed: seconds from sending to the end of the answer.
     """
 
     number: int
     status: int | None
-    failure: str
+    failure: FailureKind | Literal[""]
     wait: float
     elapsed: float
 
 
 class WoodpeckerError(Exception):
-    """The base of everything the SDK raises."""
+    """The base of everything the SDK raises.
+
+    Attributes:
+        retryable: trying the same again later may help.
+    """
+
+    retryable: ClassVar[bool] = False
 
     def __init__(self, message: str = "") -> None:
         super().__init__(message)
@@ -87,6 +119,13 @@ def _rebuild(cls: type[WoodpeckerError], args: tuple[Any, ...], state: dict[str,
 
 class ConfigError(WoodpeckerError, ValueError):
     """An argument is not usable; the message says which and what to do. Nothing was sent."""
+
+
+class SetupError(ConfigError):
+    """What the program was set up with cannot be used: the API key, a file, a proxy, a connection that was passed in.
+
+    It is not the fault of whoever asks: in a web application this is a 500, where any other `ConfigError` is a 4xx.
+    """
 
 
 class SessionClosedError(WoodpeckerError):
@@ -113,7 +152,7 @@ class KeyNotStoredError(WoodpeckerError):
         api_key: the key, a `Secret`.
     """
 
-    def __init__(self, message: str, *, company_id: int, api_key: Any) -> None:
+    def __init__(self, message: str, *, company_id: int, api_key: "Secret") -> None:
         super().__init__(message)
         self.company_id = company_id
         self.api_key = api_key
@@ -189,8 +228,6 @@ class CallError(WoodpeckerError):
         done: how many entries went through in earlier calls, if this was one of several for a long list of entries.
         retryable: trying the same call again later may help.
     """
-
-    retryable: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -306,7 +343,7 @@ class OutcomeUnknownError(CallError):
     """
 
     def __init__(
-        self, message: str, *, kind: str, status: int | None = None, settled: bool = False, **context: Any
+        self, message: str, *, kind: UnknownKind, status: int | None = None, settled: bool = False, **context: Any
     ) -> None:
         super().__init__(message, **context)
         self.kind = kind
@@ -337,8 +374,8 @@ class KeyOutcomeUnknownError(OutcomeUnknownError):
         *,
         company_id: int,
         label: str,
-        kind: str,
-        candidates: Iterable[Any] = (),
+        kind: UnknownKind,
+        candidates: "Iterable[Secret]" = (),
         baseline: Iterable[str] | None = None,
         settles_at: datetime | None = None,
         creation_id: str = "",
@@ -411,7 +448,7 @@ class ApiError(CallError):
         details: Any = None,
         retry_after: float | None = None,
         timestamp: datetime | None = None,
-        body_kind: str = "api",
+        body_kind: BodyKind = "api",
         **context: Any,
     ) -> None:
         super().__init__(message, **context)

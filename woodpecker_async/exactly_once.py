@@ -52,6 +52,7 @@ from woodpecker_async.errors import (
     KeyOutcomeUnknownError,
     OutcomeUnknownError,
     ResponseDecodeError,
+    UnknownKind,
     WoodpeckerError,
 )
 from woodpecker_async.labels import keys_with_label, may_match, same_label
@@ -291,7 +292,7 @@ class KeyCreation:
         except Exception as error:
             if not self._on_wire:
                 raise
-            kind = "deadline" if isinstance(error, DeadlineExceededError) else "unreadable_answer"
+            kind: UnknownKind = "deadline" if isinstance(error, DeadlineExceededError) else "unreadable_answer"
             outcome = OutcomeUnknownError(f"it is not known whether this happened: {_words_of(error)}", kind=kind)
         except BaseException:
             if self._on_wire:
@@ -380,7 +381,7 @@ class KeyCreation:
             return await self._list_keys()
         except Exception as error:
             reason = f"the look for it failed: {_words_of(error)}"
-        kind = "deadline" if self._time_left() <= 0 else "look_failed"
+        kind: UnknownKind = "deadline" if self._time_left() <= 0 else "look_failed"
         raise self._unknown_outcome(reason, candidates, kind=kind)
 
     def _pick(self, keys: Mapping[str, ApiKey]) -> Secret | None:
@@ -505,7 +506,7 @@ class KeyCreation:
         )
 
     def _unknown_outcome(
-        self, reason: str, candidates: Iterable[Secret] = (), kind: str | None = None
+        self, reason: str, candidates: Iterable[Secret] = (), kind: UnknownKind | None = None
     ) -> KeyOutcomeUnknownError:
         """The error that says what is known, and how to find out the rest."""
         candidates = tuple(candidates)

@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Hashable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, overload
 
 import attrs
 
@@ -134,8 +134,16 @@ class Pager(Generic[T]):
         """
         return self._drifted
 
+    def __repr__(self) -> str:
+        return "<Pager: `async for` over it, or `await pager.collect()`, which can be made a task of>"
+
     def __await__(self) -> Generator[Any, None, Page[T]]:
         return self._iterate().__anext__().__await__()
+
+    if not TYPE_CHECKING:
+
+        def __iter__(self) -> NoReturn:
+            raise TypeError("a list is read with `async for item in ...`, or all at once with `await ....collect()`")
 
     def __aiter__(self) -> AsyncIterator[T]:
         return _Items(self._iterate())
@@ -249,6 +257,11 @@ class _Pages(AsyncIterator[Page[T]]):
         # The pager's fetch: a task that referred to this iterator would keep it alive after a `break`.
         self._ahead = _Ahead(pager._fetch, prefetch) if prefetch else None
         pager._drifted = False
+
+    if not TYPE_CHECKING:
+
+        def __iter__(self) -> NoReturn:
+            raise TypeError("a list is read with `async for item in ...`, or all at once with `await ....collect()`")
 
     def __aiter__(self) -> "_Pages[T]":
         return self
@@ -422,6 +435,11 @@ class _Items(AsyncIterator[T]):
         self._pages = pages
         self._items: Sequence[T] = ()
         self._at = 0
+
+    if not TYPE_CHECKING:
+
+        def __iter__(self) -> NoReturn:
+            raise TypeError("a list is read with `async for item in ...`, or all at once with `await ....collect()`")
 
     def __aiter__(self) -> "_Items[T]":
         return self

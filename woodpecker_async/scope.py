@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 
 import attrs
 
+from woodpecker_async._async_only import AsyncOnly
 from woodpecker_async.creation_lock import CreationLock, creation_lock
 from woodpecker_async.engine.call import Engine
 from woodpecker_async.engine.clock import Clock
@@ -133,7 +134,7 @@ class Account(AccountLevel):
     """The account that the key itself belongs to: the agency's own (HQ), for an HQ key."""
 
 
-class CompanyClient(AccountLevel):
+class CompanyClient(AsyncOnly, AccountLevel):
     """One client company, seen with the HQ key. Immutable; may be kept, shared and used by many tasks.
 
     `async with` hands out a view of its own that ends with the block: what was made in it raises

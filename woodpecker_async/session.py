@@ -6,11 +6,12 @@ import warnings
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import cached_property
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self, TypedDict
 
 import aiohttp
 
 from woodpecker_async import __version__, checks
+from woodpecker_async._async_only import AsyncOnly
 from woodpecker_async.engine.account import account_name
 from woodpecker_async.engine.call import Engine
 from woodpecker_async.engine.clock import Clock, SystemClock
@@ -20,7 +21,7 @@ from woodpecker_async.engine.operation import OWN, AccountId, QueryValue, is_acc
 from woodpecker_async.engine.protocol import WOODPECKER, Dialect
 from woodpecker_async.engine.proxies import proxy_url
 from woodpecker_async.engine.settings import Settings
-from woodpecker_async.errors import ConfigError, SessionClosedError
+from woodpecker_async.errors import ConfigError, SessionClosedError, SetupError
 from woodpecker_async.options import CallOptions, Limits, RetryPolicy, Timeouts, standing_options
 from woodpecker_async.resources.agency import Agency
 from woodpecker_async.scope import Account, CompanyClient, Scope
@@ -41,7 +42,7 @@ class _Unsaid:
 _UNSAID: Final = _Unsaid()
 
 
-class Session:
+class Session(AsyncOnly):
     """What the sessions of all services share: one engine, opened late and closed once."""
 
     def __init__(
@@ -138,6 +139,23 @@ class Session:
             )
 
 
+class SessionArguments(TypedDict, total=False):
+    """The arguments of `WoodpeckerSession` but the key, for functions that pass them on."""
+
+    base_url: str | None
+    retry: RetryPolicy
+    timeouts: Timeouts
+    limits: Limits
+    http_session: aiohttp.ClientSession | None
+    hooks: Iterable[Hook]
+    proxy: str | None
+    trust_env: bool
+    ssl_context: ssl.SSLContext | None
+    user_agent: str | None
+    options: CallOptions | None
+    clock: Clock | None
+
+
 class WoodpeckerSession(Session):
     """A session with the Woodpecker API, for one key.
 
@@ -163,7 +181,8 @@ class WoodpeckerSession(Session):
         clock: time and chance, for tests.
 
     Raises:
-        ConfigError: one of them is not usable, or there is no key.
+        ConfigError: one of them is not usable.
+        SetupError: there is no key, or it cannot be sent.
 
     Example:
         ::
@@ -281,7 +300,7 @@ class WoodpeckerSession(Session):
 def _key_from_environment() -> Secret:
     key = os.environ.get("WOODPECKER_API_KEY")
     if not key:
-        raise ConfigError("there is no API key: pass api_key=, or set the environment variable WOODPECKER_API_KEY")
+        raise SetupError("there is no API key: pass api_key=, or set the environment variable WOODPECKER_API_KEY")
     return Secret(key)
 
 

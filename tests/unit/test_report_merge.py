@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from woodpecker_async import ConfigError, errors
-from woodpecker_async.bulk import Outcome, Report
+from woodpecker_async.bulk import Failed, Outcome, Report, Succeeded
 from woodpecker_async.models import ApiKey
 from woodpecker_async.secret import Secret
 
@@ -28,15 +28,14 @@ def parts(draw: st.DrawFn) -> list[list[Outcome]]:
         elif error is not None:
             error = errors.ConfigError("no")
         keys = tuple(ApiKey(api_key=Secret(f"key-{company}-{n}")) for n in range(draw(st.integers(0, 3))))
-        outcome = Outcome(
-            company_id=company,
-            index=company,
-            keys=() if error else keys,
-            error=error,
-            created=draw(st.sampled_from([None, True, False])),
-            drifted=draw(st.booleans()),
-            attempts=draw(st.integers(0, 3)),
-        )
+        told = {
+            "company_id": company,
+            "index": company,
+            "created": draw(st.sampled_from([None, True, False])),
+            "drifted": draw(st.booleans()),
+            "attempts": draw(st.integers(0, 3)),
+        }
+        outcome = Failed(error=error, **told) if error else Succeeded(keys=keys, **told)
         dealt[draw(st.integers(0, len(dealt) - 1))].append(outcome)
     return dealt
 

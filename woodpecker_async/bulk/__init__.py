@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 from woodpecker_async import checks
 from woodpecker_async.bulk import sinks
 from woodpecker_async.bulk.labels import label_check
-from woodpecker_async.bulk.report import Outcome, Report
+from woodpecker_async.bulk.report import Failed, Failure, Outcome, Report, Succeeded
 from woodpecker_async.bulk.run import Companies, Listing, Run, WorkStats
 from woodpecker_async.bulk.sinks import Sink
 from woodpecker_async.counting import counting_requests
@@ -24,7 +24,18 @@ from woodpecker_async.pagination import Pager
 from woodpecker_async.session import WoodpeckerSession
 from woodpecker_async.settled import SettledPages, read_settled
 
-__all__ = ["Companies", "Outcome", "Report", "Run", "Sink", "ensure_api_keys", "list_api_keys"]
+__all__ = [
+    "Companies",
+    "Failed",
+    "Failure",
+    "Outcome",
+    "Report",
+    "Run",
+    "Sink",
+    "Succeeded",
+    "ensure_api_keys",
+    "list_api_keys",
+]
 
 _BULK: Final = CallOptions(priority="bulk", skip_bad_items=False)  # an outcome is whole or failed
 

@@ -3,7 +3,7 @@
 import json
 import math
 from collections import Counter
-from typing import Any, Final, NoReturn, Self
+from typing import Any, ClassVar, Final, Literal, NamedTuple, NoReturn, Self, TypeAlias
 
 import attrs
 
@@ -15,7 +15,7 @@ _VERSION: Final = 1
 
 
 @attrs.frozen(kw_only=True)
-class Outcome:
+class _Finished:
     """What came of one company.
 
     Attributes:
@@ -40,10 +40,22 @@ class Outcome:
     attempts: int = 0
     seconds: float = 0.0
 
-    @property
-    def ok(self) -> bool:
-        """Whether it succeeded."""
-        return self.error is None
+
+@attrs.frozen(kw_only=True)
+class Succeeded(_Finished):
+    """What came of a company where all went well; see `Outcome`."""
+
+    error: None = None
+    ok: ClassVar[Literal[True]] = True
+    inactive: ClassVar[Literal[False]] = False
+
+
+@attrs.frozen(kw_only=True)
+class Failed(_Finished):
+    """What came of a company where something went wrong; see `Outcome`."""
+
+    error: WoodpeckerError
+    ok: ClassVar[Literal[False]] = False
 
     @property
     def inactive(self) -> bool:
@@ -52,6 +64,25 @@ class Outcome:
             return True
         known_inactive = self.company is not None and self.company.active is False
         return known_inactive and isinstance(self.error, CompanyNotFoundError)
+
+
+Outcome: TypeAlias = Succeeded | Failed
+"""What came of one company: `Succeeded` or `Failed`; `.ok` tells, and where it is false there is an `.error`.
+
+Type checkers follow `isinstance(outcome, Failed)` and `outcome.error is not None`; mypy also follows `outcome.ok`.
+"""
+
+
+class Failure(NamedTuple):
+    """Why a company failed, as a report keeps it.
+
+    Attributes:
+        kind: the name of the error's class.
+        text: what it says.
+    """
+
+    kind: str
+    text: str
 
 
 @attrs.define(kw_only=True)
@@ -64,7 +95,7 @@ class Report:
             resumed from it. `None` in a report that was saved before reports named their account: it is
             accepted anywhere, and named by the run that resumes from it.
         done: ids of the companies that succeeded.
-        failures: by id, the error's type and its text, of the companies that failed.
+        failures: by id, why the company failed.
         inactive: ids of those among the failed that failed for being inactive.
         keys: how many keys were seen.
         created: how many keys were made, those included that the sink did not take.
@@ -79,7 +110,7 @@ class Report:
     task: str = ""
     account: str | None = None
     done: set[int] = attrs.field(factory=set)
-    failures: dict[int, tuple[str, str]] = attrs.field(factory=dict)
+    failures: dict[int, Failure] = attrs.field(factory=dict)
     inactive: set[int] = attrs.field(factory=set)
     drifted: set[int] = attrs.field(factory=set)
     unsettled: bool = False
@@ -107,7 +138,7 @@ class Report:
     @property
     def failures_by_type(self) -> dict[str, int]:
         """How many companies failed, by the type of the error, most frequent first."""
-        return dict(Counter(kind for kind, _ in self.failures.values()).most_common())
+        return dict(Counter(failure.kind for failure in self.failures.values()).most_common())
 
     def to_json(self) -> str:
         """The report as JSON, without any key."""
@@ -229,7 +260,7 @@ class Report:
             self.keys += len(outcome.keys)
             return
         self.done.discard(company_id)
-        self.failures[company_id] = (type(error).__name__, text_of(error))
+        self.failures[company_id] = Failure(type(error).__name__, text_of(error))
         if outcome.inactive:
             self.inactive.add(company_id)
 
@@ -287,9 +318,9 @@ def _ids(value: object) -> set[int]:
     return {company if _int(company) >= 1 else _wrong("a company id") for company in _list(value)}
 
 
-def _failure(value: object) -> tuple[str, str]:
+def _failure(value: object) -> Failure:
     pair = _list(value)
-    return (_str(pair[0]), _str(pair[1])) if len(pair) == 2 else _wrong("the type and text of an error")
+    return Failure(_str(pair[0]), _str(pair[1])) if len(pair) == 2 else _wrong("the type and text of an error")
 
 
 def _seconds(value: object) -> float:

@@ -40,8 +40,9 @@ from typing import Any, Final, Self
 import attrs
 
 from woodpecker_async import checks
+from woodpecker_async._async_only import AsyncOnly
 from woodpecker_async.bulk.failures import as_exception, fails_everywhere, meant_for, protected, unexpected
-from woodpecker_async.bulk.report import Outcome, Report
+from woodpecker_async.bulk.report import Failed, Outcome, Report, Succeeded
 from woodpecker_async.counting import RequestCount
 from woodpecker_async.errors import (
     AuthenticationError,
@@ -98,7 +99,7 @@ _Done = tuple[Outcome, Exception | None]
 Work = Callable[[int, WorkStats], Awaitable[tuple[ApiKey, ...]]]
 
 
-class Run(AsyncIterator[Outcome]):
+class Run(AsyncOnly, AsyncIterator[Outcome]):
     """A run over many companies. `async with` owns the workers; iterating gives the outcomes.
 
     Attributes:
@@ -326,18 +327,18 @@ class Run(AsyncIterator[Outcome]):
         finally:
             self._requests += stats.requests.requests
         self._check_failure_streak(error)
-        outcome = Outcome(
-            company_id=company_id,
-            company=company,
-            index=index,
-            keys=keys,
-            created=stats.created,
-            error=error,
-            drifted=stats.drifted,
-            attempts=stats.requests.requests,
-            seconds=time.monotonic() - began,
-        )
-        return outcome, stats.stop
+        told: dict[str, Any] = {
+            "company_id": company_id,
+            "company": company,
+            "index": index,
+            "created": stats.created,
+            "drifted": stats.drifted,
+            "attempts": stats.requests.requests,
+            "seconds": time.monotonic() - began,
+        }
+        if error is None:
+            return Succeeded(keys=keys, **told), stats.stop
+        return Failed(error=error, **told), stats.stop
 
     def _check_failure_streak(self, error: WoodpeckerError | None) -> None:
         """Stop when company after company fails for want of a server, or of a place for its key."""

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from woodpecker_async.bulk.failures import describe, meant_for
-from woodpecker_async.errors import ConfigError, KeyNotStoredError
+from woodpecker_async.errors import ConfigError, KeyNotStoredError, SetupError
 from woodpecker_async.models import IssuedKey
 from woodpecker_async.secret import Secret
 
@@ -49,7 +49,7 @@ class KeyFile:
         """Make the file, or read which keys are in it.
 
         Raises:
-            ConfigError: it cannot be had, is no plain file, can be read by others, belongs to somebody else, or
+            SetupError: it cannot be had, is no plain file, can be read by others, belongs to somebody else, or
                 has something else than keys in it.
         """
         self._seen = None
@@ -63,14 +63,14 @@ class KeyFile:
         except OSError as error:
             link = error.errno == errno.ELOOP
             why = "it is a symbolic link: name the file itself" if link else error.strerror
-            raise ConfigError(f"cannot use {self._path} as a sink: {why}") from None
+            raise SetupError(f"cannot use {self._path} as a sink: {why}") from None
 
     def write(self, issued: IssuedKey) -> None:
         """Put a key on the disk.
 
         Raises:
             OSError: it could not be written.
-            ConfigError: the file can be read by others, or is not the one that was opened.
+            SetupError: the file can be read by others, or is not the one that was opened.
         """
         known = issued.company_id, issued.api_key.fingerprint
         with self._lock, self._opened() as handle:
@@ -86,7 +86,7 @@ class KeyFile:
     def _keys_in(self, file: Iterable[bytes]) -> Iterator[tuple[int, str]]:
         for number, known in enumerate(map(_in_line, file), 1):  # no frame of the error holds a line: it has a key
             if known is _NOT_OURS:
-                raise ConfigError(
+                raise SetupError(
                     f"cannot use {self._path} as a sink: line {number} was not written by one; is it the right file?"
                 )
             if known is not None:
@@ -99,19 +99,19 @@ class KeyFile:
             status = os.fstat(handle)
             mode = status.st_mode
             if not stat.S_ISREG(mode):
-                raise ConfigError(f"cannot use {self._path} as a sink: it is no plain file")
+                raise SetupError(f"cannot use {self._path} as a sink: it is no plain file")
             if os.name == "posix" and mode & 0o077:
-                raise ConfigError(
+                raise SetupError(
                     f"{self._path} can be read by others (mode {stat.S_IMODE(mode):04o}), and keys are to be "
                     f"written to it: chmod 600 {self._path}"
                 )
             if os.name == "posix" and status.st_uid != os.geteuid():
-                raise ConfigError(
+                raise SetupError(
                     f"{self._path} belongs to another user (uid {status.st_uid}), who can read what is written to it: "
                     "use a file of your own"
                 )
             if self._seen is not None and not self._is_the_same(status):
-                raise ConfigError(
+                raise SetupError(
                     f"{self._path} is not the file that was opened: it was replaced or cut short, and keys in it may "
                     "be lost; nothing more is written to it. Run again to begin with the file that is there now"
                 )

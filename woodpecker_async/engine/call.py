@@ -39,6 +39,7 @@ from woodpecker_async.errors import (
     ResponseDecodeError,
     SessionClosedError,
     SharedLaneError,
+    UnknownKind,
 )
 from woodpecker_async.options import CallOptions, Priority, RetryPolicy, call_options
 from woodpecker_async.secret import Secret
@@ -48,7 +49,7 @@ T = TypeVar("T")
 _call_numbers = itertools.count(1)
 
 # Failures after which a write may have happened, and what `OutcomeUnknownError.kind` says of each.
-_UNKNOWN_KINDS: Final[Mapping[str, str]] = {
+_UNKNOWN_KINDS: Final[Mapping[str, UnknownKind]] = {
     "lost": "connection_lost",
     "timeout": "timeout",
     "server": "server_error",
@@ -197,8 +198,7 @@ class Engine:
                 self._tell(call, "start", number, wait=waited)
             result = await self._send(call, permit, key)
             permit.outcome, permit.latency = _outcome(result), result.elapsed
-        failure = "" if result.ok else result.kind
-        call.attempts.append(Attempt(number, result.status, failure, waited, result.elapsed))
+        call.attempts.append(Attempt(number, result.status, result.failure or "", waited, result.elapsed))
         if listening or result.kind == "refused":
             self._tell(call, "end", number, result=result)
         return result
@@ -359,7 +359,7 @@ class Engine:
             )
         return self._error(call, result)
 
-    def _error(self, call: _Call, result: AttemptResult, write_kind: str | None = None) -> CallError:
+    def _error(self, call: _Call, result: AttemptResult, write_kind: UnknownKind | None = None) -> CallError:
         context, hints = self._context(call, result), self.settings.dialect.hints
         return error_for(result, context, hints=hints, note=call.stop_reason, write_kind=write_kind)
 
@@ -417,7 +417,7 @@ class Engine:
                 company_id=call.company_id,
                 attempt=number,
                 status=result.status if result else None,
-                failure=result.kind if result and not result.ok else None,
+                failure=result.failure if result else None,
                 milliseconds=result.elapsed * 1000 if result and kind == "end" else None,
                 wait=wait,
                 request_id=result.request_id if result else None,

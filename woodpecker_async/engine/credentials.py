@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from woodpecker_async.engine.hidden import hidden
-from woodpecker_async.errors import ConfigError
+from woodpecker_async.errors import SetupError
 from woodpecker_async.secret import Secret
 
 KeyFunction = Callable[[], str | Secret | Awaitable[str | Secret]]
@@ -58,10 +58,10 @@ def validate_key(key: Secret | InvalidKey) -> Secret:
     """The key, if it can be a header's value.
 
     Raises:
-        ConfigError: it cannot; the message does not show it.
+        SetupError: it cannot; the message does not show it.
     """
     if problem := key.problem if isinstance(key, InvalidKey) else _unsendable(key):
-        raise ConfigError(f"the API key {problem}")
+        raise SetupError(f"the API key {problem}")
     assert isinstance(key, Secret)
     return key
 

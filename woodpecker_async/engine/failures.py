@@ -13,7 +13,7 @@ def error_for(
     *,
     hints: Mapping[type[errors.CallError], str] = WOODPECKER.hints,
     note: str = "",
-    write_kind: str | None = None,
+    write_kind: errors.UnknownKind | None = None,
 ) -> errors.CallError:
     """The exception a failed call ends in.
 

@@ -8,7 +8,7 @@ from woodpecker_async.engine.account import account_name
 from woodpecker_async.engine.lanes import Lanes, shared_lanes
 from woodpecker_async.engine.settings import Settings
 from woodpecker_async.engine.transport import Transport
-from woodpecker_async.errors import ConfigError, WrongLoopError
+from woodpecker_async.errors import SetupError, WrongLoopError
 from woodpecker_async.secret import Secret
 
 
@@ -93,7 +93,7 @@ class LoopBinding:
         if resources is None or not resources.is_current:
             return None
         if resources.transport.lost:
-            raise ConfigError("the http_session passed in has been closed: it must outlive this session")
+            raise SetupError("the http_session passed in has been closed: it must outlive this session")
         return resources
 
     async def bind(self) -> LoopResources:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import attrs
 
 from woodpecker_async._log import logger, show_if_wanted
-from woodpecker_async.errors import ConfigError
+from woodpecker_async.errors import ConfigError, FailureKind
 
 show_if_wanted()
 
@@ -42,7 +42,7 @@ class Event:
     company_id: int | None = None
     attempt: int = 1
     status: int | None = None
-    failure: str | None = None
+    failure: FailureKind | None = None
     milliseconds: float | None = None
     wait: float | None = None
     request_id: str | None = None

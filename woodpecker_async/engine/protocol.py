@@ -25,7 +25,7 @@ from woodpecker_async.engine.hidden import hidden, look_at
 from woodpecker_async.engine.operation import NO_HEADERS, RESPONSE_HEADERS, Operation
 from woodpecker_async.secret import Secret
 
-Kind = Literal["ok", "not_sent", "lost", "timeout", "refused", "server", "client", "redirect"]
+Kind = Literal["ok"] | errors.FailureKind
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
@@ -171,7 +171,7 @@ class AttemptResult:
     timestamp: datetime | None = None
     retry_after: float | None = None
     settled: bool = False
-    body_kind: str = "api"
+    body_kind: errors.BodyKind = "api"
     stale: bool = False
     permanent: bool = False
     target: str = ""
@@ -183,6 +183,11 @@ class AttemptResult:
     def ok(self) -> bool:
         """Whether this is a success."""
         return self.kind == "ok"
+
+    @property
+    def failure(self) -> errors.FailureKind | None:
+        """What went wrong, in a word; `None` for a success."""
+        return None if self.kind == "ok" else self.kind
 
 
 def common_headers(user_agent: str, extra: Mapping[str, str]) -> Mapping[str, str]:
@@ -394,7 +399,7 @@ def _is_about_company(operation: Operation[Any], detail: str) -> bool:
     return operation.company_header is not None and detail == _NOT_THE_AGENCYS
 
 
-def _kind_of_foreign_body(answer: RawResponse) -> str:
+def _kind_of_foreign_body(answer: RawResponse) -> errors.BodyKind:
     # What cannot be read was there all the same.
     return "foreign" if answer.unreadable or look_at(answer.body, bytes.strip) else "empty"
 

@@ -6,7 +6,7 @@ import urllib.request
 from typing import Final
 from urllib.parse import urlsplit
 
-from woodpecker_async.errors import ConfigError
+from woodpecker_async.errors import SetupError
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
@@ -19,26 +19,26 @@ def proxy_url(value: object, source: str) -> str:
         source: the name of the argument or variable, for messages.
 
     Raises:
-        ConfigError: it is not one, or names a proxy of another kind.
+        SetupError: it is not one, or names a proxy of another kind.
     """
     example = f"{source} must be the URL of an HTTP proxy, like http://127.0.0.1:3128"
     if not isinstance(value, str):
-        raise ConfigError(f"{example}; not {type(value).__name__}")
+        raise SetupError(f"{example}; not {type(value).__name__}")
     scheme, separator, _ = value.lower().partition("://")
     if not separator or re.fullmatch(r"[a-z][a-z0-9+.-]*", scheme) is None:
-        raise ConfigError(f"{example}; this one has no scheme")
+        raise SetupError(f"{example}; this one has no scheme")
     if scheme not in _DEFAULT_PORTS:
-        raise ConfigError(f"{example}; {scheme}:// proxies are not supported")
+        raise SetupError(f"{example}; {scheme}:// proxies are not supported")
     try:
         parts = urlsplit(value)
         host, port = parts.hostname, parts.port
         value.encode()
     except ValueError:
-        raise ConfigError(f"{example}; this one cannot be read: check host and port, and quote the password") from None
+        raise SetupError(f"{example}; this one cannot be read: check host and port, and quote the password") from None
     if not host or port == 0 or not value.isprintable() or " " in value:
-        raise ConfigError(f"{example}; this one names no host and port")
+        raise SetupError(f"{example}; this one names no host and port")
     if parts.path not in ("", "/") or "?" in value or "#" in value:
-        raise ConfigError(f"{example}; this one has a path, a query or a fragment (or a password that is not quoted)")
+        raise SetupError(f"{example}; this one has a path, a query or a fragment (or a password that is not quoted)")
     return f"{scheme}://{parts.netloc}"
 
 
@@ -48,7 +48,7 @@ def environment_proxy(origin: str) -> str | None:
     aiohttp's own `trust_env` would also read `~/.netrc` and may add an Authorization header from it.
 
     Raises:
-        ConfigError: the one it names cannot be used.
+        SetupError: the one it names cannot be used.
     """
     parts = urlsplit(origin)
     host = parts.hostname or ""

@@ -31,7 +31,7 @@ from woodpecker_async.engine.content_coding import BodyDamagedError, BodyTooLarg
 from woodpecker_async.engine.hidden import without_frames
 from woodpecker_async.engine.protocol import RawResponse, Request, TransportFailure
 from woodpecker_async.engine.proxies import environment_proxy
-from woodpecker_async.errors import ConfigError
+from woodpecker_async.errors import SetupError
 
 # Connections inherited over a fork belong to the parent. Closing them here could disturb it, and collecting
 # them would close them, so they are kept until the process ends.
@@ -61,7 +61,7 @@ class Transport:
         max_body: bytes that a body may have, as it comes and decoded.
 
     Raises:
-        ConfigError: the proxy of the environment cannot be used, or the borrowed session is closed.
+        SetupError: the proxy of the environment cannot be used, or the borrowed session is closed.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class Transport:
             self._connector: aiohttp.BaseConnector = aiohttp.TCPConnector(limit=0)
         else:
             if borrowed.closed or borrowed.connector is None:
-                raise ConfigError("the http_session passed in is closed: pass an open one, or none")
+                raise SetupError("the http_session passed in is closed: pass an open one, or none")
             self._connector = borrowed.connector
         self._session = aiohttp.ClientSession(
             connector=self._connector,

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from socket import AF_INET, AF_INET6, SO_REUSEADDR, SOCK_STREAM, SOL_SOCKET, socket
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 
 from woodpecker_async.sandbox import statefile
 from woodpecker_async.sandbox.faults import Fault, FaultScript, When
@@ -29,6 +29,7 @@ from woodpecker_async.sandbox.wire import Answer, RequestInfo
 if TYPE_CHECKING:
     from woodpecker_async import WoodpeckerSession
     from woodpecker_async.feldera import FelderaSession
+    from woodpecker_async.session import SessionArguments
 
 __all__ = ["Answer", "Fault", "FaultScript", "Record", "RequestInfo", "Sandbox", "Stats", "When", "serve"]
 
@@ -189,17 +190,18 @@ class Sandbox:
             self.state.add_key(company_id, "Client", created_by=self.state.colleague.id)
         return company.keys[0].secret
 
-    def session(self, **kwargs: Any) -> "WoodpeckerSession":
+    def session(self, **arguments: "Unpack[SessionArguments]") -> "WoodpeckerSession":
         """A session of the SDK with the HQ key; arguments are passed on."""
         from woodpecker_async import WoodpeckerSession  # noqa: PLC0415 - the server must not need the SDK
 
-        return WoodpeckerSession(self.hq_key, **{"base_url": self.base_url, **kwargs})
+        arguments.setdefault("base_url", self.base_url)
+        return WoodpeckerSession(self.hq_key, **arguments)
 
-    def feldera_session(self, **kwargs: Any) -> "FelderaSession":
+    def feldera_session(self, **arguments: Any) -> "FelderaSession":
         """A session of the SDK with Feldera; arguments are passed on."""
         from woodpecker_async.feldera import FelderaSession  # noqa: PLC0415 - the server must not need it
 
-        return FelderaSession(self.feldera_url, **{"token": self.feldera_token, **kwargs})
+        return FelderaSession(self.feldera_url, **{"token": self.feldera_token, **arguments})
 
     async def start(self) -> None:
         """Start serving on the running loop.

@@ -7,7 +7,7 @@ done are skipped, after a kill in the middle too. A result holds counts, labels 
 import json
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypedDict
 
 import attrs
 
@@ -22,7 +22,21 @@ from woodpecker_async.workers.ledger import Claims, Ledger
 from woodpecker_async.workers.payload import Job, Payload, Result
 
 # By company id, the label and the fingerprint of each key.
-Found = dict[str, list[dict[str, str | None]]]
+
+
+class FoundKey(TypedDict):
+    """What a sweep tells of a key that it found.
+
+    Attributes:
+        label: its label.
+        fingerprint: see `Secret.fingerprint`.
+    """
+
+    label: str | None
+    fingerprint: str
+
+
+Found = dict[str, list[FoundKey]]
 
 
 def _never() -> bool:
@@ -124,7 +138,7 @@ def gather(results: Iterable[Result]) -> bulk.Report:
     return report
 
 
-def found_keys(results: Iterable[Result]) -> dict[int, list[dict[str, str | None]]]:
+def found_keys(results: Iterable[Result]) -> dict[int, list[FoundKey]]:
     """By company id, the label and the fingerprint of each key that the results tell of."""
     found = {int(company): keys for result in results for company, keys in folded(result)[1].items()}
     return dict(sorted(found.items()))
@@ -154,7 +168,7 @@ async def _plan(job: Job, context: Context) -> Result:
             checks.company_id(company)
         except ConfigError as error:  # no job can be made of it, so this is its outcome
             del companies[company]
-            report.failures[company] = (type(error).__name__, str(error))
+            report.failures[company] = bulk.Failure(type(error).__name__, str(error))
     return {
         "job": job.to_payload(),
         "whole": True,
@@ -211,7 +225,7 @@ class _Progress:
         part.add(outcome)
         part.seconds += max(0.0, seconds - self._seconds)
         self._seconds = max(self._seconds, seconds)
-        found = [{"label": key.label, "fingerprint": key.api_key.fingerprint} for key in outcome.keys]
+        found: list[FoundKey] = [{"label": key.label, "fingerprint": key.api_key.fingerprint} for key in outcome.keys]
         self._found[str(company)] = found
         if self._ledger is not None:
             known = self._base.done | self._base.failures.keys() | self._parts.keys()
@@ -271,7 +285,8 @@ class _Companies(AsyncIterator[int | Company]):
             await self._give_back(outcome.company_id)
         except ClaimLostError as error:
             if outcome.ok:
-                return attrs.evolve(outcome, keys=(), error=error)
+                told = {field.name: getattr(outcome, field.name) for field in attrs.fields(bulk.Failed)}
+                return bulk.Failed(**{**told, "keys": (), "error": error})
         return outcome
 
     async def give_back_all(self) -> None:

@@ -13,7 +13,7 @@ import attrs
 from woodpecker_async import bulk
 from woodpecker_async.errors import ConfigError, QueueError
 from woodpecker_async.secret import Secret
-from woodpecker_async.workers.jobs import chunks, found_keys, gather
+from woodpecker_async.workers.jobs import FoundKey, chunks, found_keys, gather
 from woodpecker_async.workers.payload import Job, Payload, Result, Sweep
 from woodpecker_async.workers.redis import RedisLedger, as_secret, connect, translate_errors
 from woodpecker_async.workers.saq import QUEUE, Delivery, Heartbeat, State
@@ -53,7 +53,7 @@ class SweepResult:
     """
 
     report: bulk.Report
-    found: dict[int, list[dict[str, str | None]]]
+    found: dict[int, list[FoundKey]]
     failed_jobs: dict[str, str]
     missing: frozenset[int] = frozenset()
 

@@ -19,7 +19,7 @@ from typing import Final
 from weakref import WeakSet, ref
 
 from woodpecker_async.engine.shared import SlotsUnavailableError
-from woodpecker_async.errors import ConfigError
+from woodpecker_async.errors import SetupError
 
 with suppress(ImportError):  # Windows, where `Limits` refuses "host"
     import fcntl
@@ -189,16 +189,16 @@ def private_directory() -> Path:
     a job, and processes that look in two places would not see each other.
 
     Raises:
-        ConfigError: it is not ours alone.
+        SetupError: it is not ours alone.
     """
     path = Path(tempfile.gettempdir()) / f"woodpecker-async-{os.geteuid()}"
     try:
         path.mkdir(mode=0o700, exist_ok=True)
         found = path.lstat()
     except OSError as error:
-        raise ConfigError(f'Limits(shared="host") cannot make the directory {path}: {error.strerror}') from None
+        raise SetupError(f'Limits(shared="host") cannot make the directory {path}: {error.strerror}') from None
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
-        raise ConfigError(
+        raise SetupError(
             f'Limits(shared="host") needs {path} as a directory that belongs to this user and is open to nobody '
             "else (mode 700): move away what is there, or set TMPDIR"
         )
