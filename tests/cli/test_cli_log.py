@@ -44,7 +44,7 @@ def test_nothing_is_logged_unless_asked_for(cli, box):
     assert cli("me").err == ""
 
 
-@pytest.mark.parametrize("how", [("-v",), ("--verbose",), "info", "INFO"])
+@pytest.mark.parametrize("how", [("-v",), "INFO"])
 def test_a_line_for_each_retry_and_refusal(cli, box, monkeypatch, how):
     trouble(box)
     if isinstance(how, str):
@@ -55,7 +55,7 @@ def test_a_line_for_each_retry_and_refusal(cli, box, monkeypatch, how):
     assert box.hq_key not in got.err
 
 
-@pytest.mark.parametrize("how", [("-vv",), ("-v", "-v"), "debug"])
+@pytest.mark.parametrize("how", [("-vv",), ("--verbose", "-v"), "debug"])
 def test_every_attempt(cli, box, monkeypatch, how):
     if isinstance(how, str):
         monkeypatch.setenv("WOODPECKER_LOG", how)
@@ -89,6 +89,21 @@ def test_a_file_has_times_and_what_was_said(cli, box, tmp_path):
     assert len(lines) == 2 * (len(TROUBLE) + 2)
     assert [line.split(maxsplit=2)[2] for line in lines[-2:]] == got.err.splitlines()
     assert moments(got.err) == []  # nothing of it is on stderr
+
+
+def test_what_ends_the_command_is_in_the_file_too(cli, box, tmp_path):
+    path = tmp_path / "log"
+    box.faults.add(Fault.status(404, times=None))
+    for args in (("me",), ("me", "--company", 4)):
+        got = cli(*args, "--log-file", path)
+        assert got.code == 1
+        assert path.read_text().splitlines()[-1].split(maxsplit=2)[2] == got.err.splitlines()[-1]
+    box.faults.clear()
+    report = tmp_path / "report"
+    report.write_text('{"version": 1, "task": "ensure x", "account": null, "done": [], "failures": {}, "inactive": [], '
+                      '"drifted": [], "keys": 0, "requests": 0, "seconds": 0, "stopped_by": null}')  # fmt: skip
+    got = cli("keys", "list", "--all", "--resume", report, "--log-file", path)
+    assert (got.code, "of another task" in path.read_text().splitlines()[-1]) == (2, True)
 
 
 @pytest.mark.parametrize(("level", "kinds"), [("-v", {"INFO"}), ("-vv", {"INFO", "DEBUG"})])

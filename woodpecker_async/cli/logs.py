@@ -7,8 +7,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+
 from woodpecker_async.cli import terminal
-from woodpecker_async.cli.process import UsageError
+from woodpecker_async.cli.process import UsageError, error_text
 
 if TYPE_CHECKING:
     import logging
@@ -42,7 +44,7 @@ def logging_to(verbose: int, log_file: Path | None) -> Iterator[None]:
             except OSError as error:
                 raise UsageError(f"cannot write to {log_file}: {error.strerror}") from None
             stack.enter_context(_shown(handler, level or logging.INFO))
-            stack.enter_context(terminal.heard_by(lambda text: _write(handler, text)))
+            stack.enter_context(_with_all_that_is_said(handler))
         yield
 
 
@@ -70,10 +72,22 @@ def _stderr_handler() -> "logging.Handler":
     return Stderr()
 
 
-def _write(handler: "logging.Handler", text: str) -> None:
+@contextmanager
+def _with_all_that_is_said(handler: "logging.Handler") -> Iterator[None]:
+    """Write what is said on stderr to the log too, and what ends the command, which is said later."""
     import logging  # noqa: PLC0415 - not for --help
 
-    handler.emit(logging.LogRecord("woodpecker_async", logging.INFO, "", 0, text, None, None))
+    def write(text: str) -> None:
+        handler.emit(logging.LogRecord("woodpecker_async", logging.INFO, "", 0, text, None, None))
+
+    with terminal.heard_by(write):
+        try:
+            yield
+        except click.exceptions.Exit:
+            raise
+        except Exception as error:
+            write(error_text(error)[0])
+            raise
 
 
 @contextmanager

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 @click.option("--sink", metavar="NAME", help="For --ensure: where workers put the keys; see `worker --sink`.")
 @click.option("--run", "run_id", metavar="ID", help="Go on with this run; what is done is not done again.")
 @click.option("--chunk", type=click.IntRange(1, 1000), default=25, show_default=True, help="Companies in one job.")
+@click.option("--yes", "-y", is_flag=True, help="With --ensure, make more than ten keys without a question.")
 @queue_options
 @output.output_options()
 @display_options
@@ -39,6 +40,7 @@ def sweep(
     sink: str | None,
     run_id: str | None,
     chunk: int,
+    yes: bool,
     redis_url: str,
     queue: str,
     out: output.Output,
@@ -64,22 +66,35 @@ def sweep(
         chunk_size=chunk,
     )
     with out.opened(None, connection.note) as printer, logs.logging_to(connection.verbose, connection.log_file):
-        return process.run(lambda: _sweep(redis_url, queue, spec, out, printer, connection))
+        return process.run(lambda: _sweep(redis_url, queue, spec, out, printer, connection, asks=not yes))
 
 
 async def _sweep(
-    redis_url: str, queue: str, spec: "Sweep", out: output.Output, printer: Printer, connection: Connection
+    redis_url: str,
+    queue: str,
+    spec: "Sweep",
+    out: output.Output,
+    printer: Printer,
+    connection: Connection,
+    *,
+    asks: bool,
 ) -> int:
     from asyncio import CancelledError  # noqa: PLC0415 - not for --help
 
+    from woodpecker_async.cli.plan import UNASKED, ask  # noqa: PLC0415
     from woodpecker_async.cli.waiting import Silence  # noqa: PLC0415
     from woodpecker_async.workers.sweep import sweep as sweep_  # noqa: PLC0415
+
+    async def confirm(left: int) -> None:
+        what = f"This makes up to {terminal.count(left, 'key')} {spec.label!r}, one at each company that has none"
+        if asks and spec.task == "ensure" and left > UNASKED and not await ask(what, connection):
+            raise click.exceptions.Exit(process.FAILED)
 
     connection.note(f"Run {spec.run}.")
     with progress.progress("Sweeping", "companies", wanted=connection.shows_progress(out)) as bar:
         watch = _Watch(bar, connection, Silence())
         try:
-            swept = await sweep_(redis_url, spec, queue=queue, on_progress=watch.progress)
+            swept = await sweep_(redis_url, spec, queue=queue, on_progress=watch.progress, on_planned=confirm)
         except CancelledError:
             terminal.echo_err(
                 f"Interrupted after {watch.so_far}; what is left was taken back. To go on, add: --run {spec.run}"
