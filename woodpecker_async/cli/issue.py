@@ -197,6 +197,8 @@ def _unknown(error: KeyOutcomeUnknownError) -> str:
 def _issued_record(issued: "IssuedKey", out: Output) -> Record:
     return {
         "company_id": issued.company_id,
+        "company_name": None,
+        "active": None,
         "ok": True,
         "status": "created" if issued.created else "exists",
         "label": issued.label,
