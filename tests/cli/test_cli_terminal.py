@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import time
 
 import pytest
@@ -36,11 +37,46 @@ def test_progress_goes_to_the_terminal_that_stderr_is(real):
 
 
 @pytest.mark.parametrize(
-    "args", [("--no-progress",), ("--quiet",), ("--format", "jsonl")], ids=["no-progress", "quiet", "mixed with data"]
+    ("command", "title"),
+    [
+        (ALL, "Listing keys"),
+        (("keys", "ensure", "--all", "--label", "crm", "--yes", "--format", "csv"), "Ensuring keys"),
+        (("keys", "ensure", "--all", "--label", "crm", "--dry-run", "--format", "csv"), "Looking for keys"),
+    ],
+)
+def test_the_bar_has_rate_failures_and_time_left(really_opened, command, title):
+    with really_opened(companies=40, service_time=0.03) as (box, cli):
+        for company in box.company_ids[3:6]:
+            box.faults.add(Fault.status(400, company=company))
+        seen, got = cli.in_terminal(*command, streams=("stderr",))
+        assert got.code == 3
+        shown = [line for line in re.split(r"\r|\n|\x1b\[2K", seen) if title in line]
+        assert re.search(r"\d+/40 companies \d+\.\d/s 3 failed \d\d:\d\d left", re.sub(r"\x1b\[[\d;]*m", "", shown[-1]))
+
+
+def test_what_is_said_stands_above_the_bar(really_opened):
+    with really_opened(companies=30, service_time=0.03) as (box, cli):
+        box.faults.add(Fault.status(503), *(Fault.status(503, skip=skip) for skip in range(4, 30, 4)))
+        seen, got = cli.in_terminal(*ALL, "-v", streams=("stderr",))
+        assert got.code == 0
+        lines = [line.split("\r")[-1].split("\x1b[2K")[-1] for line in seen.split("\n") if " INFO retry " in line]
+        assert len(lines) >= 5
+        assert all(re.match(r"\d{4}-\d\d-\d\dT", line) for line in lines)
+
+
+@pytest.mark.parametrize(
+    "args",
+    [("--no-progress",), ("--quiet",), ("--format", "jsonl"), ("--json",)],
+    ids=["no-progress", "quiet", "mixed with data", "json"],
 )
 def test_no_progress(real, args):
     seen, _ = real.in_terminal(*ALL, *args)
     assert "Listing keys" not in seen
+
+
+def test_no_progress_in_a_pipe(real):
+    seen, got = real.in_terminal(*ALL, streams=("stdout",))
+    assert "Listing keys" not in seen + got.err
 
 
 def test_colours_only_if_wanted(real):

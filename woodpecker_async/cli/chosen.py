@@ -4,7 +4,6 @@ import csv
 import functools
 import io
 import json
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -164,20 +163,8 @@ def check_report(report: "Report", path: Path, task: str, account: str) -> None:
 
 
 def _companies_in(path: Path) -> tuple[int, ...]:
-    source = "stdin" if str(path) == "-" else str(path)
-    if source != "stdin":
-        content = files.read_report(path)
-    else:
-        if click.get_current_context().ensure_object(Connection).api_key_stdin:
-            raise UsageError("--api-key-stdin and --companies-from - cannot both read stdin")
-        if sys.stdin is None:
-            raise UsageError("stdin is closed")
-        stream = getattr(sys.stdin, "buffer", None)
-        content = sys.stdin.read().encode() if stream is None else stream.read()
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise UsageError(f"{source} is not UTF-8") from None
+    taken = click.get_current_context().ensure_object(Connection).api_key_stdin
+    text, source = files.read_list(path, stdin_is_taken=taken), "stdin" if str(path) == "-" else str(path)
     ids = tuple(_ids(text, source))
     if not ids:
         raise UsageError(f"there are no company IDs in {source}")

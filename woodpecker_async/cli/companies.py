@@ -10,6 +10,7 @@ from woodpecker_async.cli import output, process, progress, terminal
 from woodpecker_async.cli.connection import Connection, connected, connection_options
 from woodpecker_async.cli.groups import Group
 from woodpecker_async.cli.layout import Column, Layout, Record
+from woodpecker_async.cli.new_companies import create
 from woodpecker_async.cli.printers import Printer
 
 if TYPE_CHECKING:
@@ -64,6 +65,9 @@ def list_(connection: Connection, active: bool | None, out: output.Output) -> in
 
     with out.opened(_LAYOUT, connection.note) as printer:
         return connected(connection, lambda woodpecker: work(woodpecker, printer))
+
+
+companies.add_command(create)
 
 
 UNSETTLED: Final = (

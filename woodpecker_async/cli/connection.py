@@ -2,14 +2,14 @@
 
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from woodpecker_async.cli import output, process, terminal
+from woodpecker_async.cli import logs, output, process, terminal
 from woodpecker_async.errors import WoodpeckerError
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ class Connection:  # a dataclass, for it is made before help is shown, and attrs
         shared: whom the lane is shared with.
         quiet: say nothing but errors.
         no_progress: show no progress bar.
+        verbose: how much of the log is shown on stderr.
+        log_file: where the log goes.
     """
 
     sandbox: bool = False
@@ -56,6 +58,8 @@ class Connection:  # a dataclass, for it is made before help is shown, and attrs
     shared: str | None = None
     quiet: bool = False
     no_progress: bool = False
+    verbose: int = 0
+    log_file: Path | None = None
 
     def shows_progress(self, out: output.Output) -> bool:
         """Whether a bar would be welcome: not where it stands between lines of data on the same terminal."""
@@ -70,7 +74,7 @@ class Connection:  # a dataclass, for it is made before help is shown, and attrs
 def _remember(ctx: click.Context, parameter: click.Parameter, value: object) -> None:
     connection = ctx.ensure_object(Connection)
     assert parameter.name is not None
-    if value is not None and value is not False:
+    if value not in {None, False}:
         setattr(connection, parameter.name, value)
 
 
@@ -79,6 +83,15 @@ def _option(*names: str, **settings: Any) -> Callable[[C], C]:
 
 
 _DISPLAY: Final = (
+    _option(
+        "--verbose", "-v", count=True, help="Show retries, refusals and lost answers on stderr; -vv every attempt."
+    ),
+    _option(
+        "--log-file",
+        metavar="FILE",
+        type=click.Path(path_type=Path),
+        help="Add the same to a file, with all that is said on stderr.",
+    ),
     _option("--no-progress", is_flag=True, help="Show no progress bar."),
     _option("--quiet", "-q", is_flag=True, help="Say nothing but errors."),
 )
@@ -134,6 +147,8 @@ def connected(
     work: "Callable[[WoodpeckerSession], Awaitable[int]]",
     limits: "Limits | None" = None,
     hooks: "tuple[Callable[[Event], object], ...]" = (),
+    *,
+    patient: bool = False,
 ) -> int:
     """Open a session, do the work, and give its exit code.
 
@@ -142,6 +157,7 @@ def connected(
         work: what to do.
         limits: those to keep, for a command that brings its own.
         hooks: are told of each attempt.
+        patient: to wait long is what it is for, and needs no words.
 
     Raises:
         UsageError: the options contradict each other, a setting makes no sense, or there is no key.
@@ -151,20 +167,26 @@ def connected(
         _exclusive(connection)
     wanted = Wanted(connection)
     keywords = wanted.session_settings(limits)
-    watch = _WithoutRest(wanted["base_url"].value)
+    without_rest = _WithoutRest(wanted["base_url"].value)
 
     async def main() -> int:
-        async with _session(connection, {**keywords, "hooks": (*hooks, *watch.hooks)}) as woodpecker:
+        from woodpecker_async.cli.waiting import Watch  # noqa: PLC0415 - not for --help
+
+        watch = Watch()
+        said = nullcontext() if patient else watch.watching(connection)
+        keywords["hooks"] = (*hooks, watch, *without_rest.hooks)
+        async with _session(connection, keywords) as woodpecker, said:
             return await work(woodpecker)
 
-    try:
-        code = process.run(main)
-    except WoodpeckerError as error:
-        watch.explain(error)
-        raise
-    if watch.nothing_there:
-        terminal.echo_err(watch.hint)
-    return code
+    with logs.logging_to(connection.verbose, connection.log_file):
+        try:
+            code = process.run(main)
+        except WoodpeckerError as error:
+            without_rest.explain(error)
+            raise
+        if without_rest.nothing_there:
+            terminal.echo_err(without_rest.hint)
+        return code
 
 
 def _exclusive(connection: Connection) -> None:

@@ -5,7 +5,6 @@ import errno
 import os
 import stat
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -44,8 +43,8 @@ def read_private(path: Path, what: str = "an API key") -> str:
         raise UsageError(f"{path} holds no text") from None
 
 
-def read_report(path: Path) -> bytes:
-    """The bytes of a saved report, from a file, a pipe or a device.
+def read_report(path: Path, what: str = "a saved report") -> bytes:
+    """The bytes of a saved report or a list, from a file, a pipe or a device.
 
     Raises:
         UsageError: it cannot be read, or has no end.
@@ -56,8 +55,33 @@ def read_report(path: Path) -> bytes:
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from None
     if len(content) > _MAX_REPORT:
-        raise UsageError(f"{path} is larger than {_MAX_REPORT // 1024**2} MiB: this is not a saved report")
+        raise UsageError(f"{path} is larger than {_MAX_REPORT // 1024**2} MiB: this is not {what}")
     return content
+
+
+def read_list(path: Path, *, stdin_is_taken: bool) -> str:
+    """The text of a file that names things, or of stdin for `-`.
+
+    Args:
+        path: where.
+        stdin_is_taken: something else is read from stdin.
+
+    Raises:
+        UsageError: it cannot be read, or is no text.
+    """
+    if str(path) != "-":
+        content = read_report(path, "a list of companies")
+    else:
+        if stdin_is_taken:
+            raise UsageError("--api-key-stdin and - for a file cannot both read stdin")
+        if sys.stdin is None:
+            raise UsageError("stdin is closed")
+        stream = getattr(sys.stdin, "buffer", None)
+        content = sys.stdin.read().encode() if stream is None else stream.read()
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise UsageError(f"{'stdin' if str(path) == '-' else path} is not UTF-8") from None
 
 
 @dataclass(frozen=True)
@@ -211,6 +235,8 @@ def _is_mount_point(target: Path) -> bool:
 def _check_directory(directory: Path) -> None:
     if not directory.is_dir():
         raise UsageError(f"there is no directory {directory}")
+    import tempfile  # noqa: PLC0415 - not for --help
+
     try:
         # More than access() can tell: read-only mounts, quotas, a full disk, a server that maps root to nobody.
         with tempfile.TemporaryFile(dir=directory) as file:
@@ -241,6 +267,8 @@ def _replace(target: Path, data: bytes, *, private: bool = False, new: bool = Fa
     if before is not None and (new or not stat.S_ISREG(before.st_mode)):
         why = "was made by somebody else in the meantime" if new else "is no regular file any more"
         raise FileExistsError(errno.EEXIST, why, str(target))
+    import tempfile  # noqa: PLC0415 - not for --help
+
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=".woodpecker-async-")  # with mode 0600
     try:
         with os.fdopen(handle, "wb") as file:

@@ -50,6 +50,7 @@ def root() -> None:
 
 def run_command(args: Sequence[str] | None = None) -> int:
     """Run one command, and give its exit code. No traceback ever gets out."""
+    stdout = sys.stdout
     try:
         process.check_streams()
         if hasattr(sys.stdout, "reconfigure"):
@@ -64,7 +65,7 @@ def run_command(args: Sequence[str] | None = None) -> int:
         terminal.echo_err("Interrupted.")
         return process.INTERRUPTED
     except SystemExit as end:
-        # Of completion; or, while the error is handled, of click when nobody reads the help.
-        return terminal.BROKEN_PIPE if isinstance(end.__context__, BrokenPipeError) else process.exit_code(end)
+        # Of completion; or of click when nobody reads the help, in which case it has put another stdout there.
+        return process.exit_code(end) if sys.stdout is stdout else terminal.BROKEN_PIPE
     except Exception as error:
         return process.tell_error(error)

@@ -96,6 +96,8 @@ class Output:
             yield Printer(self.format_, layout, header=self.header and not (resumes and _has_content(sys.stdout)))
             return
         with files.output_to(self.path, replaces=self.force, adds=resumes) as file:
+            if resumes and file.content is None and not file.streams:
+                note(f"{self.path} will not have the companies that were done before.")
             if file.streams:
                 yield Printer(self.format_, layout, Device(file), header=self.header)
                 return

@@ -76,8 +76,9 @@ class Saved:
         Raises:
             UsageError: it cannot be used.
         """
-        if report_file is not None and output_file is not None and report_file.resolve() == output_file.resolve():
-            raise process.UsageError(f"--report and --output both name {report_file}")
+        for option, file in (("--report", report_file), ("--resume", resume_file)):
+            if _same_file(file, output_file):
+                raise process.UsageError(f"{option} and --output both name {file}")
         resume = None if resume_file is None else read_report(resume_file)
         return cls(task=task, report_file=report_file, resume_file=resume_file, resume=resume)
 
@@ -118,6 +119,11 @@ class Work:
     summary: "Callable[[Report], list[str]]"
     again: str = ""
     receipt: "Callable[[Outcome], None] | None" = None
+
+
+def _same_file(one: Path | None, other: Path | None) -> bool:
+    """Whether two names are of one file; two devices may be one."""
+    return one is not None and other is not None and not one.is_char_device() and one.resolve() == other.resolve()
 
 
 async def perform(
