@@ -5,9 +5,10 @@ from typing import Any, Final
 import click
 
 from woodpecker_async.cli import output, process
-from woodpecker_async.cli.connection import Connection, Wanted, connection_options
+from woodpecker_async.cli.connection import Connection, connection_options
 from woodpecker_async.cli.groups import Group
 from woodpecker_async.cli.layout import Column, Layout, Record
+from woodpecker_async.cli.wanted import Wanted
 
 _LAYOUT: Final = Layout((Column("setting", "Setting", whole=True), Column("value", "Value"), Column("source", "From")))
 

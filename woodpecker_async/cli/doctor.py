@@ -9,7 +9,8 @@ import click
 
 from woodpecker_async import __version__
 from woodpecker_async.cli import process, terminal
-from woodpecker_async.cli.connection import Connection, Wanted, connected, connection_options
+from woodpecker_async.cli.connection import Connection, connected, connection_options
+from woodpecker_async.cli.wanted import Wanted
 
 if TYPE_CHECKING:
     from woodpecker_async import WoodpeckerSession

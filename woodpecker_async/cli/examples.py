@@ -19,7 +19,8 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "keys ensure": (
         "keys ensure --company 123 --label crm",
-        "keys ensure --all --label backup --output backup-keys.jsonl",
+        "keys ensure --all --label backup --dry-run",
+        "keys ensure --all --label backup --output backup-keys.jsonl --yes",
     ),
     "keys sweep": (
         "keys sweep --all --redis redis://localhost:6379/0",
@@ -45,6 +46,10 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     "help": ("help keys list", "help environment", "help exit-codes"),
     "companies": ("companies list --active",),
     "companies list": ("companies list", "companies list --active --format csv > companies.csv"),
+    "companies create": (
+        "companies create --name 'Bachmanity Infinite'",
+        "companies create --names-from names.txt --dry-run",
+    ),
     "me": ("me", "me --company 123 --format json"),
     "worker": (
         "worker --redis redis://localhost:6379/0",
