@@ -1,4 +1,7 @@
-"""Checks of arguments, before any I/O."""
+"""Checks of arguments, before any I/O.
+
+It is a long module because each kind of argument is checked in one place, in the same words.
+"""
 
 import datetime as dt
 import re
@@ -130,15 +133,24 @@ def choice(what: str, value: object, choices: type[E]) -> E:
     Raises:
         ConfigError: it is none of them; close ones are suggested.
     """
-    known = [str(member) for member in choices]
-    if isinstance(value, str) and value in known:
-        return choices(value)
-    raise ConfigError(f"{what} must be one of {', '.join(map(repr, known))}, not {value!r}{_suggestion(value, known)}")
+    return choices(one_of(value, what, map(str, choices)))
 
 
 def _suggestion(value: object, known: Iterable[str]) -> str:
     close = get_close_matches(value, known, 1) if isinstance(value, str) else []
     return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def one_of(value: object, what: str, known: Iterable[str]) -> str:
+    """One of the strings that are known.
+
+    Raises:
+        ConfigError: it is none of them; close ones are suggested.
+    """
+    known = tuple(known)
+    if isinstance(value, str) and value in known:
+        return value
+    raise ConfigError(f"{what} must be one of {', '.join(map(repr, known))}, not {value!r}{_suggestion(value, known)}")
 
 
 def choice_or_none(what: str, value: object, choices: type[E]) -> E | None:
@@ -195,14 +207,44 @@ def time_zone(value: object, what: str) -> str:
 
 
 def id_list(value: object, what: str) -> str | None:
-    """Ids as a comma list for a query; `None` for none.
+    """Ids as a comma list for a query; `None` where there is none to give.
 
     Raises:
-        ConfigError: they are not integers >= 1.
+        ConfigError: they are not integers >= 1, or the list is empty: without it the call would be about all.
+    """
+    if isinstance(value, tuple) and not value:
+        return None
+    return ",".join(map(str, ids(value, what)))
+
+
+def ids(value: object, what: str) -> tuple[int, ...]:
+    """Ids, at least one.
+
+    Raises:
+        ConfigError: they are not integers >= 1, or there are none.
     """
     if isinstance(value, str | bytes) or not isinstance(value, Iterable):
         raise ConfigError(f"{what} must be a list of integers, like [123]")
-    return ",".join(str(integer(entry, f"an entry of {what}", 1, _LARGEST_ID)) for entry in value) or None
+    checked = tuple(integer(entry, f"an entry of {what}", 1, _LARGEST_ID) for entry in value)
+    if not checked:
+        raise ConfigError(f"{what} must not be empty")
+    return checked
+
+
+def boolean(value: object, what: str) -> bool:
+    """True or False.
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    if not isinstance(value, bool):
+        raise ConfigError(f"{what} must be True or False, not {value!r}")
+    return value
+
+
+def boolean_or_none(value: object, what: str) -> bool | None:
+    """The same, or `None`."""
+    return None if value is None else boolean(value, what)
 
 
 def integer(value: object, what: str, least: int, most: int | None = None) -> int:

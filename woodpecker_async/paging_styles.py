@@ -5,6 +5,7 @@ its number, counted from 1 whatever the API counts from, or an opaque string.
 """
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, ClassVar, Final, TypeVar
 
 import attrs
@@ -158,6 +159,12 @@ class BodyToken(Cursor):
     in_body: ClassVar[bool] = True
 
 
+@cache
+def shape_of(style: OneAnswer, item: type[T]) -> ListBody[T]:
+    """The shape of an answer with items of this type, made once."""
+    return style.body(item)
+
+
 NUMBERED: Final = Numbered()
 NUMBERED_FROM_0: Final = Numbered(base=0)
 CURSOR: Final = Cursor()
@@ -167,6 +174,7 @@ UNDOCUMENTED_LIST: Final = OneAnswer(items=UNDOCUMENTED)
 LEGACY_ARRAY: Final = OneAnswer(items=None, nothing=frozenset({"message"}))
 PERHAPS_ARRAY: Final = OneAnswer(items=None, nothing=frozenset({"message", "no body"}))
 COUNTED_ARRAY: Final = Totalled(items=None, nothing=frozenset({"message", "no body"}))
+RESPONSES: Final = OneAnswer(items="responses", nothing=frozenset({"[]"}))
 DOMAINS: Final = Totalled(items="domains", base=0)
 EMAILS: Final = Totalled(items="emails", base=0)
 LEADS: Final = BodyToken(items="leads", name="next_page", beside=("next_page", "total_found"))

@@ -79,7 +79,12 @@ def test_schemathesis_finds_no_disagreement(mode: str, tmp_path: Path) -> None:
         lines = ["[generation]", "allow-extra-parameters = false"]  # no header is unexpected
         if mode == "positive":  # what is to be found must be asked for by ids that are there
             known = box.company_ids[0]
-            lines += ["[parameters]", f'company_id = "{known}"', f'x-company-id = "{known}"']
+            lines += [
+                "[parameters]",
+                f'company_id = "{known}"',
+                f'x-company-id = "{known}"',
+                f'prospect_id = "{known * 10_000 + 1}"',
+            ]
             lines += campaign_and_message(box, known)
         for operation in REFUSES_BY_MEANING:
             lines += ["[[operations]]", f'include-name = "{operation}"']

@@ -130,6 +130,7 @@ class Operation(Generic[T]):
         find_out: how to find out whether a write whose answer was lost happened, for the error.
         before_send: called just before each attempt is sent, when its turn in the lane has come; what it raises
             ends the call, and nothing is sent.
+        all_headers: hand out all headers of the answer that hold no secret, not only the `RESPONSE_HEADERS`.
 
     Raises:
         ConfigError: a placeholder was not filled, or it is not said whose account an account-level path is to act
@@ -150,6 +151,7 @@ class Operation(Generic[T]):
     deadline: float | None = None
     on_wire: Callable[[bool], None] | None = None
     before_send: Callable[[], object] | None = None
+    all_headers: bool = False
 
     def __attrs_post_init__(self) -> None:
         if "{" in self.path:
@@ -261,7 +263,8 @@ class Result(Generic[T_co]):
         raw: the body as it came, if `keep_raw` asked for it.
         attempts: how many requests it took.
         request_id: the server's id of the answer, if it sends one.
-        headers: those headers of the answer that somebody reads (`RESPONSE_HEADERS`), in lower case.
+        headers: those headers of the answer that somebody reads (`RESPONSE_HEADERS`, or see `all_headers`), in lower
+            case.
     """
 
     value: T_co

@@ -19,7 +19,7 @@ from urllib.parse import quote
 import attrs
 
 from woodpecker_async import errors
-from woodpecker_async._redact import quotable
+from woodpecker_async._redact import names_a_secret, quotable
 from woodpecker_async.engine.envelopes import ErrorBody, parse_error, parse_retry_after, redirect_target
 from woodpecker_async.engine.hidden import hidden, look_at
 from woodpecker_async.engine.operation import NO_HEADERS, RESPONSE_HEADERS, Operation
@@ -95,11 +95,6 @@ class Request:
         return {**self.headers, dialect.credential_header: dialect.credential_prefix + self.key.reveal()}
 
 
-def _hidden_body(body: bytes) -> Callable[[], bytes]:
-    return lambda: body  # as `hidden` does, with one call less for each answer
-
-
-@attrs.define(kw_only=True, eq=False, repr=False)
 class RawResponse:
     """What came back.
 
@@ -107,15 +102,22 @@ class RawResponse:
         status: the HTTP status.
         headers: to be asked for by lower-case names.
         body: decoded, and empty if it cannot be read; made of bytes, and hidden (see `look_at`).
+        mentions_error: whether the body may be a failure of the legacy API, which reports them inside a 200.
         unreadable: why the body cannot be read, if it cannot.
         elapsed: seconds it took.
     """
 
-    status: int
-    headers: Mapping[str, str]
-    body: Callable[[], bytes] = attrs.field(converter=_hidden_body)
-    unreadable: str = ""
-    elapsed: float = 0.0
+    __slots__ = ("body", "elapsed", "headers", "mentions_error", "status", "unreadable")
+
+    def __init__(
+        self, *, status: int, headers: Mapping[str, str], body: bytes, unreadable: str = "", elapsed: float = 0.0
+    ) -> None:
+        self.status = status
+        self.headers = headers
+        self.body: Callable[[], bytes] = lambda: body  # as `hidden` does
+        self.mentions_error = b'"ERROR"' in body  # cheap, so that a large page is not parsed twice
+        self.unreadable = unreadable
+        self.elapsed = elapsed
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)
@@ -282,14 +284,16 @@ def classify(
     request_id = headers.get("x-request-id") or headers.get("request-id") or None
     if request_id:
         request_id = quote_text(request_id)[:_LONGEST_LINE]
-    if 200 <= status < 300 and not look_at(outcome.body, _hides_error):
+    if 200 <= status < 300 and not (outcome.mentions_error and look_at(outcome.body, _hides_error)):
         return AttemptResult(
             kind="ok",
             status=status,
             body=outcome.body,
             unreadable=outcome.unreadable,
             request_id=request_id,
-            headers={name: headers[name] for name in RESPONSE_HEADERS if name in headers} or NO_HEADERS,
+            headers=_all_headers(headers, quote_text)
+            if operation.all_headers
+            else {name: headers[name] for name in RESPONSE_HEADERS if name in headers} or NO_HEADERS,
             elapsed=outcome.elapsed,
             settled=True,
         )
@@ -370,9 +374,6 @@ _NOT_IN_PATH: Final = frozenset({_NOT_THE_AGENCYS, "no active company found", "r
 
 
 def _hides_error(body: bytes) -> bool:
-    # The legacy API reports failures inside a 200. Cheap test first: a large page is not parsed twice for it.
-    if b'"ERROR"' not in body:
-        return False
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):
@@ -443,3 +444,12 @@ def _without_secrets(text: str, key: Secret, secrets: Iterable[Secret]) -> str:
 # What is shorter could be guessed, and stands in many a word.
 _LEAST_MASKED: Final = 4
 _LONGEST_LINE: Final = 300
+
+
+def _all_headers(headers: Mapping[str, str], quote_text: Callable[[str], str]) -> Mapping[str, str]:
+    """All headers but those that may hold a secret, as they may be quoted."""
+    return {
+        name.lower(): quote_text(value)[:_LONGEST_LINE]
+        for name, value in headers.items()
+        if not (names_a_secret(name) or "cookie" in name.lower())
+    }

@@ -97,7 +97,7 @@ def found_anywhere(value: Any) -> tuple[Any, ...]:
     return tuple(value) if type(value) is list else () if value is None else (value,)
 
 
-@attrs.frozen
+@attrs.frozen(cache_hash=True)
 class ListBody(Generic[T]):
     """The documented shape of a list answer: what a body is decoded by, in place of a model.
 
@@ -106,8 +106,8 @@ class ListBody(Generic[T]):
         items: the name of the field that holds the items; `None` if the body is the array of them;
             `UNDOCUMENTED` if no document tells.
         beside: which of the known fields may stand beside the items.
-        nothing: how the endpoint may say that there are no items, other than by an empty array: with an object
-            `{"message": "..."}`, or without a body.
+        nothing: how the endpoint may say that there are no items, other than by an empty array in its place: with an
+            object `{"message": "..."}`, without a body, or with `[]` for the whole body.
     """
 
     item: type[T]
@@ -117,6 +117,8 @@ class ListBody(Generic[T]):
 
     def says_nothing(self, value: object) -> bool:
         """Whether a decoded body says that there are no items in the documented words for it."""
+        if value == []:
+            return "[]" in self.nothing
         return (
             "message" in self.nothing
             and isinstance(value, dict)

@@ -35,7 +35,7 @@ class AgencyV1(Resource):
     async def create_api_key(
         self, company_id: int, name: str, *, options: CallOptions | None = None
     ) -> V1CreatedApiKey:
-        """Make a key with one POST. For exactly one key use `woodpecker.agency.api_keys.create`.
+        """Make a key with one POST, which is never repeated; for exactly one key see `agency.api_keys.create`.
 
         Args:
             company_id: the company.
@@ -73,7 +73,7 @@ class AgencyV1(Resource):
         return made
 
     async def create_company(self, name: str, *, options: CallOptions | None = None) -> V1Company:
-        """Create a company, which is billed; it comes with an API key.
+        """Create a company, which is billed; it comes with an API key. It is never repeated.
 
         Args:
             name: its name.

@@ -1,7 +1,6 @@
 """`/v2/agency/companies/{company_id}/api_keys`: the API keys of client companies. Needs an HQ key."""
 
 from collections.abc import Callable, Iterable
-from operator import attrgetter
 from typing import Final
 
 import attrs
@@ -15,7 +14,7 @@ from woodpecker_async.models.agency import ApiKey, CreateApiKey, CreatedApiKey, 
 from woodpecker_async.models.paging import Listing
 from woodpecker_async.options import CallOptions, call_options
 from woodpecker_async.pagination import Pager
-from woodpecker_async.paging_styles import NUMBERED, Position
+from woodpecker_async.paging_styles import NUMBERED, Position, shape_of
 from woodpecker_async.resources.access import Access
 from woodpecker_async.resources.base import CompanyResource, Resource, for_company
 from woodpecker_async.secret import Secret, hashes
@@ -117,7 +116,7 @@ class ApiKeys(Resource):
         return await self._creation(company_id, label, settle, options, hooks=hooks).ensure()
 
     async def create_once(self, company_id: int, label: str, *, options: CallOptions | None = None) -> IssuedKey:
-        """Make a key with one POST and no look.
+        """Make a key with one POST and no look. It is never repeated, unless you say that it may be.
 
         Args:
             company_id: the company.
@@ -260,7 +259,7 @@ def _keys_of(access: Access, company_id: int, options: CallOptions, deadline: fl
         operation: Operation[Listing[ApiKey]] = Operation.of(
             "GET",
             _API_KEYS,
-            NUMBERED.body(ApiKey),
+            shape_of(NUMBERED, ApiKey),
             account=None,
             params=NUMBERED.ask(position),
             segments={"company_id": company_id},
@@ -273,4 +272,4 @@ def _keys_of(access: Access, company_id: int, options: CallOptions, deadline: fl
 
 def _known_by(keys: Iterable[ApiKey]) -> Iterable[int]:
     """What keys are known by in a list."""
-    return hashes(map(attrgetter("api_key"), keys))
+    return hashes([key.api_key for key in keys])

@@ -15,9 +15,10 @@ import attrs
 
 from woodpecker_async.engine.operation import Operation, QueryValue
 from woodpecker_async.errors import CallError, ConfigError
+from woodpecker_async.models.paging import ListBody
 from woodpecker_async.options import CallOptions
 from woodpecker_async.pagination import Pager
-from woodpecker_async.paging_styles import NUMBERED, OneAnswer, Position
+from woodpecker_async.paging_styles import NUMBERED, OneAnswer, Position, shape_of
 from woodpecker_async.resources.access import Access
 from woodpecker_async.secret import Secret
 
@@ -130,7 +131,8 @@ class Resource:
             segments: what to fill the placeholders of the path with.
         """
         self._check_url(path, params and (params if style.in_body else {**params, **style.ask(style.first)}))
-        account, shape = self._access.account, style.body(item)
+        account = self._access.account
+        shape: ListBody[T] = shape_of(style, item)  # type: ignore[arg-type]  # types are hashable
 
         def page(position: Position) -> "Operation[Any]":  # unquoted, it would be made for each list
             asked = style.ask(position)

@@ -7,13 +7,8 @@ from woodpecker_async.sandbox.wire import Answer, error
 
 # Below /rest; {} is one segment.
 _PATHS: Final = """
-GET,DELETE      /v1/prospects
-POST            /v1/add_prospects_list
-POST            /v1/add_prospects_campaign
-GET             /v2/prospects/{}/responses
 POST            /v2/mailboxes/microsoft/credentials
 PATCH           /v2/mailboxes/microsoft/credentials/{}
-GET             /v2/manual_tasks
 POST            /v2/domains/mailboxes/order
 """
 
