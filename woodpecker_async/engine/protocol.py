@@ -436,7 +436,8 @@ def _without_secrets(text: str, key: Secret, secrets: Iterable[Secret]) -> str:
     text = text.replace(key.reveal(), key.masked)
     for plain in (secret.reveal() for secret in secrets):
         if len(plain) >= _LEAST_MASKED:
-            for form in (plain, json.dumps(plain)[1:-1], json.dumps(plain, ensure_ascii=False)[1:-1]):
+            in_json = (json.dumps(plain)[1:-1], json.dumps(plain, ensure_ascii=False)[1:-1])
+            for form in sorted((plain, *in_json), key=len, reverse=True):  # one may be a part of another
                 text = text.replace(form, "****")
     return quotable(text)
 

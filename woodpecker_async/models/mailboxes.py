@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
 
-from woodpecker_async.models._loose import Loose, Number, Text, Time, read_time
+from woodpecker_async.models._loose import Number, Text, Time, loose, read_time
 from woodpecker_async.models.enums import OpenEnum
 from woodpecker_async.secret import Secret
 
@@ -65,16 +65,8 @@ if TYPE_CHECKING:
     _Freezes: TypeAlias = tuple[Freeze, ...]
     _Entries: TypeAlias = tuple[Any, ...]
 else:
-
-    class _Freezes(metaclass=Loose):
-        """Periods, also where `""` stands for none."""
-
-        described, _read = "an array of periods", staticmethod(_read_freezes)
-
-    class _Entries(metaclass=Loose):
-        """An array of anything; `()` for null."""
-
-        described, _read = "an array", staticmethod(_read_entries)
+    _Freezes = loose("an array of periods", _read_freezes)
+    _Entries = loose("an array", _read_entries)
 
 
 @attrs.frozen(kw_only=True)

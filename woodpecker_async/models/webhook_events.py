@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
 
-from woodpecker_async.models._loose import Loose, Number, Text, read_number, read_time
+from woodpecker_async.models._loose import Number, Text, loose, read_number, read_time
 from woodpecker_async.models.webhooks import WebhookEventName
 
 
@@ -61,21 +61,11 @@ if TYPE_CHECKING:
     _Texts: TypeAlias = tuple[str, ...]
     _Table: TypeAlias = Mapping[str, Any]
 else:
-
-    class _Id(metaclass=Loose):
-        described, _read = "an id", staticmethod(_read_id)
-
-    class _Moment(metaclass=Loose):
-        described, _read = "a date and time", staticmethod(_read_moment)
-
-    class _Stamp(metaclass=Loose):
-        described, _read = "a date and time with its zone", staticmethod(_read_stamp)
-
-    class _Texts(metaclass=Loose):
-        described, _read = "an array of strings", staticmethod(_read_texts)
-
-    class _Table(metaclass=Loose):
-        described, _read = "an object", staticmethod(_read_table)
+    _Id = loose("an id", _read_id)
+    _Moment = loose("a date and time", _read_moment)
+    _Stamp = loose("a date and time with its zone", _read_stamp)
+    _Texts = loose("an array of strings", _read_texts)
+    _Table = loose("an object", _read_table)
 
 
 @attrs.frozen(kw_only=True)

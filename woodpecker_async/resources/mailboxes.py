@@ -67,7 +67,7 @@ class Mailboxes(Resource):
         )
 
     async def set_footer(self, smtp_id: int, footer: str | None, *, options: CallOptions | None = None) -> None:
-        """Set what stands below each e-mail of a mailbox. Repeatable by nature.
+        """Set what stands below each e-mail of a mailbox. It is repeated like a read.
 
         Args:
             smtp_id: the id of an SMTP mailbox.

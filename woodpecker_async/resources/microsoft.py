@@ -82,7 +82,7 @@ class MicrosoftCredentials(Resource):
         )
 
     async def delete(self, credential_id: int, *, options: CallOptions | None = None) -> None:
-        """Delete a credential. Repeatable by nature.
+        """Delete a credential. It is repeated like a read.
 
         Args:
             credential_id: the credential.

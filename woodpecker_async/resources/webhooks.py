@@ -63,7 +63,7 @@ class Webhooks(Resource):
     async def unsubscribe(
         self, target_url: str, event: WebhookEventName | str, *, options: CallOptions | None = None
     ) -> None:
-        """Send these events to the URL no longer. Repeatable by nature.
+        """Send these events to the URL no longer. It is repeated like a read.
 
         Args:
             target_url: the URL, as `list` has it.
