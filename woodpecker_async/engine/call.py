@@ -41,6 +41,7 @@ from woodpecker_async.errors import (
     SharedLaneError,
     UnknownKind,
 )
+from woodpecker_async.models.paging import no_content
 from woodpecker_async.secret import Secret
 
 T = TypeVar("T")
@@ -328,9 +329,11 @@ class Engine:
 
     def _reply(self, call: _Call, result: AttemptResult) -> Result[Any]:
         operation, options = call.operation, call.terms.options
-        value = None
+        value: Any = None
         if operation.response_type is not None and result.unreadable:
             value = codec.Undecodable((f"$: {result.unreadable}",))
+        elif result.status == 204 and (nothing := no_content(operation.response_type)) is not None:
+            value = nothing
         elif operation.response_type is not None:
             decode: Any = codec.decode
             if options.strict or options.skip_bad_items:
