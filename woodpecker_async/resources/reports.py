@@ -214,6 +214,15 @@ class Reports(Resource):
             deadline=ends,
             options=options,
         )
+        if not started.hash.strip():
+            what = "$.hash: expected a string that is not empty, got an empty one"
+            raise ResponseDecodeError(
+                f"the server said that the report is started, but not what it is asked for by: {what}",
+                paths=[what],
+                status=200,
+                method="POST",
+                path="/v2/reports",
+            )
         return started.hash
 
     async def _look(
