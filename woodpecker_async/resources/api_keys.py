@@ -194,7 +194,7 @@ class ApiKeys(Resource):
 class CompanyApiKeys(CompanyResource):
     """The API keys of one company: the same calls, with the company said once."""
 
-    family = ApiKeys
+    _family = ApiKeys
 
     list = for_company(ApiKeys.list)
     create = for_company(ApiKeys.create)
