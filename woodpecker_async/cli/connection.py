@@ -127,7 +127,7 @@ def connected(
         connection: the options.
         work: what to do with the session.
         limits: of the session.
-        patient: to wait long is what it is for, and needs no words.
+        patient: it says by itself what it waits for.
 
     Raises:
         UsageError: the options contradict each other, or there is no key.
@@ -136,10 +136,10 @@ def connected(
     key = _key(connection)
 
     async def main() -> int:
-        from woodpecker_async.cli.waiting import Watch  # noqa: PLC0415 - not for --help
+        from woodpecker_async.cli.waiting import Watch, watching  # noqa: PLC0415 - not for --help
 
         watch = Watch()
-        said = nullcontext() if patient else watch.watching(connection)
+        said = nullcontext() if patient else watching(watch.what, connection)
         async with _session(connection, key, limits, watch) as woodpecker, said:
             return await work(woodpecker)
 
