@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from woodpecker_async import Limits
-from woodpecker_async.engine.lanes import Lanes
+from woodpecker_async.engine.account_lanes import AccountLanes
 
 
 class _Member:
@@ -26,7 +26,7 @@ class _Member:
 
 async def microseconds(limits: Limits, turns: int, at_once: int) -> float:
     """A turn, on average."""
-    member, lanes = _Member(), Lanes(f"benchmark {time.monotonic_ns()}")
+    member, lanes = _Member(), AccountLanes(f"benchmark {time.monotonic_ns()}")
     lanes.join(member, limits)
     lane = lanes.lane(None)
     lane.window.size = lane.window.limit

@@ -147,15 +147,25 @@ def methods_of(root: Any) -> Iterator[str]:
             yield from (f"{name}.{inner}" for inner in methods_of(value))
 
 
-def methods_of_the_session(woodpecker: WoodpeckerSession, company: int = COMPANY) -> dict[str, Any]:
-    """By dotted name, the public methods of a session and of a company's view, which is called `company`."""
-    roots = {
+def _roots(woodpecker: WoodpeckerSession, company: int) -> dict[str, Any]:
+    return {
         "agency": woodpecker.agency,
         "agency_v1": woodpecker.agency_v1,
         "account": woodpecker.account,
         "company": woodpecker.company(company),
     }
+
+
+def methods_of_the_session(woodpecker: WoodpeckerSession, company: int = COMPANY) -> dict[str, Any]:
+    """By dotted name, the public methods of a session and of a company's view, which is called `company`."""
+    roots = _roots(woodpecker, company)
     return {f"{at}.{name}": method_at(root, name) for at, root in roots.items() for name in methods_of(root)}
+
+
+def method_of_the_session(woodpecker: WoodpeckerSession, name: str, company: int = COMPANY) -> Any:
+    """One of them, without a look at the others."""
+    at, _, rest = name.partition(".")
+    return method_at(_roots(woodpecker, company)[at], rest)
 
 
 def row_of(name: str) -> tuple[Row, bool]:

@@ -1,9 +1,11 @@
 """What every test gets: an own sandbox on request, and a look afterwards for what was left behind."""
 
 import asyncio
+import asyncio.constants
 import gc
 import os
 import threading
+import traceback
 from collections.abc import AsyncIterator, Generator, Iterator
 
 import pytest
@@ -19,11 +21,23 @@ settings.register_profile("here", deadline=None)
 settings.register_profile("ci", derandomize=True, deadline=None)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
 
+# In debug mode asyncio notes the stack behind each future and each callback: all of pytest's frames, with their source
+# lines, which was 40 % of the time of the suite. Its checks need no stack, and a few frames say whose future it is.
+_FRAMES = 3
+asyncio.constants.DEBUG_STACK_DEPTH = _FRAMES
+traceback.extract_stack.__defaults__ = (None, _FRAMES)  # the compiled part of asyncio has the function itself
+
 
 @pytest.hookimpl(tryfirst=True)  # before -m chooses
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Complete the markers."""
     mark_by_fixtures(items)
+
+
+def pytest_collection_finish() -> None:
+    """Take all modules and tests out of what the garbage collector goes through, for many tests call it."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -11,7 +11,7 @@ import pytest
 import woodpecker_async
 
 ROOT = Path(woodpecker_async.__file__).parent
-LEAVES = {"_lazy", "_redact", "counting", "errors", "secret", "options", "engine.clock"}
+LEAVES = {"_lazy", "_redact", "counting", "errors", "secret", "options", "redis_url", "engine.clock"}
 PURE = {
     "engine.account",
     "engine.operation",
@@ -56,7 +56,7 @@ def ours(name: str) -> frozenset[str]:
 
 @pytest.mark.parametrize("name", sorted(LEAVES))
 def test_leaves_know_nothing_but_leaves(name: str) -> None:
-    assert ours(name) <= {"errors", "secret"}  # the options keep a URL as a Secret
+    assert ours(name) <= {"errors", "secret", "redis_url"}  # the options keep a URL as a Secret
 
 
 @pytest.mark.parametrize("name", sorted(PURE | {name for name in OURS if name.startswith("models.")}))
@@ -106,7 +106,15 @@ def test_resources_and_pagination_see_the_engine_through_a_protocol() -> None:
 
 
 def test_exactly_once_knows_only_what_it_is_handed() -> None:
-    assert ours("exactly_once") <= {"creation_lock", "engine.clock", "errors", "labels", "models.agency", "secret"}
+    assert ours("exactly_once") <= {
+        "creation_lock",
+        "engine.clock",
+        "errors",
+        "labels",
+        "models.agency",
+        "secret",
+        "time_limit",
+    }
     assert ours("creation_lock") <= {"engine.clock", "errors"}
 
 

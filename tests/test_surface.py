@@ -14,7 +14,7 @@ from typing import Any
 import attrs
 import pytest
 
-from tests.calls import COMPANY, LIKE, ROWS, methods_of_the_session, row_of
+from tests.calls import COMPANY, LIKE, ROWS, method_of_the_session, methods_of_the_session, row_of
 from woodpecker_async import WoodpeckerSession
 from woodpecker_async.sandbox import Sandbox
 from woodpecker_async.sandbox.routing import _ENDPOINTS
@@ -105,7 +105,7 @@ async def test_every_method_has_a_route_in_the_sandbox_and_keeps_its_scope(name:
         pytest.skip(f"sends what {LIKE[name]} sends")
     async with Sandbox(companies=2) as box, box.session() as woodpecker:
         company = box.company_ids[0]
-        method = methods_of_the_session(woodpecker, company)[name]
+        method = method_of_the_session(woodpecker, name, company)
         await row.call(method, company, without_company=without_company)
         assert box.journal
         for record in box.journal:

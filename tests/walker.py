@@ -8,6 +8,7 @@ the frames of every exception in the chain, but for those of the tests themselve
 import base64
 import contextlib
 import dis
+import functools
 import re
 import sys
 import types
@@ -24,21 +25,25 @@ from woodpecker_async import Secret
 LEVELS = 5
 TESTS = str(Path(__file__).parent)
 
+# Where something was found: what led there, and the last step.
+_Path = tuple[Any, str]
+
 _OPAQUE = (Secret, type, types.ModuleType, types.BuiltinFunctionType, int, float, complex, type(None))
 
 
 def leaks(error: BaseException, secrets: Iterable[str]) -> list[str]:
     """Where the secrets can be found, each as a path: frame, variable, field, item."""
-    wanted = Wanted(secrets)
-    found: list[str] = []
-    for member in chain(error):
-        name = type(member).__name__
-        found += wanted.under(name, {"args": member.args, "str": str(member), **vars(member)})
-        for frame, line in frames(member):
-            where = f"{name}: {Path(frame.f_code.co_filename).name}:{line} {frame.f_code.co_name}"
-            if not frame.f_code.co_filename.startswith(TESTS):
-                found += wanted.under(where, frame.f_locals)
-    return found
+    variables: dict[str, Any] = {}
+    for number, member in enumerate(chain(error)):
+        name = f"{number} {type(member).__name__}"
+        variables |= {f"{name} {field}": value for field, value in vars(member).items()}
+        variables |= {f"{name} args": member.args, f"{name} str": str(member)}
+        for depth, (frame, line) in enumerate(frames(member)):
+            code = frame.f_code
+            if not code.co_filename.startswith(TESTS):
+                where = f"{name}, frame {depth}: {Path(code.co_filename).name}:{line} {code.co_name}"
+                variables |= {f"{where} {variable}": value for variable, value in frame.f_locals.items()}
+    return Wanted(secrets).under(variables)
 
 
 def chain(error: BaseException) -> Iterator[BaseException]:
@@ -74,21 +79,26 @@ class Wanted:
     def within(self, data: bytes) -> bool:
         return self._pattern.search(data) is not None
 
-    def under(self, where: str, variables: Mapping[str, Any]) -> list[str]:
-        """The paths to them, breadth first: an object is looked at where it is least deep."""
+    def under(self, variables: Mapping[str, Any]) -> list[str]:
+        """The paths to them, breadth first: an object is looked at once, where it is least deep."""
         found: list[str] = []
-        todo: deque[tuple[str, Any, int]] = deque((f"{where} {name}", value, 0) for name, value in variables.items())
+        todo: deque[tuple[_Path, Any, int]] = deque(((None, name), value, 0) for name, value in variables.items())
         seen: dict[int, Any] = {}
         while todo:
             path, value, level = todo.popleft()
-            if isinstance(value, _OPAQUE) or id(value) in seen:
+            if id(value) in seen or isinstance(value, _OPAQUE):
                 continue
             seen[id(value)] = value
             if self.within(_own_text(value)):
-                found.append(path)
+                found.append(_written(path))
             if level < LEVELS:
-                todo.extend((f"{path}{step}", child, level + 1) for step, child in _children(value))
+                todo.extend(((path, step), child, level + 1) for step, child in _children(value))
         return found
+
+
+def _written(path: _Path) -> str:
+    before, step = path
+    return step if before is None else _written(before) + step
 
 
 def _own_text(value: object) -> bytes:
@@ -113,21 +123,22 @@ def _children(value: Any) -> Iterator[tuple[str, Any]]:
                 yield f"[{str(name)[:20]!r}]", item
         elif isinstance(value, Sequence | AbstractSet):
             yield from (("[]", item) for item in tuple(value))
-    for name in _field_names(value):
+    names = _field_names(type(value))
+    for name in names.union(own) if (own := getattr(value, "__dict__", None)) else names:
         with contextlib.suppress(Exception):
             yield f".{name}", getattr(value, name)
 
 
-def _field_names(value: Any) -> set[str]:
-    names: set[str] = set(getattr(value, "__dict__", ()))
-    if attrs.has(type(value)):
-        names |= {field.name for field in attrs.fields(type(value))}
-    for kind in type(value).__mro__:
-        slots = kind.__dict__.get("__slots__", ())
+@functools.cache
+def _field_names(kind: type) -> frozenset[str]:
+    """What a class declares; an instance may have more in its `__dict__`."""
+    names = {field.name for field in attrs.fields(kind)} if attrs.has(kind) else set()
+    for base in kind.__mro__:
+        slots = base.__dict__.get("__slots__", ())
         for slot in (slots,) if isinstance(slots, str) else tuple(slots):
             private = slot.startswith("__") and not slot.endswith("__")
-            names.add(f"_{kind.__name__.lstrip('_')}{slot}" if private else slot)
-    return names - {"__dict__", "__weakref__"}
+            names.add(f"_{base.__name__.lstrip('_')}{slot}" if private else slot)
+    return frozenset(names - {"__dict__", "__weakref__"})
 
 
 class Interruption:

@@ -159,7 +159,7 @@ class KeyNotStoredError(WoodpeckerError):
 
 
 class UnexpectedError(WoodpeckerError):
-    """Code that is not the SDK's failed: a key function, the companies handed in, a callback.
+    """Code outside the SDK failed: a key function, the companies handed in, a callback.
 
     A `CancelledError` that nobody sent to the task is one of these: it came out of something that was
     cancelled elsewhere, and says nothing about this task.
@@ -167,7 +167,7 @@ class UnexpectedError(WoodpeckerError):
 
 
 class RunIncompleteError(WoodpeckerError):
-    """A bulk run ended, and companies that were handed in have no outcome. `resume=run.report` does them.
+    """A bulk run ended, and companies that were handed in have no outcome. `resume=run.report` processes them.
 
     Attributes:
         companies: their ids, as far as they were read.
@@ -215,7 +215,7 @@ class PaginationError(WoodpeckerError):
 
 
 class CallError(WoodpeckerError):
-    """A call failed. `str(error)` tells the whole story in one line.
+    """A call failed. `str(error)` describes it completely, in one line.
 
     Attributes:
         method: the HTTP method.
@@ -322,7 +322,7 @@ class NotSentError(TransportError):
 
 
 class ConnectionLostError(TransportError):
-    """The connection broke after the request was sent, before the answer was whole."""
+    """The connection broke after the request was sent, before the answer was complete."""
 
 
 class AttemptTimeoutError(TransportError):
@@ -390,7 +390,7 @@ class KeyOutcomeUnknownError(OutcomeUnknownError):
 
 
 class ResponseDecodeError(CallError):
-    """The server said success, and the body is not what the documents promise.
+    """The server reported success, but the body is not as documented.
 
     Or it cannot be read at all: it is larger than `Limits.max_body`, or in an encoding that was not asked for.
 
@@ -405,7 +405,7 @@ class ResponseDecodeError(CallError):
         self.status = status
 
     def as_unknown(self) -> OutcomeUnknownError:
-        """The same story, for a write whose result the server did not hand over readably.
+        """The same error, for a write whose result the server did not hand over readably.
 
         The server says that it is done. Where a look does not show it, that look came too early.
         """
@@ -475,7 +475,7 @@ class PermissionDeniedError(ApiError):
 
 
 class NotFoundError(ApiError):
-    """404: there is no such thing."""
+    """404: the path, or what it names, does not exist."""
 
 
 class CompanyNotFoundError(NotFoundError):
@@ -483,7 +483,7 @@ class CompanyNotFoundError(NotFoundError):
 
 
 class ConflictError(ApiError):
-    """409: the request conflicts with the state of things."""
+    """409: the request conflicts with the current state at the server."""
 
 
 class CompanyInactiveError(ConflictError):

@@ -33,12 +33,11 @@ No HTTP here: listing, sending and time are handed in.
 It is one long module so that a creation can be read from its first look to its last.
 """
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, Protocol
 from uuid import uuid4
 
 import attrs
@@ -58,17 +57,13 @@ from woodpecker_async.errors import (
 from woodpecker_async.labels import keys_with_label, may_match, same_label
 from woodpecker_async.models.agency import ApiKey, IssuedKey
 from woodpecker_async.secret import Secret
-
-T = TypeVar("T")
+from woodpecker_async.time_limit import TimeLimit
 
 _logger = logging.getLogger("woodpecker_async")
 
 # Pauses between two lists: short at first, for most answers are lost when the work is done.
 _FIRST_PAUSE: Final = 0.5
 _LONGEST_PAUSE: Final = 5.0
-# Requests keep to the deadline themselves, and know better than we do what they came to. This much later they
-# are cut off, in case they hang in something that knows of no deadline, such as a function that gives the key.
-_GRACE: Final = 1.0
 _YEARS: Final = 1e9
 
 
@@ -83,15 +78,31 @@ class KeyEndpoint(Protocol):
         """All keys of the company; raises where they could not be read to the end."""
         ...
 
-    async def post(self, deadline: float, on_wire: Callable[[bool], None]) -> Secret:
+    async def post(
+        self, deadline: float, on_wire: Callable[[bool], None], before_send: Callable[[], object] | None
+    ) -> Secret:
         """Request a key once, and return it.
 
         Args:
             deadline: when to give up.
+            before_send: see `PostHooks`.
             on_wire: to be told `True` as soon as the server may act on the request, and `False` when it has
                 said that it did not.
         """
         ...
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class PostHooks:
+    """What a caller does before each request that may make a key. What it raises ends the creation, nothing being sent.
+
+    Attributes:
+        before_queueing: awaited before the request queues in the lane. It may take long, as part of the creation.
+        before_send: called when its turn in the lane has come and it is about to be sent. It must be quick.
+    """
+
+    before_queueing: Callable[[], Awaitable[object]] | None = None
+    before_send: Callable[[], object] | None = None
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)
@@ -107,7 +118,7 @@ class KeyCreation:
         settle: seconds until the absence of a new key counts, when the server may still be at work.
         max_sends: how often the request may be sent at most.
         deadline: seconds for the whole creation.
-        before_send: called right before each request; whatever it raises ends the creation.
+        hooks: what the caller does before each request that may make a key.
         id: names the creation, in this process and in its errors.
     """
 
@@ -119,10 +130,10 @@ class KeyCreation:
     settle: float
     max_sends: int
     deadline: float
-    before_send: Callable[[], Awaitable[object]] | None = None
+    hooks: PostHooks = PostHooks()
     id: str = attrs.field(factory=lambda: uuid4().hex)
 
-    _until: float = attrs.field(init=False)
+    _limit: TimeLimit = attrs.field(init=False)
     _lock: CreationLock = attrs.field(init=False)
     # The fingerprints of the keys that were there before; `None` if nobody looked.
     _baseline: Collection[str] | None = attrs.field(init=False, default=None)
@@ -205,7 +216,7 @@ class KeyCreation:
             async with self._turn(wait_until_finished=False):
                 return await self._look_for(error)
         except CallError as failure:
-            if isinstance(failure, KeyOutcomeUnknownError) or self._time_left() > 0:
+            if isinstance(failure, KeyOutcomeUnknownError) or not self._limit.passed:
                 raise
         reason = "the deadline passed before it could be settled"
         raise self._unknown_outcome(reason, error.candidates, kind="deadline")
@@ -214,9 +225,9 @@ class KeyCreation:
 
     @asynccontextmanager
     async def _turn(self, *, wait_until_finished: bool = True) -> AsyncIterator[None]:
-        self._until = self.clock.now() + self.deadline
-        self._lock = await self._in_time(self.endpoint.lock())
-        async with self._lock.acquire(self.clock, self._until, wait_until_finished=wait_until_finished):
+        self._limit = TimeLimit(self.clock, self.deadline, self._too_late)
+        self._lock = await self._limit.run(self.endpoint.lock())
+        async with self._lock.acquire(self.clock, self._limit.deadline, wait_until_finished=wait_until_finished):
             yield
 
     async def _find_label(self) -> tuple[Collection[str], list[Secret]]:
@@ -240,11 +251,11 @@ class KeyCreation:
         """Send until it is known that there is one new key, and which."""
         for number in range(1, self.max_sends + 1):
             if number > 1:
-                await self._pause(self.backoff(number - 1))
-                if self._time_left() <= 0:
+                await self._limit.pause(self.backoff(number - 1))
+                if self._limit.passed:
                     raise self._unknown_outcome("the deadline passed", kind="deadline")
-            if self.before_send is not None:
-                await self._in_time(self.before_send())
+            if self.hooks.before_queueing is not None:
+                await self._limit.run(self.hooks.before_queueing())
             refusal: Exception | None = None
             try:
                 outcome = await self._send()
@@ -281,7 +292,9 @@ class KeyCreation:
         """
         self._on_wire = False
         try:
-            secret = await self._in_time(self.endpoint.post(self._until, self._tell_on_wire))
+            secret = await self._limit.run(
+                self.endpoint.post(self._limit.deadline, self._tell_on_wire, self.hooks.before_send)
+            )
         except OutcomeUnknownError as error:
             outcome = error.with_traceback(None)
         except ResponseDecodeError as error:
@@ -381,7 +394,7 @@ class KeyCreation:
             return await self._list_keys()
         except Exception as error:
             reason = f"the look for it failed: {_words_of(error)}"
-        kind: UnknownKind = "deadline" if self._time_left() <= 0 else "look_failed"
+        kind: UnknownKind = "deadline" if self._limit.passed else "look_failed"
         raise self._unknown_outcome(reason, candidates, kind=kind)
 
     def _pick(self, keys: Mapping[str, ApiKey]) -> Secret | None:
@@ -452,7 +465,7 @@ class KeyCreation:
     async def _list_keys(self) -> dict[str, ApiKey]:
         """The company's keys by fingerprint."""
         began = self.clock.now()
-        keys = await self._in_time(self.endpoint.list_keys(self._until))
+        keys = await self._limit.run(self.endpoint.list_keys(self._limit.deadline))
         by_fingerprint = {key.api_key.fingerprint: key for key in keys}
         if strangers := self._lock.elsewhere(by_fingerprint):
             reason = f"its list holds keys that were made here at another company: {', '.join(sorted(strangers))}"
@@ -476,34 +489,15 @@ class KeyCreation:
         elsewhere = {fingerprint for fingerprint, key in handed_out.items() if key.creation_id != self.id}
         return elsewhere.union(self._baseline or ())
 
-    def _time_left(self) -> float:
-        return self._until - self.clock.now()
-
-    async def _pause(self, seconds: float, until: float | None = None) -> float:
-        """Wait, but not beyond the deadline, nor beyond `until` if that is yet to come; the next pause."""
-        now = self.clock.now()
-        wait = seconds if until is None or until <= now else min(seconds, until - now)
-        await self.clock.sleep(max(0.0, min(wait, self._until - now)))
-        return min(2 * seconds, _LONGEST_PAUSE)
-
-    async def _in_time(self, call: Awaitable[T]) -> T:
-        """Await it, as long as there is time."""
-        if (left := self._time_left()) <= 0:
-            if asyncio.iscoroutine(call):
-                call.close()
-            raise self._too_late()
-        try:
-            async with asyncio.timeout(left + _GRACE) as timer:
-                return await call
-        except TimeoutError:
-            if not timer.expired():
-                raise
-        raise self._too_late()
-
     def _too_late(self) -> DeadlineExceededError:
         return DeadlineExceededError(
             f"the deadline of {self.deadline:g} s for creating an API key passed", company_id=self.company_id
         )
+
+    async def _pause(self, seconds: float, until: float | None = None) -> float:
+        """Wait before the next list; the pause after that."""
+        await self._limit.pause(seconds, until)
+        return min(2 * seconds, _LONGEST_PAUSE)
 
     def _unknown_outcome(
         self, reason: str, candidates: Iterable[Secret] = (), kind: UnknownKind | None = None

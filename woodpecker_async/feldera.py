@@ -69,7 +69,7 @@ class FelderaKeys(Resource):
         """
         name = checks.text(name, "a key's name")
         if role not in (None, "read", "write"):
-            raise ConfigError(f'role is "read" or "write", not {role!r}')
+            raise ConfigError(f'role must be "read" or "write", not {role!r}')
         body = CreateFelderaKey(name=name) if role is None else CreateFelderaKeyWithRole(name=name, role=role)
         return await self._call("POST", "/v0/api_keys", CreatedFelderaKey, body=body, options=options)
 
@@ -87,7 +87,7 @@ class FelderaKeys(Resource):
         return found.item
 
     async def delete(self, name: str, *, options: CallOptions | None = None) -> None:
-        """Delete a key. If an answer gets lost and the key is gone at the next attempt, that is success.
+        """Delete a key. An answer that gets lost, and then a key that no longer exists, count as success.
 
         Raises:
             NotFoundError: there was none of this name.

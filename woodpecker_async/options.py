@@ -5,10 +5,10 @@ import re
 from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import Any, Literal, Self, cast
-from urllib.parse import urlsplit
 
 import attrs
 
+from woodpecker_async import redis_url
 from woodpecker_async.errors import ConfigError, SecretNotCarriedError
 from woodpecker_async.secret import Secret
 
@@ -46,7 +46,7 @@ _RESERVED_HEADERS = frozenset(
 
 def _seconds(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:
-        raise ConfigError(f"{type(instance).__name__}.{attribute.name} is a number of seconds above 0, not {value!r}")
+        raise ConfigError(f"{type(instance).__name__}.{attribute.name} must be a number of seconds > 0, not {value!r}")
 
 
 def _seconds_or_none(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
@@ -86,7 +86,7 @@ class RetryPolicy:
 
 @attrs.frozen(kw_only=True)
 class Timeouts:
-    """Three clocks that do not run into one another.
+    """Three independent time limits.
 
     Attributes:
         connect: seconds to reach the server.
@@ -104,7 +104,7 @@ def _within_queue(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) 
     _at_least_one(instance, attribute, value)
     if value > 7:
         raise ConfigError(
-            f"Limits.max_in_flight is at most 7, not {value}: the server works on one request of an account, "
+            f"Limits.max_in_flight must be at most 7, not {value}: the server works on one request of an account, "
             "queues six and refuses the rest"
         )
 
@@ -117,40 +117,14 @@ def _kept(value: str | Secret | None) -> Literal["host"] | Secret | None:
 
 def _shared_shown(value: str | Secret | None) -> str:
     try:
-        usable = isinstance(value, Secret) and _wrong_with(value) is None
+        if isinstance(value, Secret) and redis_url.fault(value) is None:
+            return repr(redis_url.without_password(value))
     except SecretNotCarriedError:  # out of a pickle
-        usable = False
-    return repr(_without_password(value.reveal()) if usable and isinstance(value, Secret) else value)
+        pass
+    return repr(value)
 
 
-def _without_password(url: str) -> str:
-    """A Redis URL to show: without the password, and without the query, which may hold one too."""
-    parts = urlsplit(url)
-    user, has_password, _ = parts.netloc.rpartition("@")[0].partition(":")
-    shown = (user + (":****" if has_password else "") + "@") if user or has_password else ""
-    return f"{parts.scheme}://{shown}{parts.netloc.rpartition('@')[2]}{parts.path}"
-
-
-def _wrong_with(url: Secret) -> str | None:
-    expected = 'Limits.shared is "host" or the URL of a Redis, such as "redis://localhost:6379/0"'
-    try:
-        parts = urlsplit(url.reveal())
-        parts.port  # noqa: B018 - raises, if it is no port
-    except ValueError:
-        return f"{expected}; this URL cannot be read: check host and port, and quote the password"
-    database = parts.path.strip("/")
-    if parts.scheme not in ("redis", "rediss", "unix"):
-        return f"{expected}; the schemes are redis://, rediss:// and unix://"
-    if parts.scheme == "unix":
-        whole = database and not parts.netloc.rpartition("@")[2]
-        return None if whole else "Limits.shared: unix:// goes before the whole path: unix:///run/redis.sock"
-    if not parts.hostname:
-        return f"{expected}; this URL names no host"
-    if database and not database.isdecimal():
-        return "Limits.shared: the path of the URL is the number of a database, as in redis://localhost:6379/0"
-    return None
-
-
+_SHARED_IS = 'Limits.shared must be "host" or the URL of a Redis, such as "redis://localhost:6379/0"'
 _MAX_BODY = 64 * 1024 * 1024
 
 
@@ -217,13 +191,13 @@ class Limits:
     @lanes.validator
     def _known(self, _attribute: "attrs.Attribute[Lanes]", value: str) -> None:
         if value not in ("account", "company", "discover"):
-            raise ConfigError(f'Limits.lanes is "account", "company" or "discover", not {value!r}')
+            raise ConfigError(f'Limits.lanes must be "account", "company" or "discover", not {value!r}')
 
     @shared.validator
     def _usable(self, _attribute: "attrs.Attribute[Any]", value: object) -> None:
         if isinstance(value, Secret):
-            if (wrong := _wrong_with(value)) is not None:
-                raise ConfigError(wrong)
+            if (fault := redis_url.fault(value)) is not None:
+                raise ConfigError(f"{_SHARED_IS}: {fault}")
             if find_spec("redis") is None:
                 raise ConfigError(
                     "Limits.shared names a Redis, and its client is not installed: "
@@ -233,21 +207,21 @@ class Limits:
             if find_spec("fcntl") is None:
                 raise ConfigError('Limits(shared="host") needs flock, which this system lacks: use the URL of a Redis')
         elif value is not None:
-            raise ConfigError(f'Limits.shared is "host" or the URL of a Redis, not {value!r}')
+            raise ConfigError(f"{_SHARED_IS}, not {value!r}")
         if value is not None and self.lanes == "discover":
-            raise ConfigError('Limits.shared goes with lanes="account" or "company": "discover" is for one process')
+            raise ConfigError('Limits.shared needs lanes="account" or "company": "discover" is for one process')
 
     @shared_outage.validator
     def _one_of_three(self, _attribute: "attrs.Attribute[Any]", value: str) -> None:
         if value not in ("local", "wait", "fail"):
-            raise ConfigError(f'Limits.shared_outage is "local", "wait" or "fail", not {value!r}')
+            raise ConfigError(f'Limits.shared_outage must be "local", "wait" or "fail", not {value!r}')
 
 
 def _headers(value: Mapping[str, str] | None) -> Mapping[str, str]:
     if value is None:
         return {}
     if not isinstance(value, Mapping):
-        raise ConfigError(f"headers are a mapping of text to text, not {type(value).__name__}")
+        raise ConfigError(f"headers must be a mapping of str to str, not {type(value).__name__}")
     clean: dict[str, str] = {}
     for name, text in value.items():
         if not isinstance(name, str) or not isinstance(text, str):
@@ -255,7 +229,7 @@ def _headers(value: Mapping[str, str] | None) -> Mapping[str, str]:
         if not name or not name.isascii() or any(not c.isalnum() and c not in "!#$%&'*+-.^_`|~" for c in name):
             raise ConfigError(f"{name!r} is not a header name")
         if re.sub(r"[^a-z0-9]", "-", name.lower()) in _RESERVED_HEADERS:  # servers take X_Company_Id for X-Company-Id
-            raise ConfigError(f"the SDK itself sees to {name}; it cannot be passed as a header")
+            raise ConfigError(f"the SDK sets {name} itself; it cannot be passed as a header")
         if any(ord(c) < 32 or ord(c) == 127 or 0xD800 <= ord(c) < 0xE000 for c in text):
             raise ConfigError(f"the value of header {name} has a control character or a lone surrogate")
         clean[name.lower()] = text  # so that levels merge whatever the case
@@ -264,14 +238,14 @@ def _headers(value: Mapping[str, str] | None) -> Mapping[str, str]:
 
 @attrs.frozen(kw_only=True)
 class CallOptions:
-    """What one call, or all calls of a scope or a session, do differently. `None` leaves a thing as it was.
+    """What one call, or all calls of a scope or a session, do differently. `None` leaves a setting unchanged.
 
     Attributes:
         deadline: seconds for the whole call with all its repeats, instead of `RetryPolicy.deadline`.
         attempt_timeout: seconds for one attempt, instead of `Timeouts.attempt`.
         retry: another `RetryPolicy`.
         priority: `"interactive"` (the default) goes before `"bulk"`.
-        idempotent: your word that repeating this write is harmless; it is then repeated like a read. Only
+        idempotent: your promise that repeating this write is harmless; it is then repeated like a read. Only
             for a call: a session or a scope refuses it.
         headers: more headers; never the ones the SDK owns.
         keep_raw: keep the body of each page as it came, as `Page.raw` (a `Secret`, for it may hold keys).
@@ -299,15 +273,15 @@ skip_bad_items=None, strict=None)
     @retry.validator
     def _is_policy(self, _attribute: "attrs.Attribute[Any]", value: object) -> None:
         if value is not None and not isinstance(value, RetryPolicy):
-            raise ConfigError(f"retry is a RetryPolicy, not {type(value).__name__}")
+            raise ConfigError(f"retry must be a RetryPolicy, not {type(value).__name__}")
 
     @priority.validator
     def _is_priority(self, _attribute: "attrs.Attribute[Any]", value: object) -> None:
         if value not in (None, "interactive", "bulk"):
-            raise ConfigError(f'priority is "interactive" or "bulk", not {value!r}')
+            raise ConfigError(f'priority must be "interactive" or "bulk", not {value!r}')
 
     def merged_over(self, other: Self) -> Self:
-        """These options, and where they say nothing, the other's. Headers add up."""
+        """These options, with the other's where these are `None`. Headers add up."""
         if self is other or other is _NOTHING:
             return self
         if self is _NOTHING and other.idempotent is None:
@@ -328,11 +302,11 @@ def standing_options(options: CallOptions | None) -> CallOptions:
     """The options of a session or a scope.
 
     Raises:
-        ConfigError: they are not `CallOptions`, or say `idempotent`, which is a word about one call.
+        ConfigError: they are not `CallOptions`, or say `idempotent`, which is a promise about one call.
     """
     standing = call_options(options)
     if standing.idempotent is not None:
-        raise ConfigError("idempotent is your word about one call: pass it in that call's options")
+        raise ConfigError("idempotent is a promise about one call: pass it in that call's options")
     return standing
 
 
@@ -345,5 +319,5 @@ def call_options(options: CallOptions | None) -> CallOptions:
     if options is None:
         return _NOTHING
     if not isinstance(options, CallOptions):
-        raise ConfigError(f"options is a CallOptions, not {type(options).__name__}")
+        raise ConfigError(f"options must be a CallOptions, not {type(options).__name__}")
     return options

@@ -70,7 +70,7 @@ class Session(AsyncOnly):
         _is_a("ssl_context", ssl_context, ssl.SSLContext, optional=True)
         _is_a("trust_env", trust_env, bool)
         if callable(hooks) or isinstance(hooks, str):
-            raise ConfigError("hooks is a sequence of functions, like hooks=[my_function]")
+            raise ConfigError("hooks must be a sequence of functions, like hooks=[my_function]")
         settings = Settings(
             dialect=dialect,
             base_url=checks.base_url(base_url),
@@ -105,7 +105,7 @@ class Session(AsyncOnly):
         return account_name(settings.base_url, settings.key.fingerprint) if isinstance(settings.key, Secret) else None
 
     async def identify(self) -> str:
-        """The same, with the key function asked if there is one. Sends nothing."""
+        """The account's name; calls the key function, if there is one. Sends nothing."""
         return await self._engine.account()
 
     async def aclose(self) -> None:
@@ -267,7 +267,7 @@ class WoodpeckerSession(Session):
         json: Any = None,
         options: CallOptions | None = None,
     ) -> Any:
-        """Call an endpoint that the SDK has no method for, in the same way as all others; parsed JSON comes back.
+        """Call an endpoint that the SDK has no method for, with the same limits and retries; returns the parsed JSON.
 
         What comes back is as the server sent it: keys in it are plain text.
 
@@ -307,4 +307,4 @@ def _key_from_environment() -> Secret:
 def _is_a(name: str, value: object, kind: type, *, optional: bool = False) -> None:
     if isinstance(value, kind) or (optional and value is None):
         return
-    raise ConfigError(f"{name} is a {kind.__name__}, not {type(value).__name__}")
+    raise ConfigError(f"{name} must be a {kind.__name__}, not {type(value).__name__}")

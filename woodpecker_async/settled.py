@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 @attrs.frozen(kw_only=True)
 class Settled(Generic[T]):
-    """What `read_settled` brings back.
+    """The result of `read_settled`.
 
     Attributes:
         items: every item that was seen, in the order in which they came.
@@ -50,7 +50,7 @@ async def read_settled(pager: Pager[T], *, readings: int = 3) -> Settled[T]:
 
 
 class SettledPages(AsyncIterator[Page[T]]):
-    """The pages of a list, read again while it changes; each item is given once.
+    """The pages of a list, read again while it changes; each item is returned once.
 
     Pages of a second reading hold only what the first did not bring, and may be empty.
 

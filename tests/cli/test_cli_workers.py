@@ -167,7 +167,7 @@ def test_some_companies_fail(place):
         assert (got.code, got.err) == (0, "")
         got = cli("keys", "sweep", "--all", "--active", "--run", "r")
         assert got.code == 2
-        assert "run id 'r' was used for another sweep: use another" in got.err
+        assert "run id 'r' was used for another sweep: choose another" in got.err
 
 
 @pytest.mark.parametrize("quiet", [(), ("-q",)])
@@ -231,12 +231,12 @@ def test_redis_does_not_answer_or_not_to_us(cli, command):
         (["worker"], "Missing option '--redis'"),
         (["keys", "sweep", "--all"], "Missing option '--redis'"),
         (["keys", "sweep", "--redis", "redis://h"], "say which companies: --all"),
-        (["keys", "sweep", "--all", "--redis", "http://u:pa55word@h"], "this is no URL of a Redis"),
-        (["worker", "--redis", "http://u:pa55word@h"], "this is no URL of a Redis"),
+        (["keys", "sweep", "--all", "--redis", "http://u:pa55word@h"], "this is not the URL of a Redis"),
+        (["worker", "--redis", "http://u:pa55word@h"], "this is not the URL of a Redis"),
         (["keys", "sweep", "--all", "--redis", "redis://h", "--ensure", "crm"], "--sink NAME go together"),
         (["keys", "sweep", "--all", "--redis", "redis://h", "--sink", "vault"], "--sink NAME go together"),
         (["keys", "sweep", "--all", "--redis", "redis://h", "--ensure", " x", "--sink", "v"], "a label "),
-        (["keys", "sweep", "--all", "--redis", "redis://h", "--run", "a b"], "run is a name of 1 to 64"),
+        (["keys", "sweep", "--all", "--redis", "redis://h", "--run", "a b"], "run must be 1 to 64"),
         (["worker", "--redis", "redis://127.0.0.1:1", "--sink", "vault"], "--sink is NAME=FILE"),
         (["worker", "--redis", "redis://127.0.0.1:1", "--sink", "v=/nowhere/keys"], "cannot use /nowhere/keys"),
         (["worker", "--redis", "redis://127.0.0.1:1", "--concurrency", "0"], "not in the range"),

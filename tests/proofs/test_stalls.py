@@ -18,7 +18,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from woodpecker_async.engine.lanes import Lanes
+from woodpecker_async.engine.account_lanes import AccountLanes
 from woodpecker_async.options import Limits
 
 ACCOUNTS = itertools.count()
@@ -139,10 +139,10 @@ class Client:
     limits: Limits = attrs.field(factory=Limits)
     keeps: Callable[[], bool] = lambda: True
     round_trip: float = 0.0
-    lanes: Lanes = attrs.field(init=False)
+    lanes: AccountLanes = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.lanes = Lanes(self.name, now=self.loop.time)
+        self.lanes = AccountLanes(self.name, now=self.loop.time)
 
     async def call(self, patience: float, company: int | None = None, *, own_session: bool = False) -> str:
         """One call: "served", "refused", or "gave up"."""

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from woodpecker_async import RetryPolicy, WoodpeckerSession, bulk, errors
-from woodpecker_async.engine.lanes import _SHARED
+from woodpecker_async.engine.account_lanes import _SHARED
 from woodpecker_async.sandbox import Fault, Sandbox
 
 uvloop = pytest.importorskip("uvloop", reason="uvloop is not installed; to run this: pip install uvloop")

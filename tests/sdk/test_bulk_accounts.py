@@ -500,17 +500,17 @@ async def test_a_report_is_of_one_account(box, woodpecker) -> None:
     assert saved.account == woodpecker.account_name
     assert saved.account.endswith(f":{box.base_url.rpartition(':')[2]} {Secret(box.hq_key).fingerprint}")
     async with Sandbox(companies=3) as other, other.session() as elsewhere:
-        with pytest.raises(ConfigError, match=r"of another account: .*, not .*report.account = None"):
+        with pytest.raises(ConfigError, match=r"belongs to another account: .*, not .*report.account = None"):
             bulk.list_api_keys(elsewhere, resume=saved)
         assert other.journal == []
         by_function = WoodpeckerSession(lambda: other.hq_key, base_url=other.base_url)
         async with by_function:
-            with pytest.raises(ConfigError, match="of another account"):
+            with pytest.raises(ConfigError, match="belongs to another account"):
                 await outcomes(bulk.list_api_keys(by_function, resume=saved))
         assert other.journal == []
         second = bulk.list_api_keys(elsewhere)
         await outcomes(second)
-        with pytest.raises(ConfigError, match="of another account"):
+        with pytest.raises(ConfigError, match="belongs to another account"):
             saved.merge(second.report)
         assert saved.ok == 3
         saved.account = None
@@ -518,7 +518,7 @@ async def test_a_report_is_of_one_account(box, woodpecker) -> None:
             await outcomes(bulk.list_api_keys(elsewhere, resume=saved)) == []
         )  # taken at its word: the ids are the same
     async with WoodpeckerSession("1.another-key", base_url=box.base_url) as stranger:
-        with pytest.raises(ConfigError, match="of another account"):
+        with pytest.raises(ConfigError, match="belongs to another account"):
             bulk.list_api_keys(stranger, resume=run.report)
 
 

@@ -234,7 +234,7 @@ async def test_what_is_no_file_is_refused(path: Path, no_tasks_left: None) -> No
         before = open_files()
         for sink, why in (
             (link, "symbolic link"),
-            (pipe, "no plain file"),
+            (pipe, "not a regular file"),
             (path.parent, "Is a directory"),
             (path.parent / "nowhere" / "keys", "No such file"),
         ):

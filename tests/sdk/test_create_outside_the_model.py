@@ -15,6 +15,8 @@ import pytest
 from tests.raw import RawServer, answer, raw_server
 from woodpecker_async import CallOptions, KeyOutcomeUnknownError, Secret, Timeouts, WoodpeckerSession, errors
 from woodpecker_async.creation_lock import creation_lock
+from woodpecker_async.engine.observe import Event
+from woodpecker_async.exactly_once import PostHooks
 from woodpecker_async.sandbox import Fault, Sandbox
 
 KEY = "1.hq-key-of-the-agency"
@@ -363,12 +365,21 @@ async def test_a_timeout_in_the_lane_leaves_nothing_behind() -> None:
 async def test_a_request_that_was_refused_each_time_leaves_nothing_behind(box: Sandbox) -> None:
     company_id = box.company_ids[0]
     box.faults.add(Fault.status(429, method="POST", at="arrival", times=None))
-    async with box.session() as woodpecker:
+    waits = asyncio.Event()
+
+    def hook(event: Event) -> None:
+        if event.kind == "retry" and event.method == "POST" and (event.wait or 0) > 0.3:
+            waits.set()
+
+    async with box.session(hooks=[hook]) as woodpecker:
         with pytest.raises(errors.RateLimitedError):
             await woodpecker.agency.api_keys.create(company_id, "crm", options=CallOptions(deadline=0.5))
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.3):  # while it waits to send again
-                await woodpecker.agency.api_keys.create(company_id, "crm")
+        waits.clear()
+        creation = asyncio.create_task(woodpecker.agency.api_keys.create(company_id, "crm"))
+        await waits.wait()  # to send again: nothing is in flight
+        creation.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await creation
         box.faults.clear()
         async with asyncio.timeout(10):
             await woodpecker.agency.api_keys.create(company_id, "crm")
@@ -457,10 +468,10 @@ async def test_create_once_has_the_default_settle() -> None:
             await woodpecker.agency.api_keys.resolve(ValueError("x"))
 
 
-# before_send, which workers use -----------------------------------------------------------------------------
+# Hooks, which bulk runs use ---------------------------------------------------------------------------------
 
 
-async def test_before_send_can_stop_a_creation() -> None:
+async def test_a_hook_can_stop_a_creation() -> None:
     class ClaimLostError(Exception):
         pass
 
@@ -470,10 +481,10 @@ async def test_before_send_can_stop_a_creation() -> None:
     async with serving() as server, server.session() as woodpecker:
         keys = woodpecker.agency.api_keys
         with pytest.raises(ClaimLostError):
-            await keys._ensure(5, "crm", before_send=lost)
+            await keys._ensure(5, "crm", hooks=PostHooks(before_queueing=lost))
         assert (server.posts, server.gets) == (0, 1)
         assert (await keys.ensure(5, "crm")).created
-        assert not (await keys._ensure(5, "crm", before_send=lost)).created
+        assert not (await keys._ensure(5, "crm", hooks=PostHooks(before_queueing=lost))).created
 
 
 # Labels -----------------------------------------------------------------------------------------------------

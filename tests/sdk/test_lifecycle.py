@@ -14,7 +14,7 @@ import pytest
 
 from tests.raw import answer, raw_server
 from woodpecker_async import CallOptions, Limits, WoodpeckerSession, errors
-from woodpecker_async.engine.lanes import _SHARED
+from woodpecker_async.engine.account_lanes import _SHARED
 from woodpecker_async.sandbox import Fault, Sandbox
 
 

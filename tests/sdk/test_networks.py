@@ -283,7 +283,7 @@ async def test_what_cannot_be_sent_or_could_be_misread_is_refused(method: str, r
     ],
 )
 def test_headers_with_an_owner_are_refused_however_they_are_spelled(name: str) -> None:
-    with pytest.raises(errors.ConfigError, match="sees to"):
+    with pytest.raises(errors.ConfigError, match="the SDK sets"):
         CallOptions(headers={name: "7"})
 
 

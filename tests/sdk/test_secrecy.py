@@ -31,7 +31,7 @@ import tenacity
 import yarl
 
 import woodpecker_async
-from tests.calls import methods_of, methods_of_the_session, row_of
+from tests.calls import method_of_the_session, methods_of, methods_of_the_session, row_of
 from tests.raw import answer, raw_server
 from tests.reporters import REPORTERS, SENTRY
 from tests.walker import Interruption, frames, leaks
@@ -60,11 +60,11 @@ def unknown(company_id: int) -> errors.KeyOutcomeUnknownError:
 def calling(name: str) -> Callable[[WoodpeckerSession, int], Awaitable[object]]:
     """The call of a method as its row in `tests.calls` says."""
     row, without_company = row_of(name)
-    return lambda w, c: row.call(methods_of_the_session(w, c)[name], c, without_company=without_company)
+    return lambda w, c: row.call(method_of_the_session(w, name, c), c, without_company=without_company)
 
 
-CALLS: dict[str, Callable[[WoodpeckerSession, int], Awaitable[object]]] = {
-    **{name: calling(name) for name in methods_of_the_session(WoodpeckerSession("1.key"))},
+# What takes more than one request, or options that change how an answer is read.
+PROCEDURES: dict[str, Callable[[WoodpeckerSession, int], Awaitable[object]]] = {
     "agency.api_keys.list": lambda w, c: anext(w.agency.api_keys.list(c, options=KEPT).pages(prefetch=1)),
     "agency.api_keys.create": lambda w, c: w.agency.api_keys.create(c, "crm", settle=0),
     "agency.api_keys.ensure": lambda w, c: w.agency.api_keys.ensure(c, "crm", settle=0),
@@ -79,12 +79,22 @@ CALLS: dict[str, Callable[[WoodpeckerSession, int], Awaitable[object]]] = {
         bulk.ensure_api_keys(w, [c], label="crm", sink=failing_sink, settle=0)
     ),
 }
+CALLS = {name: calling(name) for name in methods_of_the_session(WoodpeckerSession("1.key"))} | PROCEDURES
 FELDERA: dict[str, Callable[[FelderaSession], Awaitable[object]]] = {
     "api_keys.create": lambda f: f.api_keys.create("ci"),
     "api_keys.list": lambda f: f.api_keys.list().collect(),
     "api_keys.get": lambda f: f.api_keys.get("ci"),
     "api_keys.delete": lambda f: f.api_keys.delete("ci"),
 }
+# Of each kind one, where all take the same way: a page, a write, a creation, a bare list, a mapping, a bulk run.
+KINDS = (
+    "agency.api_keys.list",
+    "agency.api_keys.create_once",
+    "agency.api_keys.ensure",
+    "agency_v1.companies",
+    "company.me",
+    "bulk.list_api_keys",
+)
 PLAIN_BY_WISH = {"request", "account.request", "company.request"}  # what they return is JSON as it came
 
 
@@ -199,9 +209,33 @@ class Seen:
             assert not any(secret.encode() in pickled for pickled in self.pickles)
 
 
+# These meet the model of each answer. The others meet what all methods share, so in the short form each method meets
+# one in so many of them; procedures, and one method of each kind, meet all.
+FOR_ALL = {"success", "wrong type", "wrong beside", "echo 400"}
+ONE_IN = 4
+
+
+def calls_for(fault: str, *, long: bool) -> list[str]:
+    turn = list(FAULTS).index(fault)
+    return [
+        name
+        for number, name in enumerate(CALLS)
+        if long or fault in FOR_ALL or name in PROCEDURES or name in KINDS or (number + turn) % ONE_IN == 0
+    ]
+
+
+def test_each_method_meets_faults_of_each_sort_and_each_fault_methods_of_each_family() -> None:
+    met = {fault: set(calls_for(fault, long=False)) for fault in FAULTS}
+    for name in CALLS:
+        assert sum(name in names for names in met.values()) >= len(FAULTS) // ONE_IN
+    assert all(set(calls_for(fault, long=True)) == set(CALLS) for fault in FAULTS)
+    assert all(met[fault] >= PROCEDURES.keys() | set(KINDS) for fault in FAULTS)
+
+
+@pytest.mark.parametrize("long", [False, pytest.param(True, marks=pytest.mark.long)])
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_no_key_is_ever_shown(
-    fault: str, caplog: pytest.LogCaptureFixture, capsys, monkeypatch: pytest.MonkeyPatch
+    fault: str, long: bool, caplog: pytest.LogCaptureFixture, capsys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("woodpecker_async.engine.backlog._PAUSES", (0.0,))  # they are not what is tested here
     events: list[object] = []
@@ -218,9 +252,9 @@ async def test_no_key_is_ever_shown(
             async with box.session(**settings) as woodpecker, box.feldera_session(**settings) as feldera:
                 if script is not None:
                     box.faults.add(script())
-                for name, call in CALLS.items():
+                for name in calls_for(fault, long=long):
                     forget()
-                    await seen.of(call(woodpecker, box.company_ids[0]), plain=name in PLAIN_BY_WISH)
+                    await seen.of(CALLS[name](woodpecker, box.company_ids[0]), plain=name in PLAIN_BY_WISH)
                 for call in FELDERA.values():
                     await seen.of(call(feldera))
             seen.texts += [caplog.text, repr([vars(record) for record in caplog.records])]
@@ -270,22 +304,22 @@ async def while_handling(call: Awaitable[object]) -> None:
 
 
 CUTTERS = (by_timeout, by_wait_for, by_cancelling, by_a_sibling, while_handling)
-# Of each kind one, where all take the same way: a page, a write, a creation, a bare list, a mapping, a bulk run.
-KINDS = (
-    "agency.api_keys.list",
-    "agency.api_keys.create_once",
-    "agency.api_keys.ensure",
-    "agency_v1.companies",
-    "company.me",
-    "bulk.list_api_keys",
+
+
+SHORT = sorted({*KINDS, *PROCEDURES})
+
+
+@pytest.mark.parametrize(
+    ("cut", "names"),
+    [
+        *((cut, KINDS) for cut in CUTTERS[1:]),
+        (by_timeout, SHORT),
+        pytest.param(by_timeout, CALLS, marks=pytest.mark.long),
+    ],
 )
-
-
-@pytest.mark.parametrize("cut", CUTTERS)
-async def test_what_is_cut_off_shows_nothing(cut, no_tasks_left) -> None:
-    with Sandbox(companies=1, service_time=0.3) as box:  # on a loop of its own: this one is in asyncio's frames
+async def test_what_is_cut_off_shows_nothing(cut, names, no_tasks_left) -> None:
+    with Sandbox(companies=1, service_time=2) as box:  # on a loop of its own: this one is in asyncio's frames
         async with box.session() as woodpecker, box.feldera_session() as feldera:
-            names = CALLS if cut is by_timeout else KINDS
             calls = [lambda name=name: CALLS[name](woodpecker, box.company_ids[0]) for name in names]
             calls += [lambda call=call: call(feldera) for call in FELDERA.values()]
             for call in calls:
@@ -364,7 +398,10 @@ _PLACES = tuple(
     map(
         str,
         [
-            *(_SDK / part for part in ("engine", "resources", "models", "pagination", "exactly_once", "session")),
+            *(
+                _SDK / part
+                for part in ("engine", "resources", "models", "pagination", "exactly_once", "time_limit", "session")
+            ),
             *(Path(module.__file__).parent for module in (aiohttp, cattrs, tenacity, yarl)),
         ],
     )

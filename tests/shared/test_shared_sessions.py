@@ -14,6 +14,7 @@ from typing import Any
 import attrs
 import pytest
 
+from tests.shared.lanes import lanes_of
 from tests.shared.redis_server import RedisServer
 from woodpecker_async import Limits, Timeouts, WoodpeckerSession, errors
 from woodpecker_async.engine.shared import Backend, backend
@@ -142,7 +143,7 @@ async def test_cancellation_anywhere_loses_no_place(shared: str | None, cancelle
 
 async def elsewhere(woodpecker: WoodpeckerSession) -> Backend:
     """What another process with the same key and limits would have."""
-    lanes = await woodpecker._engine.lanes()
+    lanes = await lanes_of(woodpecker)
     return backend(lanes.limits.shared, "local", lanes.account, lambda: lanes.limits.max_in_flight)
 
 
@@ -174,7 +175,7 @@ async def test_each_company_has_places_of_its_own(shared: str, no_tasks_left: No
             await asyncio.gather(
                 *(woodpecker.agency.api_keys.list(company_id).collect() for company_id in box.company_ids * 5)
             )
-            lanes = await woodpecker._engine.lanes()
+            lanes = await lanes_of(woodpecker)
             assert lanes._by_company == {}
         assert box.stats.refused == 0
         assert max(box.stats.peak_queued.values()) <= 2
@@ -186,7 +187,7 @@ async def test_sessions_of_a_key_share_in_one_way(redis_server: RedisServer, no_
             await first.account.me()
             async with box.session() as silent:  # does as the others do
                 await silent.account.me()
-                lanes = await silent._engine.lanes()
+                lanes = await lanes_of(silent)
                 assert lanes._backend is not None
             for other in (Limits(shared=redis_server.url), Limits(shared="host", shared_outage="fail")):
                 async with box.session(limits=other) as contradicting:
@@ -195,7 +196,7 @@ async def test_sessions_of_a_key_share_in_one_way(redis_server: RedisServer, no_
                             await contradicting.account.me()
             async with box.session(limits=Limits(lanes="discover")) as bold:
                 await bold.account.me()
-                assert (await bold._engine.lanes()).limits.lanes == "account"
+                assert (await lanes_of(bold)).limits.lanes == "account"
         assert lanes._backend is None
         async with box.session(limits=Limits(shared=redis_server.url)) as later:  # all of them are closed
             await later.account.me()

@@ -13,9 +13,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+from tests.shared.lanes import lanes_of
 from tests.shared.processes import Child
 from woodpecker_async import CallOptions, Limits, WoodpeckerSession
-from woodpecker_async.engine.lanes import shared_lanes
+from woodpecker_async.engine.account_lanes import shared_lanes
 from woodpecker_async.engine.shared import redis as redis_places
 
 
@@ -72,7 +73,7 @@ async def main(
     logger.propagate = False
     limits = Limits(shared=shared, shared_outage=outage, max_in_flight=max_in_flight)
     async with WoodpeckerSession(key, base_url=base_url, limits=limits) as woodpecker:
-        lanes = await woodpecker._engine.lanes()
+        lanes = await lanes_of(woodpecker)
         options = CallOptions(headers={"X-Worker": name})
         print('"ready"', flush=True)
         order = (await asyncio.to_thread(sys.stdin.readline)).strip()

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from woodpecker_async import Limits
+from woodpecker_async.engine.account_lanes import AccountLanes
 from woodpecker_async.engine.backlog import AbandonedRequest, Backlog, held_for
-from woodpecker_async.engine.lanes import _LEFT_BEHIND, Lanes, _leave_to_parent
+from woodpecker_async.engine.lanes import _LEFT_BEHIND, _leave_to_parent
 
 
 class Connection:
@@ -174,7 +175,7 @@ def test_shared_places_go_back_once() -> None:
     assert given == [0, 1]
 
 
-def abandoned_by(lanes: Lanes, connection: Connection | None) -> None:
+def abandoned_by(lanes: AccountLanes, connection: Connection | None) -> None:
     with lanes.permit(None, lanes.limits) as permit:
         assert permit.acquire_now()
         permit.sent = lanes.now()
@@ -198,7 +199,7 @@ def test_several_event_loops_at_once_count_together() -> None:
             self.loop.call_soon_threadsafe(lambda: closed_in.append(threading.current_thread()))
 
     async def gives_up() -> None:
-        lanes, session = Lanes("threads"), Session()
+        lanes, session = AccountLanes("threads"), Session()
         lanes.join(session, Limits(max_in_flight=2))
         abandoned_by(lanes, Noting())
         given_up.set()
@@ -208,7 +209,7 @@ def test_several_event_loops_at_once_count_together() -> None:
                 await asyncio.sleep(0.01)
 
     async def is_answered() -> None:
-        lanes, session = Lanes("threads"), Session()
+        lanes, session = AccountLanes("threads"), Session()
         lanes.join(session, Limits(max_in_flight=2))
         lane = lanes.lane(None)
         lane.window.size = 2
@@ -233,7 +234,7 @@ def test_several_event_loops_at_once_count_together() -> None:
 
 @pytest.mark.skipif(not hasattr(os, "register_at_fork"), reason="no fork here")
 async def test_a_fork_leaves_the_connections_to_the_parent_and_knows_that_the_server_is_busy() -> None:
-    lanes, session = Lanes("fork"), Session()
+    lanes, session = AccountLanes("fork"), Session()
     lanes.join(session, Limits())
     connection = Connection()
     abandoned_by(lanes, connection)

@@ -24,7 +24,7 @@ from woodpecker_async.errors import (
     SessionClosedError,
     WoodpeckerError,
 )
-from woodpecker_async.exactly_once import KeyCreation
+from woodpecker_async.exactly_once import KeyCreation, PostHooks
 from woodpecker_async.labels import keys_with_label, may_match, same_label
 from woodpecker_async.models import ApiKey, IssuedKey
 from woodpecker_async.secret import Secret
@@ -88,7 +88,7 @@ class Company:
         self.late = [(at, key) for at, key in self.late if at > now]
         return [key for key in self.keys if self.visible_from.get(key.api_key.fingerprint, 0) <= now]
 
-    async def post(self, deadline: float, on_wire: Callable[[bool], None]) -> Secret:
+    async def post(self, deadline: float, on_wire: Callable[[bool], None], before_send: object) -> Secret:
         assert self.clock.now() < deadline
         self.sent += 1
         step = self.script[min(self.sent, len(self.script)) - 1]
@@ -361,9 +361,9 @@ async def test_a_send_gets_what_the_looks_have_left() -> None:
     deadlines: list[float] = []
 
     class Watched(Company):
-        async def post(self, deadline: float, on_wire: Callable[[bool], None]) -> Secret:
+        async def post(self, deadline: float, on_wire: Callable[[bool], None], before_send: object) -> Secret:
             deadlines.append(deadline - self.clock.now())
-            return await super().post(deadline, on_wire)
+            return await super().post(deadline, on_wire, before_send)
 
     await Watched(["500", "ok"], takes=2).create(deadline=30)
     assert deadlines == [28, 30 - 2 - 2 - 0.125]
@@ -399,10 +399,10 @@ async def test_no_creation_outlives_its_deadline(
 
 
 async def test_what_hangs_without_knowing_of_a_deadline_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("woodpecker_async.exactly_once._GRACE", 0.0)
+    monkeypatch.setattr("woodpecker_async.time_limit._GRACE", 0.0)
 
     class Hanging(Company):
-        async def post(self, deadline: float, on_wire: Callable[[bool], None]) -> Secret:
+        async def post(self, deadline: float, on_wire: Callable[[bool], None], before_send: object) -> Secret:
             on_wire(self.script == ["sent"])
             await asyncio.Event().wait()
             raise AssertionError
@@ -633,7 +633,7 @@ async def test_a_settle_beyond_all_calendars_is_an_unknown_outcome_like_others()
 
 async def test_what_is_left_in_flight_counts_from_when_nobody_waited_any_more() -> None:
     class Slow(Company):
-        async def post(self, deadline: float, on_wire: Callable[[bool], None]) -> Secret:
+        async def post(self, deadline: float, on_wire: Callable[[bool], None], before_send: object) -> Secret:
             on_wire(True)
             self.clock.time += 25  # longer than `settle`, and then it is cancelled
             raise asyncio.CancelledError
@@ -644,7 +644,7 @@ async def test_what_is_left_in_flight_counts_from_when_nobody_waited_any_more() 
     assert company.lock_of_company.in_flight_until == company.clock.now() + 20
 
 
-async def test_before_send_is_called_before_each_request_and_ends_it() -> None:
+async def test_a_hook_is_called_before_each_request_and_ends_it() -> None:
     class ClaimLostError(Exception):
         pass
 
@@ -659,7 +659,7 @@ async def test_before_send_is_called_before_each_request_and_ends_it() -> None:
             raise ClaimLostError
 
     with pytest.raises(ClaimLostError):
-        await company.ensure(before_send=claim)
+        await company.ensure(hooks=PostHooks(before_queueing=claim))
     assert (calls, company.sent) == (3, 2)
     assert company.lock_of_company.in_flight_until == 0
 

@@ -280,10 +280,10 @@ async def test_results_of_two_accounts_are_not_one_report(big_box, session) -> N
     planned = await perform(Sweep(run="r").plan(), Context(session=session))
     async with Sandbox(companies=COMPANIES) as other, other.session() as elsewhere:
         result = await perform(next(iter(chunks(planned))), Context(session=elsewhere))
-    with pytest.raises(ConfigError, match="of another account"):
+    with pytest.raises(ConfigError, match="belongs to another account"):
         gather([planned, result])
     unfinished = {**result, "whole": False}
-    with pytest.raises(ConfigError, match="of another account"):
+    with pytest.raises(ConfigError, match="belongs to another account"):
         await perform(result["job"], Context(session=session, ledger=Reopened(unfinished)))
 
 
@@ -371,14 +371,14 @@ async def test_without_its_sink_nothing_is_sent(big_box, session) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"version": 2}, "the job is of version 2, and this SDK does jobs of version 1"),
-        ({"version": None}, "the job is of version None"),
+        ({"version": 2}, "the job has version 2, and this SDK runs jobs of version 1"),
+        ({"version": None}, "the job has version None"),
         ({"sweep": {"run": "r", "surprise": 1}}, "this is not a job"),
         ({"sweep": None}, "this is not a job"),
         ({"companies": [0]}, "a company id"),
         ({"companies": [True]}, "a company id"),
-        ({"companies": [5, 5]}, "each of them once"),
-        ({"companies": []}, "one company or more"),
+        ({"companies": [5, 5]}, "none twice"),
+        ({"companies": []}, "at least one company"),
         ({"chunk": -1}, "a chunk's number"),
     ],
 )
@@ -399,19 +399,19 @@ async def test_a_run_id_is_of_one_sweep(big_box, session, tmp_path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"run": "a b"}, "run is a name of 1 to 64"),
-        ({"run": ""}, "run is a name of 1 to 64"),
-        ({"run": "a:b"}, "run is a name of 1 to 64"),
-        ({"task": "delete"}, "task is 'list' or 'ensure'"),
+        ({"run": "a b"}, "run must be 1 to 64"),
+        ({"run": ""}, "run must be 1 to 64"),
+        ({"run": "a:b"}, "run must be 1 to 64"),
+        ({"task": "delete"}, "task must be 'list' or 'ensure'"),
         ({"label": "crm"}, "label and sink are for the task 'ensure'"),
         ({"task": "ensure", "label": " crm", "sink": "s"}, "a label .*' crm'"),
         ({"task": "ensure", "label": "crm \ud800", "sink": "s"}, "lone surrogate"),
         ({"task": "ensure", "sink": "s"}, "a label must be a str"),
         ({"task": "ensure", "label": "crm"}, "name the sink"),
-        ({"task": "ensure", "label": "crm", "sink": "/etc/keys"}, "sink is a name of 1 to 64"),
+        ({"task": "ensure", "label": "crm", "sink": "/etc/keys"}, "sink must be 1 to 64"),
         ({"chunk_size": 0}, "chunk_size must be an integer from 1 to 1000"),
         ({"chunk_size": True}, "chunk_size must be an integer"),
-        ({"active": "yes"}, "active is True, False or None"),
+        ({"active": "yes"}, "active must be True, False or None"),
     ],
 )
 def test_what_makes_no_sense_is_said_at_once(arguments, message) -> None:

@@ -377,7 +377,7 @@ async def test_jobs_of_another_version_fail_visibly_and_can_be_done_later(redis,
         other = start_worker(box, version=99)
         await other.ready()
         with pytest.raises(
-            errors.QueueError, match=r"the job is of version 1, and this SDK does jobs of version 99: run the same"
+            errors.QueueError, match=r"the job has version 1, and this SDK runs jobs of version 99: use the same"
         ):
             await swept(redis, run="r")
         assert other.said.count("\n") == 2
@@ -385,7 +385,7 @@ async def test_jobs_of_another_version_fail_visibly_and_can_be_done_later(redis,
         async with connect(redis.url) as client:
             state, why = (await Delivery(client).look(["r:list:plan"]))["r:list:plan"]
             assert state is State.FAILED
-            assert why.startswith("ConfigError: the job is of version 1")
+            assert why.startswith("ConfigError: the job has version 1")
         other.send(signal.SIGTERM)
         assert await other.ended() == 0
         async with working(box, redis):
@@ -462,7 +462,7 @@ async def test_jobs_that_the_queue_forgot_are_sent_again(redis, monkeypatch) -> 
 async def test_a_url_that_is_none(url, box) -> None:
     async with box.session() as session:
         for use in (lambda: sweep(url, Sweep()), lambda: work(session, url)):
-            with pytest.raises(ConfigError, match="this is no URL of a Redis") as caught:
+            with pytest.raises(ConfigError, match="this is not the URL of a Redis") as caught:
                 await use()
             assert "pa55word" not in shown(caught.value)
     assert box.journal == []

@@ -8,6 +8,7 @@ It uses nothing but the public names of the SDK; read it as an example of what c
 import copy
 import inspect
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from functools import partial
 from typing import Final, TypeVar
 
 from woodpecker_async import checks
@@ -18,6 +19,7 @@ from woodpecker_async.bulk.run import Companies, Listing, Run, WorkStats
 from woodpecker_async.bulk.sinks import Sink
 from woodpecker_async.counting import counting_requests
 from woodpecker_async.errors import ConfigError, KeyNotStoredError
+from woodpecker_async.exactly_once import PostHooks
 from woodpecker_async.models import ApiKey
 from woodpecker_async.options import CallOptions
 from woodpecker_async.pagination import Pager
@@ -62,11 +64,11 @@ def list_api_keys(
         companies: ids or `Company` objects, as a list, an iterator or an async iterator, read lazily; by
             default all companies of the agency, inactive ones included. A `Pager` of companies that moves
             while it is read is read again, see `Report.unsettled`.
-        ordered: give outcomes in the order of the input rather than as they finish.
+        ordered: yield outcomes in the order of the input rather than as they finish.
         concurrency: workers, 1 to 256; by default sixteen, or where not all companies share one lane, one more than
             `Limits.total`.
         resume: the report of an earlier run: its done companies are skipped, and it is counted on.
-        on_progress: a plain function that is given the report after each outcome.
+        on_progress: a plain function that is called with the report after each outcome.
 
     Returns:
         A run: `async with` it, and iterate over it.
@@ -117,7 +119,7 @@ def ensure_api_keys(
     resume: Report | None = None,
     on_progress: Callable[[Report], object] | None = None,
 ) -> Run:
-    """See to it that every company has one key of this label, and that each key is stored.
+    """Make sure that every company has one key with this label, and that each key is stored.
 
     Each company gets `session.agency.api_keys.ensure`, then its key goes to the sink, and only then there is
     an outcome. Run it again after whatever ended it: keys that are there are found by their label, none is
@@ -137,7 +139,7 @@ def ensure_api_keys(
             it returns; or the path of a file of JSON lines, see `woodpecker_async.bulk.sinks`.
         settle: see `ApiKeys.create`.
         grace: seconds.
-        before_send: a plain function that is given the company's id just before a request that makes a key is
+        before_send: a plain function that is called with the company's id just before a request that makes a key is
             sent, when its turn has come. What it raises is that company's outcome, and nothing is sent; for a
             lock of your own that may have expired meanwhile.
         ordered: as for `list_api_keys`.
@@ -163,7 +165,7 @@ def ensure_api_keys(
     report = _report(session, resume, f"ensure {label}")
     settle, grace = checks.seconds(settle, "settle"), checks.seconds(grace, "grace")
     taker = sinks.checked(sink)
-    guard = _callback(before_send, "before_send", "a company's id")
+    before_send = _callback(before_send, "before_send", "a company's id")
 
     async def work(company_id: int, stats: WorkStats) -> tuple[ApiKey, ...]:
         check = label_check(session, label, _BULK)
@@ -174,8 +176,10 @@ def ensure_api_keys(
                     label,
                     settle=settle,
                     options=_BULK,
-                    before_send=creation.before,
-                    guard=None if guard is None else lambda: guard(company_id),
+                    hooks=PostHooks(
+                        before_queueing=creation.before,
+                        before_send=None if before_send is None else partial(before_send, company_id),
+                    ),
                 )
             stats.created = issued.created
             not_stored: KeyNotStoredError | None = None
@@ -214,7 +218,7 @@ def _report(session: object, resume: object, task: str) -> Report:
     if not isinstance(resume, Report):
         raise ConfigError(f"resume must be a Report (see Report.from_json), not {type(resume).__name__}")
     if resume.task != task:
-        raise ConfigError(f"the report to resume from is of another task: {resume.task!r}, not {task!r}")
+        raise ConfigError(f"the report to resume from belongs to another task: {resume.task!r}, not {task!r}")
     resume.check_account(account)
     report = copy.deepcopy(resume)
     report.account = report.account or account

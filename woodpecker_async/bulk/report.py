@@ -16,7 +16,7 @@ _VERSION: Final = 1
 
 @attrs.frozen(kw_only=True)
 class _Finished:
-    """What came of one company.
+    """The outcome at one company.
 
     Attributes:
         company_id: the company's id.
@@ -66,7 +66,7 @@ class Failed(_Finished):
         return known_inactive and isinstance(self.error, CompanyNotFoundError)
 
 
-Outcome: TypeAlias = Succeeded | Failed
+Outcome: TypeAlias = Failed | Succeeded
 """What came of one company: `Succeeded` or `Failed`; `.ok` tells, and where it is false there is an `.error`.
 
 Type checkers follow `isinstance(outcome, Failed)` and `outcome.error is not None`; mypy also follows `outcome.ok`.
@@ -87,7 +87,7 @@ class Failure(NamedTuple):
 
 @attrs.define(kw_only=True)
 class Report:
-    """What came of a run. Holds no keys; can be saved, loaded, and continued from with `resume=`.
+    """The results of a run. Holds no keys; can be saved, loaded, and continued from with `resume=`.
 
     Attributes:
         task: what the run does; only a run that does the same can be resumed from it.
@@ -197,13 +197,13 @@ class Report:
         return report
 
     def merge(self, other: "Report") -> None:
-        """Count what came of other companies, at the same task.
+        """Add the results of other companies, for the same task.
 
         Of a company that failed in one report and succeeded in the other, the success counts. `seconds` add
         up: they are then the time spent on the work, not the time that passed.
 
         Raises:
-            ConfigError: the other report is of another task or account, or a company is done in both, so that
+            ConfigError: the other report belongs to another task or account, or a company is done in both, so that
                 its keys would count twice.
 
         Example:
@@ -212,9 +212,9 @@ class Report:
                 report.merge(Report.from_json(saved_by_another_process))
         """
         if not isinstance(other, Report):
-            raise ConfigError(f"a report is merged with a Report, not {type(other).__name__}")
+            raise ConfigError(f"a report can only be merged with a Report, not {type(other).__name__}")
         if other.task != self.task:
-            raise ConfigError(f"the reports are of different tasks: {self.task!r} and {other.task!r}")
+            raise ConfigError(f"the reports belong to different tasks: {self.task!r} and {other.task!r}")
         self.check_account(other.account)
         if both := self.done & other.done:
             raise ConfigError(f"company {min(both)} is done in both reports: its keys would count twice")
@@ -235,14 +235,14 @@ class Report:
         self.stopped_by = self.stopped_by or other.stopped_by
 
     def check_account(self, account: str | None) -> None:
-        """See that what is to be counted here is of the same account.
+        """Make sure that what is to be counted here belongs to the same account.
 
         Raises:
             ConfigError: it is of another one.
         """
         if None not in (self.account, account) and self.account != account:
             raise ConfigError(
-                f"the report is of another account: {self.account}, not {account} (base URL and key fingerprint); "
+                f"the report belongs to another account: {self.account}, not {account} (base URL and key fingerprint); "
                 "if it is the same account under a new key, set report.account = None first"
             )
 

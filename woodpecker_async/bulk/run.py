@@ -100,7 +100,7 @@ Work = Callable[[int, WorkStats], Awaitable[tuple[ApiKey, ...]]]
 
 
 class Run(AsyncOnly, AsyncIterator[Outcome]):
-    """A run over many companies. `async with` owns the workers; iterating gives the outcomes.
+    """A run over many companies. `async with` owns the workers; iterate over it for the outcomes.
 
     Attributes:
         report: what came of it so far, and with `resume=` of the runs before it. An outcome is counted when the
@@ -150,7 +150,7 @@ class Run(AsyncOnly, AsyncIterator[Outcome]):
 
     async def __aenter__(self) -> Self:
         if self._began is not None:
-            raise ConfigError("a run is used once: make another one, with resume=run.report to go on")
+            raise ConfigError("a run can be used only once: make another, with resume=run.report to continue")
         self._began = time.monotonic()
         self.report.stopped_by = None
         if self._opening is not None:
@@ -400,7 +400,7 @@ class _Input:
             self._sync = iter(companies)
         else:
             raise ConfigError(
-                f"companies is an iterable or async iterable of ids or Companies, not {type(companies).__name__}"
+                f"companies must be an iterable or async iterable of ids or Companies, not {type(companies).__name__}"
             )
 
     async def aclose(self) -> None:

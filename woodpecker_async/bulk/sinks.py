@@ -50,7 +50,7 @@ class KeyFile:
         """Make the file, or read which keys are in it.
 
         Raises:
-            SetupError: it cannot be had, is no plain file, can be read by others, belongs to somebody else, or
+            SetupError: it cannot be opened, is not a regular file, can be read by others, belongs to somebody else, or
                 has something else than keys in it.
         """
         self._seen = None
@@ -100,7 +100,7 @@ class KeyFile:
             status = os.fstat(handle)
             mode = status.st_mode
             if not stat.S_ISREG(mode):
-                raise SetupError(f"cannot use {self._path} as a sink: it is no plain file")
+                raise SetupError(f"cannot use {self._path} as a sink: it is not a regular file")
             if os.name == "posix" and mode & 0o077:
                 raise SetupError(
                     f"{self._path} can be read by others (mode {stat.S_IMODE(mode):04o}), and keys are to be "
@@ -139,7 +139,7 @@ def checked(sink: object) -> Callable[[IssuedKey], object] | KeyFile:
         return KeyFile(sink)
     if callable(sink):
         return sink
-    raise ConfigError(f"sink is a function that takes an IssuedKey, or the path of a file, not {sink!r}")
+    raise ConfigError(f"sink must be a function that takes an IssuedKey, or the path of a file, not {sink!r}")
 
 
 async def store(issued: IssuedKey, sink: Callable[[IssuedKey], object] | KeyFile) -> None:

@@ -1,34 +1,29 @@
 """Admission: every request passes a lane, so that the server's queue is never overrun.
 
-The server works on one request at a time per account, queues six and answers 429 to the rest. All sessions
-of one event loop that use the same key at the same base URL share one `Lanes`, because the limit counts for
-the account and not for the session; where their limits differ, the smaller holds.
+The server works on one request at a time per account, queues six and answers 429 to the rest.
 
 A lane is a `PrioritySemaphore` (who goes next) whose limit is a window (how many may go; see `window`, where
-the limit is found). All lanes together pass a second one, `total`. A place is held from sending to the end of
-the answer, and never while user code runs or a repeat is waited for. It is held by a `Permit`, the one door of
-a lane: a context manager that is told the outcome. A request that was given up after it was sent still takes one of the
-server's places, see `backlog`. Where other processes use the account too, a third turn is taken, for one of the
-places that all of them share (see `shared`).
+the limit is found). A place is held from sending to the end of the answer, and never while user code runs or a
+repeat is waited for. It is held by a `Permit`, the one door of a lane: a context manager that is told the outcome.
+A request that was given up after it was sent still takes one of the server's places, see `backlog`.
 
-Permit, lane and lanes stand in one module, for each takes its decisions from the counts of the other two.
+Which lanes an account has, and what they have in common, is in `account_lanes`. Permit and lane stand in one
+module, for each takes its decisions from the counts of the other.
 """
 
 import asyncio
 import os
-import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import Final, Literal, Self
-from weakref import WeakKeyDictionary, WeakValueDictionary
+from typing import Final, Literal, Protocol, Self
 
 from woodpecker_async.engine.backlog import AbandonedRequest, Backlog, LateAnswer, held_for
 from woodpecker_async.engine.semaphore import PrioritySemaphore
-from woodpecker_async.engine.shared import Backend, SharedBy, Slots, SlotsUnavailableError, backend
+from woodpecker_async.engine.shared import Slots, SlotsUnavailableError
 from woodpecker_async.engine.window import AdaptiveWindow, RefusalWindow
 from woodpecker_async.errors import ConfigError
-from woodpecker_async.options import Limits, Priority, SharedOutage
+from woodpecker_async.options import Limits, Priority
 
 # What became of a request, as far as the server's queue is concerned:
 # "unsent": it was never there, or nothing is known of it and nothing is left of it.
@@ -123,6 +118,41 @@ class Permit:
         return None if slots is None or not self._shares else slots.trouble
 
 
+class Account(Protocol):
+    """What the lanes of one account have in common.
+
+    Attributes:
+        account: names the key and the base URL, the same in all processes.
+        limits: what the sessions' limits come to.
+        refusals: bounds what is in flight in all lanes together.
+        total: the semaphore that does so.
+        token: stands for the event loop.
+    """
+
+    account: str
+    limits: Limits
+    refusals: RefusalWindow
+    total: PrioritySemaphore
+    token: object
+
+    @property
+    def now(self) -> Callable[[], float]:
+        """Monotonic seconds, the same on all event loops."""
+        ...
+
+    async def part_with(self, slots: Slots) -> None:
+        """What keeps these places refuses us, and will do so again."""
+        ...
+
+    def outlive(self) -> None:
+        """From now on connections are kept that no session closes."""
+        ...
+
+    def forget(self, company_id: int, lane: "Lane") -> None:
+        """A company's lane has ended."""
+        ...
+
+
 class Lane:
     """The way to one account of the server.
 
@@ -137,14 +167,14 @@ class Lane:
     _taken = 0  # shared places that requests in flight have
     _timer: asyncio.TimerHandle | None = None
 
-    def __init__(self, lanes: "Lanes", key: int | None, window: AdaptiveWindow) -> None:
+    def __init__(self, account: Account, key: int | None, window: AdaptiveWindow) -> None:
         self.key = key
         self.window = window
         self.gate = PrioritySemaphore(window.size)
-        self.total = lanes.total
+        self.total = account.total
         self.slots: Slots | None = None
-        self._lanes = lanes
-        self._name = f"{lanes.account} {key}"
+        self._account = account
+        self._name = f"{account.account} {key}"
         if _LEFT_BEHIND:
             self._sweep()
             self._adjust(0)
@@ -157,7 +187,7 @@ class Lane:
         Args:
             inside: how many are in flight from now on.
         """
-        self.total.limit = self._lanes.refusals.size
+        self.total.limit = self._account.refusals.size
         size = self.window.size
         if not _LEFT_BEHIND or (backlog := _LEFT_BEHIND.get(self._name)) is None:
             self.gate.limit = size
@@ -165,7 +195,7 @@ class Lane:
             return
         # What nobody waits for any more takes nothing from the window, which is about what we know of the
         # server, but from what the server has room for.
-        now = self._lanes.now()
+        now = self._account.now()
         ceiling = self.window.ceiling
         limit = backlog.limit(size, ceiling, inside, now)
         if not limit and not inside and backlog.try_one(now):
@@ -200,7 +230,7 @@ class Lane:
 
     def _sweep(self) -> None:
         """Forget what event loops that have ended left behind too long ago."""
-        now = self._lanes.now()
+        now = self._account.now()
         for name, backlog in tuple(_LEFT_BEHIND.items()):
             if backlog.expire(now):
                 _LEFT_BEHIND.pop(name, None)
@@ -218,7 +248,7 @@ class Lane:
     def forget_if_idle(self) -> None:
         """A company's lane ends with its last user; what it left behind is remembered by its name."""
         if self.key is not None and self.idle:
-            self._lanes.forget(self.key, self)
+            self._account.forget(self.key, self)
 
     def bound(self, ceiling: int) -> None:
         """Another session of the account asks for less, or one that asked for less has gone."""
@@ -253,7 +283,7 @@ class Lane:
                 raise
             return None  # it is not this session's outage
         except ConfigError:
-            await self._lanes.part_with(slots)
+            await self._account.part_with(slots)
             if shares:
                 raise
             return None
@@ -274,9 +304,9 @@ class Lane:
         if outcome == "success":
             self._learn(permit)
         elif outcome == "refused":
-            now = self._lanes.now()
+            now = self._account.now()
             self.window.refused(now)
-            self._lanes.refusals.refused(now)
+            self._account.refusals.refused(now)
             _LEFT_BEHIND.setdefault(self._name, Backlog()).refused(permit.sent, now)
             rest = _REST
         elif outcome in ("abandoned", "cut"):
@@ -304,29 +334,29 @@ class Lane:
             taken = self._taken
             full, crowded = taken >= self.gate.limit, inside > taken
             self.window.answered(permit.operation, latency, now, full=full, crowded=crowded)
-        self._lanes.refusals.answered(latency)
+        self._account.refusals.answered(latency)
 
     def _leave_behind(self, permit: Permit) -> None:
-        now = self._lanes.now()
-        seconds = held_for(now - permit.sent, self._lanes.limits.queue_wait, cut=permit.outcome == "cut")
+        now = self._account.now()
+        seconds = held_for(now - permit.sent, self._account.limits.queue_wait, cut=permit.outcome == "cut")
         request = AbandonedRequest(
             sent=permit.sent,
             given_up=now,
             until=now + seconds,
-            owner=self._lanes.token,
+            owner=self._account.token,
             connection=permit.connection,
         )
         if (slots := permit.slots) is not None:
             self._count_down(slots)
             request.give_back = _in_this_loop(slots.hold(seconds))
         if request.connection is not None:
-            self._lanes.outlive()
+            self._account.outlive()
             request.connection.listen(partial(self._heard, request))
         _LEFT_BEHIND.setdefault(self._name, Backlog()).add(request)
 
     def _heard(self, request: AbandonedRequest, status: int | None) -> None:
         if (backlog := self.backlog) is not None:
-            backlog.heard(request, status, self._lanes.now())
+            backlog.heard(request, status, self._account.now())
         self._changed()
         self.forget_if_idle()
 
@@ -347,172 +377,6 @@ def _in_this_loop(call: Callable[[], None]) -> Callable[[], None]:
 
 # What the lanes of this process have left behind, on whatever event loop: by the names of the lanes.
 _LEFT_BEHIND: Final[dict[str, Backlog]] = {}
-
-
-class Lanes:
-    """All lanes of one key at one base URL on one event loop.
-
-    Args:
-        account: names the key and the base URL, the same in all processes.
-        now: monotonic seconds, the same on all event loops.
-
-    Attributes:
-        limits: what the sessions' limits come to.
-        refusals: bounds what is in flight in all lanes together.
-        total: the gate that does so.
-    """
-
-    def __init__(self, account: str = "", now: Callable[[], float] = time.monotonic) -> None:
-        self.limits = Limits()
-        self.account = account
-        self.now = now
-        self.token = object()  # stands for this event loop, and does not keep it
-        self._life: AsyncGenerator[None, None] | None = None
-        self._backend: Backend | None = None
-        self._shared: tuple[SharedBy, SharedOutage] | None = None  # what the backend was made of
-        self._members: WeakKeyDictionary[object, Limits] = WeakKeyDictionary()
-        self._by_company: dict[int | None, Lane] = {}
-        self.refusals = RefusalWindow(self.limits.total)
-        self.total = PrioritySemaphore(self.refusals.size)
-
-    def join(self, member: object, limits: Limits) -> None:
-        """A session comes, and with it its limits.
-
-        Raises:
-            ConfigError: it wants to share with other processes in another way than those that are here.
-        """
-        self._share(limits)
-        self._members[member] = limits
-        self._agree()
-
-    def leave(self, member: object) -> None:
-        """A session goes."""
-        self._members.pop(member, None)
-        self._agree()
-
-    async def aclose(self) -> None:
-        """End what no session is left for: sharing, and listening for answers that nobody waits for."""
-        if not self._members:
-            # The last answer tells of all requests before it.
-            self._silence(but_last=True)
-        if not any(limits.shared is not None for limits in self._members.values()):
-            await self._stop_sharing()
-
-    async def part_with(self, slots: Slots) -> None:
-        """What keeps these places refuses us, and will do so again: go on without, until somebody asks anew."""
-        if any(lane.slots is slots for lane in self._by_company.values()):
-            await self._stop_sharing()
-
-    async def _stop_sharing(self) -> None:
-        ending, self._backend, self._shared = self._backend, None, None
-        for lane in self._by_company.values():
-            lane.share(None)
-        self._agree()
-        if ending is not None:
-            await ending.aclose()
-
-    def _silence(self, *, but_last: bool) -> None:
-        for lane in self._by_company.values():
-            if lane.backlog is not None:
-                lane.backlog.silence(self.token, but_last=but_last)
-
-    def outlive(self) -> None:
-        """From now on connections are kept that no session closes; none may outlive the event loop."""
-        if self._life is None:
-            self._life = self._live()
-            with suppress(StopIteration):
-                self._life.asend(None).send(None)  # up to the yield, without waiting for anything
-
-    async def _live(self) -> AsyncGenerator[None, None]:
-        # An event loop ends the async generators that were begun on it before it closes.
-        try:
-            yield
-        finally:
-            self._silence(but_last=False)
-
-    def _share(self, limits: Limits) -> None:
-        if limits.shared is None:
-            return
-        wanted = (limits.shared, limits.shared_outage)
-        if self._shared is not None and wanted != self._shared:
-            raise ConfigError(
-                "another session with this key shares its lane in another way: Limits.shared and "
-                "Limits.shared_outage are the same for all sessions of a key, or not said"
-            )
-        if self._backend is None:
-            self._backend = backend(*wanted, self.account, lambda: self.limits.max_in_flight)
-            self._shared = wanted
-            for company_id, lane in self._by_company.items():
-                lane.share(self._backend.slots(str(company_id or "all")))
-
-    def _agree(self) -> None:
-        everybody = list(self._members.values())
-        if not everybody:
-            return
-        by, outage = self._shared or (None, "local")
-        lanes = min((limits.lanes for limits in everybody), key=("account", "discover", "company").index)
-        self.limits = Limits(
-            max_in_flight=min(limits.max_in_flight for limits in everybody),
-            lanes="account" if lanes == "discover" and by is not None else lanes,
-            total=min(limits.total for limits in everybody),
-            queue_wait=min(limits.queue_wait for limits in everybody),
-            shared=by,
-            shared_outage=outage,
-        )
-        self.refusals.bound(self.limits.total)
-        self.total.limit = self.refusals.size
-        self.total.wake_waiters()
-        for lane in self._by_company.values():
-            lane.bound(self._ceiling)
-
-    @property
-    def _ceiling(self) -> int:
-        return self.limits.total if self.limits.lanes == "discover" else self.limits.max_in_flight
-
-    def permit(self, company_id: int | None, limits: Limits) -> Permit:
-        """A place for a request about this company, yet to be taken.
-
-        Args:
-            company_id: whose lane it is, if each company has one.
-            limits: those of the session that asks.
-
-        Raises:
-            ConfigError: it wants to share with other processes in another way than the sessions that are here.
-        """
-        shares = limits.shared is not None
-        if shares and (limits.shared, limits.shared_outage) != self._shared:
-            self._share(limits)  # it was refused before; perhaps somebody has mended it
-            self._agree()
-        return Permit(self.lane(company_id), shares)
-
-    def lane(self, company_id: int | None) -> Lane:
-        """The lane for a request about this company; a company's own is forgotten when nobody uses it."""
-        key = company_id if self.limits.lanes == "company" else None
-        lane = self._by_company.get(key)
-        if lane is None:
-            window = AdaptiveWindow(self._ceiling, self.limits.queue_wait)
-            lane = self._by_company[key] = Lane(self, key, window)
-            if self._backend is not None:
-                lane.share(self._backend.slots(str(key or "all")))
-        return lane
-
-    def forget(self, company_id: int, lane: Lane) -> None:
-        """A company's lane has ended."""
-        # Who was cancelled while it waited may leave when others have ended the lane and begun the next.
-        if self._by_company.get(company_id) is lane:
-            del self._by_company[company_id]
-
-
-_SHARED: WeakKeyDictionary[asyncio.AbstractEventLoop, WeakValueDictionary[str, Lanes]] = WeakKeyDictionary()
-
-
-def shared_lanes(loop: asyncio.AbstractEventLoop, account: str) -> Lanes:
-    """The lanes that all sessions of this loop share, which use this account."""
-    here = _SHARED.setdefault(loop, WeakValueDictionary())
-    lanes = here.get(account)
-    if lanes is None:
-        lanes = here[account] = Lanes(account)
-    return lanes
 
 
 # Connections inherited over a fork belong to the parent. Closing them would disturb it, so they are kept.

@@ -1,11 +1,11 @@
-"""Where a session is at home: the connections and lanes that belong to one event loop in one process."""
+"""What a session has on one event loop in one process: its connections and lanes."""
 
 import asyncio
 import os
 from urllib.parse import urlsplit
 
 from woodpecker_async.engine.account import account_name
-from woodpecker_async.engine.lanes import Lanes, shared_lanes
+from woodpecker_async.engine.account_lanes import AccountLanes, shared_lanes
 from woodpecker_async.engine.settings import Settings
 from woodpecker_async.engine.transport import Transport
 from woodpecker_async.errors import SetupError, WrongLoopError
@@ -29,14 +29,14 @@ class LoopResources:
             max_body=settings.limits.max_body,
         )
         self._settings = settings
-        self._lanes: Lanes | None = None
+        self._lanes: AccountLanes | None = None
 
     @property
     def is_current(self) -> bool:
         """Whether it belongs to the running loop, and to this process."""
         return self.loop is asyncio.get_running_loop() and self.process == os.getpid()
 
-    def lanes_of(self, key: Secret) -> Lanes:
+    def lanes_of(self, key: Secret) -> AccountLanes:
         """What all sessions with this key share on this loop."""
         # Found once: a key that is rotated later still belongs to the same account.
         if self._lanes is None:
@@ -76,7 +76,7 @@ class LoopResources:
 
 
 class LoopBinding:
-    """The home that a session has now: made when it is first needed, and made anew on another loop."""
+    """The resources that a session uses now: created when first needed, and again on another loop."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -88,7 +88,7 @@ class LoopBinding:
         return self._resources is not None and not self._resources.loop.is_closed()
 
     def current(self) -> LoopResources | None:
-        """The one of the running loop, if it has been made."""
+        """The resources of the running loop, or `None` if they are yet to be created."""
         resources = self._resources
         if resources is None or not resources.is_current:
             return None
@@ -97,7 +97,7 @@ class LoopBinding:
         return resources
 
     async def bind(self) -> LoopResources:
-        """Make it."""
+        """Create the resources of the running loop, in place of those of an earlier one."""
         if self._resources is not None:
             self._resources.release()
         self._resources = resources = LoopResources(self._settings)
@@ -105,7 +105,7 @@ class LoopBinding:
         return resources
 
     async def aclose(self) -> None:
-        """Close it, if there is one."""
+        """Close the resources, if there are any."""
         resources, self._resources = self._resources, None
         if resources is not None:
             await resources.aclose()

@@ -1,7 +1,6 @@
 """`/v2/agency/companies/{company_id}/api_keys`: the API keys of client companies. Needs an HQ key."""
 
-from collections.abc import Awaitable, Callable, Iterable
-from operator import attrgetter
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import attrs
@@ -10,12 +9,12 @@ from woodpecker_async import checks
 from woodpecker_async.creation_lock import CreationLock
 from woodpecker_async.engine.operation import Operation
 from woodpecker_async.errors import ConfigError, DeadlineExceededError, KeyOutcomeUnknownError, PaginationError
-from woodpecker_async.exactly_once import KeyCreation
+from woodpecker_async.exactly_once import KeyCreation, PostHooks
 from woodpecker_async.models.agency import ApiKey, CreateApiKey, CreatedApiKey, IssuedKey
 from woodpecker_async.models.paging import Listing
 from woodpecker_async.options import CallOptions, call_options
 from woodpecker_async.pagination import Pager
-from woodpecker_async.paging_styles import NUMBERED, Position
+from woodpecker_async.paging_styles import NUMBERED, Position, shape_of
 from woodpecker_async.resources.access import Access
 from woodpecker_async.resources.base import CompanyResource, Resource, for_company
 from woodpecker_async.secret import Secret, hashes
@@ -100,7 +99,7 @@ class ApiKeys(Resource):
             KeyOutcomeUnknownError: several keys have this label, so none is *the* one (`kind` is
                 `"several_keys"`, nothing was sent); or as for `create`.
         """
-        return await self._ensure(company_id, label, settle=settle, options=options)
+        return await self._creation(company_id, label, settle, options).ensure()
 
     async def _ensure(
         self,
@@ -109,14 +108,10 @@ class ApiKeys(Resource):
         *,
         settle: float = _SETTLE,
         options: CallOptions | None = None,
-        before_send: Callable[[], Awaitable[object]] | None = None,
-        guard: Callable[[], object] | None = None,
+        hooks: PostHooks,
     ) -> IssuedKey:
-        """`ensure`, with a call right before each POST; whatever that raises ends it, and nothing is sent then.
-
-        `before_send` is awaited before the POST waits in the lane, `guard` is called when its turn has come.
-        """
-        return await self._creation(company_id, label, settle, options, before_send, guard=guard).ensure()
+        """`ensure`, for a caller who does something before each POST."""
+        return await self._creation(company_id, label, settle, options, hooks=hooks).ensure()
 
     async def create_once(self, company_id: int, label: str, *, options: CallOptions | None = None) -> IssuedKey:
         """Make a key with one POST and no look.
@@ -165,9 +160,8 @@ class ApiKeys(Resource):
         label: str,
         settle: float,
         options: CallOptions | None,
-        before_send: Callable[[], Awaitable[object]] | None = None,
         *,
-        guard: Callable[[], object] | None = None,
+        hooks: PostHooks = PostHooks(),  # noqa: B008 - frozen
         idempotent: bool | None = None,
         creation_id: str = "",
     ) -> KeyCreation:
@@ -182,13 +176,13 @@ class ApiKeys(Resource):
         return KeyCreation(
             company_id=company_id,
             label=label,
-            endpoint=_KeyEndpoint(self._access, company_id, label, options, guard),
+            endpoint=_KeyEndpoint(self._access, company_id, label, options),
             clock=clock,
             backoff=backoff,
             settle=checks.seconds(settle, "settle"),
             max_sends=policy.attempts,
             deadline=policy.deadline,
-            before_send=before_send,
+            hooks=hooks,
             **({"id": creation_id} if creation_id else {}),
         )
 
@@ -214,7 +208,6 @@ class _KeyEndpoint:
     company_id: int
     label: str
     options: CallOptions
-    guard: Callable[[], object] | None
 
     async def lock(self) -> CreationLock:
         return await self.access.creation_lock(self.company_id)
@@ -238,7 +231,9 @@ class _KeyEndpoint:
                 return keys
         raise PaginationError(f"the keys of company {self.company_id} changed each time they were listed", resume=1)
 
-    async def post(self, deadline: float, on_wire: Callable[[bool], None]) -> Secret:
+    async def post(
+        self, deadline: float, on_wire: Callable[[bool], None], before_send: Callable[[], object] | None
+    ) -> Secret:
         operation = Operation.of(
             "POST",
             _API_KEYS,
@@ -247,7 +242,7 @@ class _KeyEndpoint:
             body=CreateApiKey(label=self.label),
             segments={"company_id": self.company_id},
         )
-        operation.deadline, operation.on_wire, operation.before_send = deadline, on_wire, self.guard
+        operation.deadline, operation.on_wire, operation.before_send = deadline, on_wire, before_send
         return (await self.access.run(operation, self.options)).value.api_key
 
 
@@ -258,7 +253,7 @@ def _keys_of(access: Access, company_id: int, options: CallOptions, deadline: fl
         operation: Operation[Listing[ApiKey]] = Operation.of(
             "GET",
             _API_KEYS,
-            NUMBERED.body(ApiKey),
+            shape_of(NUMBERED, ApiKey),
             account=None,
             params=NUMBERED.ask(position),
             segments={"company_id": company_id},
@@ -271,4 +266,4 @@ def _keys_of(access: Access, company_id: int, options: CallOptions, deadline: fl
 
 def _known_by(keys: Iterable[ApiKey]) -> Iterable[int]:
     """What keys are known by in a list."""
-    return hashes(map(attrgetter("api_key"), keys))
+    return hashes([key.api_key for key in keys])

@@ -45,7 +45,7 @@ def _never() -> bool:
 
 @attrs.frozen(kw_only=True)
 class Context:
-    """What a worker has to do jobs with.
+    """What a worker needs to run jobs.
 
     Attributes:
         session: an open session with an HQ key. One for all jobs of a worker: they share its connections and
@@ -55,7 +55,7 @@ class Context:
         claims: which companies other processes work on; without them two processes that ensure a key at the
             same company at the same moment may make two.
         stopping: whether the worker is about to stop; a job then begins no other company, finishes those
-            in flight, and gives a result that is not whole.
+            in flight, and returns a result that is not whole.
         settle: seconds, see `ApiKeys.create`.
         grace: seconds for which a job that is cancelled lets creations in flight finish.
     """
@@ -70,7 +70,7 @@ class Context:
 
 
 async def perform(payload: Mapping[str, Any], context: Context) -> Result:
-    """Do a job, or what is left of it.
+    """Run a job, or what is left of it.
 
     What fails at one company is in the result. What would fail at all of them (the key is refused, the server
     is gone) is raised, and so is everything that is wrong with the job itself.
@@ -85,7 +85,7 @@ async def perform(payload: Mapping[str, Any], context: Context) -> Result:
         and `inactive`, ids. If it is not whole, the worker was about to stop: do the job again.
 
     Raises:
-        ConfigError: the job is of another version, or its sink has no such name here, or its key was used for
+        ConfigError: the job has another version, or its sink has no such name here, or its key was used for
             another job; nothing was sent.
         WoodpeckerError: the server is gone, or does not let this key in. Do the job again later: what is done
             is not done again.
@@ -95,7 +95,7 @@ async def perform(payload: Mapping[str, Any], context: Context) -> Result:
     known = None if context.ledger is None else await context.ledger.load(job.key)
     if known is not None:
         if known["job"] != job.to_payload():
-            raise ConfigError(f"run id {job.sweep.run!r} was used for another sweep: use another")
+            raise ConfigError(f"run id {job.sweep.run!r} was used for another sweep: choose another")
         if known["whole"]:
             return known
     result = await (_plan(job, context) if job.chunk is None else _chunk(job, context, known))
@@ -129,7 +129,7 @@ def gather(results: Iterable[Result]) -> bulk.Report:
         if key not in kept or result["whole"] or not kept[key]["whole"]:
             kept[key] = result
     if len({result["job"]["sweep"]["run"] for result in kept.values()}) > 1:
-        raise ConfigError("these are results of several runs")
+        raise ConfigError("these results are from several runs")
     report = bulk.Report()
     for result in kept.values():
         part = folded(result)[0]

@@ -32,7 +32,7 @@ def new_run_id() -> str:
 def _name(_: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
     if not isinstance(value, str) or not _NAME.fullmatch(value):
         raise ConfigError(
-            f"{attribute.alias} is a name of 1 to 64 letters, digits, dots, dashes and underscores, not {value!r}"
+            f"{attribute.alias} must be 1 to 64 letters, digits, dots, dashes and underscores, not {value!r}"
         )
 
 
@@ -64,9 +64,9 @@ class Sweep:
 
     def __attrs_post_init__(self) -> None:
         if self.task not in get_args(Task):
-            raise ConfigError(f"task is 'list' or 'ensure', not {self.task!r}")
+            raise ConfigError(f"task must be 'list' or 'ensure', not {self.task!r}")
         if self.active is not None and not isinstance(self.active, bool):
-            raise ConfigError(f"active is True, False or None, not {self.active!r}")
+            raise ConfigError(f"active must be True, False or None, not {self.active!r}")
         if (
             isinstance(self.chunk_size, bool)
             or not isinstance(self.chunk_size, int)
@@ -132,7 +132,7 @@ class Job:
         for company in (*self.companies, *self.inactive):
             checks.company_id(company)
         if not self.companies or len(set(self.companies)) < len(self.companies):
-            raise ConfigError("a chunk is of one company or more, each of them once")
+            raise ConfigError("a chunk must have at least one company, and none twice")
 
     @property
     def key(self) -> str:
@@ -148,7 +148,7 @@ class Job:
 
     @classmethod
     def from_payload(cls, payload: Mapping[str, Any]) -> Self:
-        """A job from what `to_payload` gave.
+        """A job from what `to_payload` returned.
 
         Raises:
             ConfigError: it is of another version, or is none.
@@ -156,8 +156,8 @@ class Job:
         version = payload.get("version") if isinstance(payload, Mapping) else None
         if version != VERSION:
             raise ConfigError(
-                f"the job is of version {version!r}, and this SDK does jobs of version {VERSION}: "
-                "run the same version of it where jobs are sent and where they are done"
+                f"the job has version {version!r}, and this SDK runs jobs of version {VERSION}: "
+                "use the same version of the SDK where jobs are sent and where they are run"
             )
         try:
             sweep = Sweep(**payload["sweep"])

@@ -37,7 +37,7 @@ async def connect(url: str | Secret) -> "AsyncIterator[Redis]":
     """A client of the Redis at a URL, which has answered.
 
     Raises:
-        ConfigError: it is no URL of a Redis.
+        ConfigError: it is not the URL of a Redis.
         QueueError: it does not answer, or not to us.
     """
     url = as_secret(url)
@@ -68,7 +68,7 @@ def check(url: Secret) -> None:
     except ValueError:
         pass
     # Out here, because the frames of what failed hold the URL.
-    raise ConfigError("this is no URL of a Redis: it looks like redis://[user:password@]host:port/database")
+    raise ConfigError("this is not the URL of a Redis, which looks like redis://[user:password@]host:port/database")
 
 
 def _client(url: Secret) -> Redis:

@@ -85,7 +85,7 @@ async def work(
     on_news: Callable[[str], object] = _nothing,
     heartbeat: Heartbeat = Heartbeat(),
 ) -> None:
-    """Do the jobs of a queue until `stop` is set.
+    """Run the jobs of a queue until `stop` is set.
 
     Then no other company is begun, those in flight are finished, and what is left of their jobs goes back to
     the queue for another worker; what is not finished after `grace` seconds is cancelled. No key is lost by

@@ -43,7 +43,7 @@ class Progress:
 
 @attrs.frozen(kw_only=True)
 class SweepResult:
-    """What came of a run.
+    """The result of a run.
 
     Attributes:
         report: one report of all jobs.
@@ -71,7 +71,7 @@ async def sweep(
     on_planned: Callable[[int], Awaitable[None]] | None = None,
     heartbeat: Heartbeat = Heartbeat(),  # noqa: B008 - it is frozen
 ) -> SweepResult:
-    """Let the workers of a queue do a sweep, and wait for it.
+    """Send a sweep to the workers of a queue, and wait until it is done.
 
     With the id of an earlier run it goes on with that: what is done stays, what failed is tried once more.
     Cancelling it takes back the jobs that are not done.
@@ -123,7 +123,7 @@ class _Sender:
         plan = self._spec.plan()
         known = await self._ledger.load(self._plan_key)
         if known is not None and known["job"] != plan:
-            raise ConfigError(f"run id {self._spec.run!r} was used for another sweep: use another")
+            raise ConfigError(f"run id {self._spec.run!r} was used for another sweep: choose another")
         await self._see_through([plan])
         results = await self._ledger.results(self._plan_key)
         planned = results.get(self._plan_key)

@@ -21,6 +21,7 @@ from contextlib import suppress
 from typing import Final
 from weakref import WeakSet
 
+from woodpecker_async import redis_url
 from woodpecker_async.engine.shared import SlotsUnavailableError, redis_client
 from woodpecker_async.engine.shared.outage import Outage
 from woodpecker_async.errors import ConfigError
@@ -182,7 +183,7 @@ class RedisBackend:
         self._account = account
         self._places = places
         self._lease = LEASE if lease is None else lease
-        self._where = redis_client.where(url)
+        self._where = redis_url.address(url)
         self._outage = Outage(outage, self._where, self._lease)
         self._name = secrets.token_hex(8)
         self._lanes: dict[str, RedisSlots] = {}  # those that have something in flight or to say

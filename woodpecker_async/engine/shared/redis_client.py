@@ -9,7 +9,6 @@ from collections.abc import AsyncGenerator
 from contextlib import suppress
 from hashlib import sha1
 from typing import Any, Final, NamedTuple
-from urllib.parse import urlsplit
 
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
@@ -241,12 +240,6 @@ class Connections:
             return []
         granted, _, key = message["data"].partition(" ")
         return [(int(granted), key)]
-
-
-def where(url: Secret) -> str:
-    """Where it is, as it may be shown."""
-    parts = urlsplit(url.reveal())
-    return parts.path if parts.scheme == "unix" else f"{parts.hostname}:{parts.port or 6379}"
 
 
 def has_answered(error: Exception) -> bool:

@@ -1,0 +1,186 @@
+"""The lanes of one account on one event loop: which there are, and the limits that its sessions agree on.
+
+All sessions of one event loop that use the same key at the same base URL share one `AccountLanes`, because the
+server's limit counts for the account and not for the session; where their limits differ, the smaller holds. All
+lanes together pass a semaphore of their own, `total`. Where other processes use the account too, each lane takes
+a place of those that all of them share as well (see `shared`).
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import suppress
+from weakref import WeakKeyDictionary, WeakValueDictionary
+
+from woodpecker_async.engine.lanes import Lane, Permit
+from woodpecker_async.engine.semaphore import PrioritySemaphore
+from woodpecker_async.engine.shared import Backend, SharedBy, Slots, backend
+from woodpecker_async.engine.window import AdaptiveWindow, RefusalWindow
+from woodpecker_async.errors import ConfigError
+from woodpecker_async.options import Limits, SharedOutage
+
+
+class AccountLanes:
+    """All lanes of one key at one base URL on one event loop.
+
+    Args:
+        account: names the key and the base URL, the same in all processes.
+        now: monotonic seconds, the same on all event loops.
+
+    Attributes:
+        limits: what the sessions' limits come to.
+        refusals: bounds what is in flight in all lanes together.
+        total: the gate that does so.
+    """
+
+    def __init__(self, account: str = "", now: Callable[[], float] = time.monotonic) -> None:
+        self.limits = Limits()
+        self.account = account
+        self.now = now
+        self.token = object()  # stands for this event loop, and does not keep it
+        self._life: AsyncGenerator[None, None] | None = None
+        self._backend: Backend | None = None
+        self._shared: tuple[SharedBy, SharedOutage] | None = None  # what the backend was made of
+        self._members: WeakKeyDictionary[object, Limits] = WeakKeyDictionary()
+        self._by_company: dict[int | None, Lane] = {}
+        self.refusals = RefusalWindow(self.limits.total)
+        self.total = PrioritySemaphore(self.refusals.size)
+
+    def join(self, member: object, limits: Limits) -> None:
+        """A session comes, and with it its limits.
+
+        Raises:
+            ConfigError: it wants to share with other processes in another way than those that are here.
+        """
+        self._share(limits)
+        self._members[member] = limits
+        self._agree()
+
+    def leave(self, member: object) -> None:
+        """A session goes."""
+        self._members.pop(member, None)
+        self._agree()
+
+    async def aclose(self) -> None:
+        """End what no session is left for: sharing, and listening for answers that nobody waits for."""
+        if not self._members:
+            # The last answer tells of all requests before it.
+            self._silence(but_last=True)
+        if not any(limits.shared is not None for limits in self._members.values()):
+            await self._stop_sharing()
+
+    async def part_with(self, slots: Slots) -> None:
+        """What keeps these places refuses us, and will do so again: go on without, until somebody asks anew."""
+        if any(lane.slots is slots for lane in self._by_company.values()):
+            await self._stop_sharing()
+
+    async def _stop_sharing(self) -> None:
+        ending, self._backend, self._shared = self._backend, None, None
+        for lane in self._by_company.values():
+            lane.share(None)
+        self._agree()
+        if ending is not None:
+            await ending.aclose()
+
+    def _silence(self, *, but_last: bool) -> None:
+        for lane in self._by_company.values():
+            if lane.backlog is not None:
+                lane.backlog.silence(self.token, but_last=but_last)
+
+    def outlive(self) -> None:
+        """From now on connections are kept that no session closes; none may outlive the event loop."""
+        if self._life is None:
+            self._life = self._live()
+            with suppress(StopIteration):
+                self._life.asend(None).send(None)  # up to the yield, without waiting for anything
+
+    async def _live(self) -> AsyncGenerator[None, None]:
+        # An event loop ends the async generators that were begun on it before it closes.
+        try:
+            yield
+        finally:
+            self._silence(but_last=False)
+
+    def _share(self, limits: Limits) -> None:
+        if limits.shared is None:
+            return
+        wanted = (limits.shared, limits.shared_outage)
+        if self._shared is not None and wanted != self._shared:
+            raise ConfigError(
+                "another session with this key shares its lane in another way: Limits.shared and "
+                "Limits.shared_outage are the same for all sessions of a key, or not said"
+            )
+        if self._backend is None:
+            self._backend = backend(*wanted, self.account, lambda: self.limits.max_in_flight)
+            self._shared = wanted
+            for company_id, lane in self._by_company.items():
+                lane.share(self._backend.slots(str(company_id or "all")))
+
+    def _agree(self) -> None:
+        everybody = list(self._members.values())
+        if not everybody:
+            return
+        by, outage = self._shared or (None, "local")
+        lanes = min((limits.lanes for limits in everybody), key=("account", "discover", "company").index)
+        self.limits = Limits(
+            max_in_flight=min(limits.max_in_flight for limits in everybody),
+            lanes="account" if lanes == "discover" and by is not None else lanes,
+            total=min(limits.total for limits in everybody),
+            queue_wait=min(limits.queue_wait for limits in everybody),
+            shared=by,
+            shared_outage=outage,
+        )
+        self.refusals.bound(self.limits.total)
+        self.total.limit = self.refusals.size
+        self.total.wake_waiters()
+        for lane in self._by_company.values():
+            lane.bound(self._ceiling)
+
+    @property
+    def _ceiling(self) -> int:
+        return self.limits.total if self.limits.lanes == "discover" else self.limits.max_in_flight
+
+    def permit(self, company_id: int | None, limits: Limits) -> Permit:
+        """A place for a request about this company, yet to be taken.
+
+        Args:
+            company_id: whose lane it is, if each company has one.
+            limits: those of the session that asks.
+
+        Raises:
+            ConfigError: it wants to share with other processes in another way than the sessions that are here.
+        """
+        shares = limits.shared is not None
+        if shares and (limits.shared, limits.shared_outage) != self._shared:
+            self._share(limits)  # it was refused before; perhaps somebody has mended it
+            self._agree()
+        return Permit(self.lane(company_id), shares)
+
+    def lane(self, company_id: int | None) -> Lane:
+        """The lane for a request about this company; a company's own is forgotten when nobody uses it."""
+        key = company_id if self.limits.lanes == "company" else None
+        lane = self._by_company.get(key)
+        if lane is None:
+            window = AdaptiveWindow(self._ceiling, self.limits.queue_wait)
+            lane = self._by_company[key] = Lane(self, key, window)
+            if self._backend is not None:
+                lane.share(self._backend.slots(str(key or "all")))
+        return lane
+
+    def forget(self, company_id: int, lane: Lane) -> None:
+        """A company's lane has ended."""
+        # Who was cancelled while it waited may leave when others have ended the lane and begun the next.
+        if self._by_company.get(company_id) is lane:
+            del self._by_company[company_id]
+
+
+_SHARED: WeakKeyDictionary[asyncio.AbstractEventLoop, WeakValueDictionary[str, AccountLanes]] = WeakKeyDictionary()
+
+
+def shared_lanes(loop: asyncio.AbstractEventLoop, account: str) -> AccountLanes:
+    """The lanes that all sessions of this loop share, which use this account."""
+    here = _SHARED.setdefault(loop, WeakValueDictionary())
+    lanes = here.get(account)
+    if lanes is None:
+        lanes = here[account] = AccountLanes(account)
+    return lanes
