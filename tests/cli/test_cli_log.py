@@ -7,6 +7,7 @@ import socket
 import stat
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -120,6 +121,13 @@ def test_a_file_that_cannot_be_had(cli, box, path):
     got = cli("me", "--log-file", path)
     assert (got.code, got.out, len(box.journal)) == (2, "", before)
     assert got.err.startswith(f"Error: cannot write to {path}: ")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_a_full_disk_is_told_of_once(cli, box):
+    trouble(box)
+    got = cli("me", "--log-file", "/dev/full")
+    assert (got.code, got.err) == (0, "Error: the log is not complete: /dev/full: No space left on device\n")
 
 
 def test_a_level_that_does_not_exist(cli, monkeypatch):
