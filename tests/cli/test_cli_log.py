@@ -49,7 +49,7 @@ def test_nothing_is_logged_unless_asked_for(cli, box):
 def test_a_line_for_each_retry_and_refusal(cli, box, monkeypatch, how):
     trouble(box)
     if isinstance(how, str):
-        monkeypatch.setenv("WOODPECKER_LOG", how)
+        cli.env["WOODPECKER_LOG"] = how
     got = cli("me", *(() if isinstance(how, str) else how))
     assert moments(got.err) == TROUBLE
     assert "GET /v1/me attempt=1 status=503 failure=server wait=" in got.err
@@ -59,7 +59,7 @@ def test_a_line_for_each_retry_and_refusal(cli, box, monkeypatch, how):
 @pytest.mark.parametrize("how", [("-vv",), ("--verbose", "-v"), "debug"])
 def test_every_attempt(cli, box, monkeypatch, how):
     if isinstance(how, str):
-        monkeypatch.setenv("WOODPECKER_LOG", how)
+        cli.env["WOODPECKER_LOG"] = how
     got = cli("me", *(() if isinstance(how, str) else how))
     assert moments(got.err) == [("DEBUG", "start"), ("DEBUG", "end")]
 
@@ -131,7 +131,7 @@ def test_a_full_disk_is_told_of_once(cli, box):
 
 
 def test_a_level_that_does_not_exist(cli, monkeypatch):
-    monkeypatch.setenv("WOODPECKER_LOG", "loud\x1b[2J")
+    cli.env["WOODPECKER_LOG"] = "loud\x1b[2J"
     got = cli("me")
     assert (got.code, got.out) == (2, "")
     assert got.err == r"Error: WOODPECKER_LOG must be debug or info, not 'loud\x1b[2j'" + "\n"

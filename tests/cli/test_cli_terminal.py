@@ -7,7 +7,13 @@ import re
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
 
+from woodpecker_async._redact import printable
+from woodpecker_async.cli.layout import Column
+from woodpecker_async.cli.tables import _fitted
 from woodpecker_async.sandbox import Fault
 
 pytestmark = pytest.mark.system
@@ -85,13 +91,45 @@ def test_colours_only_if_wanted(real):
     assert "\x1b" not in real(*ALL).out
 
 
-def test_a_narrow_terminal_breaks_names_but_no_keys(real, box):
+def test_a_narrow_terminal_cuts_names_but_no_keys(real, box):
     real.env.update({"COLUMNS": "60", "NO_COLOR": "1"})
     seen, _ = real.in_terminal(*ALL, "--no-progress")
+    lines = [line for line in seen.splitlines() if "****" in line]
     assert max(map(len, seen.splitlines())) <= 60
-    assert "…" not in seen
+    assert len(lines) == 18  # a line for each key
+    assert "…" in seen
+    real.env["COLUMNS"] = "30"
+    seen, _ = real.in_terminal(*ALL, "--no-progress")
+    assert "Active" not in seen
+    assert "Company" in seen
     seen, _ = real.in_terminal(*ALL, "--no-progress", "--reveal")
     assert all(key.secret in seen for company in box.state.companies.values() for key in company.keys)
+    real.env["COLUMNS"] = "200"
+    seen, _ = real.in_terminal(*ALL, "--no-progress")
+    assert "…" not in seen
+    assert all(company.name in seen for company in box.state.companies.values())
+
+
+@given(
+    st.lists(
+        st.tuples(st.text("aé漢👍\u0301 ", max_size=40), st.text("ab", max_size=20), st.text(max_size=15)), max_size=5
+    ),
+    st.integers(1, 90),
+)
+def test_no_width_breaks_a_line_or_a_key(rows, width):
+    columns = [Column("name", "Name", spare=1), Column("key", "Key", whole=True), Column("label", "Label")]
+    cells = [[name, key, printable(label)] for name, key, label in rows]
+    fitted, cut = _fitted(columns, cells, width, gap=1)
+    assert [column.name for column in fitted][-2:] == ["key", "label"]
+    for row, shown in zip(cells, cut, strict=True):
+        assert len(shown) == len(fitted)
+        assert shown[-2] == row[1]
+        for text, whole in zip(reversed(shown), reversed(row), strict=False):
+            assert text == whole or (text.endswith("…") and whole.startswith(text[:-1].rstrip()))
+    sizes = [max([cell_len(row[place]) for row in cut], default=0) for place in range(len(fitted))]
+    others = sum(size for size, column in zip(sizes, fitted, strict=True) if not column.whole)
+    if len(fitted) == 3:
+        assert others <= max(width - sizes[-2], 16)
 
 
 def test_a_company_is_named_once_on_a_terminal(real, box):

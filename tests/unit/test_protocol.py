@@ -328,3 +328,10 @@ def test_a_long_text_of_the_servers_is_cut() -> None:
     judged = result(400, json.dumps({"title": "t" * 400, "detail": "d" * 400, "code": "c" * 400}).encode())
     assert [len(text) for text in (judged.title, judged.detail, judged.code)] == [300, 300, 300]
     assert len(result(400, x_request_id="r" * 400).request_id) == 300
+
+
+def test_all_headers_but_those_that_may_hold_a_secret() -> None:
+    headers = {"Date": "x", "X-Odd": f"a {KEY.reveal()}\n", "Set-Cookie": "a", "X-Api-Key": KEY.reveal(), "X-Auth": "b"}
+    asked = attrs.evolve(READ, all_headers=True)
+    assert result(200, b"{}", asked, **headers).headers == {"date": "x", "x-odd": f"a {KEY.masked}\\n"}
+    assert result(200, b"{}", READ, **headers).headers == {}

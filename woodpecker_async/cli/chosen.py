@@ -52,15 +52,18 @@ class Chosen:
             check_report(self.report, self.failed_of, task, account)
 
 
-def companies_options(*, active: bool | None = None) -> Callable[[C], C]:
+def companies_options(*, active: bool | None = None, required: bool = True) -> Callable[[C], C]:
     """Give a command the options that say which companies; it gets them as one, `chosen`.
 
     Args:
         active: which of all companies, where neither --active nor --inactive is given.
+        required: they must be said; if not, all is what is meant without a word.
     """
     every = "All companies" if active is None else "All active companies"
     options = (
-        click.option("--all", "everything", is_flag=True, help=f"{every} of the agency."),
+        click.option(
+            "--all", "everything", is_flag=True, help=f"{every} of the agency{'' if required else '; the default'}."
+        ),
         click.option(
             "--company",
             "companies",
@@ -99,6 +102,7 @@ def companies_options(*, active: bool | None = None) -> Callable[[C], C]:
             **kwargs: Any,
         ) -> Any:
             named = bool(companies) or companies_from is not None
+            everything = everything or not (required or named or failed_of is not None)
             if everything + named + (failed_of is not None) != 1:
                 raise click.UsageError(
                     "say which companies: either --all, or --company ID as often as you like, or "

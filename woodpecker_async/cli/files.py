@@ -1,5 +1,6 @@
 """Files that commands read and write. What cannot work is refused before any work is done."""
 
+import codecs
 import errno
 import os
 import stat
@@ -18,8 +19,8 @@ _MAX_REPORT: Final = 64 * 1024 * 1024
 _MAX_SECRET: Final = 64 * 1024
 
 
-def read_private(path: Path) -> str:
-    """The text of a file that holds a secret.
+def read_private(path: Path, what: str = "an API key") -> str:
+    """The text of a file that is nobody else's business; only its owner and its group may read it.
 
     Raises:
         UsageError: it cannot be read, or others can read it too.
@@ -27,15 +28,17 @@ def read_private(path: Path) -> str:
     try:
         with path.open("rb") as file:
             mode = os.fstat(file.fileno()).st_mode
-            if os.name == "posix" and mode & 0o077:
+            if os.name == "posix" and mode & 0o007:
                 raise UsageError(f"{path} can be read by others (mode {mode & 0o777:04o}): chmod 600 {path}")
             content = file.read(_MAX_SECRET + 1)
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from None
     if len(content) > _MAX_SECRET:
-        raise UsageError(f"{path} is too large to be an API key")
+        raise UsageError(f"{path} is too large to be {what}")
+    # Windows PowerShell writes UTF-16 where it is told to write to a file.
+    utf_16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
-        return content.decode()
+        return content.decode("utf-16" if utf_16 else "utf-8-sig")
     except UnicodeDecodeError:
         raise UsageError(f"{path} holds no text") from None
 

@@ -12,6 +12,7 @@ import click
 
 from woodpecker_async._redact import printable
 from woodpecker_async.cli import terminal
+from woodpecker_async.cli.wording import spoken
 from woodpecker_async.errors import ConfigError, WoodpeckerError
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ def tell_error(error: BaseException) -> int:
     """Say what ended the command, in a line and without a traceback; gives the exit code."""
     text, code = error_text(error)
     terminal.echo_err(text)
+    for hint in getattr(error, "__notes__", ()):
+        terminal.echo_err(hint)
     return code
 
 
@@ -46,7 +49,7 @@ def error_text(error: BaseException) -> tuple[str, int]:
     if isinstance(error, click.ClickException):
         text, code = error.format_message(), error.exit_code
     elif isinstance(error, WoodpeckerError):
-        text, code = str(error), USAGE if isinstance(error, ConfigError) else FAILED
+        text, code = spoken(str(error)), USAGE if isinstance(error, ConfigError) else FAILED
     elif isinstance(error, OSError):
         reason, code = error.strerror or type(error).__name__, FAILED
         text = f"{error.filename}: {reason}" if error.filename else reason

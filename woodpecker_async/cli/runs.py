@@ -23,6 +23,7 @@ from woodpecker_async.cli.progress import Bar, progress
 if TYPE_CHECKING:
     from woodpecker_async import WoodpeckerSession
     from woodpecker_async.bulk import Outcome, Report, Run
+    from woodpecker_async.cli.selection import SelectingPrinter
     from woodpecker_async.models import Company
 
 C = TypeVar("C", bound=Callable[..., Any])
@@ -131,7 +132,7 @@ async def perform(
     saved: Saved,
     save: Callable[[str], None] | None,
     out: Output,
-    printer: Printer,
+    printer: "Printer | SelectingPrinter",
     connection: Connection,
 ) -> int:
     """Do the work at the companies; gives the exit code."""

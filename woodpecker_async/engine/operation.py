@@ -127,6 +127,7 @@ class Operation(Generic[T]):
             it has said that it did not.
         before_send: called just before each attempt is sent, when its turn in the lane has come; what it raises
             ends the call, and nothing is sent.
+        all_headers: hand out all headers of the answer that hold no secret, not only the `RESPONSE_HEADERS`.
 
     Raises:
         ConfigError: a placeholder was not filled, or it is not said whose account an account-level path is to act
@@ -145,6 +146,7 @@ class Operation(Generic[T]):
     deadline: float | None = None
     on_wire: Callable[[bool], None] | None = None
     before_send: Callable[[], object] | None = None
+    all_headers: bool = False
 
     def __attrs_post_init__(self) -> None:
         if "{" in self.path:
@@ -247,7 +249,8 @@ class Result(Generic[T_co]):
         raw: the body as it came, if `keep_raw` asked for it.
         attempts: how many requests it took.
         request_id: the server's id of the answer, if it sends one.
-        headers: those headers of the answer that somebody reads (`RESPONSE_HEADERS`), in lower case.
+        headers: those headers of the answer that somebody reads (`RESPONSE_HEADERS`, or see `all_headers`), in lower
+            case.
     """
 
     value: T_co

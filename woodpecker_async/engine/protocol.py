@@ -19,7 +19,7 @@ from urllib.parse import quote
 import attrs
 
 from woodpecker_async import errors
-from woodpecker_async._redact import quotable
+from woodpecker_async._redact import names_a_secret, quotable
 from woodpecker_async.engine.envelopes import ErrorBody, parse_error, parse_retry_after, redirect_target
 from woodpecker_async.engine.hidden import hidden, look_at
 from woodpecker_async.engine.operation import NO_HEADERS, RESPONSE_HEADERS, Operation
@@ -287,7 +287,9 @@ def classify(
             body=outcome.body,
             unreadable=outcome.unreadable,
             request_id=request_id,
-            headers={name: headers[name] for name in RESPONSE_HEADERS if name in headers} or NO_HEADERS,
+            headers=_all_headers(headers, key)
+            if operation.all_headers
+            else {name: headers[name] for name in RESPONSE_HEADERS if name in headers} or NO_HEADERS,
             elapsed=outcome.elapsed,
             settled=True,
         )
@@ -417,3 +419,12 @@ def _quoted_text(text: str, key: Secret) -> str:
 
 
 _LONGEST_LINE: Final = 300
+
+
+def _all_headers(headers: Mapping[str, str], key: Secret) -> Mapping[str, str]:
+    """All headers but those that may hold a secret, as they may be quoted."""
+    return {
+        name.lower(): _quoted_text(value, key)[:_LONGEST_LINE]
+        for name, value in headers.items()
+        if not (names_a_secret(name) or "cookie" in name.lower())
+    }
