@@ -277,8 +277,14 @@ def boolean(value: object, what: str) -> bool:
 
 
 def boolean_or_none(value: object, what: str) -> bool | None:
-    """The same, or `None`."""
-    return None if value is None else boolean(value, what)
+    """The same, or `None`.
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    if value is not None and not isinstance(value, bool):
+        raise ConfigError(f"{what} must be True, False or None, not {value!r}")
+    return value
 
 
 def integer(value: object, what: str, least: int, most: int | None = None) -> int:

@@ -154,6 +154,9 @@ class AccountLevel(Resource):
     async def me(self, *, options: CallOptions | None = None) -> Me:
         """Whose account is this?
 
+        Args:
+            options: for this call.
+
         Raises:
             CompanyNotFoundError: the company is not in the agency of the key.
             CompanyInactiveError: the company is inactive.
@@ -173,6 +176,13 @@ class AccountLevel(Resource):
         options: CallOptions | None = None,
     ) -> Any:
         """Call an account-level endpoint that the SDK has no method for; see `WoodpeckerSession.request`.
+
+        Args:
+            method: `"GET"`, `"POST"`, ...
+            path: below the base URL, such as `"/v2/users"`.
+            params: the query; `None` values are left out.
+            json: the body, of what JSON has.
+            options: for this call.
 
         Raises:
             ConfigError: an argument is not usable, or the path is an `/agency` one.

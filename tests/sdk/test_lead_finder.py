@@ -187,8 +187,8 @@ def _page(number: int) -> dict[str, Any]:
 
 
 async def test_all_pages_of_the_values_of_a_criterion_are_read(box: Sandbox, woodpecker: WoodpeckerSession) -> None:
-    for number in (3, 2, 1):  # the latest goes first
-        box.faults.add(Fault.body(_page(number)))
+    for number in (1, 2, 3):
+        box.faults.add(Fault.body(_page(number), page=number))
     assert await woodpecker.account.lead_finder.criterion_values("job_title").collect() == VALUES
     assert [record.query for record in box.journal] == [{"limit": "50", "page": str(number)} for number in (1, 2, 3)]
 

@@ -37,6 +37,10 @@ class ApiKeys(Resource):
     def list(self, company_id: int, *, options: CallOptions | None = None) -> Pager[ApiKey]:
         """All keys of a company, 50 on a page.
 
+        Args:
+            company_id: the company.
+            options: for the calls of this list.
+
         Raises (when it is read):
             CompanyNotFoundError: there is no such company in the agency.
 

@@ -34,6 +34,9 @@ class Domains(Resource):
     def list(self, *, options: CallOptions | None = None) -> Pager[Domain]:
         """All domains, in one answer.
 
+        Args:
+            options: for the call of this list.
+
         Document: "Domains", `GET /v2/domains`.
         """
         return self._list("/v2/domains", Domain, _DOMAINS, key=attrgetter("domain"), options=options)
@@ -41,12 +44,23 @@ class Domains(Resource):
     async def get(self, name: str, *, options: CallOptions | None = None) -> DomainDetails:
         """What is known of a domain.
 
+        Args:
+            name: the domain.
+            options: for this call.
+
+        Raises:
+            NotFoundError: the account has no such domain.
+
         Document: "Domains", `GET /v2/domains/{name}`.
         """
         return await self._call("GET", "/v2/domains/{name}", DomainDetails, options=options, name=_name(name))
 
     def mailboxes(self, name: str, *, options: CallOptions | None = None) -> Pager[DomainMailbox]:
         """All mailboxes that were bought with a domain, in one answer.
+
+        Args:
+            name: the domain.
+            options: for the call of this list.
 
         Document: "Domains", `GET /v2/domains/{name}/mailboxes`.
         """
@@ -61,6 +75,9 @@ class Domains(Resource):
 
     async def owner(self, *, options: CallOptions | None = None) -> DomainOwner:
         """Who owns the domains that the account buys.
+
+        Args:
+            options: for this call.
 
         Document: "Domains", `GET /v2/domains/owner`.
         """
@@ -138,7 +155,7 @@ class Domains(Resource):
         It is never repeated, unless the request measurably never left or was refused with 429.
 
         Args:
-            domains: at least one.
+            domains: at least one, each once.
             provider: from whom.
             mailboxes: each a `NewDomainMailbox` or a mapping of its fields.
             options: for this call.

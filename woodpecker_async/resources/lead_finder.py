@@ -47,6 +47,9 @@ class LeadFinder(Resource):
     def criteria(self, *, options: CallOptions | None = None) -> Pager[Any]:
         """All criteria that can be searched by, in one answer; as they come, for their fields are not documented.
 
+        Args:
+            options: for the call of this list.
+
         Document: "Lead Finder", `GET /v2/lead_finder/search_criteria`.
         """
         return self._list("/v2/lead_finder/search_criteria", _ANYTHING, UNDOCUMENTED_LIST, key=id, options=options)
@@ -101,12 +104,12 @@ class LeadFinder(Resource):
 
         Whatever ends the call has `.leads`, those that were paid for before, and `.next_page`, where to go on.
 
-        Document: "Lead Finder", `POST /v2/lead_finder/leads`.
-
         Example:
             leads = await woodpecker.account.lead_finder.leads(
                 [SearchCriterion(name="job_title", value="CEO")], limit=100
             )
+
+        Document: "Lead Finder", `POST /v2/lead_finder/leads`.
         """
         checked = checks.models("criteria", criteria, SearchCriterion)
         asked = [_criterion(f"criteria[{index}]", criterion) for index, criterion in enumerate(checked)]
@@ -202,6 +205,13 @@ class Enrichments(Resource):
     async def get(self, uuid: str, *, options: CallOptions | None = None) -> EnrichmentDetails:
         """How far an enrichment is, and what it found.
 
+        Args:
+            uuid: what `start` returned.
+            options: for this call.
+
+        Raises:
+            NotFoundError: there is no such enrichment.
+
         Document: "Lead Finder", `GET /v2/lead_finder/leads/enrichments/{uuid}`.
         """
         return await self._call("GET", _ENRICHMENTS + "/{uuid}", EnrichmentDetails, options=options, uuid=_uuid(uuid))
@@ -259,6 +269,13 @@ class ProspectEnrichments(Resource):
 
     async def get(self, uuid: str, *, options: CallOptions | None = None) -> EnrichmentDetails:
         """How far an enrichment is, and what it found.
+
+        Args:
+            uuid: what `start` returned.
+            options: for this call.
+
+        Raises:
+            NotFoundError: there is no such enrichment.
 
         Document: "Lead Finder", `GET /v2/lead_finder/prospects/enrichments/{uuid}`.
         """

@@ -40,7 +40,7 @@ class Mailboxes(Resource):
         """All mailboxes, in one answer.
 
         Args:
-            options: for the call.
+            options: for the call of this list.
 
         Document: "List of mailboxes", `GET /v2/mailboxes`.
         """

@@ -72,7 +72,18 @@ class Reports(Resource):
         on_progress: OnProgress | None = None,
         options: CallOptions | None = None,
     ) -> Report:
-        """The statistics of messages; as `campaigns`.
+        """The statistics of messages; see `campaigns`.
+
+        Args:
+            from_date: the first day, a `datetime.date` or `"YYYY-MM-DD"`.
+            to_date: the last day, at most 30 days later.
+            deadline: seconds for all of it.
+            on_progress: see `campaigns`.
+            options: for each of the calls.
+
+        Raises:
+            ConfigError: a day is none, the range is reversed or too long; nothing was sent.
+            DeadlineExceededError: the report was not ready in time; `job` is its hash, to go on with by `wait`.
 
         Document: "Messages statistics", `POST /v2/reports/messages`.
         """
@@ -87,7 +98,18 @@ class Reports(Resource):
         on_progress: OnProgress | None = None,
         options: CallOptions | None = None,
     ) -> Report:
-        """The statistics of opened messages; as `campaigns`.
+        """The statistics of opened messages; see `campaigns`.
+
+        Args:
+            from_date: the first day, a `datetime.date` or `"YYYY-MM-DD"`.
+            to_date: the last day, at most 30 days later.
+            deadline: seconds for all of it.
+            on_progress: see `campaigns`.
+            options: for each of the calls.
+
+        Raises:
+            ConfigError: a day is none, the range is reversed or too long; nothing was sent.
+            DeadlineExceededError: the report was not ready in time; `job` is its hash, to go on with by `wait`.
 
         Document: "Open rate statistics", `POST /v2/reports/open_rate`.
         """
@@ -102,7 +124,18 @@ class Reports(Resource):
         on_progress: OnProgress | None = None,
         options: CallOptions | None = None,
     ) -> Report:
-        """The statistics of each campaign, step and version, the paths of a condition added up; as `campaigns`.
+        """The statistics of each campaign, step and version, the paths of a condition added up; see `campaigns`.
+
+        Args:
+            from_date: the first day, a `datetime.date` or `"YYYY-MM-DD"`.
+            to_date: the last day, at most 30 days later.
+            deadline: seconds for all of it.
+            on_progress: see `campaigns`.
+            options: for each of the calls.
+
+        Raises:
+            ConfigError: a day is none, the range is reversed or too long; nothing was sent.
+            DeadlineExceededError: the report was not ready in time; `job` is its hash, to go on with by `wait`.
 
         Document: "Complete statistics", `POST /v2/reports/complete_statistics_for_each_level_of_campaign`.
         """
@@ -124,8 +157,8 @@ class Reports(Resource):
         Raises:
             ConfigError: the kind is none of these, a day is none, the range is reversed or too long; nothing was sent.
 
-        Documents: "Reports", `POST /v2/reports/campaigns`, `POST /v2/reports/messages`, `POST /v2/reports/open_rate`,
-        `POST /v2/reports/complete_statistics_for_each_level_of_campaign`.
+        Document: "Reports", `POST /v2/reports/...`, which ends in the kind; `complete` is
+        `complete_statistics_for_each_level_of_campaign` there.
         """
         return await self._start(kind, _days(from_date, to_date), options)
 
