@@ -148,4 +148,4 @@ def test_all_methods_are_documented_in_the_same_form(name: str) -> None:
     described = re.findall(r"^ {4}(\w+):", args.group(1), re.MULTILINE) if args else []
     assert described == list(inspect.signature(method).parameters)
     if not name.endswith(".request"):
-        assert re.search(r'^Document: "[^"]+", `[A-Z]+ /v[12]/\S+`', doc, re.MULTILINE)
+        assert re.search(r'^Documents?: "[^"]+", `[A-Z]+ /v[12]/\S+`', doc, re.MULTILINE)

@@ -157,8 +157,8 @@ class Reports(Resource):
         Raises:
             ConfigError: the kind is none of these, a day is none, the range is reversed or too long; nothing was sent.
 
-        Document: "Reports", `POST /v2/reports/...`, which ends in the kind; `complete` is
-        `complete_statistics_for_each_level_of_campaign` there.
+        Documents: "Reports", `POST /v2/reports/campaigns`, `POST /v2/reports/messages`, `POST /v2/reports/open_rate`,
+        `POST /v2/reports/complete_statistics_for_each_level_of_campaign`.
         """
         return await self._start(kind, _days(from_date, to_date), options)
 
