@@ -523,3 +523,26 @@ async def test_arguments_are_refused_before_anything_is_sent(name: str) -> None:
     async with WoodpeckerSession("1.key", base_url="http://127.0.0.1:9/rest") as woodpecker:
         with pytest.raises(errors.ConfigError, match=message):
             await call(woodpecker)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda w: w.account.campaigns.pause(1),
+        lambda w: w.account.campaigns.update(1, name="n"),
+        lambda w: w.account.prospects.delete([1]),
+        lambda w: w.account.inbox.reply(1, "<p>x</p>"),
+    ],
+    ids=["no body", "perhaps a body", "a deletion", "never repeated"],
+)
+async def test_the_page_of_a_proxy_is_no_success(call: Callable[[WoodpeckerSession], Any]) -> None:
+    async with answering(answer(b"\n<html>log in</html>")) as woodpecker:
+        with pytest.raises(errors.ResponseDecodeError, match="got HTML"):
+            await call(woodpecker)
+
+
+@pytest.mark.parametrize("body", [{}, {"message": "m"}])
+async def test_a_threshold_that_did_not_come_is_not_one_that_is_not_set(body: Any) -> None:
+    async with answering(json_answer(body)) as woodpecker:
+        with pytest.raises(errors.ResponseDecodeError, match="bounce_rate_threshold"):
+            await woodpecker.account.campaigns.bounce_shield.get(1)

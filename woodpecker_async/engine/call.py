@@ -98,6 +98,10 @@ def _encoded(body: Any, secrets: tuple[Secret, ...]) -> Callable[[], bytes]:
     return hidden(codec.encode(body, secrets))
 
 
+def _is_html(body: bytes) -> bool:
+    return body.lstrip()[:1] == b"<"
+
+
 def _raw(body: bytes) -> Secret | None:
     return Secret(body.decode("utf-8", "replace")) if body else None
 
@@ -332,6 +336,8 @@ class Engine:
         value: Any = None
         if operation.response_type is not None and result.unreadable:
             value = codec.Undecodable((f"$: {result.unreadable}",))
+        elif look_at(result.body, _is_html):  # of a proxy, also where no body is promised and none would be read
+            value = codec.Undecodable(("$: expected JSON, got HTML",))
         elif result.status == 204 and (nothing := no_content(operation.response_type)) is not None:
             value = nothing
         elif operation.response_type is not None:
