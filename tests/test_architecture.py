@@ -82,6 +82,7 @@ def test_the_parts_of_a_call_meet_only_in_call(name: str) -> None:
         ("click", {"cli"}),
         ("rich", {"cli"}),
         ("saq", {"workers.saq"}),
+        ("opentelemetry", {"telemetry"}),
     ],
 )
 def test_each_library_has_one_home(library: str, homes: set[str]) -> None:
@@ -132,7 +133,7 @@ def test_the_sandbox_takes_nothing_from_the_sdk() -> None:
 
 
 def test_nobody_imports_the_edges() -> None:
-    edges = ("cli", "workers", "testing")
+    edges = ("cli", "workers", "testing", "telemetry")
     for name in OURS:
         if not name.startswith(edges):
             assert not any(used.startswith(edges) for used in ours(name)), name

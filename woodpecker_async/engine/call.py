@@ -24,7 +24,7 @@ from woodpecker_async.engine.failures import error_for
 from woodpecker_async.engine.hidden import look_at
 from woodpecker_async.engine.lanes import Outcome, Permit
 from woodpecker_async.engine.loop_resources import LoopBinding, LoopResources
-from woodpecker_async.engine.observe import Event, Observer
+from woodpecker_async.engine.observe import Event, Observer, Tracer
 from woodpecker_async.engine.operation import Operation, Result
 from woodpecker_async.engine.protocol import AttemptResult
 from woodpecker_async.engine.retry import RetryState, should_retry
@@ -113,6 +113,7 @@ class Engine:
 
     def __init__(self, settings: Settings, observer: Observer) -> None:
         self.settings = settings
+        self.tracer: Tracer | None = None
         self._observer = observer
         self._binding = LoopBinding(settings)
         self._under_way: set[_Call] = set()
@@ -187,16 +188,18 @@ class Engine:
     # One attempt ------------------------------------------------------------------------------------------
 
     async def _attempt(self, call: _Call, waited: float = 0.0) -> AttemptResult:
-        listening = self._observer.listening
+        listening, tracer = self._observer.listening, self.tracer
         key = await self._key()
         with call.resources.lanes_of(key).permit(call.company_id, self.settings.limits) as permit:
             if not permit.acquire_now():
-                await self._take_turn(call, permit)
+                waiting = self._take_turn(call, permit)
+                await (waiting if tracer is None else tracer.wait(waiting))
             permit.sent = self._begin(call)
             number = len(call.attempts) + 1
             if listening:
                 self._tell(call, "start", number, wait=waited)
-            result = await self._send(call, permit, key)
+            sending = self._send(call, permit, key)
+            result = await (sending if tracer is None else tracer.attempt(sending, waited))
             permit.outcome, permit.latency = _outcome(result), result.elapsed
         call.attempts.append(Attempt(number, result.status, result.failure or "", waited, result.elapsed))
         if listening or result.kind == "refused":

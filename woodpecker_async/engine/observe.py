@@ -1,16 +1,20 @@
-"""What may be told about a call: hooks for the user, one quiet logger.
+"""What may be told about a call: hooks for the user, one quiet logger, and a tracer that surrounds its parts.
 
-Both work by allow-list: an `Event` has no field that could hold a header, a query or a body.
+Hooks and log work by allow-list: an `Event` has no field that could hold a header, a query or a body.
 """
 
 import inspect
 import logging
-from collections.abc import Callable, Iterable
-from typing import Any, Literal
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, Literal, Protocol, TypeVar
 
 import attrs
 
+from woodpecker_async.engine.operation import Operation
+from woodpecker_async.engine.protocol import AttemptResult
 from woodpecker_async.errors import ConfigError, FailureKind
+
+T = TypeVar("T")
 
 logger = logging.getLogger("woodpecker_async")
 logger.addHandler(logging.NullHandler())
@@ -49,6 +53,29 @@ class Event:
 
 
 Hook = Callable[[Event], object]
+
+
+class Tracer(Protocol):
+    """Surrounds the parts of calls, see `woodpecker_async.telemetry`.
+
+    Each method awaits what it is handed at once, once, in the same task, and passes on what comes of it.
+    """
+
+    async def procedure(self, name: str, company_id: int, running: Coroutine[Any, Any, T]) -> T:
+        """Several calls that are one method of the SDK."""
+        ...
+
+    async def call(self, operation: Operation[Any], running: Coroutine[Any, Any, T]) -> T:
+        """One logical call, with its attempts and all waiting."""
+        ...
+
+    async def wait(self, waiting: Coroutine[Any, Any, None]) -> None:
+        """The wait for a turn in the lane; not told where the turn came at once."""
+        ...
+
+    async def attempt(self, sending: Coroutine[Any, Any, AttemptResult], waited: float) -> AttemptResult:
+        """One attempt, after so many seconds of backoff."""
+        ...
 
 
 class Observer:

@@ -125,6 +125,7 @@ class Operation(Generic[T]):
             the options say for how long, from the first attempt on.
         on_wire: told `True` when the server may act on a request from now on (writes only), and `False` when
             it has said that it did not.
+        name: of the method of the SDK, where the template does not tell it because there is none.
         before_send: called just before each attempt is sent, when its turn in the lane has come; what it raises
             ends the call, and nothing is sent.
 
@@ -145,6 +146,7 @@ class Operation(Generic[T]):
     deadline: float | None = None
     on_wire: Callable[[bool], None] | None = None
     before_send: Callable[[], object] | None = None
+    name: str = ""
 
     def __attrs_post_init__(self) -> None:
         if "{" in self.path:
@@ -230,6 +232,7 @@ def raw_request(
         params=query(params),
         body=body,
         idempotent=method == "GET",
+        name="request",
     )
 
 

@@ -1,8 +1,8 @@
 """`/v2/agency/companies/{company_id}/api_keys`: the API keys of client companies. Needs an HQ key."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from operator import attrgetter
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import attrs
 
@@ -19,6 +19,8 @@ from woodpecker_async.paging_styles import NUMBERED, Position
 from woodpecker_async.resources.access import Access
 from woodpecker_async.resources.base import CompanyResource, Resource, for_company
 from woodpecker_async.secret import Secret, hashes
+
+T = TypeVar("T")
 
 _API_KEYS: Final = "/v2/agency/companies/{company_id}/api_keys"
 
@@ -76,7 +78,8 @@ class ApiKeys(Resource):
 
         Document: "Create an API key for a company".
         """
-        return await self._creation(company_id, label, settle, options).create(baseline=baseline)
+        creation = self._creation(company_id, label, settle, options)
+        return await self._procedure("create", creation, creation.create(baseline=baseline))
 
     async def ensure(
         self, company_id: int, label: str, *, settle: float = _SETTLE, options: CallOptions | None = None
@@ -100,7 +103,7 @@ class ApiKeys(Resource):
             KeyOutcomeUnknownError: several keys have this label, so none is *the* one (`kind` is
                 `"several_keys"`, nothing was sent); or as for `create`.
         """
-        return await self._creation(company_id, label, settle, options).ensure()
+        return await self._ensure(company_id, label, settle=settle, options=options)
 
     async def _ensure(
         self,
@@ -109,10 +112,11 @@ class ApiKeys(Resource):
         *,
         settle: float = _SETTLE,
         options: CallOptions | None = None,
-        hooks: PostHooks,
+        hooks: PostHooks = PostHooks(),  # noqa: B008 - frozen
     ) -> IssuedKey:
         """`ensure`, for a caller who does something before each POST."""
-        return await self._creation(company_id, label, settle, options, hooks=hooks).ensure()
+        creation = self._creation(company_id, label, settle, options, hooks=hooks)
+        return await self._procedure("ensure", creation, creation.ensure())
 
     async def create_once(self, company_id: int, label: str, *, options: CallOptions | None = None) -> IssuedKey:
         """Make a key with one POST and no look.
@@ -153,7 +157,10 @@ class ApiKeys(Resource):
         if not isinstance(error, KeyOutcomeUnknownError):
             raise ConfigError(f"error must be a KeyOutcomeUnknownError, not {type(error).__name__}")
         creation = self._creation(error.company_id, error.label, _SETTLE, options, creation_id=error.creation_id)
-        return await creation.resolve(error)
+        return await self._procedure("resolve", creation, creation.resolve(error))
+
+    def _procedure(self, method: str, creation: KeyCreation, running: Coroutine[Any, Any, T]) -> Coroutine[Any, Any, T]:
+        return self._access.procedure(f"agency.api_keys.{method}", creation.company_id, running)
 
     def _creation(
         self,
