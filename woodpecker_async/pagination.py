@@ -17,7 +17,6 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Hashable, Iterable, Sequence
-from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, overload
 
@@ -122,7 +121,7 @@ class Pager(Generic[T]):
         self._style = style
         assert key is not None or keys is not None
         self._keys = keys if keys is not None else partial(map, key)
-        self._options = call_options(options)
+        self._options = None if options is None else call_options(options)
         self._drifted = False
 
     @property
@@ -207,22 +206,23 @@ class Pager(Generic[T]):
         return collected
 
     async def _fetch(self, position: Position) -> Result[Listing[T]]:
-        with suppress(StopAsyncIteration):  # a key function's: it would look like the end of the list
+        try:
             return await self._caller.run(self._page(position), self._options)
+        except StopAsyncIteration:  # a key function's: it would look like the end of the list
+            pass
         raise UnexpectedError(f"the call for page {position} failed: StopAsyncIteration")
 
     def _unseen(self, items: tuple[T, ...], seen: set[Hashable]) -> tuple[T, ...]:
         """Those of the items that were not seen before, each once; from now on they are."""
-        keys = [*self._keys(items)]
-        old, before = seen.intersection(keys), len(seen)
-        seen.update(keys)
-        if len(seen) == before + len(keys):  # nearly always
-            return items
-        fresh: dict[Hashable, T] = {}
-        for key, item in zip(keys, items, strict=True):
-            if key not in old:
-                fresh.setdefault(key, item)
-        return tuple(fresh.values())
+        keys = set(self._keys(items))
+        if len(keys) < len(items) or not seen.isdisjoint(keys):  # hardly ever
+            fresh: dict[Hashable, T] = {}
+            for key, item in zip(self._keys(items), items, strict=True):
+                if key not in seen:
+                    fresh.setdefault(key, item)
+            items = tuple(fresh.values())
+        seen |= keys
+        return items
 
 
 def warn_of_drift(pager: Pager[Any], what: str, seen: int, announced: int | None) -> None:

@@ -5,6 +5,7 @@ its number, counted from 1 whatever the API counts from, or an opaque string.
 """
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, ClassVar, Final, TypeVar
 
 import attrs
@@ -153,6 +154,12 @@ class BodyToken(Cursor):
     """A cursor that goes into the JSON body of a POST."""
 
     in_body: ClassVar[bool] = True
+
+
+@cache
+def shape_of(style: OneAnswer, item: type[T]) -> ListBody[T]:
+    """The shape of an answer with items of this type, made once."""
+    return style.body(item)
 
 
 NUMBERED: Final = Numbered()

@@ -17,6 +17,7 @@ from woodpecker_async.creation_lock import CreationLock, creation_lock
 from woodpecker_async.engine.call import Engine
 from woodpecker_async.engine.clock import Clock
 from woodpecker_async.engine.operation import AccountId, Operation, QueryValue, Result, is_account_level, raw_request
+from woodpecker_async.engine.settings import Terms
 from woodpecker_async.errors import ConfigError, ScopeClosedError
 from woodpecker_async.models.account import Me
 from woodpecker_async.options import CallOptions, RetryPolicy, call_options
@@ -52,6 +53,11 @@ class Scope:
     account: AccountId | None = None
     options: CallOptions = attrs.field(factory=partial(call_options, None))
     end: _End = attrs.field(factory=_End)
+    _standing: Terms = attrs.field(init=False)
+
+    @_standing.default
+    def _of_a_call_without_options(self) -> Terms:
+        return self.engine.settings.terms(self.options)
 
     @property
     def clock(self) -> Clock:
@@ -61,7 +67,7 @@ class Scope:
     def run(self, operation: Operation[T], options: CallOptions | None = None) -> Coroutine[Any, Any, Result[T]]:
         """Run an operation with the options of the scope."""
         self.check()
-        running = self.engine.run(operation, call_options(options).merged_over(self.options))
+        running = self.engine.run(operation, self._terms(options))
         return running if (tracer := self.engine.tracer) is None else tracer.call(operation, running)
 
     def procedure(self, name: str, company_id: int, running: Coroutine[Any, Any, T]) -> Coroutine[Any, Any, T]:
@@ -75,7 +81,12 @@ class Scope:
 
     def policy(self, options: CallOptions) -> RetryPolicy:
         """The retry policy that holds here, its deadline included."""
-        return self.engine.policy(options.merged_over(self.options))
+        return self._terms(options).retry
+
+    def _terms(self, options: CallOptions | None) -> Terms:
+        if options is None:
+            return self._standing
+        return self.engine.settings.terms(call_options(options).merged_over(self.options))
 
     def check(self) -> None:
         """Raise if the scope has ended.

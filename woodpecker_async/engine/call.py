@@ -28,7 +28,7 @@ from woodpecker_async.engine.observe import Event, Observer, Tracer
 from woodpecker_async.engine.operation import Operation, Result
 from woodpecker_async.engine.protocol import AttemptResult
 from woodpecker_async.engine.retry import RetryState, should_retry
-from woodpecker_async.engine.settings import Settings
+from woodpecker_async.engine.settings import Settings, Terms
 from woodpecker_async.engine.shared import SlotsUnavailableError
 from woodpecker_async.errors import (
     Attempt,
@@ -41,7 +41,6 @@ from woodpecker_async.errors import (
     SharedLaneError,
     UnknownKind,
 )
-from woodpecker_async.options import CallOptions, Priority, RetryPolicy, call_options
 from woodpecker_async.secret import Secret
 
 T = TypeVar("T")
@@ -56,22 +55,12 @@ _UNKNOWN_KINDS: Final[Mapping[str, UnknownKind]] = {
 }
 
 
-@attrs.frozen(eq=False, repr=False)
-class EffectiveOptions:
-    """What the options of a call, of its scope and of the session come to."""
-
-    options: CallOptions
-    retry: RetryPolicy
-    attempt_timeout: float
-    priority: Priority
-
-
 @attrs.define(eq=False, repr=False)
 class _Call:
     """One logical call on its way."""
 
     operation: Operation[Any]
-    terms: EffectiveOptions
+    terms: Terms
     resources: LoopResources
     task: asyncio.Task[Any]
     cancelled_before: int
@@ -117,10 +106,7 @@ class Engine:
         self._observer = observer
         self._binding = LoopBinding(settings)
         self._under_way: set[_Call] = set()
-        self._options = call_options(None)
-        self._terms = self._resolve(self._options)
         self._prefix = urlsplit(settings.base_url).path
-        self._common: tuple[Mapping[str, str], Mapping[str, str]] | None = None
         self._account: str | None = None
         self._closed = False
 
@@ -134,7 +120,7 @@ class Engine:
         """Whether there are connections to close."""
         return self._binding.in_use
 
-    async def run(self, operation: Operation[T], options: CallOptions) -> Result[T]:
+    async def run(self, operation: Operation[T], terms: Terms) -> Result[T]:
         """Run one operation.
 
         Raises:
@@ -142,7 +128,7 @@ class Engine:
             SessionClosedError: the session has been closed.
         """
         resources = self._current_resources() or await self._binding.bind()
-        call = self._prepare(operation, options, resources)
+        call = self._prepare(operation, terms, resources)
         self._under_way.add(call)
         try:
             result = await self._attempt(call)
@@ -158,32 +144,11 @@ class Engine:
             raise self._failure(call, result)
         return self._reply(call, result)
 
-    def policy(self, options: CallOptions) -> RetryPolicy:
-        """The retry policy that these options and the session's come to."""
-        merged = options.merged_over(self.settings.options)
-        retry = merged.retry or self.settings.retry
-        return retry if merged.deadline is None else attrs.evolve(retry, deadline=merged.deadline)
-
-    def _prepare(self, operation: Operation[Any], options: CallOptions, resources: LoopResources) -> _Call:
-        task = asyncio.current_task()
+    def _prepare(self, operation: Operation[Any], terms: Terms, resources: LoopResources) -> _Call:
+        task = asyncio.current_task(resources.loop)
         assert task is not None
         body = None if operation.body is None else codec.encode(operation.body)
-        terms = self._effective(options)
         return _Call(operation, terms, resources, task, task.cancelling(), body=body, deadline=operation.deadline)
-
-    def _effective(self, options: CallOptions) -> EffectiveOptions:
-        if options is not self._options:  # most calls come with the same ones as the call before
-            self._options, self._terms = options, self._resolve(options)
-        return self._terms
-
-    def _resolve(self, options: CallOptions) -> EffectiveOptions:
-        merged = options.merged_over(self.settings.options)
-        return EffectiveOptions(
-            options=merged,
-            retry=self.policy(options),
-            attempt_timeout=merged.attempt_timeout or self.settings.timeouts.attempt,
-            priority=merged.priority or "interactive",
-        )
 
     # One attempt ------------------------------------------------------------------------------------------
 
@@ -264,13 +229,10 @@ class Engine:
         return result
 
     def _request(self, call: _Call, key: Secret) -> protocol.Request:
-        extra = call.terms.options.headers
-        if self._common is None or self._common[0] is not extra:
-            self._common = (extra, protocol.common_headers(self.settings.user_agent, extra))
         return protocol.build_request(
             call.operation,
             prefix=self._prefix,
-            common=self._common[1],
+            common=call.terms.headers,
             dialect=self.settings.dialect,
             key=key,
             body=call.body,
@@ -444,9 +406,9 @@ class Engine:
 
 def _outcome(result: AttemptResult) -> Outcome:
     """What became of a request, as far as the server's queue is concerned."""
-    if result.ok:
-        return "success"
     match result.kind:
+        case "ok":
+            return "success"
         case "refused":
             return "refused"
         case "timeout":

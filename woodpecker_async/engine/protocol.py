@@ -92,11 +92,6 @@ class Request:
         return {**self.headers, dialect.credential_header: dialect.credential_prefix + self.key.reveal()}
 
 
-def _hidden_body(body: bytes) -> Callable[[], bytes]:
-    return lambda: body  # as `hidden` does, with one call less for each answer
-
-
-@attrs.define(kw_only=True, eq=False, repr=False)
 class RawResponse:
     """What came back.
 
@@ -104,15 +99,22 @@ class RawResponse:
         status: the HTTP status.
         headers: to be asked for by lower-case names.
         body: decoded, and empty if it cannot be read; made of bytes, and hidden (see `look_at`).
+        mentions_error: whether the body may be a failure of the legacy API, which reports them inside a 200.
         unreadable: why the body cannot be read, if it cannot.
         elapsed: seconds it took.
     """
 
-    status: int
-    headers: Mapping[str, str]
-    body: Callable[[], bytes] = attrs.field(converter=_hidden_body)
-    unreadable: str = ""
-    elapsed: float = 0.0
+    __slots__ = ("body", "elapsed", "headers", "mentions_error", "status", "unreadable")
+
+    def __init__(
+        self, *, status: int, headers: Mapping[str, str], body: bytes, unreadable: str = "", elapsed: float = 0.0
+    ) -> None:
+        self.status = status
+        self.headers = headers
+        self.body: Callable[[], bytes] = lambda: body  # as `hidden` does
+        self.mentions_error = b'"ERROR"' in body  # cheap, so that a large page is not parsed twice
+        self.unreadable = unreadable
+        self.elapsed = elapsed
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)
@@ -278,7 +280,7 @@ def classify(
     request_id = headers.get("x-request-id") or headers.get("request-id") or None
     if request_id:
         request_id = _quoted_text(request_id, key)[:_LONGEST_LINE]
-    if 200 <= status < 300 and not look_at(outcome.body, _hides_error):
+    if 200 <= status < 300 and not (outcome.mentions_error and look_at(outcome.body, _hides_error)):
         return AttemptResult(
             kind="ok",
             status=status,
@@ -358,9 +360,6 @@ _NOT_IN_PATH: Final = frozenset({_NOT_THE_AGENCYS, "no active company found", "r
 
 
 def _hides_error(body: bytes) -> bool:
-    # The legacy API reports failures inside a 200. Cheap test first: a large page is not parsed twice for it.
-    if b'"ERROR"' not in body:
-        return False
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):

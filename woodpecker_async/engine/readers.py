@@ -21,17 +21,13 @@ _hook = operator.call
 Read = Callable[[bytes], Any]
 
 
+@cache
 def reader(into: Any) -> Read | None:
     """How msgspec reads a body as this type; `None` where it cannot.
 
     The function returned raises anything at all for a body that it does not accept. The body must be UTF-8: msgspec
     does not check what it skips.
     """
-    return _reader(into)
-
-
-@cache
-def _reader(into: Any) -> Read | None:
     if into is Any:
         return None
     try:
@@ -44,7 +40,7 @@ def _reader(into: Any) -> Read | None:
             read_fields = _decoder(dict[str, Any])
             return lambda body: into(fields=read_fields(body))
         if getattr(into, "__origin__", None) is Single:
-            read_item = _reader(into.__args__[0])
+            read_item = reader(into.__args__[0])
             if read_item is None:
                 return None
             return lambda body: Single(item=read_item(body))  # an array of one is left to the judge

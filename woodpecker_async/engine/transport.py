@@ -28,6 +28,7 @@ from woodpecker_async.engine.connections import (
     current,
 )
 from woodpecker_async.engine.content_coding import BodyDamagedError, BodyTooLargeError, codings, decode, not_decodable
+from woodpecker_async.engine.deadlines import Deadlines
 from woodpecker_async.engine.hidden import without_frames
 from woodpecker_async.engine.protocol import RawResponse, Request, TransportFailure
 from woodpecker_async.engine.proxies import environment_proxy
@@ -109,6 +110,7 @@ class Transport:
             ),
         )
         switch_off_hidden_resend(self._session)
+        self._deadlines = Deadlines()
         self._life = self._live()
 
     @property
@@ -126,6 +128,7 @@ class Transport:
         try:
             yield
         finally:
+            self._deadlines.close()
             await self._session.close()
             if self._borrowed is None:
                 await self._connector.close()
@@ -160,7 +163,7 @@ class Transport:
         started = time.monotonic()
         whole = False
         try:
-            async with asyncio.timeout(timeout):
+            with self._deadlines.after(timeout):
                 response = await self._response(request)
                 exchange.answered = True
                 try:

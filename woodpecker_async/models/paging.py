@@ -82,7 +82,7 @@ _BESIDE: Final[dict[str, Any]] = {
 }
 
 
-@attrs.frozen
+@attrs.frozen(cache_hash=True)
 class ListBody(Generic[T]):
     """The documented shape of a list answer: what a body is decoded by, in place of a model.
 

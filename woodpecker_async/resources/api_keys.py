@@ -1,7 +1,6 @@
 """`/v2/agency/companies/{company_id}/api_keys`: the API keys of client companies. Needs an HQ key."""
 
 from collections.abc import Callable, Coroutine, Iterable
-from operator import attrgetter
 from typing import Any, Final, TypeVar
 
 import attrs
@@ -15,7 +14,7 @@ from woodpecker_async.models.agency import ApiKey, CreateApiKey, CreatedApiKey, 
 from woodpecker_async.models.paging import Listing
 from woodpecker_async.options import CallOptions, call_options
 from woodpecker_async.pagination import Pager
-from woodpecker_async.paging_styles import NUMBERED, Position
+from woodpecker_async.paging_styles import NUMBERED, Position, shape_of
 from woodpecker_async.resources.access import Access
 from woodpecker_async.resources.base import CompanyResource, Resource, for_company
 from woodpecker_async.secret import Secret, hashes
@@ -261,7 +260,7 @@ def _keys_of(access: Access, company_id: int, options: CallOptions, deadline: fl
         operation: Operation[Listing[ApiKey]] = Operation.of(
             "GET",
             _API_KEYS,
-            NUMBERED.body(ApiKey),
+            shape_of(NUMBERED, ApiKey),
             account=None,
             params=NUMBERED.ask(position),
             segments={"company_id": company_id},
@@ -274,4 +273,4 @@ def _keys_of(access: Access, company_id: int, options: CallOptions, deadline: fl
 
 def _known_by(keys: Iterable[ApiKey]) -> Iterable[int]:
     """What keys are known by in a list."""
-    return hashes(map(attrgetter("api_key"), keys))
+    return hashes([key.api_key for key in keys])

@@ -13,9 +13,10 @@ import attrs
 
 from woodpecker_async.engine.operation import Operation, QueryValue
 from woodpecker_async.errors import CallError
+from woodpecker_async.models.paging import ListBody
 from woodpecker_async.options import CallOptions
 from woodpecker_async.pagination import Pager
-from woodpecker_async.paging_styles import NUMBERED, OneAnswer, Position
+from woodpecker_async.paging_styles import NUMBERED, OneAnswer, Position, shape_of
 from woodpecker_async.resources.access import Access
 
 T = TypeVar("T")
@@ -111,7 +112,8 @@ class Resource:
             options: for each of the calls.
             segments: what to fill the placeholders of the path with.
         """
-        account, shape = self._access.account, style.body(item)
+        account = self._access.account
+        shape: ListBody[T] = shape_of(style, item)  # type: ignore[arg-type]  # types are hashable
 
         def page(position: Position) -> "Operation[Any]":  # unquoted, it would be made for each list
             asked = style.ask(position)
