@@ -117,6 +117,7 @@ ROWS: dict[str, Row] = {
         body={"name": "Bachmanity Infinite"},
     ),
     "account.me": Row("GET", "/v1/me", {}),
+    "account.raw": Row("GET", "/v2/mailboxes", [], ("GET", "/v2/mailboxes")),
     "account.request": Row("GET", "/v2/mailboxes", [], ("GET", "/v2/mailboxes")),
     "account.inbox.list": Row(
         "GET",

@@ -21,6 +21,7 @@ from woodpecker_async.engine.settings import Terms
 from woodpecker_async.errors import ConfigError, ScopeClosedError
 from woodpecker_async.models.account import Me
 from woodpecker_async.options import CallOptions, RetryPolicy, call_options
+from woodpecker_async.raw import RawResponse, raw_response
 from woodpecker_async.resources.api_keys import ApiKeys, CompanyApiKeys
 from woodpecker_async.resources.base import Resource
 from woodpecker_async.resources.email_accounts import CompanyEmailAccounts, EmailAccounts
@@ -141,9 +142,31 @@ class AccountLevel(Resource):
         Raises:
             ConfigError: an argument is not usable, or the path is an `/agency` one.
         """
+        return (await self._scope.run(self._described(method, path, params, json, "request"), options)).value
+
+    async def raw(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, QueryValue] | None = None,
+        json: Any = None,
+        options: CallOptions | None = None,
+    ) -> RawResponse:
+        """The same call as `request`, and the answer as it came; see `WoodpeckerSession.raw`.
+
+        Raises:
+            ConfigError: an argument is not usable, or the path is an `/agency` one.
+        """
+        operation = self._described(method, path, params, json, "raw")
+        return await raw_response(operation, partial(self._scope.run, options=options))
+
+    def _described(
+        self, method: str, path: str, params: Mapping[str, QueryValue] | None, json: Any, instead: str
+    ) -> Operation[Any]:
         if isinstance(path, str) and not is_account_level(path):
-            raise ConfigError("an /agency path does not act on one account: use session.request")
-        return (await self._scope.run(raw_request(method, path, params, json, self._scope.account), options)).value
+            raise ConfigError(f"an /agency path does not act on one account: use session.{instead}")
+        return raw_request(method, path, params, json, self._scope.account)
 
 
 class Account(AccountLevel):

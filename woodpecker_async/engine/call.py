@@ -215,6 +215,8 @@ class Engine:
         request_sent()
         outcome = await call.resources.transport.send(request, timeout, permit.abandon)
         call.sending = False
+        if (keep := call.operation.on_outcome) is not None:
+            keep(outcome, key, call.attempts)
         result = protocol.classify(
             call.operation,
             outcome,

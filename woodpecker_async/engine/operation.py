@@ -1,7 +1,7 @@
 """The description of one API operation: what resources write and the engine runs."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from types import MappingProxyType
 from typing import Any, Final, Generic, Protocol, TypeVar, cast
@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import attrs
 
-from woodpecker_async.errors import ConfigError
+from woodpecker_async.errors import Attempt, ConfigError
 from woodpecker_async.models.paging import ListBody
 from woodpecker_async.options import CallOptions
 from woodpecker_async.secret import Secret
@@ -125,6 +125,8 @@ class Operation(Generic[T]):
             the options say for how long, from the first attempt on.
         on_wire: told `True` when the server may act on a request from now on (writes only), and `False` when
             it has said that it did not.
+        on_outcome: handed what came of each attempt, the key it was asked with, and the attempts of the call: a list
+            that the attempt is about to join.
         name: of the method of the SDK, where the template does not tell it because there is none.
         before_send: called just before each attempt is sent, when its turn in the lane has come; what it raises
             ends the call, and nothing is sent.
@@ -146,6 +148,7 @@ class Operation(Generic[T]):
     deadline: float | None = None
     on_wire: Callable[[bool], None] | None = None
     before_send: Callable[[], object] | None = None
+    on_outcome: Callable[[Any, Secret, Sequence[Attempt]], object] | None = None
     name: str = ""
 
     def __attrs_post_init__(self) -> None:

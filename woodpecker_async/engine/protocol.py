@@ -19,7 +19,7 @@ from urllib.parse import quote
 import attrs
 
 from woodpecker_async import errors
-from woodpecker_async._redact import quotable
+from woodpecker_async._redact import names_a_secret, quotable
 from woodpecker_async.engine.envelopes import ErrorBody, parse_error, parse_retry_after, redirect_target
 from woodpecker_async.engine.hidden import hidden, look_at
 from woodpecker_async.engine.operation import NO_HEADERS, RESPONSE_HEADERS, Operation
@@ -414,6 +414,29 @@ def _describe_foreign_body(body: bytes, content_type: str) -> str:
 def _quoted_text(text: str, key: Secret) -> str:
     """What the server wrote, as an error may quote it, and without the key."""
     return quotable(text.replace(key.reveal(), key.masked))
+
+
+# What a header of such a name holds may be a secret, but for these, which ask for one or name no value.
+_NO_SECRETS: Final = re.compile(r"(www|proxy)-authenticate|access-control-.*|.*-policy")
+
+
+def shown_headers(headers: Mapping[str, str], key: Secret) -> Mapping[str, str]:
+    """The headers of an answer, by lower-case names, for somebody to look at: without what may be a secret.
+
+    Args:
+        headers: with one item for each line of the head.
+        key: the key it was asked with.
+    """
+    shown: dict[str, str] = {}
+    for name, value in headers.items():
+        name = _quoted_text(name.lower(), key)
+        if (names_a_secret(name) or "cookie" in name) and not (_NO_SECRETS.fullmatch(name) or value.isdecimal()):
+            value = "****"
+        elif name in ("location", "content-location", "refresh", "link"):  # a query may hold a token
+            value = re.sub(r"[?#][^\s>;,]*", "?****", re.sub(r"//[^/@\s]*@", "//****@", value))
+        value = _quoted_text(value, key)
+        shown[name] = f"{shown[name]}, {value}" if name in shown else value
+    return shown
 
 
 _LONGEST_LINE: Final = 300
