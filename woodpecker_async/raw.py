@@ -16,6 +16,10 @@ from woodpecker_async.errors import Attempt, CallError, ConfigError, ResponseDec
 from woodpecker_async.secret import Secret
 
 
+def _read_only(headers: Mapping[str, str]) -> Mapping[str, str]:
+    return MappingProxyType(dict(headers))
+
+
 @attrs.frozen(kw_only=True, eq=False)
 class RawResponse:
     """An answer as it came, whatever its status.
@@ -39,7 +43,7 @@ class RawResponse:
     path: str
     company_id: int | None
     status: int
-    headers: Mapping[str, str] = attrs.field(converter=MappingProxyType)
+    headers: Mapping[str, str] = attrs.field(converter=_read_only)
     unreadable: str
     request_id: str | None
     attempts: tuple[Attempt, ...]
