@@ -20,6 +20,7 @@ from woodpecker_async.engine.protocol import (
     build_request,
     classify,
     common_headers,
+    shown_headers,
 )
 from woodpecker_async.secret import Secret
 
@@ -328,3 +329,14 @@ def test_a_long_text_of_the_servers_is_cut() -> None:
     judged = result(400, json.dumps({"title": "t" * 400, "detail": "d" * 400, "code": "c" * 400}).encode())
     assert [len(text) for text in (judged.title, judged.detail, judged.code)] == [300, 300, 300]
     assert len(result(400, x_request_id="r" * 400).request_id) == 300
+
+
+def test_headers_are_shown_without_what_may_be_a_secret() -> None:
+    headers = {"Date": "x", "X-Odd": f"a {KEY.reveal()}\n", "Set-Cookie": "a", "X-Api-Key": KEY.reveal(), "X-Auth": "b"}
+    assert shown_headers(headers, KEY) == {
+        "date": "x",
+        "x-odd": f"a {KEY.masked}\\n",
+        "set-cookie": "****",
+        "x-api-key": "****",
+        "x-auth": "****",
+    }

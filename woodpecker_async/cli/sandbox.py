@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import click
 
 from woodpecker_async.cli import process, terminal
+from woodpecker_async.cli.groups import Group
 
 if TYPE_CHECKING:
     from woodpecker_async.sandbox import Sandbox
 
 
-@click.group()
+@click.group(cls=Group)
 def sandbox() -> None:
     """A local server that behaves like the documented API."""
 

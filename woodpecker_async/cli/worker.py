@@ -105,7 +105,7 @@ def worker(
         )
         return process.DONE
 
-    return connected(connection, work, limits)
+    return connected(connection, work, limits, patient=True)
 
 
 def _named(sink: str) -> tuple[str, Path]:

@@ -10,14 +10,14 @@ from typing import Any, Literal, Protocol, TypeVar
 
 import attrs
 
+from woodpecker_async._log import logger, show_if_wanted
 from woodpecker_async.engine.operation import Operation
 from woodpecker_async.engine.protocol import AttemptResult
 from woodpecker_async.errors import ConfigError, FailureKind
 
 T = TypeVar("T")
 
-logger = logging.getLogger("woodpecker_async")
-logger.addHandler(logging.NullHandler())
+show_if_wanted()
 
 
 @attrs.frozen(kw_only=True)

@@ -253,7 +253,8 @@ class Result(Generic[T_co]):
         raw: the body as it came, if `keep_raw` asked for it.
         attempts: how many requests it took.
         request_id: the server's id of the answer, if it sends one.
-        headers: those headers of the answer that somebody reads (`RESPONSE_HEADERS`), in lower case.
+        headers: those headers of the answer that somebody reads (`RESPONSE_HEADERS`, or see `all_headers`), in lower
+            case.
     """
 
     value: T_co

@@ -416,6 +416,8 @@ def _quoted_text(text: str, key: Secret) -> str:
     return quotable(text.replace(key.reveal(), key.masked))
 
 
+MASKED: Final = "****"
+
 # What a header of such a name holds may be a secret, but for these, which ask for one or name no value.
 _NO_SECRETS: Final = re.compile(r"(www|proxy)-authenticate|access-control-.*|.*-policy")
 
@@ -431,7 +433,7 @@ def shown_headers(headers: Mapping[str, str], key: Secret) -> Mapping[str, str]:
     for name, value in headers.items():
         name = _quoted_text(name.lower(), key)
         if (names_a_secret(name) or "cookie" in name) and not (_NO_SECRETS.fullmatch(name) or value.isdecimal()):
-            value = "****"
+            value = MASKED
         elif name in ("location", "content-location", "refresh", "link"):  # a query may hold a token
             value = re.sub(r"[?#][^\s>;,]*", "?****", re.sub(r"//[^/@\s]*@", "//****@", value))
         value = _quoted_text(value, key)
