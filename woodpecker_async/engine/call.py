@@ -290,6 +290,8 @@ class Engine:
             call.stop_reason = str(error.args[0])
             return last
         call.stop_reason = repeats.stop_reason
+        if result.ok and result.status == 404:  # what was to be deleted is gone, so the lost answer was a success
+            self._observer.made_good(self._event(call, "end", len(call.attempts), result=result))
         return result
 
     # The end ----------------------------------------------------------------------------------------------
@@ -370,20 +372,24 @@ class Engine:
         result: AttemptResult | None = None,
         wait: float | None = None,
     ) -> None:
-        self._observer.tell(
-            Event(
-                kind=kind,
-                call_id=call.id,
-                method=call.operation.method,
-                path=call.operation.template,
-                company_id=call.company_id,
-                attempt=number,
-                status=result.status if result else None,
-                failure=result.failure if result else None,
-                milliseconds=result.elapsed * 1000 if result and kind == "end" else None,
-                wait=wait,
-                request_id=result.request_id if result else None,
-            )
+        self._observer.tell(self._event(call, kind, number, result=result, wait=wait))
+
+    @staticmethod
+    def _event(
+        call: _Call, kind: Any, number: int, *, result: AttemptResult | None = None, wait: float | None = None
+    ) -> Event:
+        return Event(
+            kind=kind,
+            call_id=call.id,
+            method=call.operation.method,
+            path=call.operation.template,
+            company_id=call.company_id,
+            attempt=number,
+            status=result.status if result else None,
+            failure=result.failure if result else None,
+            milliseconds=result.elapsed * 1000 if result and kind == "end" else None,
+            wait=wait,
+            request_id=result.request_id if result else None,
         )
 
     # Closing ----------------------------------------------------------------------------------------------

@@ -100,9 +100,16 @@ class Observer:
             except Exception:
                 logger.exception("a hook of the session failed on the %s of an attempt", event.kind)
         level = _level(event)
-        if logger.isEnabledFor(level):
-            moment = "refused" if level == logging.INFO and event.kind == "end" else event.kind
-            logger.log(level, "%s %s %s %s", moment, event.method, event.path, _told(event), extra=_fields(event))
+        _log(level, "refused" if level == logging.INFO and event.kind == "end" else event.kind, event)
+
+    def made_good(self, event: Event) -> None:
+        """Log that the answer to an earlier attempt was lost, and that this one shows that it had been a success."""
+        _log(logging.WARNING, "the answer that was lost had been a success:", event)
+
+
+def _log(level: int, moment: str, event: Event) -> None:
+    if logger.isEnabledFor(level):
+        logger.log(level, "%s %s %s %s", moment, event.method, event.path, _told(event), extra=_fields(event))
 
 
 def _level(event: Event) -> int:
