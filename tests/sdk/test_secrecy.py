@@ -34,6 +34,7 @@ import woodpecker_async
 from tests.calls import method_of_the_session, methods_of, methods_of_the_session, row_of
 from tests.raw import answer, raw_server
 from tests.reporters import REPORTERS, SENTRY
+from tests.telescope import Telescope
 from tests.walker import Interruption, frames, leaks
 from woodpecker_async import CallOptions, RetryPolicy, Secret, Timeouts, WoodpeckerSession, bulk, creation_lock, errors
 from woodpecker_async.engine.lanes import _LEFT_BEHIND
@@ -250,7 +251,11 @@ async def test_no_key_is_ever_shown(
                 "timeouts": Timeouts(attempt=0.05 if fault == "timeout" else 5),
                 "hooks": [events.append],
             }
-            async with box.session(**settings) as woodpecker, box.feldera_session(**settings) as feldera:
+            telescope = Telescope()
+            async with (
+                telescope.on(box.session(**settings)) as woodpecker,
+                telescope.on(box.feldera_session(**settings)) as feldera,
+            ):
                 if script is not None:
                     box.faults.add(script())
                 for name in calls_for(fault, long=long):
@@ -260,7 +265,8 @@ async def test_no_key_is_ever_shown(
                     await seen.of(call(feldera))
             seen.texts += [caplog.text, repr([vars(record) for record in caplog.records])]
             seen.texts += [str(warning.message) for warning in caught_warnings]
-            seen.texts += [repr(events), *capsys.readouterr()]
+            seen.texts += [telescope.text(), repr(events), *capsys.readouterr()]
+            telescope.close()
             seen.check()
     assert seen.failures or fault == "success"
 

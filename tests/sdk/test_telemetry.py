@@ -2,21 +2,18 @@
 
 import asyncio
 import gc
-import json
-from collections.abc import Iterator, Sequence
+import random
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from opentelemetry import context, trace
 from opentelemetry.instrumentation.aiohttp_client import AioHttpClientInstrumentor
-from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.trace import SpanKind, StatusCode
 
 from tests.fakes import VirtualClock
+from tests.telescope import Telescope
 from tests.waiting import until_async
 from woodpecker_async import CallOptions, Limits, RetryPolicy, Timeouts, WoodpeckerSession, bulk, errors, telemetry
 from woodpecker_async.feldera import FelderaSession
@@ -25,51 +22,11 @@ from woodpecker_async.sandbox import Fault, Sandbox
 KEYS = "/v2/agency/companies/{company_id}/api_keys"
 
 
-class Telescope:
-    """What has been exported."""
-
-    def __init__(self) -> None:
-        self.exporter = InMemorySpanExporter()
-        self.tracers = TracerProvider()
-        self.tracers.add_span_processor(SimpleSpanProcessor(self.exporter))
-        self.reader = InMemoryMetricReader()
-        self.meters = MeterProvider([self.reader])
-
-    def on(self, session: Any) -> Any:
-        return telemetry.instrument(session, tracer_provider=self.tracers, meter_provider=self.meters)
-
-    @property
-    def spans(self) -> list[ReadableSpan]:
-        """In the order in which they began."""
-        return sorted(self.exporter.get_finished_spans(), key=lambda span: span.start_time)
-
-    def named(self, name: str) -> list[ReadableSpan]:
-        return [span for span in self.spans if span.name == name]
-
-    def children(self, parent: ReadableSpan) -> list[ReadableSpan]:
-        return [span for span in self.spans if span.parent and span.parent.span_id == parent.context.span_id]
-
-    def points(self, metric: str) -> list[Any]:
-        data = self.reader.get_metrics_data()
-        return [
-            point
-            for resource in (data.resource_metrics if data else ())
-            for scope in resource.scope_metrics
-            for one in scope.metrics
-            if one.name == metric
-            for point in one.data.data_points
-        ]
-
-    def total(self, metric: str) -> float:
-        return sum(point.value for point in self.points(metric))
-
-
 @pytest.fixture
 def seen() -> Iterator[Telescope]:
     telescope = Telescope()
     yield telescope
-    telescope.tracers.shutdown()
-    telescope.meters.shutdown()
+    telescope.close()
 
 
 def attributes(span: ReadableSpan) -> dict[str, Any]:
@@ -317,7 +274,7 @@ async def test_instrumented_twice_is_instrumented_once(box: Sandbox, seen: Teles
         await woodpecker.account.me()
     assert len(seen.spans) == 2
     assert not earlier.spans
-    earlier.meters.shutdown()
+    earlier.close()
 
 
 async def test_without_a_provider_it_does_nothing(box: Sandbox) -> None:
@@ -348,12 +305,17 @@ async def test_no_secret_and_no_query_gets_out(box: Sandbox, seen: Telescope) ->
     )
     key = "123456.abcdefg123456hijk987"
     async with seen.on(box.session(clock=VirtualClock())) as woodpecker:
-        await bulk_of_everything(woodpecker, company)
+        with pytest.raises(errors.WoodpeckerError):
+            await woodpecker.agency.api_keys.list(company).collect()
+        async with bulk.list_api_keys(woodpecker, [company]) as run:
+            assert [outcome.ok async for outcome in run] == [True]
+        await woodpecker.agency.api_keys.create(company, "crm")
         with pytest.raises(errors.WoodpeckerError):
             await woodpecker.request("GET", f"/v2/{key}", company_id=None, params={"token": key})
         with pytest.raises(errors.WoodpeckerError):
             await woodpecker.account.me(options=CallOptions(headers={"x-more": "sentinel"}, attempt_timeout=1e-9))
-    told = json.dumps([json.loads(span.to_json()) for span in seen.spans]) + seen.reader.get_metrics_data().to_json()
+    told = seen.text()
+    assert str(company) in told
     secrets = [box.hq_key, key, "sentinel", "token", "?", "page="]
     secrets += [made.secret for made in box.state.companies[company].keys]
     assert len(secrets) > 8
@@ -361,10 +323,61 @@ async def test_no_secret_and_no_query_gets_out(box: Sandbox, seen: Telescope) ->
         assert secret not in told
 
 
-async def bulk_of_everything(woodpecker: WoodpeckerSession, company: int) -> Sequence[object]:
-    with pytest.raises(errors.WoodpeckerError):
-        await woodpecker.agency.api_keys.list(company).collect()
-    async with bulk.list_api_keys(woodpecker, [company]) as run:
-        outcomes = [outcome async for outcome in run]
-    made = await woodpecker.agency.api_keys.create(company, "crm")
-    return [outcomes, made]
+class _Counting(SpanProcessor):
+    """Counts what was begun and what was ended."""
+
+    begun = ended = 0
+
+    def on_start(self, span: Span, parent_context: object = None) -> None:
+        self.begun += 1
+
+    def on_end(self, span: ReadableSpan) -> None:
+        self.ended += 1
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_whatever_happens_every_span_ends_below_its_own_call(
+    box: Sandbox, seen: Telescope, seed: int, no_tasks_left: None
+) -> None:
+    chance = random.Random(seed)
+    count = _Counting()
+    seen.tracers.add_span_processor(count)
+    some = {"times": None, "probability": 0.15}
+    box.faults.add(Fault.status(503, **some), Fault.status(429, **some), Fault.close(**some), Fault.wait(0.05, **some))
+    users = seen.tracers.get_tracer("users")
+
+    async def one(woodpecker: WoodpeckerSession, number: int) -> None:
+        company = chance.choice(box.company_ids)
+        with users.start_as_current_span(f"user {number}") as mine:
+            try:
+                match number % 3:
+                    case 0:
+                        await woodpecker.agency.api_keys.list(company).collect()
+                    case 1:
+                        await woodpecker.company(company).me()
+                    case 2:
+                        await woodpecker.agency.api_keys.create(company, f"label {number}", settle=0)
+            finally:
+                assert trace.get_current_span() is mine
+
+    retry = RetryPolicy(attempts=3, initial_backoff=0.01)
+    async with seen.on(box.session(retry=retry, limits=Limits(max_in_flight=3))) as woodpecker:
+        tasks = [asyncio.create_task(one(woodpecker, number)) for number in range(30)]
+        while pending := [task for task in tasks if not task.done()]:
+            await asyncio.sleep(chance.random() * 0.02)
+            chance.choice(pending).cancel()
+        for done in await asyncio.gather(*tasks, return_exceptions=True):
+            assert done is None or isinstance(done, errors.WoodpeckerError | asyncio.CancelledError), done
+    assert count.begun == count.ended == len(seen.spans) > 30
+    assert seen.total("http.client.active_requests") == 0
+    by_id = {span.context.span_id: span for span in seen.spans}
+    for span in seen.spans:
+        parent = by_id.get(span.parent.span_id) if span.parent else None
+        if span.name.startswith("user "):
+            assert parent is None
+            continue
+        assert parent is not None
+        assert parent.start_time <= span.start_time <= span.end_time <= parent.end_time
+        assert (span.kind == SpanKind.CLIENT) <= (parent.kind == SpanKind.INTERNAL and "/" not in parent.name)
+        if not parent.name.startswith("user "):
+            assert attributes(parent)["woodpecker.company_id"] == attributes(span)["woodpecker.company_id"]
