@@ -162,7 +162,8 @@ async def raw_response(
     try:
         await run(operation)
     except CallError as error:
-        if not outcomes or not isinstance(outcomes[0][0], Response):
+        # Without a status the error is about a later attempt than the one that was answered.
+        if not outcomes or getattr(error, "status", None) is None or not isinstance(outcomes[0][0], Response):
             raise
         failure = error.with_traceback(None)
     ((last, headers, attempts),) = outcomes

@@ -1,5 +1,6 @@
 """`raw`: the answer as it came, whatever its status."""
 
+import asyncio
 import copy
 import json
 import pickle
@@ -10,6 +11,7 @@ import pytest
 
 from tests.fakes import VirtualClock
 from tests.raw import answer, raw_server
+from tests.waiting import until_async
 from woodpecker_async import CallOptions, Limits, RawResponse, RetryPolicy, WoodpeckerSession, errors
 from woodpecker_async.sandbox import Fault, Sandbox
 
@@ -66,6 +68,39 @@ async def test_without_an_answer_it_raises(box: Sandbox) -> None:
         with pytest.raises(errors.ConnectionLostError) as caught:
             await woodpecker.raw("GET", "/v1/me", company_id=None)
     assert [attempt.status for attempt in caught.value.attempts] == [503, None, None]
+
+
+async def test_an_earlier_answer_is_not_taken_for_the_last(box: Sandbox) -> None:
+    box.faults.add(Fault.status(429), Fault.wait(30))
+    woodpecker = box.session(clock=VirtualClock())
+    task = asyncio.create_task(woodpecker.raw("POST", "/v2/agency/companies", json={"companies": [{"name": "Aviato"}]}))
+    await until_async(lambda: len(box.journal) == 2)
+    await woodpecker.aclose()
+    with pytest.raises(errors.OutcomeUnknownError) as caught:
+        await task
+    assert caught.value.kind == "closed"
+
+
+async def test_an_error_of_the_legacy_api_inside_a_200_is_one(box: Sandbox) -> None:
+    box.faults.add(Fault.v1_error("E_NO_PERMISSION"))
+    async with box.session() as woodpecker:
+        got = await woodpecker.raw("GET", "/v1/agency/companies")
+    assert (got.status, got.ok) == (200, False)
+    assert isinstance(got.error, errors.PermissionDeniedError)
+    assert got.json()["status"]["code"] == "E_NO_PERMISSION"
+
+
+async def test_what_got_no_turn_again_is_the_answer_before(box: Sandbox) -> None:
+    box.faults.add(Fault.status(503), Fault.wait(1))
+    session = box.session(limits=Limits(max_in_flight=1), retry=RetryPolicy(initial_backoff=0.2, deadline=0.5))
+    async with session as woodpecker:
+        first = asyncio.create_task(woodpecker.raw("GET", "/v1/me", company_id=None))
+        await until_async(lambda: len(box.journal) == 1)
+        second = asyncio.create_task(woodpecker.account.me(options=CallOptions(deadline=30)))
+        got = await first
+        await second
+    assert (got.status, len(got.attempts)) == (503, 1)
+    assert isinstance(got.error, errors.ServerError)
 
 
 async def test_it_acts_on_the_account_that_is_said(box: Sandbox, woodpecker: WoodpeckerSession) -> None:
