@@ -117,7 +117,6 @@ ROWS: dict[str, Row] = {
         body={"name": "Bachmanity Infinite"},
     ),
     "account.me": Row("GET", "/v1/me", {}),
-    "account.raw": Row("GET", "/v2/mailboxes", [], ("GET", "/v2/mailboxes")),
     "account.request": Row("GET", "/v2/mailboxes", [], ("GET", "/v2/mailboxes")),
     "account.inbox.list": Row(
         "GET",
@@ -130,6 +129,7 @@ ROWS: dict[str, Row] = {
 
 # Methods that send what another one has a row for.
 LIKE = {"agency.api_keys.resolve": "agency.api_keys.list", "company.api_keys.resolve": "company.api_keys.list"}
+LIKE |= {"account.raw": "account.request", "company.raw": "company.request"}
 
 
 def method_at(root: Any, name: str) -> Any:

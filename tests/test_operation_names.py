@@ -47,7 +47,7 @@ async def names() -> str:
     found: dict[str, str] = {}
     woodpecker = WoodpeckerSession("1.key")
     for name, row in sorted(ROWS.items()):
-        if row.one_request and not name.endswith((".raw", ".request")):
+        if row.one_request and not name.endswith(".request"):
             operation = await _operation_of(woodpecker, row.call(method_at(woodpecker, name)))
             found.setdefault(f"{operation.method} {operation.template}", name)
     feldera = FelderaSession("http://localhost:8080", token="apikey:x")
