@@ -10,10 +10,9 @@ from woodpecker_async import checks
 from woodpecker_async.engine import codec
 from woodpecker_async.engine.hidden import look_at
 from woodpecker_async.engine.operation import OWN, AccountId, Operation, QueryValue, is_account_level, raw_request
+from woodpecker_async.engine.protocol import AttemptResult, TransportFailure
 from woodpecker_async.engine.protocol import RawResponse as Response
-from woodpecker_async.engine.protocol import TransportFailure, shown_headers
 from woodpecker_async.errors import Attempt, CallError, ConfigError, ResponseDecodeError, SecretNotCarriedError
-from woodpecker_async.secret import Secret
 
 
 def _read_only(headers: Mapping[str, str]) -> Mapping[str, str]:
@@ -152,13 +151,13 @@ async def raw_response(
     Raises:
         CallError: there was no answer to the last attempt, or there was no attempt.
     """
-    outcomes: list[tuple[Response | TransportFailure, Mapping[str, str], Sequence[Attempt]]] = []
+    outcomes: list[tuple[Response | TransportFailure, AttemptResult, Sequence[Attempt]]] = []
 
-    def keep(outcome: Response | TransportFailure, key: Secret, attempts: Sequence[Attempt]) -> None:
-        headers = shown_headers(outcome.headers, key) if isinstance(outcome, Response) else {}
-        outcomes[:] = [(outcome, headers, attempts)]
+    def keep(*outcome: Any) -> None:
+        outcomes[:] = [outcome]
 
-    operation.response_type, operation.on_outcome, operation.name, failure = None, keep, "raw", None
+    operation.response_type, operation.all_headers, operation.name = None, True, "raw"
+    operation.on_outcome, failure = keep, None
     try:
         await run(operation)
     except CallError as error:
@@ -166,7 +165,7 @@ async def raw_response(
         if not outcomes or getattr(error, "status", None) is None or not isinstance(outcomes[0][0], Response):
             raise
         failure = error.with_traceback(None)
-    ((last, headers, attempts),) = outcomes
+    ((last, result, attempts),) = outcomes
     assert isinstance(last, Response)
     company_id = operation.company_id if operation.company_header is None else operation.company_header
     return RawResponse(
@@ -174,9 +173,9 @@ async def raw_response(
         path=operation.path,
         company_id=company_id,
         status=last.status,
-        headers=headers,
+        headers=result.headers,
         unreadable=last.unreadable,
-        request_id=headers.get("x-request-id") or headers.get("request-id"),
+        request_id=result.request_id,
         attempts=tuple(attempts),
         error=failure,
         body=last.body,

@@ -20,7 +20,6 @@ from woodpecker_async.engine.protocol import (
     build_request,
     classify,
     common_headers,
-    shown_headers,
 )
 from woodpecker_async.secret import Secret
 
@@ -331,12 +330,15 @@ def test_a_long_text_of_the_servers_is_cut() -> None:
     assert len(result(400, x_request_id="r" * 400).request_id) == 300
 
 
-def test_headers_are_shown_without_what_may_be_a_secret() -> None:
+def test_all_headers_and_what_may_be_a_secret_in_them_masked() -> None:
     headers = {"Date": "x", "X-Odd": f"a {KEY.reveal()}\n", "Set-Cookie": "a", "X-Api-Key": KEY.reveal(), "X-Auth": "b"}
-    assert shown_headers(headers, KEY) == {
+    asked = attrs.evolve(READ, all_headers=True)
+    shown = {
         "date": "x",
         "x-odd": f"a {KEY.masked}\\n",
         "set-cookie": "****",
         "x-api-key": "****",
         "x-auth": "****",
     }
+    assert result(200, b"{}", asked, **headers).headers == result(503, b"{}", asked, **headers).headers == shown
+    assert result(200, b"{}", READ, **headers).headers == result(503, b"{}", READ, **headers).headers == {}

@@ -215,8 +215,6 @@ class Engine:
         request_sent()
         outcome = await call.resources.transport.send(request, timeout, permit.abandon)
         call.sending = False
-        if (keep := call.operation.on_outcome) is not None:
-            keep(outcome, key, call.attempts)
         result = protocol.classify(
             call.operation,
             outcome,
@@ -224,6 +222,8 @@ class Engine:
             now=clock.utcnow,
             maybe_done_before=call.unknown_failure is not None,
         )
+        if (keep := call.operation.on_outcome) is not None:
+            keep(outcome, result, call.attempts)
         if (tell := call.operation.on_wire) and not (
             result.ok or result.kind in _UNKNOWN_KINDS or call.unknown_failure
         ):

@@ -125,11 +125,12 @@ class Operation(Generic[T]):
             the options say for how long, from the first attempt on.
         on_wire: told `True` when the server may act on a request from now on (writes only), and `False` when
             it has said that it did not.
-        on_outcome: handed what came of each attempt, the key it was asked with, and the attempts of the call: a list
-            that the attempt is about to join.
+        on_outcome: handed what came back of each attempt, what that means, and the attempts of the call: a list that
+            the attempt is about to join.
         name: of the method of the SDK, where the template does not tell it because there is none.
         before_send: called just before each attempt is sent, when its turn in the lane has come; what it raises
             ends the call, and nothing is sent.
+        all_headers: hand out all headers of the answer, the secrets in them masked, not only the `RESPONSE_HEADERS`.
 
     Raises:
         ConfigError: a placeholder was not filled, or it is not said whose account an account-level path is to act
@@ -148,8 +149,9 @@ class Operation(Generic[T]):
     deadline: float | None = None
     on_wire: Callable[[bool], None] | None = None
     before_send: Callable[[], object] | None = None
-    on_outcome: Callable[[Any, Secret, Sequence[Attempt]], object] | None = None
+    on_outcome: Callable[[Any, Any, Sequence[Attempt]], object] | None = None
     name: str = ""
+    all_headers: bool = False
 
     def __attrs_post_init__(self) -> None:
         if "{" in self.path:
