@@ -71,7 +71,7 @@ class Scope:
         running = self.engine.run(operation, self._terms(options))
         return running if (tracer := self.engine.tracer) is None else tracer.call(operation, running)
 
-    def procedure(self, name: str, company_id: int, running: Coroutine[Any, Any, T]) -> Coroutine[Any, Any, T]:
+    def procedure(self, name: str, company_id: int | None, running: Coroutine[Any, Any, T]) -> Coroutine[Any, Any, T]:
         """What is to be awaited in place of a method that makes several calls, so that a tracer sees them as one."""
         return running if (tracer := self.engine.tracer) is None else tracer.procedure(name, company_id, running)
 

@@ -2,8 +2,8 @@
 
 Needs the extra `otel`, which is `opentelemetry-api` and nothing else. A session that is not instrumented pays nothing.
 
-Nothing of a request or an answer gets into a span but what is listed in `docs/observability.md`: no header, no query,
-no body, and no text from the server. The current span is set while a call runs, and never while code of yours does
+Nothing of a request or an answer gets into a span but what is listed in `docs/observability.md`: no header, no
+query, no body, and of what the server writes only its request id. The current span is set while a call runs, and never while code of yours does
 that the call does not wait for: between the pages of a list, and between the outcomes of a run, it is your own.
 """
 
@@ -140,9 +140,9 @@ class _Telemetry:
             "woodpecker.requests.retried", unit="{request}", description="Attempts after the first of a call."
         )
 
-    async def procedure(self, name: str, company_id: int, running: Coroutine[Any, Any, T]) -> T:
+    async def procedure(self, name: str, company_id: int | None, running: Coroutine[Any, Any, T]) -> T:
         """Several calls that are one method of the SDK."""
-        with self._span(name, trace.SpanKind.INTERNAL, {"woodpecker.company_id": company_id}):
+        with self._span(name, trace.SpanKind.INTERNAL, _company(company_id)):
             return await running
 
     async def call(self, operation: Operation[Any], running: Coroutine[Any, Any, T]) -> T:
@@ -242,7 +242,11 @@ def _http_name(operation: Operation[Any]) -> str:
 
 def _attributes(operation: Operation[Any]) -> dict[str, str | int | float]:
     company = operation.company_id if operation.company_header is None else operation.company_header
-    return {**_endpoint(operation), **({} if company is None else {"woodpecker.company_id": company})}
+    return {**_endpoint(operation), **_company(company)}
+
+
+def _company(company_id: int | None) -> dict[str, str | int | float]:
+    return {} if company_id is None else {"woodpecker.company_id": company_id}
 
 
 def _describe(span: trace.Span, result: AttemptResult, failure: str) -> None:

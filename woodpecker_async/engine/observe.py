@@ -61,7 +61,7 @@ class Tracer(Protocol):
     Each method awaits what it is handed at once, once, in the same task, and passes on what comes of it.
     """
 
-    async def procedure(self, name: str, company_id: int, running: Coroutine[Any, Any, T]) -> T:
+    async def procedure(self, name: str, company_id: int | None, running: Coroutine[Any, Any, T]) -> T:
         """Several calls that are one method of the SDK."""
         ...
 

@@ -24,7 +24,7 @@ class Access(Caller, Protocol):
         """The session's time."""
         ...
 
-    def procedure(self, name: str, company_id: int, running: Coroutine[Any, Any, T]) -> Coroutine[Any, Any, T]:
+    def procedure(self, name: str, company_id: int | None, running: Coroutine[Any, Any, T]) -> Coroutine[Any, Any, T]:
         """What is to be awaited in place of a method that makes several calls, so that a tracer sees them as one."""
         ...
 
