@@ -2,9 +2,9 @@
 
 Needs the extra `otel`, which is `opentelemetry-api` and nothing else. A session that is not instrumented pays nothing.
 
-Nothing of a request or an answer gets into a span but what is listed in `docs/observability.md`: no header, no
-query, no body, and of what the server writes only its request id. The current span is set while a call runs, and never while code of yours does
-that the call does not wait for: between the pages of a list, and between the outcomes of a run, it is your own.
+Nothing of a request or an answer gets into a span but what is listed in `docs/observability.md`: no header, no query,
+no body, and of what the server writes only its request id. The span of a call is the current one while it runs, in
+the task that awaits it. Between the pages of a list, and between the outcomes of a run, your own is.
 """
 
 from collections.abc import Callable, Coroutine, Iterator, Mapping
