@@ -40,7 +40,7 @@ _logger = logging.getLogger("woodpecker_async")
 # A list that has grown to twice its first size and a hundred pages more while it was read has no end.
 _GROWTH_FACTOR = 2
 _GROWTH_ROOM = 100
-# The cap where the server does not say how many pages there are.
+# The cap where the server does not say how many pages or items there are.
 _UNCOUNTED = 1000
 
 
@@ -158,7 +158,7 @@ class Pager(Generic[T]):
             prefetch: pages to fetch ahead while one is being used, 0 to 6; of a list with a cursor none can be. They
                 pass the lane like others.
             max_pages: pages to read at most; more raise `PaginationError`. By default twice the number of
-                pages the first answer speaks of, and a hundred.
+                pages (or else of items) the first answer speaks of, and a hundred; a thousand where it tells neither.
 
         Raises:
             ConfigError: one of them is out of bounds.
@@ -339,7 +339,7 @@ class _Pages(AsyncIterator[Page[T]]):
 
     def _guard(self, before: Page[T], position: Position, following: Position | None, items: tuple[T, ...]) -> None:
         if self._cap is None:
-            total = before.total_pages
+            total = before.total_elements if before.total_pages is None else before.total_pages  # a page has an item
             self._cap = _UNCOUNTED if total is None else _GROWTH_FACTOR * total + _GROWTH_ROOM
         if self._read > self._cap:
             raise PaginationError(

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Coroutine, Mapping
 from functools import partial
 from types import TracebackType
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import attrs
 
@@ -22,12 +22,24 @@ from woodpecker_async.errors import ConfigError, ScopeClosedError
 from woodpecker_async.models.account import Me
 from woodpecker_async.options import CallOptions, RetryPolicy, call_options
 from woodpecker_async.raw import RawResponse, raw_response
-from woodpecker_async.resources.api_keys import ApiKeys, CompanyApiKeys
-from woodpecker_async.resources.base import Resource
-from woodpecker_async.resources.email_accounts import CompanyEmailAccounts, EmailAccounts
-from woodpecker_async.resources.guests import CompanyGuests, Guests
-from woodpecker_async.resources.inbox import Inbox
-from woodpecker_async.resources.mailboxes import Mailboxes
+from woodpecker_async.resources.base import CompanyResource, Family, Resource
+
+if TYPE_CHECKING:
+    from woodpecker_async.resources.api_keys import CompanyApiKeys
+    from woodpecker_async.resources.blacklist import Blacklist
+    from woodpecker_async.resources.campaigns import Campaigns
+    from woodpecker_async.resources.domains import Domains
+    from woodpecker_async.resources.email_accounts import CompanyEmailAccounts
+    from woodpecker_async.resources.guests import CompanyGuests
+    from woodpecker_async.resources.inbox import Inbox
+    from woodpecker_async.resources.lead_finder import LeadFinder
+    from woodpecker_async.resources.linkedin import CompanyLinkedIn, LinkedInAccounts
+    from woodpecker_async.resources.mailboxes import Mailboxes
+    from woodpecker_async.resources.manual_tasks import ManualTasks
+    from woodpecker_async.resources.prospects import Prospects
+    from woodpecker_async.resources.reports import Reports
+    from woodpecker_async.resources.users import Users
+    from woodpecker_async.resources.webhooks import Webhooks
 
 T = TypeVar("T")
 
@@ -59,6 +71,11 @@ class Scope:
     @_standing.default
     def _of_a_call_without_options(self) -> Terms:
         return self.engine.settings.terms(self.options)
+
+    @property
+    def base_url(self) -> str:
+        """What all URLs begin with."""
+        return self.engine.settings.base_url
 
     @property
     def clock(self) -> Clock:
@@ -106,15 +123,39 @@ class AccountLevel(Resource):
     """All that acts on one account. It exists for the key's own account and for each company of the agency.
 
     Attributes:
-        inbox: the messages that came to the account.
-        mailboxes: the mailboxes connected to the account.
+        users: who works in the account.
+        prospects: who is written to.
+        campaigns: what they are written.
+        inbox: what they answered.
+        mailboxes: what the account sends from.
+        blacklist: domains and addresses that the account does not write to.
+        manual_tasks: what somebody is to do by hand.
+        linkedin_accounts: its LinkedIn accounts.
+        reports: statistics.
+        webhooks: who is told of events.
+        lead_finder: searching for leads, and enriching them.
+        domains: the domains that it bought or brought along.
     """
+
+    users: "Family[Users]" = Family("users", "Users")
+    prospects: "Family[Prospects]" = Family("prospects", "Prospects")
+    campaigns: "Family[Campaigns]" = Family("campaigns", "Campaigns")
+    inbox: "Family[Inbox]" = Family("inbox", "Inbox")
+    mailboxes: "Family[Mailboxes]" = Family("mailboxes", "Mailboxes")
+    blacklist: "Family[Blacklist]" = Family("blacklist", "Blacklist")
+    manual_tasks: "Family[ManualTasks]" = Family("manual_tasks", "ManualTasks")
+    linkedin_accounts: "Family[LinkedInAccounts]" = Family("linkedin", "LinkedInAccounts")
+    reports: "Family[Reports]" = Family("reports", "Reports")
+    webhooks: "Family[Webhooks]" = Family("webhooks", "Webhooks")
+    lead_finder: "Family[LeadFinder]" = Family("lead_finder", "LeadFinder")
+    domains: "Family[Domains]" = Family("domains", "Domains")
 
     def __init__(self, scope: Scope) -> None:
         super().__init__(scope)
         self._scope = scope
-        self.inbox: Final = Inbox(scope)
-        self.mailboxes: Final = Mailboxes(scope)
+
+    def _family(self, kind: Any) -> Any:
+        return kind(self._scope)
 
     async def me(self, *, options: CallOptions | None = None) -> Me:
         """Whose account is this?
@@ -181,21 +222,25 @@ class CompanyClient(AsyncOnly, AccountLevel):
 
     Attributes:
         id: the company's id.
-        inbox: the messages that came to it (`x-company-id`).
-        mailboxes: its mailboxes (`x-company-id`).
-        api_keys: its API keys (the agency's call for this company).
-        email_accounts: its e-mail accounts (the agency's call for this company).
-        guests: invitations to it (the agency's call for this company).
+        api_keys: its API keys (the agency's call for this company, as are the next three).
+        email_accounts: its e-mail accounts.
+        guests: invitations to it.
+        linkedin: connecting LinkedIn accounts to it.
     """
+
+    api_keys: "Family[CompanyApiKeys]" = Family("api_keys", "CompanyApiKeys")
+    email_accounts: "Family[CompanyEmailAccounts]" = Family("email_accounts", "CompanyEmailAccounts")
+    guests: "Family[CompanyGuests]" = Family("guests", "CompanyGuests")
+    linkedin: "Family[CompanyLinkedIn]" = Family("linkedin", "CompanyLinkedIn")
 
     def __init__(self, scope: Scope) -> None:
         super().__init__(scope)
         assert isinstance(scope.account, int)
         self._handed_out: list[tuple[object, CompanyClient]] = []
         self.id: Final = scope.account
-        self.api_keys: Final = CompanyApiKeys(ApiKeys(scope), self.id)
-        self.email_accounts: Final = CompanyEmailAccounts(EmailAccounts(scope), self.id)
-        self.guests: Final = CompanyGuests(Guests(scope), self.id)
+
+    def _family(self, kind: Any) -> Any:
+        return kind(self._scope, self.id) if issubclass(kind, CompanyResource) else super()._family(kind)
 
     async def __aenter__(self) -> "CompanyClient":
         self._scope.check()

@@ -13,9 +13,9 @@ from typing import Any
 import msgspec
 
 from woodpecker_async.models.account import Fields
-from woodpecker_async.models.paging import ListBody, Single, envelope
+from woodpecker_async.models.paging import UNDOCUMENTED, ListBody, Single, envelope
 
-# msgspec calls this with a class that it does not know and the JSON value: of all that is in answers, `Secret`.
+# msgspec calls this with a class that it does not know and the JSON value: `Secret`, and those of `models._loose`.
 _hook = operator.call
 
 Read = Callable[[bytes], Any]
@@ -32,6 +32,8 @@ def reader(into: Any) -> Read | None:
         return None
     try:
         if isinstance(into, ListBody):
+            if into.items == UNDOCUMENTED:
+                return None
             if _is_fields(into.item):  # msgspec would look in each item for the one field of the class
                 return None
             read_list = _decoder(envelope(into))

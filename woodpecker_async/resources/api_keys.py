@@ -42,7 +42,7 @@ class ApiKeys(Resource):
         Raises (when it is read):
             CompanyNotFoundError: there is no such company in the agency.
 
-        Document: "Get a company's API keys".
+        Document: "Get a company's API keys", `GET /v2/agency/companies/{company_id}/api_keys`.
         """
         return self._list(_API_KEYS, ApiKey, keys=_known_by, options=options, company_id=checks.company_id(company_id))
 
@@ -75,7 +75,7 @@ class ApiKeys(Resource):
             DeadlineExceededError: the deadline passed before anything was sent.
             KeyOutcomeUnknownError: it cannot be said which key, if any, was made; see `resolve`.
 
-        Document: "Create an API key for a company".
+        Document: "Create an API key for a company", `POST /v2/agency/companies/{company_id}/api_keys`.
         """
         creation = self._creation(company_id, label, settle, options)
         return await self._procedure("create", creation, creation.create(baseline=baseline))
@@ -101,6 +101,8 @@ class ApiKeys(Resource):
         Raises:
             KeyOutcomeUnknownError: several keys have this label, so none is *the* one (`kind` is
                 `"several_keys"`, nothing was sent); or as for `create`.
+
+        Document: "Create an API key for a company", `POST /v2/agency/companies/{company_id}/api_keys`.
         """
         return await self._ensure(company_id, label, settle=settle, options=options)
 
@@ -118,7 +120,7 @@ class ApiKeys(Resource):
         return await self._procedure("ensure", creation, creation.ensure())
 
     async def create_once(self, company_id: int, label: str, *, options: CallOptions | None = None) -> IssuedKey:
-        """Make a key with one POST and no look.
+        """Make a key with one POST and no look. It is never repeated, unless you say that it may be.
 
         Args:
             company_id: the company.
@@ -129,7 +131,7 @@ class ApiKeys(Resource):
         Raises:
             KeyOutcomeUnknownError: the answer got lost or could not be read; there may be a new key.
 
-        Document: "Create an API key for a company".
+        Document: "Create an API key for a company", `POST /v2/agency/companies/{company_id}/api_keys`.
         """
         idempotent = call_options(options).idempotent
         return await self._creation(company_id, label, _SETTLE, options, idempotent=idempotent).create_once()
@@ -152,6 +154,8 @@ class ApiKeys(Resource):
 
         Raises:
             KeyOutcomeUnknownError: still several, or the deadline passed before `error.settles_at`.
+
+        Document: "Get a company's API keys", `GET /v2/agency/companies/{company_id}/api_keys`.
         """
         if not isinstance(error, KeyOutcomeUnknownError):
             raise ConfigError(f"error must be a KeyOutcomeUnknownError, not {type(error).__name__}")
@@ -196,6 +200,8 @@ class ApiKeys(Resource):
 
 class CompanyApiKeys(CompanyResource):
     """The API keys of one company: the same calls, with the company said once."""
+
+    family = ApiKeys
 
     list = for_company(ApiKeys.list)
     create = for_company(ApiKeys.create)

@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from attrs import asdict
 
 from woodpecker_async.sandbox.state import ApiKey, Company, FelderaKey, Guest, Mailbox, State, User
@@ -61,10 +62,9 @@ def save(state: State, path: Path) -> None:
         "user": asdict(state.user),
         "colleague": asdict(state.colleague),
         "feldera_token": state.feldera_token,
-        "hq": asdict(state.hq),
-        "companies": [asdict(company) for company in state.companies.values()],
+        "hq": _plain(state.hq),
+        "companies": [_plain(company) for company in state.companies.values()],
         "feldera_keys": [asdict(key) for key in state.feldera_keys.values()],
-        "blacklisted_domains": sorted(state.blacklisted_domains),
     }
     before = _status_of(path)
     # mkstemp makes the file with mode 0600, so the secrets are never readable by others.
@@ -79,6 +79,11 @@ def save(state: State, path: Path) -> None:
         with contextlib.suppress(FileNotFoundError):
             Path(name).unlink()
         raise
+
+
+def _plain(company: Company) -> dict[str, Any]:
+    row = asdict(company, filter=lambda attribute, _: attribute.name != "kept")
+    return {**row, "kept": msgspec.to_builtins(company.kept)}
 
 
 def _status_of(path: Path) -> os.stat_result | None:
@@ -121,7 +126,6 @@ def load(path: Path) -> State:
             hq=_company(data["hq"]),
             companies={row["id"]: _company(row) for row in data["companies"]},
             feldera_keys={row["name"]: FelderaKey(**row) for row in data["feldera_keys"]},
-            blacklisted_domains=set(data.get("blacklisted_domains", ())),
         )
         _ = state.hq_key  # it has one
         return state
