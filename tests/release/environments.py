@@ -52,7 +52,7 @@ class Environment:
 
     def install(self, *requirements: str | Path) -> None:
         """Install by the environment's own pip."""
-        self.run(self.program("pip"), "install", "-q", *requirements)
+        self.run(self.program("pip"), "install", "-q", "--no-compile", *requirements)
 
     def run(
         self, *command: str | Path, code: int = 0, env: Mapping[str, str] | None = None

@@ -125,8 +125,9 @@ def test_the_wheel_is_the_same_from_the_tree_and_from_the_sdist(built: Built, tm
     assert (wheel.name, wheel.read_bytes()) == (built.wheel.name, built.wheel.read_bytes())
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("version", SUPPORTED)
-def test_the_wheel_works_in_an_empty_environment(version: str, built: Built, tmp_path: Path):
+def test_they_work_in_an_empty_environment(version: str, built: Built, tmp_path: Path):
     python = python_of(version)
     if python is None:
         pytest.skip(f"no Python {version} here")
@@ -148,13 +149,12 @@ def test_the_wheel_works_in_an_empty_environment(version: str, built: Built, tmp
     _main_job(here)
     assert here.run(command, "--version").stdout == f"woodpecker-async {VERSION}\n"
 
+    if python != Path(sys.executable):
+        return
+    # Once is enough for the rest: the files are the same, and what is missing does not depend on the version.
     here.install(f"{built.wheel}[{','.join(FOR_USERS)}]")
     _only_libraries_of_extras_are_missing(here, but_not=FOR_USERS)
-    here.run(here.program("pip"), "check")
-
-
-def test_the_sdist_works_in_an_empty_environment(built: Built, tmp_path: Path):
-    here = Environment.empty(Path(sys.executable), tmp_path)
+    here.run(here.program("pip"), "uninstall", "-q", "-y", PROJECT["name"])
     here.install(f"{built.sdist}[cli]")
     _main_job(here)
 
