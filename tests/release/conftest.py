@@ -24,7 +24,11 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
         pytest.skip("build or twine is missing; to run this: pip install '.[system]'")
     dist = tmp_path_factory.mktemp("dist")
     made = subprocess.run(
-        [sys.executable, "-m", "build", "--outdir", dist, ROOT], capture_output=True, text=True, check=False, timeout=100
+        [sys.executable, "-m", "build", "--outdir", dist, ROOT],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
     )
     assert made.returncode == 0, made.stdout + made.stderr
     (sdist,), (wheel,) = dist.glob("*.tar.gz"), dist.glob("*.whl")
