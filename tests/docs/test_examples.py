@@ -13,13 +13,11 @@ import pytest
 from tests.docs.pages import EXAMPLES, ROOT, identify
 
 # Those that serve until they are stopped, or need a Redis, are run in tests/apps.
-_OF_THEIR_OWN = frozenset({"fastapi_app.py", "aiohttp_app.py", "taskiq_worker.py", "celery_worker.py"})
+SERVING = frozenset({"fastapi_app.py", "aiohttp_app.py", "taskiq_worker.py", "celery_worker.py"})
 
 
 @pytest.mark.system
-@pytest.mark.parametrize(
-    "example", [example for example in EXAMPLES if example.name not in _OF_THEIR_OWN], ids=identify
-)
+@pytest.mark.parametrize("example", [example for example in EXAMPLES if example.name not in SERVING], ids=identify)
 def test_it_runs(example: Path, tmp_path: Path):
     if "redis-server" in example.read_text(encoding="utf-8") and not shutil.which("redis-server"):
         pytest.skip("no redis-server here; to run this: apt-get install redis-server")
