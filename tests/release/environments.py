@@ -65,7 +65,7 @@ class Environment:
             capture_output=True,
             text=True,
             check=False,
-            timeout=100,
+            timeout=240,
         )
         assert ran.returncode == code, f"{command}: exit code {ran.returncode}\n{ran.stdout}\n{ran.stderr}"
         return ran
