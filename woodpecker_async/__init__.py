@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from woodpecker_async.secret import Secret
     from woodpecker_async.session import WoodpeckerSession
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "ApiError",
