@@ -40,7 +40,7 @@ def _split(entries: tuple[str, ...]) -> tuple[list[str], list[str]]:
 def lists(at: At, only: tuple[str, ...] = (), **given: Any) -> "tuple[Pager[str], ...]":
     """The domains and the addresses at a place, or of them only these."""
     here = _of(at)
-    domains, addresses = _split(only)
+    domains, addresses = map(tuple, _split(only))  # without any they are `()`, which is no filter
     return tuple(
         family.list(filter=wanted, per_page=500, **given)
         for family, wanted in ((here.domains, domains), (here.emails, addresses))

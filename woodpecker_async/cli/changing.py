@@ -1,5 +1,6 @@
 """Commands that change something: each is made from a `Change`, a row of the table in `families`."""
 
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -61,6 +62,7 @@ class Change:
         @click.pass_obj
         def run(
             connection: Connection,
+            /,
             out: Output,
             company_id: int | None,
             dry_run: bool,
@@ -77,10 +79,12 @@ class Change:
             async def work(woodpecker: "WoodpeckerSession", printer: Printer) -> int:
                 at = At(woodpecker, company_id, agency)
                 if dry_run:
+                    planned: Counter[str] = Counter()
                     async for row in self.plan(at, **given):
                         printer.add(masked(row))
+                        planned[row["status"]] += 1
                     printer.finish()
-                    connection.note(f"Nothing was done at {at}: this is what would be.")
+                    connection.note(f"{_sum(at, planned)}. Nothing was done.")
                     return process.DONE
                 if self.asks is not None and not (yes or connection.sandbox):
                     from woodpecker_async.cli.plan import ask  # noqa: PLC0415 - not for --help
@@ -114,18 +118,18 @@ class Change:
     async def _do(self, at: At, given: dict[str, Any], printer: Printer, connection: Connection) -> int:
         from asyncio import CancelledError  # noqa: PLC0415 - not for --help
 
-        rows = 0
+        came: Counter[str] = Counter()
         stopped: BaseException | None = None
         try:
             async with aclosing(self.do(at, **given)) as done:  # type: ignore[type-var]  # they are generators
                 async for row in done:
                     printer.add(masked(row))
-                    rows += 1
+                    came[row["status"]] += 1
         except (Exception, CancelledError) as error:
             stopped = error
         if stopped is None or not printer.empty:
             printer.finish()
-        what = f"{terminal.count(rows, self.noun)} done at {at}"
+        what = _sum(at, came)
         if stopped is None:
             connection.note(f"{what}.")
             return process.DONE
@@ -136,13 +140,18 @@ class Change:
             what += f", and {earlier} more before that"
         if interrupted or isinstance(stopped, OutcomeUnknownError):
             what += "; whether more was is not known"
-        elif not (rows or earlier):
+        elif not (came or earlier):
             return code
         terminal.echo_err(
             f"{'Interrupted' if interrupted else 'Stopped'}: {what}. Look with: "
             f"woodpecker-async {self.look}{_whose(at)}"
         )
         return code
+
+
+def _sum(at: At, came: "Counter[str]") -> str:
+    """What came of it, in a few words."""
+    return f"At {at}: " + (", ".join(f"{count} {status}" for status, count in came.items()) or "nothing was done")
 
 
 def _whose(at: At) -> str:

@@ -143,6 +143,7 @@ class Listing:
         @click.pass_obj
         def run(
             connection: Connection,
+            /,
             out: Output,
             shown: Shown,
             chosen: Chosen | None = None,
@@ -192,15 +193,14 @@ class Listing:
                             break
                     settled = settled and (pages.settled or count == most)
             printer.finish()
-            if count == most:
-                connection.note(f"Shown: the first {terminal.count(count, 'row')} (--limit); there may be more.")
             if not settled:
                 terminal.echo_err(
                     f"The list of {things} changed each time it was read, or was not as long as it announced: "
                     f"{terminal.an(self.noun)} may be missing. Run it again."
                 )
             written = "" if out.path is None else f", written to {out.path}"
-            connection.note(terminal.count(count, self.noun) + written)
+            more = ", the first ones (--limit); there may be more" if count == most else ""
+            connection.note(terminal.count(count, self.noun) + more + written)
             return process.DONE if settled else process.SOME_FAILED
 
         with out.opened(shown.shape.layout(self.layout), connection.note) as printer:

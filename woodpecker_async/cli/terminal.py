@@ -146,7 +146,7 @@ def an(noun: str) -> str:
 
 def plural(noun: str) -> str:
     """Several of them."""
-    if noun.endswith("y"):
+    if noun.endswith("y") and noun[-2] not in "aeiou":
         return f"{noun[:-1]}ies"
     return f"{noun}es" if noun.endswith(("x", "s")) else f"{noun}s"
 
