@@ -136,16 +136,15 @@ class Change:
         interrupted = isinstance(stopped, CancelledError)
         code = process.INTERRUPTED if interrupted else process.tell_error(stopped)
         earlier = getattr(stopped, "done", 0)  # of a list that went out in several requests
-        if earlier:
-            what += f", and {earlier} more before that"
-        if interrupted or isinstance(stopped, OutcomeUnknownError):
-            what += "; whether more was is not known"
-        elif not (came or earlier):
+        unknown = interrupted or isinstance(stopped, OutcomeUnknownError)
+        if not (came or earlier or unknown):
             return code
-        terminal.echo_err(
-            f"{'Interrupted' if interrupted else 'Stopped'}: {what}. Look with: "
-            f"woodpecker-async {self.look}{_whose(at)}"
-        )
+        if earlier:
+            what += f", and {earlier} {terminal.plural(self.noun)} more"
+        if unknown:
+            what += ". Whether more was done is not known"
+        word = "Interrupted" if interrupted else "Stopped"
+        terminal.echo_err(f"{word}. {what}. Look with: woodpecker-async {self.look}{_whose(at)}")
         return code
 
 

@@ -280,7 +280,7 @@ _FAMILIES: Final[Mapping[str, tuple[str, Mapping[str, Listing | Change]]]] = {
                 noun="webhook",
                 call=lambda at, **given: at.account.webhooks.list(**given),
                 fields=(Field("event", "Event", whole=True), Field("target_url", "URL", url=True)),
-                reveal=True,
+                reveal="Show URLs in full.",
             ),
             "subscribe": subscribing.SUBSCRIBE,
             "unsubscribe": subscribing.UNSUBSCRIBE,

@@ -76,7 +76,7 @@ class Listing:
         whose: an account's, which is the key's own or that of companies; companies'; or the agency's.
         whole_agency: there is a list of the whole agency too, and `--agency` asks for it.
         options: the command's own ones.
-        reveal: it has something that `--reveal` shows in full.
+        reveal: what `--reveal` does, where there is something to show in full.
     """
 
     help: str
@@ -86,7 +86,7 @@ class Listing:
     whose: Literal["account", "companies", "agency"] = "account"
     whole_agency: bool = False
     options: tuple[Callable[[Any], Any], ...] = ()
-    reveal: bool = False
+    reveal: str = ""
 
     @cached_property
     def layout(self) -> Layout:
@@ -163,7 +163,7 @@ class Listing:
 
         decorators = [*self.options]
         if self.whose != "agency":
-            decorators += [companies_options(required=self.whose == "companies", own=self.whose == "account")]
+            decorators += [companies_options(own=self.whose == "account")]
         if self.whole_agency:
             decorators += [agency_option]
         decorators += [output_options(reveal=self.reveal), shape_options(self.layout)]
