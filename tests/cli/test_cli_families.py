@@ -1,21 +1,31 @@
 """The families of endpoints in a shell: lists of one account and of many, and what changes something."""
 
+import asyncio
 import csv
 import io
 import json
 import re
 import sqlite3
+from dataclasses import replace
+from urllib.parse import parse_qsl, quote, urlsplit
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.cli.test_cli_help import COMMANDS
 from woodpecker_async.cli import families
 from woodpecker_async.cli.changing import Change
+from woodpecker_async.cli.connection import Connection
 from woodpecker_async.cli.fields import without_secrets
-from woodpecker_async.cli.listing import Listing
+from woodpecker_async.cli.layout import Layout
+from woodpecker_async.cli.listing import At, Listing
 from woodpecker_async.cli.main import root
+from woodpecker_async.cli.printers import Printer
+from woodpecker_async.cli.subscribing import EVENTS
 from woodpecker_async.cli.terminal import an, count
 from woodpecker_async.models import campaigns, prospects
+from woodpecker_async.models.webhooks import WebhookEventName
 from woodpecker_async.sandbox import Fault
 
 LISTINGS = {
@@ -53,6 +63,7 @@ def test_every_family_is_in_the_table_of_commands():
 
 
 def test_choices_are_those_of_the_sdk():
+    assert set(EVENTS) == set(WebhookEventName)
     assert set(families._CAMPAIGN_STATES) == set(campaigns.CampaignStatus) - {"DELETED"}
     assert set(families._PROSPECT_STATES) == set(prospects.ProspectStatus)
     assert set(families._INTEREST) == set(prospects.ProspectInterest)
@@ -97,7 +108,10 @@ def test_whose_they_are(cli, box, path):
     company, before = box.company_ids[1], len(box.journal)
     theirs = cli(*path.split(), "--company", company, "--format", "jsonl")
     assert theirs.code == 0
-    scopes = {record.headers.get("x-company-id") or re.search(r"companies/(\d+)/", record.path)[1] for record in sent(box, before)}
+    scopes = {
+        record.headers.get("x-company-id") or re.search(r"companies/(\d+)/", record.path)[1]
+        for record in sent(box, before)
+    }
     assert scopes == {str(company)}
     assert {entry["company_id"] for entry in rows_of(theirs)} == {company}
     assert {entry["company_id"] for entry in rows_of(own)} <= {None}
@@ -186,6 +200,21 @@ def test_resuming(opened, tmp_path):
         assert "the report of another task" in got.err
 
 
+def test_who_looks_for_something_sees_only_where_it_is(opened, tmp_path):
+    report, file = tmp_path / "report.json", tmp_path / "found.jsonl"
+    with opened(companies=3) as (box, cli):
+        one, other = box.company_ids[:2]
+        assert cli("blacklist", "add", "--company", one, "stop@example.com").code == 0
+        box.faults.add(Fault.status(400, company=other))
+        args = ("blacklist", "list", "--all", "--only", "stop@example.com", "--output", file, "--report", report)
+        assert cli(*args).code == 3
+        found = [json.loads(line) for line in file.read_text().splitlines()]
+        assert {row["company_id"]: row["outcome"] for row in found} == {one: "ok", other: "failed"}
+        assert cli(*args, "--resume", report).code == 0  # and what failed is not said any more
+        found = [json.loads(line) for line in file.read_text().splitlines()]
+        assert {row["company_id"]: row["outcome"] for row in found} == {one: "ok", other: "none"}
+
+
 def test_what_looks_like_a_secret_is_masked(cli, box):
     key = "931650.abcdefghijkl0123456789"
 
@@ -214,10 +243,30 @@ def test_urls_are_shown_without_secrets(url, shown):
     assert without_secrets(url) == shown
 
 
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["token", "Api-Key", "auth%5B%5D", "page", "q"]), st.text("Zz9&=%", max_size=5))
+    ),
+    st.sampled_from(["", "user:ZZZ@", "ZZZ@"]),
+)
+def test_no_secret_of_a_url_is_left(pairs, user):
+    url = f"https://{user}x.example/p?" + "&".join(f"{name}={quote(value, safe='')}" for name, value in pairs)
+    shown = urlsplit(without_secrets(url))
+    assert "ZZZ" not in shown.netloc
+    assert shown.path == "/p"
+    for name, value in parse_qsl(shown.query):
+        assert value == "****" or name in ("page", "q")
+    assert without_secrets(shown.geturl()) == shown.geturl()
+
+
 @pytest.mark.parametrize(
     ("args", "said"),
     [
         (("email-accounts", "list"), "say which companies"),
+        (("mailboxes", "--company", "1"), "No such option '--company': the command comes first, list"),
+        (("webhooks", "subscribe", "x.example", "task_done"), "URL must be an http or https URL"),
+        (("webhooks", "subscribe", "https://x.example", "replied"), "'replied' is not one of"),
+        (("webhooks", "unsubscribe", "https://x.example/?key=****", "task_done"), "this URL is masked"),
         (("mailboxes", "list", "--active"), "--active and --inactive choose among --all"),
         (("mailboxes", "list", "--report", "x"), "--report and --resume go with companies"),
         (("mailboxes", "list", "--all", "--company", "1"), "say which companies"),
@@ -353,6 +402,51 @@ def test_a_refused_change_is_one_line(cli, box):
     box.faults.add(Fault.status(400, method="POST"))
     got = cli("blacklist", "add", "--company", box.company_ids[0], "x.example")
     assert (got.code, got.out, len(got.err.splitlines())) == (1, "", 1)
+
+
+WEBHOOK = "https://x.example/hook?token=s3cret"
+
+
+def test_webhooks(opened):
+    with opened(companies=1) as (box, cli):
+        company = box.company_ids[0]
+        whose = ("--company", company, "--format", "jsonl")
+        before = len(box.journal)
+        got = cli("webhooks", "subscribe", *whose, WEBHOOK, "prospect_replied", "--dry-run")
+        assert [row["status"] for row in rows_of(got)] == ["would subscribe"]
+        assert {record.method for record in sent(box, before)} == {"GET"}
+        got = cli("webhooks", "subscribe", *whose, WEBHOOK, "prospect_replied", "TASK_DONE", "task_done")
+        assert [row["status"] for row in rows_of(got)] == ["subscribed"] * 2
+        got = cli("webhooks", "subscribe", *whose, WEBHOOK, "task_done", "email_opened")
+        assert [row["status"] for row in rows_of(got)] == ["there already", "subscribed"]
+        got = cli("webhooks", "list", *whose)
+        assert sorted(row["event"] for row in rows_of(got)) == ["email_opened", "prospect_replied", "task_done"]
+        assert {row["target_url"] for row in rows_of(got)} == {"https://x.example/hook?token=****"}
+        assert "s3cret" in cli("webhooks", "list", *whose, "--reveal").out
+        got = cli("webhooks", "unsubscribe", *whose, WEBHOOK, "task_done", "link_clicked", "--dry-run")
+        assert [row["status"] for row in rows_of(got)] == ["would unsubscribe", "not there"]
+        got = cli("webhooks", "unsubscribe", *whose, WEBHOOK, "task_done", "link_clicked")
+        assert [row["status"] for row in rows_of(got)] == ["unsubscribed", "not there"]
+        assert "s3cret" not in got.out + got.err
+        assert len(rows_of(cli("webhooks", "list", *whose))) == 2
+        assert rows_of(cli("webhooks", "list", "--format", "jsonl")) == []  # none of one's own account
+
+
+async def _interrupted(at):
+    yield {"entry": "x.example", "status": "added"}
+    raise asyncio.CancelledError
+
+
+def test_an_interrupted_change_prints_what_is_done(capsys):
+    change = replace(CHANGES["blacklist add"], do=_interrupted)
+    printer = Printer("csv", Layout(change.columns))
+    code = asyncio.run(change._do(At(None, 7), {}, printer, Connection()))
+    got = capsys.readouterr()
+    assert (code, got.out.split()) == (130, ["entry,kind,status", "x.example,,added"])
+    assert got.err == (
+        "Interrupted. At company 7: 1 added. Whether more was done is not known. "
+        "Look with: woodpecker-async blacklist list --company 7\n"
+    )
 
 
 # ---- words

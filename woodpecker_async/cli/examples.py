@@ -93,7 +93,11 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     "completion": ("completion bash >> ~/.bashrc", "completion zsh >> ~/.zshrc"),
     "help": ("help keys list", "help environment", "help exit-codes"),
     "companies": ("companies list --active",),
-    "companies list": ("companies list", "companies list --active --format csv > companies.csv"),
+    "companies list": (
+        "companies list",
+        "companies list --active --format csv > companies.csv",
+        "companies list --fields id,name,running_campaigns --sort -running_campaigns --limit 10",
+    ),
     "companies create": (
         "companies create --name 'Bachmanity Infinite'",
         "companies create --names-from names.txt --dry-run",

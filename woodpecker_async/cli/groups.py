@@ -25,6 +25,16 @@ class Group(click.Group):
             if command is not None and not command.hidden:
                 yield name, summary(command)
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the options before the command."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            if ctx.parent is None:  # which has too many commands to name
+                raise
+            text = f"{error.message.rstrip('.')}: the command comes first, {' or '.join(self.list_commands(ctx))}"
+            raise click.NoSuchOption(error.option_name, text, error.possibilities, ctx) from None
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands with their summaries, none of them cut."""
         if rows := list(self.summaries(ctx)):

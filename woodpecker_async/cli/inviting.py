@@ -1,7 +1,6 @@
 """`woodpecker-async guests invite` and `set-permissions`."""
 
 from collections.abc import AsyncGenerator
-from email.utils import parseaddr
 from typing import Any, Final
 
 import click
@@ -26,7 +25,9 @@ _PERMISSION: Final = click.option(
 
 
 def _check_invitation(_: Connection, guests: tuple[str, ...], permissions: tuple[str, ...]) -> dict[str, Any]:
-    from woodpecker_async import checks  # noqa: PLC0415 - not for --help
+    from email.utils import parseaddr  # noqa: PLC0415 - not for --help
+
+    from woodpecker_async import checks  # noqa: PLC0415
 
     if len(guests) > _MOST:
         raise click.UsageError(f"at most {_MOST} guests can be invited at once, not {len(guests)}")

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 # What a row says beside what is listed: whose it is, and what came of it.
 _WHOSE: Final = (
     Column("company_id", "Company", whole=True, once=True),
-    Column("company_name", "Name", once=True, spare=9),
+    Column("company_name", "Company name", once=True, spare=9),
     Column("outcome"),
 )
 _FAILURE: Final = Column("failure")
@@ -105,8 +105,14 @@ class Listing:
         row: dict[str, Any] = masked(values(self.fields, item, reveal=out.reveal))
         return row if self.whose == "agency" else self._row(row, outcome="ok")
 
-    def rows(self, outcome: "Outcome", out: Output) -> Iterator[Record]:
-        """What is printed of a company."""
+    def rows(self, outcome: "Outcome", out: Output, *, empty: bool) -> Iterator[Record]:
+        """What is printed of a company.
+
+        Args:
+            outcome: what came of it.
+            out: says whether secrets are shown.
+            empty: it has a row if it has none of what is listed.
+        """
         company, error = outcome.company, outcome.error
         row = partial(
             self._row,
@@ -121,7 +127,7 @@ class Listing:
         word = "incomplete" if outcome.drifted else "ok"
         for item in items:
             yield row(masked(values(self.fields, item, reveal=out.reveal)), outcome=word)
-        if not items:
+        if not items and (empty or outcome.drifted):
             yield row({}, outcome="incomplete" if outcome.drifted else "none")
 
     def _row(self, shown: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -222,6 +228,8 @@ class Listing:
         saved = Saved.read(task, report_file, resume_file, out.path)
         resumes = saved.resume is not None
         shown.check(resumes=resumes)
+        # Who looks for something wants to see where it is. A row that a file has already is replaced, though.
+        empty = resumes or not (given or shown.shape.limit)
 
         async def work(woodpecker: "WoodpeckerSession") -> int:
             from woodpecker_async.bulk import list_each  # noqa: PLC0415 - not for --help
@@ -237,7 +245,7 @@ class Listing:
                     task=task,
                     resume=saved.resume,
                 ),
-                records=lambda outcome: self.rows(outcome, out),
+                records=lambda outcome: self.rows(outcome, out, empty=empty),
                 summary=partial(summary, noun=self.noun),
                 noun=self.noun,
             )

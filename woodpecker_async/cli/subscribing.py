@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import click
 
@@ -23,6 +24,14 @@ EVENTS: Final = (
 
 
 def _check(_: Connection, target_url: str, events: tuple[str, ...]) -> dict[str, Any]:
+    try:
+        parts = urlsplit(target_url)
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise click.UsageError("URL must be an http or https URL, like https://example.com/woodpecker")
+    if "****" in target_url:
+        raise click.UsageError("this URL is masked: `webhooks list --reveal` shows it in full")
     return {"target_url": target_url, "events": tuple(dict.fromkeys(events))}
 
 
@@ -60,9 +69,11 @@ async def _plan_unsubscribe(at: At, target_url: str, events: tuple[str, ...]) ->
 
 
 async def _unsubscribe(at: At, target_url: str, events: tuple[str, ...]) -> AsyncGenerator[Record, None]:
+    there = await _there(at, target_url)
     for event in events:
-        await at.account.webhooks.unsubscribe(target_url, event)
-        yield _row(target_url, event, "unsubscribed")
+        if event in there:
+            await at.account.webhooks.unsubscribe(target_url, event)
+        yield _row(target_url, event, "unsubscribed" if event in there else "not there")
 
 
 _COLUMNS: Final = (

@@ -20,6 +20,7 @@ _WORDS: Final = tuple(
         (r"look with agency\.users\.list\((\d+)\)", r"look with `guests list --company \1`"),
         (r"look with webhooks\.list\(\)", "look with `webhooks list`"),
         (r"give campaign_ids with it", "give --campaign with it"),
+        (r"^target_url\b", "URL"),
         (r"\bfrom_date\b", "--from"),
         (r"\bto_date\b", "--to"),
         (r"search\['(\w+)'\]", r"--search \1"),
