@@ -2,6 +2,7 @@
 
 import asyncio
 import csv
+import datetime as dt
 import io
 import json
 import re
@@ -17,7 +18,7 @@ from tests.cli.test_cli_help import COMMANDS
 from woodpecker_async.cli import families
 from woodpecker_async.cli.changing import Change
 from woodpecker_async.cli.connection import Connection
-from woodpecker_async.cli.fields import without_secrets
+from woodpecker_async.cli.fields import Field, values, without_secrets
 from woodpecker_async.cli.layout import Layout
 from woodpecker_async.cli.listing import At, Listing
 from woodpecker_async.cli.main import root
@@ -27,6 +28,7 @@ from woodpecker_async.cli.terminal import an, count
 from woodpecker_async.models import campaigns, prospects
 from woodpecker_async.models.webhooks import WebhookEventName
 from woodpecker_async.sandbox import Fault
+from woodpecker_async.secret import Secret
 
 LISTINGS = {
     f"{family} {name}": row
@@ -215,18 +217,39 @@ def test_who_looks_for_something_sees_only_where_it_is(opened, tmp_path):
         assert {row["company_id"]: row["outcome"] for row in found} == {one: "ok", other: "none"}
 
 
-def test_what_looks_like_a_secret_is_masked(cli, box):
-    key = "931650.abcdefghijkl0123456789"
+@given(st.text(max_size=20) | st.sampled_from(["1.verylongdomainname", "=1+1", "a\n'b", 'Żółć, "x"']))
+def test_values_are_what_the_server_said(text):
+    (row,) = [values((Field("a", of=lambda item: item),), text, reveal=False)]
+    assert row == {"a": text}
 
-    def leak(_, answer):
-        return answer.with_json([{**item, "name": key} for item in answer.json()])
 
-    box.faults.add(Fault.rewriting(leak, path="/v1/campaign_list", times=None))
-    for format_ in ("table", "json", "jsonl", "csv"):
-        got = cli("campaigns", "list", "--format", format_)
-        assert got.code == 0
-        assert "931650.****6789" in got.out
-        assert key not in got.out
+def test_values_of_all_kinds():
+    secret = Secret("931650.abcdefghijkl0123456789")
+    given = (
+        secret,
+        campaigns.CampaignStatus.RUNNING,
+        dt.datetime(2026, 1, 2, tzinfo=dt.UTC),
+        None,
+        1.5,
+        True,
+        {1: secret},
+    )
+    shown = values((Field("a", of=lambda item: item),), given, reveal=False)["a"]
+    masked = "931650.****6789"
+    assert shown == [masked, "RUNNING", "2026-01-02T00:00:00+00:00", None, 1.5, True, {"1": masked}]
+    assert {type(value) for value in shown} == {str, type(None), float, bool, dict}
+
+
+def test_a_blacklist_comes_back_as_it_was(opened, tmp_path):
+    """What is listed can be handed to what changes it, also an entry that looks like something else."""
+    entries = ["1.verylongdomainname.example", "2024.newsletterteam@example.com"]
+    file = tmp_path / "entries"
+    with opened(companies=1) as (_, cli):
+        assert cli("blacklist", "add", "--agency", *entries).code == 0
+        got = cli("blacklist", "list", "--agency", "--fields", "entry", "--no-header")
+        assert got.out.split() == entries
+        file.write_text(got.out)
+        assert cli("blacklist", "add", "--agency", "--from", file, "--dry-run").out.count("there already") == 2
 
 
 @pytest.mark.parametrize(

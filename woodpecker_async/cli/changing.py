@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from woodpecker_async._redact import masked
 from woodpecker_async.cli import process, terminal
 from woodpecker_async.cli.connection import Connection, connected, connection_options
 from woodpecker_async.cli.layout import Column, Layout, Record
@@ -81,7 +80,7 @@ class Change:
                 if dry_run:
                     planned: Counter[str] = Counter()
                     async for row in self.plan(at, **given):
-                        printer.add(masked(row))
+                        printer.add(row)
                         planned[row["status"]] += 1
                     printer.finish()
                     connection.note(f"{_sum(at, planned)}. Nothing was done.")
@@ -123,7 +122,7 @@ class Change:
         try:
             async with aclosing(self.do(at, **given)) as done:  # type: ignore[type-var]  # they are generators
                 async for row in done:
-                    printer.add(masked(row))
+                    printer.add(row)
                     came[row["status"]] += 1
         except (Exception, CancelledError) as error:
             stopped = error

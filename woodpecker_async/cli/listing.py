@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import click
 
-from woodpecker_async._redact import masked
 from woodpecker_async.cli import process, terminal
 from woodpecker_async.cli.chosen import Chosen, companies_options
 from woodpecker_async.cli.connection import Connection, connected, connection_options
@@ -23,6 +22,7 @@ from woodpecker_async.cli.printers import Printer
 from woodpecker_async.cli.progress import progress
 from woodpecker_async.cli.runs import Saved, Source, Work, perform, run_options, summary
 from woodpecker_async.cli.selection import SelectingPrinter, Shown, shape_options
+from woodpecker_async.cli.wording import spoken
 
 if TYPE_CHECKING:
     from woodpecker_async import WoodpeckerSession
@@ -102,7 +102,7 @@ class Listing:
 
     def row(self, item: Any, out: Output) -> dict[str, Any]:
         """What is printed of an item of the key's own account, or of the agency."""
-        row: dict[str, Any] = masked(values(self.fields, item, reveal=out.reveal))
+        row = values(self.fields, item, reveal=out.reveal)
         return row if self.whose == "agency" else self._row(row, outcome="ok")
 
     def rows(self, outcome: "Outcome", out: Output, *, empty: bool) -> Iterator[Record]:
@@ -121,12 +121,11 @@ class Listing:
         )
         if error is not None:
             word = "inactive" if outcome.inactive else "failed"
-            yield row({}, outcome=word, failure=f"{type(error).__name__}: {error}")
+            yield row({}, outcome=word, failure=f"{type(error).__name__}: {spoken(str(error))}")
             return
         items: Iterable[Any] = outcome.keys
-        word = "incomplete" if outcome.drifted else "ok"
         for item in items:
-            yield row(masked(values(self.fields, item, reveal=out.reveal)), outcome=word)
+            yield row(values(self.fields, item, reveal=out.reveal), outcome="incomplete" if outcome.drifted else "ok")
         if not items and (empty or outcome.drifted):
             yield row({}, outcome="incomplete" if outcome.drifted else "none")
 
