@@ -5,6 +5,8 @@ import csv
 import datetime as dt
 import io
 import json
+import os
+import pty
 import re
 import sqlite3
 from dataclasses import replace
@@ -168,6 +170,13 @@ def test_a_list_that_moves_is_not_whole(opened):
         assert "a user may be missing" in got.err
 
 
+def test_an_empty_list_has_its_titles(opened):
+    with opened(companies=1) as (box, cli):
+        assert cli("webhooks", "list").out.split() == ["Event", "URL"]
+        assert cli("webhooks", "list", "--company", box.company_ids[0], "--limit", 1).out.split()[0] == "Company"
+        assert cli("webhooks", "list", "--format", "csv").out.startswith("company_id,company_name,outcome,event,")
+
+
 def test_a_limit_reads_no_more_than_it_needs(opened):
     with opened(companies=1, page_size=3) as (box, cli):
         before = len(box.journal)
@@ -180,6 +189,7 @@ def test_a_limit_reads_no_more_than_it_needs(opened):
         everything = json.loads(cli("prospects", "list", "--json", "--fields", "email").out)
         last = max(row["email"].casefold() for row in everything)
         got = cli("prospects", "list", "--json", "--sort", "-email", "--limit", "1")
+        assert re.search(r"Shown: 1 row of \d+ \(--limit\)", got.err)
         assert json.loads(got.out)[0]["email"].casefold() == last
 
 
@@ -405,6 +415,25 @@ def test_guests(opened):
         assert (got.code, got.out) == (2, "")
         assert f"company {company} has no guest 7; see: woodpecker-async guests list" in got.err
         assert {record.method for record in sent(box, before)} == {"GET"}
+
+
+@pytest.mark.system
+@pytest.mark.parametrize(("answer", "code"), [(b"y\n", 0), (b"\n", 1), (b"no\n", 1)])
+def test_a_person_is_asked_before_e_mails_go_out(really_opened, answer, code):
+    with really_opened(companies=1) as (box, cli):
+        terminal, its_end = pty.openpty()
+        company = box.company_ids[0]
+        with cli.start("guests", "invite", "--company", company, *GUESTS, stdin=its_end, stderr=its_end) as process:
+            os.close(its_end)
+            seen = b""
+            while b"[y/N] " not in seen:
+                seen += os.read(terminal, 1000)
+            assert f"This sends an e-mail to 2 guests of company {company}. Go on?".encode() in seen
+            assert len(box.journal) == 0
+            os.write(terminal, answer)
+            assert process.wait(60) == code
+        os.close(terminal)
+        assert sum(record.method == "POST" for record in box.journal) == (code == 0)
 
 
 def test_an_invitation_whose_answer_is_lost_is_not_repeated(opened):

@@ -17,7 +17,7 @@ from woodpecker_async.cli.listing import At, Listing
 _PERSON: Final = (
     Field("id", "ID", whole=True),
     Field("name", "Name"),
-    Field("email", "E-mail"),
+    Field("email", "E-mail", whole=True),
     Field("roles", "Roles", spare=1, of=lambda user: user.roles if hasattr(user, "roles") else [user.role]),
     Field("guest_permissions", "Permissions", spare=2, of=lambda user: getattr(user, "guest_permissions", None)),
 )
@@ -99,7 +99,7 @@ _FAMILIES: Final[Mapping[str, tuple[str, Mapping[str, Listing | Change]]]] = {
                 fields=(
                     Field("id", "ID", whole=True),
                     Field("type", "Type", whole=True),
-                    Field("email", "E-mail", of="details.email"),
+                    Field("email", "E-mail", whole=True, of="details.email"),
                     Field("provider", "Provider", spare=2, of="details.provider"),
                     Field("from_name", "Sender", spare=3, of="details.from_name"),
                     Field("running_campaigns", "Campaigns", whole=True, spare=1, of="details.running_campaigns"),
@@ -123,7 +123,7 @@ _FAMILIES: Final[Mapping[str, tuple[str, Mapping[str, Listing | Change]]]] = {
                 fields=(
                     Field("id", "ID", whole=True),
                     Field("type", "Type", whole=True),
-                    Field("email", "E-mail", of="details.email"),
+                    Field("email", "E-mail", whole=True, of="details.email"),
                     Field("provider", "Provider", spare=3, of="details.provider"),
                     Field("from_name", "Sender", spare=4, of="details.from_name"),
                     Field("sent_today", "Sent today", whole=True, spare=1, of="details.sent_today"),
@@ -178,7 +178,7 @@ _FAMILIES: Final[Mapping[str, tuple[str, Mapping[str, Listing | Change]]]] = {
                 call=lambda at, **given: at.account.prospects.list(per_page=500, **given),
                 fields=(
                     Field("id", "ID", whole=True),
-                    Field("email", "E-mail"),
+                    Field("email", "E-mail", whole=True),
                     Field("first_name", "First name"),
                     Field("last_name", "Last name"),
                     Field("company", "Works at", spare=2),

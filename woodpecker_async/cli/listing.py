@@ -5,7 +5,7 @@ companies with a row for each company that has nothing or that failed.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -208,8 +208,11 @@ class Listing:
             connection.note(terminal.count(count, self.noun) + more + written)
             return process.DONE if settled else process.SOME_FAILED
 
-        with out.opened(shown.shape.layout(self.layout), connection.note) as printer:
-            shaping = shown.over(printer, self.layout, lambda _: None)
+        # Whose they are is known, and needs no column for people.
+        columns = tuple(replace(column, title=None) if column in _WHOSE else column for column in self.layout.columns)
+        layout = replace(self.layout, columns=columns)
+        with out.opened(shown.shape.layout(layout), connection.note) as printer:
+            shaping = shown.over(printer, layout, connection.note)
             return connected(connection, lambda woodpecker: work(woodpecker, shaping))
 
     def _of_many(
