@@ -16,6 +16,7 @@ from woodpecker_async import (
     Page,
     Pager,
     RateLimitedError,
+    RawResponse,
     RetryPolicy,
     Secret,
     SetupError,
@@ -25,6 +26,7 @@ from woodpecker_async import (
     bulk,
     errors,
     models,
+    telemetry,
 )
 from woodpecker_async.engine.observe import Event
 from woodpecker_async.feldera import FelderaSession
@@ -173,3 +175,16 @@ async def workers() -> None:
 async def feldera() -> None:
     async with FelderaSession("http://localhost:8080", token="...") as session:
         print((await session.api_keys.create(name="ci")).api_key.masked)
+
+
+async def raw_answers(woodpecker: WoodpeckerSession) -> None:
+    answer = await woodpecker.raw("GET", "/v1/me", company_id=123)
+    assert_type(answer, RawResponse)
+    if answer.error is not None and answer.error.retryable:
+        print(answer.headers.get("retry-after"), [attempt.wait for attempt in answer.attempts], answer.read()[:10])
+
+
+async def telemetry_of_sessions() -> None:
+    async with telemetry.instrument(WoodpeckerSession()) as woodpecker:
+        assert_type(woodpecker, WoodpeckerSession)
+    assert_type(telemetry.instrument(FelderaSession("http://localhost:8080", token="...")), FelderaSession)

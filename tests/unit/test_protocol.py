@@ -349,8 +349,15 @@ def test_a_long_text_of_the_servers_is_cut() -> None:
     assert len(result(400, x_request_id="r" * 400).request_id) == 300
 
 
-def test_all_headers_but_those_that_may_hold_a_secret() -> None:
+def test_all_headers_and_what_may_be_a_secret_in_them_masked() -> None:
     headers = {"Date": "x", "X-Odd": f"a {KEY.reveal()}\n", "Set-Cookie": "a", "X-Api-Key": KEY.reveal(), "X-Auth": "b"}
     asked = attrs.evolve(READ, all_headers=True)
-    assert result(200, b"{}", asked, **headers).headers == {"date": "x", "x-odd": f"a {KEY.masked}\\n"}
-    assert result(200, b"{}", READ, **headers).headers == {}
+    shown = {
+        "date": "x",
+        "x-odd": f"a {KEY.masked}\\n",
+        "set-cookie": "****",
+        "x-api-key": "****",
+        "x-auth": "****",
+    }
+    assert result(200, b"{}", asked, **headers).headers == result(503, b"{}", asked, **headers).headers == shown
+    assert result(200, b"{}", READ, **headers).headers == result(503, b"{}", READ, **headers).headers == {}

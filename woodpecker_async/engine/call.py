@@ -24,7 +24,7 @@ from woodpecker_async.engine.failures import error_for
 from woodpecker_async.engine.hidden import hidden, look_at
 from woodpecker_async.engine.lanes import Outcome, Permit
 from woodpecker_async.engine.loop_resources import LoopBinding, LoopResources
-from woodpecker_async.engine.observe import Event, Observer
+from woodpecker_async.engine.observe import Event, Observer, Tracer
 from woodpecker_async.engine.operation import Operation, Result
 from woodpecker_async.engine.protocol import AttemptResult
 from woodpecker_async.engine.retry import RetryState, should_retry
@@ -111,6 +111,7 @@ class Engine:
 
     def __init__(self, settings: Settings, observer: Observer) -> None:
         self.settings = settings
+        self.tracer: Tracer | None = None
         self._observer = observer
         self._binding = LoopBinding(settings)
         self._under_way: set[_Call] = set()
@@ -161,16 +162,18 @@ class Engine:
     # One attempt ------------------------------------------------------------------------------------------
 
     async def _attempt(self, call: _Call, waited: float = 0.0) -> AttemptResult:
-        listening = self._observer.listening
+        listening, tracer = self._observer.listening, self.tracer
         key = await self._key()
         with call.resources.lanes_of(key).permit(call.company_id, self.settings.limits) as permit:
             if not permit.acquire_now():
-                await self._take_turn(call, permit)
+                waiting = self._take_turn(call, permit)
+                await (waiting if tracer is None else tracer.wait(waiting))
             permit.sent = self._begin(call)
             number = len(call.attempts) + 1
             if listening:
                 self._tell(call, "start", number, wait=waited)
-            result = await self._send(call, permit, key)
+            sending = self._send(call, permit, key)
+            result = await (sending if tracer is None else tracer.attempt(sending, waited))
             permit.outcome, permit.latency = _outcome(result), result.elapsed
         call.attempts.append(Attempt(number, result.status, result.failure or "", waited, result.elapsed))
         if listening or result.kind == "refused":
@@ -228,6 +231,8 @@ class Engine:
             now=clock.utcnow,
             maybe_done_before=call.unknown_failure is not None,
         )
+        if (keep := call.operation.on_outcome) is not None:
+            keep(outcome, result, call.attempts)
         if (tell := call.operation.on_wire) and not (
             result.ok or result.kind in _UNKNOWN_KINDS or call.unknown_failure
         ):
@@ -294,6 +299,8 @@ class Engine:
             call.stop_reason = str(error.args[0])
             return last
         call.stop_reason = repeats.stop_reason
+        if result.ok and result.status == 404:  # what was to be deleted is gone, so the lost answer was a success
+            self._observer.made_good(self._event(call, "end", len(call.attempts), result=result))
         return result
 
     # The end ----------------------------------------------------------------------------------------------
@@ -380,20 +387,24 @@ class Engine:
         result: AttemptResult | None = None,
         wait: float | None = None,
     ) -> None:
-        self._observer.tell(
-            Event(
-                kind=kind,
-                call_id=call.id,
-                method=call.operation.method,
-                path=call.operation.template,
-                company_id=call.company_id,
-                attempt=number,
-                status=result.status if result else None,
-                failure=result.failure if result else None,
-                milliseconds=result.elapsed * 1000 if result and kind == "end" else None,
-                wait=wait,
-                request_id=result.request_id if result else None,
-            )
+        self._observer.tell(self._event(call, kind, number, result=result, wait=wait))
+
+    @staticmethod
+    def _event(
+        call: _Call, kind: Any, number: int, *, result: AttemptResult | None = None, wait: float | None = None
+    ) -> Event:
+        return Event(
+            kind=kind,
+            call_id=call.id,
+            method=call.operation.method,
+            path=call.operation.template,
+            company_id=call.company_id,
+            attempt=number,
+            status=result.status if result else None,
+            failure=result.failure if result else None,
+            milliseconds=result.elapsed * 1000 if result and kind == "end" else None,
+            wait=wait,
+            request_id=result.request_id if result else None,
         )
 
     # Closing ----------------------------------------------------------------------------------------------

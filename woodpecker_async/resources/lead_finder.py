@@ -105,9 +105,11 @@ class LeadFinder(Resource):
         Whatever ends the call has `.leads`, those that were paid for before, and `.next_page`, where to go on.
 
         Example:
-            leads = await woodpecker.account.lead_finder.leads(
-                [SearchCriterion(name="job_title", value="CEO")], limit=100
-            )
+            ::
+
+                leads = await woodpecker.account.lead_finder.leads(
+                    [SearchCriterion(name="job_title", value="CEO")], limit=100
+                )
 
         Document: "Lead Finder", `POST /v2/lead_finder/leads`.
         """
