@@ -206,6 +206,13 @@ class AccountLevel(Resource):
     ) -> RawResponse:
         """The same call as `request`, and the answer as it came; see `WoodpeckerSession.raw`.
 
+        Args:
+            method: as for `request`.
+            path: as for `request`.
+            params: as for `request`.
+            json: as for `request`.
+            options: for this call.
+
         Raises:
             ConfigError: an argument is not usable, or the path is an `/agency` one.
         """

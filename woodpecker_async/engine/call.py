@@ -343,7 +343,8 @@ class Engine:
         value: Any = None
         if operation.response_type is not None and result.unreadable:
             value = codec.Undecodable((f"$: {result.unreadable}",))
-        elif look_at(result.body, _is_html):  # of a proxy, also where no body is promised and none would be read
+        elif not operation.all_headers and look_at(result.body, _is_html):
+            # A proxy's, also where no body is promised and none would be read. All headers are for who wants it raw.
             value = codec.Undecodable(("$: expected JSON, got HTML",))
         elif result.status == 204 and (nothing := no_content(operation.response_type)) is not None:
             value = nothing
