@@ -17,10 +17,11 @@ from benchmarks.measure import Chapter, Size, machine
 ROOT = Path(__file__).parents[1]
 NAMES = ("main_job", "pages", "lanes", "shared", "growth", "start")
 
-_HOW = """\
-Measured by `python -m benchmarks`, in one run{form}, with server and client each on a core of their own. All clients
-of a table took turns, each round beginning with another. A ratio is made within a round; shown are the median of the
-rounds and, in brackets, the smallest and the largest."""
+_HOW = (
+    "Measured by `python -m benchmarks`, in one run{form}, with server and client each on a core of their own. All "
+    "clients of a table took turns, each round beginning with another. A ratio is made within a round; shown are the "
+    "median of the rounds and, in brackets, the smallest and the largest."
+)
 _QUICK = " of the quick form, whose figures are for a look and not for quoting"
 
 

@@ -1,6 +1,6 @@
 """From 12 companies to 5,000: time beside a client by hand, memory, and what is kept; and many agencies at once."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
 import attrs
@@ -177,10 +177,15 @@ def _companies(size: Size) -> tuple[str, str]:
             ),
         )
     )  # fmt: skip
-    listed = ", ".join(f"{line.times.median:.2f} (for {line.companies:,} companies)" for line in lines)
+    sizes, times = zip(*((f"{line.companies:,}", f"{line.times.median:.2f}") for line in lines), strict=True)
     return text, (
-        f"It takes {listed} times as long as a semaphore of seven written by hand, without being told the seven."
+        f"The keys of {_listed(sizes)} companies take {_listed(times)} times as long as with a semaphore of seven written "
+        "by hand, without being told the seven."
     )
+
+
+def _listed(words: Sequence[str]) -> str:
+    return f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def chapter(size: Size) -> Chapter:
