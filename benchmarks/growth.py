@@ -179,8 +179,8 @@ def _companies(size: Size) -> tuple[str, str]:
     )  # fmt: skip
     sizes, times = zip(*((f"{line.companies:,}", f"{line.times.median:.2f}") for line in lines), strict=True)
     return text, (
-        f"The keys of {_listed(sizes)} companies take {_listed(times)} times as long as with a semaphore of seven written "
-        "by hand, without being told the seven."
+        f"The keys of {_listed(sizes)} companies take {_listed(times)} times as long as with a semaphore of seven "
+        "written by hand, without being told the seven."
     )
 
 
