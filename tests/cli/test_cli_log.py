@@ -7,6 +7,7 @@ import socket
 import stat
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -122,6 +123,13 @@ def test_a_file_that_cannot_be_had(cli, box, path):
     assert got.err.startswith(f"Error: cannot write to {path}: ")
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_a_full_disk_is_told_of_once(cli, box):
+    trouble(box)
+    got = cli("me", "--log-file", "/dev/full")
+    assert (got.code, got.err) == (0, "Error: the log is not complete: /dev/full: No space left on device\n")
+
+
 def test_a_level_that_does_not_exist(cli, monkeypatch):
     cli.env["WOODPECKER_LOG"] = "loud\x1b[2J"
     got = cli("me")
@@ -229,6 +237,17 @@ def test_a_command_that_gets_on_is_not_disturbed(opened, impatient):
         assert "Waiting" not in cli("keys", "list", "--all").err
 
 
+@pytest.mark.system
+@pytest.mark.parametrize("args", [("keys", "sweep", "--all"), ("worker", "--sandbox")])
+def test_a_redis_that_never_answers(real_alone, silent_server, args):
+    url = silent_server.replace("http", "redis").replace("/rest", "/0")
+    with real_alone.start(*args, "--redis", url) as process:
+        said = ""
+        while "Redis" not in said:
+            said = process.stderr.readline()
+        assert said == "Waiting for Redis, which does not answer.\n"
+
+
 def event(kind, method="GET", call="1", **more):
     return Event(kind=kind, call_id=call, method=method, path="/x", **more)
 
@@ -264,7 +283,7 @@ def test_what_it_waits_for(events, what):
     watch = waiting.Watch()
     for each in events:
         watch(each)
-    assert watch.what == what
+    assert watch.what() == what
 
 
 async def test_it_is_said_again_now_and_then_and_not_while_somebody_is_asked(monkeypatch, capsys):
@@ -275,7 +294,7 @@ async def test_it_is_said_again_now_and_then_and_not_while_somebody_is_asked(mon
     class Loud:
         note = staticmethod(terminal.echo_err)
 
-    async with waiting.Watch().watching(Loud()):
+    async with waiting.watching(waiting.Watch().what, Loud()):
         with terminal.asking():
             await asyncio.sleep(0.1)
         assert capsys.readouterr().err == ""

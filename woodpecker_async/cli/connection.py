@@ -155,7 +155,7 @@ def connected(
         work: what to do.
         limits: those to keep, for a command that brings its own.
         hooks: are told of each attempt.
-        patient: to wait long is what it is for, and needs no words.
+        patient: it says by itself what it waits for.
 
     Raises:
         UsageError: the options contradict each other, a setting makes no sense, or there is no key.
@@ -166,10 +166,10 @@ def connected(
     without_rest = WithoutRest(wanted["base_url"].value)
 
     async def main() -> int:
-        from woodpecker_async.cli.waiting import Watch  # noqa: PLC0415 - not for --help
+        from woodpecker_async.cli.waiting import Watch, watching  # noqa: PLC0415 - not for --help
 
         watch = Watch()
-        said = nullcontext() if patient else watch.watching(connection)
+        said = nullcontext() if patient else watching(watch.what, connection)
         keywords["hooks"] = (*hooks, watch, *without_rest.hooks)
         async with _session(connection, keywords) as woodpecker, said:
             return await work(woodpecker)

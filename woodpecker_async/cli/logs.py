@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,7 +40,7 @@ def logging_to(verbose: int, log_file: Path | None) -> Iterator[None]:
         if log_file is not None:
             try:
                 os.close(os.open(log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))
-                handler = logging.FileHandler(log_file, encoding="utf-8", errors="backslashreplace")
+                handler = _file_handler(log_file)
             except OSError as error:
                 raise UsageError(f"cannot write to {log_file}: {error.strerror}") from None
             stack.enter_context(_shown(handler, level or logging.INFO))
@@ -58,6 +58,27 @@ def _wanted_level(verbose: int) -> int | None:
     if verbose:
         levels.append(_log.LEVELS["info" if verbose == 1 else "debug"])
     return min(levels, default=None)
+
+
+def _file_handler(path: Path) -> "logging.Handler":
+    import logging  # noqa: PLC0415 - not for --help
+
+    class File(logging.FileHandler):
+        """A file that is full is told of once; `logging` would print a traceback for each record."""
+
+        told = False
+
+        def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802
+            if not self.told:
+                self.told = True
+                error = sys.exc_info()[1]
+                terminal.say(f"Error: the log is not complete: {path}: {getattr(error, 'strerror', None) or error}")
+
+        def close(self) -> None:
+            with suppress(OSError):
+                super().close()
+
+    return File(path, encoding="utf-8", errors="backslashreplace")
 
 
 def _stderr_handler() -> "logging.Handler":

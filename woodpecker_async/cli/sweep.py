@@ -1,9 +1,10 @@
 """`woodpecker-async keys sweep`: all companies, by the workers of a queue."""
 
 import json
+import math
 import time
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -15,9 +16,11 @@ from woodpecker_async.cli.printers import Printer
 from woodpecker_async.cli.worker import check_installed, queue_options
 
 if TYPE_CHECKING:
-    from woodpecker_async.cli.waiting import Silence
     from woodpecker_async.workers import Sweep
     from woodpecker_async.workers.sweep import Progress, SweepResult
+
+# Seconds after which it counts as silent.
+_SILENT_REDIS: Final = 3.0
 
 
 @click.command()
@@ -82,7 +85,7 @@ async def _sweep(
     from asyncio import CancelledError  # noqa: PLC0415 - not for --help
 
     from woodpecker_async.cli.plan import UNASKED, ask  # noqa: PLC0415
-    from woodpecker_async.cli.waiting import Silence  # noqa: PLC0415
+    from woodpecker_async.cli.waiting import watching  # noqa: PLC0415
     from woodpecker_async.workers.sweep import sweep as sweep_  # noqa: PLC0415
 
     async def confirm(left: int) -> None:
@@ -92,9 +95,10 @@ async def _sweep(
 
     connection.note(f"Run {spec.run}.")
     with progress.progress("Sweeping", "companies", wanted=connection.shows_progress(out)) as bar:
-        watch = _Watch(bar, connection, Silence())
+        watch = _Watch(bar)
         try:
-            swept = await sweep_(redis_url, spec, queue=queue, on_progress=watch.progress, on_planned=confirm)
+            async with watching(watch.what, connection):
+                swept = await sweep_(redis_url, spec, queue=queue, on_progress=watch.progress, on_planned=confirm)
         except CancelledError:
             terminal.echo_err(
                 f"Interrupted after {watch.so_far}; what is left was taken back. To go on, add: --run {spec.run}"
@@ -129,27 +133,29 @@ async def _sweep(
 class _Watch:
     """Shows how far it is."""
 
-    def __init__(self, bar: progress.Bar, connection: Connection, silence: "Silence") -> None:
+    def __init__(self, bar: progress.Bar) -> None:
         self.began = time.monotonic()
         self._bar = bar
-        self._connection = connection
         self._done = 0
         self._total: int | None = None
-        self._silence = silence
+        self._workers = 0
+        self._looked = -math.inf
 
     def progress(self, progress: "Progress") -> None:
+        """Take note of how far it is; called several times a second while Redis answers."""
         self._bar.expect(progress.total)
         if progress.done != self._done:
             self._bar.advance(progress.done - self._done)
-        self._done, self._total = progress.done, progress.total
-        if self._silence.is_long:
-            if progress.workers:
-                text = f"Waiting for {terminal.count(progress.workers, 'worker')}: {self.so_far} done."
-            else:
-                text = "No worker is there yet; the jobs wait for one: woodpecker-async worker"
-            self._connection.note(text)
-            terminal.moved()
-            self._silence.broken()
+        self._done, self._total, self._workers = progress.done, progress.total, progress.workers
+        self._looked = time.monotonic()
+
+    def what(self) -> str:
+        """What is waited for."""
+        if time.monotonic() - self._looked > _SILENT_REDIS:
+            return "Waiting for Redis, which does not answer."
+        if not self._workers:
+            return "No worker is there yet; the jobs wait for one: woodpecker-async worker"
+        return f"Waiting for {terminal.count(self._workers, 'worker')}; {self.so_far} done."
 
     @property
     def so_far(self) -> str:

@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 from woodpecker_async.cli import terminal
@@ -20,22 +20,33 @@ _TICK: Final = 0.5
 _HARMLESS: Final = {"refused", "not_sent"}
 
 
-class Silence:
-    """Whether it is time to say something."""
+@asynccontextmanager
+async def watching(what: Callable[[], str | None], connection: "Connection") -> AsyncIterator[None]:
+    """Say what is waited for whenever nothing was said, and nothing got done, for too long.
 
-    def __init__(self) -> None:
-        self._said_at: float | None = None
+    Args:
+        what: says it; `None` if there is nothing to be said.
+        connection: says whether to be quiet.
+    """
 
-    @property
-    def is_long(self) -> bool:
-        """Whether nothing was said, and nothing got done, for too long. Whoever asks is expected to speak then."""
-        last = terminal.last_moved()
-        patience = _PATIENCE if last != self._said_at else _MORE
-        return time.monotonic() - last > patience
+    async def watch() -> None:
+        said_at: float | None = None
+        while True:
+            await asyncio.sleep(_TICK)
+            last = terminal.last_moved()
+            patience = _MORE if last == said_at else _PATIENCE
+            if time.monotonic() - last > patience and (text := what()) is not None:
+                connection.note(text)
+                terminal.moved()
+                said_at = terminal.last_moved()
 
-    def broken(self) -> None:
-        """Something was said about it."""
-        self._said_at = terminal.last_moved()
+    terminal.moved()
+    task = asyncio.create_task(watch(), name="woodpecker-cli-watch")
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
 
 
 class Watch:
@@ -61,7 +72,6 @@ class Watch:
         elif event.method != "GET" and event.failure is not None and event.failure not in _HARMLESS:
             self._lost = event
 
-    @property
     def what(self) -> str:
         """What is waited for now, in a sentence."""
         now = time.monotonic()
@@ -77,28 +87,6 @@ class Watch:
             why = event.failure if event.status is None else f"{event.failure}, status {event.status}"
             return f"{_name(event)} failed ({why}): the next attempt is in {max(until - now, 0):.0f} s."
         return "Waiting for a turn to send the next request."
-
-    @asynccontextmanager
-    async def watching(self, connection: "Connection") -> AsyncIterator[None]:
-        """Say it whenever nothing else is said for too long."""
-
-        async def watch() -> None:
-            silence = Silence()
-            while True:
-                await asyncio.sleep(_TICK)
-                if silence.is_long:
-                    connection.note(self.what)
-                    terminal.moved()
-                    silence.broken()
-
-        terminal.moved()
-        task = asyncio.create_task(watch(), name="woodpecker-cli-watch")
-        try:
-            yield
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
 
 
 def _name(event: "Event") -> str:
