@@ -1,6 +1,6 @@
 """`python -m benchmarks`: run all of them, and write down what they say.
 
-It takes about ten minutes, on a machine that does nothing else. It writes `benchmarks/results.md`, the
+It takes about a quarter of an hour, on a machine that does nothing else. It writes `benchmarks/results.md`, the
 pictures in `docs/images/`, and the figures in the README and the documentation.
 """
 
