@@ -198,6 +198,9 @@ class _Guard:
         reads = getattr(transport, "_ssl_protocol", transport)
         if hasattr(reads, "max_size"):  # not in other event loops than asyncio's own
             reads.max_size = _READ_AT_ONCE
+            if hasattr(reads, "_ssl_buffer_view"):  # TLS has its 256 KiB as long as the connection lives
+                reads._ssl_buffer = bytearray(_READ_AT_ONCE)
+                reads._ssl_buffer_view = memoryview(reads._ssl_buffer)
         protocol._woodpecker_guard = self
 
     def has_spoken(self, *, reused: bool) -> bool:

@@ -90,7 +90,12 @@ class Server:
         for task in busy:
             task.cancel()
         await asyncio.gather(*busy, return_exceptions=True)
+        server = self._runner.server
         await self._runner.cleanup()
+        for _ in range(3):  # a connection that was accepted in the last moment comes only now
+            await asyncio.sleep(0)
+        if server is not None:
+            await server.shutdown(_AT_ONCE)
         self._runner = None
         self._listening = None
 
