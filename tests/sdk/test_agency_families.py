@@ -2,6 +2,7 @@
 
 import logging
 import pickle
+import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -367,3 +368,13 @@ async def test_the_answer_to_a_connection_is_read_as_far_as_it_goes(
     connection = await woodpecker.agency.linkedin.connect(box.company_ids[0], timezone="Europe/Warsaw")
     assert connection.account_id == 7
     assert connection.connect_account_link is not None
+
+
+@pytest.mark.parametrize("body", [{}, {"account_id": 7, "connect_account_link": None}])
+async def test_a_new_link_that_did_not_come_is_an_error(box: Sandbox, woodpecker: WoodpeckerSession, body: Any) -> None:
+    company = box.company_ids[0]
+    account = (await woodpecker.agency.linkedin.connect(company, timezone="Europe/Warsaw")).account_id
+    assert account is not None
+    box.faults.add(Fault.body(body, path=re.compile("generate-connect-link")))
+    with pytest.raises(errors.ResponseDecodeError, match="connect_account_link"):
+        await woodpecker.agency.linkedin.new_link(company, account)

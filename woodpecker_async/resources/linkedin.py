@@ -1,13 +1,17 @@
 """LinkedIn accounts: connecting one to a company, and those of an account."""
 
 from operator import attrgetter
+from typing import Final
 
 from woodpecker_async import checks
+from woodpecker_async.errors import ResponseDecodeError
 from woodpecker_async.models.linkedin import LinkedInAccount, LinkedInConnection, LinkedInStatus
 from woodpecker_async.options import CallOptions
 from woodpecker_async.pagination import Pager
 from woodpecker_async.paging_styles import LINKEDIN_ACCOUNTS
 from woodpecker_async.resources.base import CompanyResource, Resource, for_company
+
+_NEW_LINK: Final = "/v2/agency/companies/{company_id}/linkedin_accounts/{account_id}/generate-connect-link"
 
 
 class AgencyLinkedIn(Resource):
@@ -60,15 +64,26 @@ class AgencyLinkedIn(Resource):
 
         Document: "New link", `POST /v2/agency/companies/{company_id}/linkedin_accounts/{account_id}/generate-connect-link`.
         """  # noqa: E501
-        return await self._call(
+        made = await self._call(
             "POST",
-            "/v2/agency/companies/{company_id}/linkedin_accounts/{account_id}/generate-connect-link",
+            _NEW_LINK,
             LinkedInConnection,
             idempotent=True,
             options=options,
             company_id=checks.company_id(company_id),
             account_id=checks.integer(account_id, "account_id", 1),
         )
+        if made.connect_account_link is None:  # this answer is documented, other than that of `connect`
+            what = "$.connect_account_link: expected a string that is not empty, got none"
+            raise ResponseDecodeError(
+                f"the server said that there is a new link, but did not send it: {what}",
+                paths=[what],
+                status=201,
+                method="POST",
+                path=_NEW_LINK,
+                company_id=company_id,
+            )
+        return made
 
 
 class CompanyLinkedIn(CompanyResource):
