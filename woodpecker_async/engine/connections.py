@@ -49,6 +49,7 @@ class Exchange:
         reused: the connection had served before.
         sent: the request may have left.
         answered: the head of an answer came.
+        address: the local address of the connection, once there is one.
         on_wire: told `True` when the request may leave.
         kept: listens for the answer, which did not begin before the attempt was given up.
     """
@@ -57,6 +58,7 @@ class Exchange:
     reused: bool = False
     sent: bool = False
     answered: bool = False
+    address: Any = None
     kept: "LateConnection | None" = None
 
 
@@ -92,6 +94,7 @@ class GuardedRequest(aiohttp.ClientRequest):
         if conn.protocol is None or _has_spoken(protocol, reused=exchange.reused):
             raise UnfitConnectionError
         protocol._parser = protocol._woodpecker_answer = _OneAnswer(protocol)
+        exchange.address = protocol.transport.get_extra_info("sockname")
         exchange.sent = True
         if exchange.on_wire is not None:
             exchange.on_wire(True)

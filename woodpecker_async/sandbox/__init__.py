@@ -20,6 +20,7 @@ from woodpecker_async.sandbox import statefile
 from woodpecker_async.sandbox.faults import Fault, FaultScript, When
 from woodpecker_async.sandbox.generate import generate
 from woodpecker_async.sandbox.journal import Record, Stats
+from woodpecker_async.sandbox.pausing import REAL_TIME, ServerClock
 from woodpecker_async.sandbox.routing import Router
 from woodpecker_async.sandbox.server import Server
 from woodpecker_async.sandbox.service import Rules
@@ -60,6 +61,7 @@ class Sandbox:
         state_file: where to keep the data; if the file is there, it replaces the generated data.
         journal_limit: how many received requests are kept.
         ssl_context: makes the URLs https.
+        clock: the time that its waits and records go by; `woodpecker_async.testing.Clock` makes it pass at once.
 
     Raises:
         ValueError: an argument makes no sense.
@@ -88,6 +90,7 @@ class Sandbox:
         state_file: str | Path | None = None,
         journal_limit: int = 100_000,
         ssl_context: ssl.SSLContext | None = None,
+        clock: ServerClock = REAL_TIME,
     ) -> None:
         not_negative = {
             "companies": companies,
@@ -146,6 +149,7 @@ class Sandbox:
             queued=queued,
             queue_wait=queue_wait,
             state_file=path,
+            clock=clock,
         )
         self._address = (host, port)
         self._ssl_context = ssl_context
