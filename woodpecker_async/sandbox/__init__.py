@@ -61,7 +61,8 @@ class Sandbox:
         state_file: where to keep the data; if the file is there, it replaces the generated data.
         journal_limit: how many received requests are kept.
         ssl_context: makes the URLs https.
-        clock: the time that its waits and records go by; `woodpecker_async.testing.Clock` makes it pass at once.
+        clock: the time that its waits and records go by, and the sessions that it makes; with
+            `woodpecker_async.testing.Clock` it passes at once.
 
     Raises:
         ValueError: an argument makes no sense.
@@ -151,6 +152,7 @@ class Sandbox:
             state_file=path,
             clock=clock,
         )
+        self._time: Any = {} if clock is REAL_TIME else {"clock": clock}
         self._address = (host, port)
         self._ssl_context = ssl_context
         self._used = False
@@ -198,14 +200,14 @@ class Sandbox:
         """A session of the SDK with the HQ key; arguments are passed on."""
         from woodpecker_async import WoodpeckerSession  # noqa: PLC0415 - the server must not need the SDK
 
-        arguments.setdefault("base_url", self.base_url)
-        return WoodpeckerSession(self.hq_key, **arguments)
+        merged: SessionArguments = {"base_url": self.base_url, **self._time, **arguments}
+        return WoodpeckerSession(self.hq_key, **merged)
 
     def feldera_session(self, **arguments: Any) -> "FelderaSession":
         """A session of the SDK with Feldera; arguments are passed on."""
         from woodpecker_async.feldera import FelderaSession  # noqa: PLC0415 - the server must not need it
 
-        return FelderaSession(self.feldera_url, **{"token": self.feldera_token, **arguments})
+        return FelderaSession(self.feldera_url, **{**self._time, "token": self.feldera_token, **arguments})
 
     async def start(self) -> None:
         """Start serving on the running loop.
