@@ -149,7 +149,7 @@ class Sandbox:
             queue=queue,
             queued=queued,
             queue_wait=queue_wait,
-            state_file=path,
+            state_file=None if path is None else statefile.StateFile(state, path),
             clock=clock,
         )
         self._time: Any = {} if clock is REAL_TIME else {"clock": clock}

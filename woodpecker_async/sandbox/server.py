@@ -4,18 +4,17 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from pathlib import Path
 
 from aiohttp import web
 from attrs import define, field, frozen
 
-from woodpecker_async.sandbox import statefile
 from woodpecker_async.sandbox.faults import FaultScript, Moment
 from woodpecker_async.sandbox.journal import Record, Stats
 from woodpecker_async.sandbox.pausing import Address, ServerClock
 from woodpecker_async.sandbox.queueing import AccountQueue, RefusedError
 from woodpecker_async.sandbox.routing import Job, Router
 from woodpecker_async.sandbox.state import State
+from woodpecker_async.sandbox.statefile import StateFile
 from woodpecker_async.sandbox.wire import Answer, RequestInfo, too_many_requests
 
 _LARGEST_BODY = 64 * 1024 * 1024
@@ -54,7 +53,7 @@ class Server:
     queue: bool
     queued: int
     queue_wait: float
-    state_file: Path | None
+    state_file: StateFile | None
     clock: ServerClock
     _queues: dict[int, AccountQueue] = field(init=False, factory=dict)
     _busy: set[asyncio.Task[object]] = field(init=False, factory=set)
@@ -161,7 +160,7 @@ class Server:
         answer = job.work()
         record.committed = self.state.version != before
         if record.committed and self.state_file is not None:
-            statefile.save(self.state, self.state_file)
+            self.state_file.save()
         return answer
 
     async def _strike(self, moment: Moment, info: RequestInfo, client: "_Client") -> tuple[RequestInfo, Answer | None]:

@@ -1,6 +1,7 @@
 """What the sandbox knows: companies, their keys and mailboxes, and Feldera's keys. No HTTP here."""
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from attrs import Factory, define, field, frozen
 
@@ -86,6 +87,28 @@ class FelderaKey:
     api_key: str = field(repr=False)
 
 
+class NewKey(NamedTuple):
+    """An account has one key more."""
+
+    account_id: int
+    key: ApiKey
+
+
+class ChangedAccount(NamedTuple):
+    """An account is new, or something in it is another now."""
+
+    account_id: int
+
+
+class ChangedFelderaKey(NamedTuple):
+    """A Feldera key is new, or has gone."""
+
+    name: str
+
+
+Change = NewKey | ChangedAccount | ChangedFelderaKey
+
+
 @define(kw_only=True)
 class State:
     """All data of one sandbox.
@@ -100,6 +123,7 @@ class State:
         feldera_keys: Feldera's keys by name.
         blacklisted_domains: domains that nobody of the agency writes to.
         version: grows by one with each change.
+        news: the changes that were noted, for whoever sets it to a list.
     """
 
     seed: int
@@ -111,12 +135,19 @@ class State:
     feldera_keys: dict[str, FelderaKey] = Factory(dict)
     blacklisted_domains: set[str] = Factory(set)
     version: int = 0
+    news: "list[Change] | None" = field(init=False, default=None, eq=False, repr=False)
     _accounts: dict[str, tuple[Company, ApiKey]] = field(init=False, factory=dict, repr=False)
 
     def __attrs_post_init__(self) -> None:
         for company in (self.hq, *self.companies.values()):
             for key in company.keys:
                 self._accounts[key.secret] = (company, key)
+
+    def note(self, change: "Change") -> None:
+        """Something has changed: to be called once for each change, behind it."""
+        self.version += 1
+        if self.news is not None:
+            self.news.append(change)
 
     @property
     def hq_key(self) -> str:
@@ -153,7 +184,7 @@ class State:
         )
         company.keys.append(key)
         self._accounts[key.secret] = (company, key)
-        self.version += 1
+        self.note(NewKey(company.id, key))
         return key
 
     def add_companies(self, names: Iterable[str], *, by: User, key_label: str | None = None) -> list[Company]:
@@ -174,9 +205,9 @@ class State:
             company_id = newest + 1 + draw.number(self.seed, "step", newest) % 997
             company = Company(id=company_id, name=name, owner=by.name)
             self.companies[company.id] = company
+            self.note(ChangedAccount(company.id))
             self.add_key(company.id, key_label, created_by=by.id)
             made.append(company)
-        self.version += 1
         return made
 
     def invite(self, company_id: int, name: str, email: str, permissions: Iterable[str]) -> Guest:
@@ -187,7 +218,7 @@ class State:
                 return guest
         guest_id = 900_000 + draw.number(self.seed, "guest", company_id, len(company.guests)) % 10**8
         company.guests.append(Guest(id=guest_id, name=name, email=email, permissions=tuple(permissions)))
-        self.version += 1
+        self.note(ChangedAccount(company_id))
         return company.guests[-1]
 
     def blacklist(self, *, add: Iterable[str] = (), remove: Iterable[str] = ()) -> None:
@@ -199,7 +230,7 @@ class State:
     def set_active(self, company_id: int, active: bool) -> None:
         """Activate or deactivate a company, as somebody does on the web page."""
         self.companies[company_id].active = active
-        self.version += 1
+        self.note(ChangedAccount(company_id))
 
     def add_feldera_key(self, name: str, role: str = "read") -> FelderaKey:
         """Make a Feldera key.
@@ -215,14 +246,14 @@ class State:
             id=draw.identifier(*topic), name=name, role=role, api_key=f"apikey:{draw.letters(128, *topic)}"
         )
         self.feldera_keys[name] = key
-        self.version += 1
+        self.note(ChangedFelderaKey(name))
         return key
 
     def delete_feldera_key(self, name: str) -> bool:
         """Forget a Feldera key; tells whether there was one."""
         if self.feldera_keys.pop(name, None) is None:
             return False
-        self.version += 1
+        self.note(ChangedFelderaKey(name))
         return True
 
     def feldera_role(self, token: str) -> str | None:
