@@ -28,6 +28,7 @@ MODULES = (
     "woodpecker_async.bulk",
     "woodpecker_async.feldera",
     "woodpecker_async.sandbox",
+    "woodpecker_async.testing",
     "woodpecker_async.workers",
 )
 
