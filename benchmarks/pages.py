@@ -5,10 +5,11 @@ and all take turns.
 """
 
 import asyncio
+import itertools
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import ParamSpec
+from typing import Literal, ParamSpec
 
 import attrs
 
@@ -19,8 +20,8 @@ from benchmarks.server import Target, answering
 P = ParamSpec("P")
 
 # Times the CPU of the dict-only client, and of the one that does the same job.
-AT_MOST_OF_DICTS = {"keys": 1.3, "companies": 1.15}
-AT_MOST_OF_TYPED = {"keys": 0.75, "companies": 0.6}
+AT_MOST_OF_DICTS = {"keys": 1.3, "companies": 1.15, "prospects": 1.2}
+AT_MOST_OF_TYPED = {"keys": 0.75, "companies": 0.6, "prospects": 0.3}
 _DICTS = "dicts by hand"
 _TYPED = "typed by hand"
 _SDK = "woodpecker-async"
@@ -36,16 +37,23 @@ class Batch:
     Attributes:
         to: the server.
         count: how many pages.
-        companies: pages of companies, not of keys.
+        what: what the pages are of.
     """
 
     to: Target
     count: int
-    companies: bool = False
+    what: Literal["keys", "companies", "prospects"] = "keys"
+
+    @property
+    def on_page(self) -> str:
+        """What is on a page."""
+        return f"{'1,000' if self.what == 'prospects' else '50'} {self.what}"
 
     def ids(self, count: int) -> list[int | None]:
         """What to fetch for so many pages."""
-        return [None] * count if self.companies else list(range(1, count + 1))
+        if self.what == "keys":
+            return list(range(1, count + 1))
+        return [None if self.what == "companies" else peers.PROSPECTS] * count
 
 
 def fetch(peer: peers.Peer, batch: Batch) -> float:
@@ -101,19 +109,20 @@ def _lines(
     theirs: Client, ours: Client, to: Target, pages: int, compared: list[peers.Peer]
 ) -> Iterator[tuple[str, dict[str, Run]]]:
     """What is measured in one round of each line."""
-    for batch in (Batch(to, pages), Batch(to, pages, companies=True)):
-        for at_once in (1, 7, 50):
-            # So many at once pass only where the account's limit does not hold: its lane finds out that a server
-            # which answers at once is kept busy by fewer than seven.
-            sdk = peers.SDK_DISCOVER if batch.companies else peers.SDK_BY_COMPANY
-            yield (
-                f"50 {'companies' if batch.companies else 'keys'}, {at_once} at once",
-                {
-                    _DICTS: partial(theirs.run, fetch, attrs.evolve(peers.SEVEN, at_once=at_once), batch),
-                    _TYPED: partial(theirs.run, fetch, attrs.evolve(peers.TYPED, at_once=at_once), batch),
-                    _SDK: partial(ours.run, fetch, attrs.evolve(sdk, at_once=at_once), batch),
-                },
-            )
+    few = max(10, pages // 10)  # such a page is as much work as twenty others
+    small = itertools.product((Batch(to, pages), Batch(to, pages, "companies")), (1, 7, 50))
+    for batch, at_once in (*small, *((Batch(to, few, "prospects"), at_once) for at_once in (1, 7))):
+        # So many at once pass only where the account's limit does not hold: its lane finds out that a server
+        # which answers at once is kept busy by fewer than seven.
+        sdk = peers.SDK_BY_COMPANY if batch.what == "keys" else peers.SDK_DISCOVER
+        yield (
+            f"{batch.on_page}, {at_once} at once",
+            {
+                _DICTS: partial(theirs.run, fetch, attrs.evolve(peers.SEVEN, at_once=at_once), batch),
+                _TYPED: partial(theirs.run, fetch, attrs.evolve(peers.TYPED, at_once=at_once), batch),
+                _SDK: partial(ours.run, fetch, attrs.evolve(sdk, at_once=at_once), batch),
+            },
+        )
     batch = Batch(to, pages)
     yield (
         _BULK,
@@ -141,7 +150,7 @@ def _per_page(lines: Lines) -> tuple[str, str]:
         rows.append([line, *(f"{Spread.of(figures).median:.0f}" for figures in results.values()), str(of_dicts),
                      str(of_typed)])  # fmt: skip
         if line != _BULK:
-            what = "keys" if "keys" in line else "companies"
+            what = line.split()[1].removesuffix(",")
             for name, times in ((_DICTS, of_dicts), (_TYPED, of_typed)):
                 worst[name, what] = max(worst.get((name, what), 0.0), times.median)
     targets = [

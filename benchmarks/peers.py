@@ -1,7 +1,8 @@
 """The clients that are compared: what an engineer would write without the SDK, and the SDK.
 
-Each is opened on a target and gives `fetch`: all API keys of one company, or with `None` the first page of
-companies. It says how many there were, or `None` if the server refused; hand-written, that company is lost.
+Each is opened on a target and gives `fetch`: all API keys of one company, with `None` the first page of companies, or
+with `PROSPECTS` a page of 1,000 prospects. It says how many there were, or `None` if the server refused; hand-written,
+that company is lost.
 All follow the pages, for a client that does not is not done.
 """
 
@@ -9,10 +10,11 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import datetime
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import aiohttp
 import attrs
@@ -26,6 +28,8 @@ from woodpecker_async import Limits, WoodpeckerSession, bulk
 from woodpecker_async.options import Lanes
 
 T = TypeVar("T")
+
+PROSPECTS: Final = 0  # in place of a company's id
 
 Fetch = Callable[[int | None], Awaitable[int | None]]
 Opened = Callable[[Target], AbstractAsyncContextManager[Fetch]]
@@ -74,6 +78,8 @@ def _answered(counts: Iterable[int | None]) -> int:
 
 
 def _path(company_id: int | None) -> str:
+    if company_id == PROSPECTS:
+        return "/v1/prospects?per_page=1000"
     return "/v2/agency/companies" if company_id is None else f"/v2/agency/companies/{company_id}/api_keys"
 
 
@@ -86,6 +92,8 @@ async def _walk(get: Get, company_id: int | None) -> int | None:
         page = await get(path if number == 1 else f"{path}?page={number}")
         if page is None:
             return None
+        if company_id == PROSPECTS:
+            return len(page)
         items += page["content"]
         last = page["pagination_data"]["total_pages"]
         number += 1
@@ -104,6 +112,13 @@ async def _aiohttp(target: Target) -> AsyncIterator[Fetch]:
         yield partial(_walk, get)
 
 
+_TIMES: Final = ("last_contacted", "last_replied", "updated")
+_TEXTS: Final = (
+    *("email", "first_name", "last_name", "company", "industry", "website", "linkedin_url", "tags", "title", "phone"),
+    *("address", "city", "state", "country", "status", *(f"snippet{n}" for n in range(1, 16))),
+)
+
+
 @attrs.frozen
 class _Key:
     api_key: str
@@ -119,6 +134,17 @@ class _Company:
     running_campaigns: int | None = None
     email_slots: int | None = None
     linkedin_slots: int | None = None
+
+
+_FIELDS: Final[dict[str, Any]] = {
+    "id": int,
+    "organization_id": int | None,
+    **dict.fromkeys(_TEXTS, str | None),
+    **dict.fromkeys(_TIMES, datetime | None),
+}
+_Prospect: Any = attrs.make_class(
+    "_Prospect", {name: attrs.field(type=kind) for name, kind in _FIELDS.items()}, frozen=True, kw_only=True
+)
 
 
 @attrs.frozen
@@ -141,6 +167,7 @@ async def _typed(target: Target) -> AsyncIterator[Fetch]:
     """The same job from the same packages: typed answers by attrs and cattrs, and tenacity around each call."""
     headers, connector = {"x-api-key": target.key}, aiohttp.TCPConnector(limit=0)
     converter = cattrs.preconf.json.make_converter()
+    converter.register_structure_hook(datetime, lambda value, _: datetime.fromisoformat(value))
     retrying = partial(
         AsyncRetrying,
         retry=retry_if_exception_type((_ServerError, aiohttp.ClientConnectionError)),
@@ -159,6 +186,9 @@ async def _typed(target: Target) -> AsyncIterator[Fetch]:
         async def fetch(company_id: int | None) -> int | None:
             url = target.base_url + _path(company_id)
             model: Any = _Page[_Company] if company_id is None else _Page[_Key]
+            if company_id == PROSPECTS:
+                prospects: bytes | None = await retrying()(get, url)
+                return None if prospects is None else len(converter.loads(prospects, list[_Prospect]))
             items: list[Any] = []
             number = last = 1
             while number <= last:
@@ -236,6 +266,8 @@ async def _sdk(target: Target, lanes: Lanes = "account") -> AsyncIterator[Fetch]
         async def fetch(company_id: int | None) -> int:
             if company_id is None:
                 return len(await woodpecker.agency.companies.list())
+            if company_id == PROSPECTS:
+                return len(await woodpecker.account.prospects.list(per_page=1000))
             return len(await woodpecker.agency.api_keys.list(company_id))
 
         yield fetch

@@ -14,6 +14,7 @@ import attrs
 from benchmarks.measure import SERVER_CORE, pin
 from benchmarks.raw import Connection as RawConnection
 from woodpecker_async.sandbox import Sandbox
+from woodpecker_async.sandbox.prospect_data import TEXTS, Prospect, Prospects
 
 
 @attrs.frozen
@@ -66,7 +67,8 @@ def serving(**options: Any) -> Iterator[Served]:
 def answering(*, keys: int = 50) -> Iterator[Served]:
     """Run a server without a limit that answers as fast as can be, so that the client is what is measured.
 
-    It says again and again what the sandbox once said: a page of 50 companies, and pages of API keys.
+    It says again and again what the sandbox once said: a page of 50 companies, pages of API keys, and a page of 1,000
+    prospects that have all fields.
 
     Args:
         keys: how many keys each company has, 50 on a page.
@@ -129,8 +131,9 @@ class _Canned(asyncio.Protocol):
 
     _PAGE = re.compile(rb"[?&]page=(\d+)")
 
-    def __init__(self, companies: bytes, keys: list[bytes]) -> None:
+    def __init__(self, companies: bytes, keys: list[bytes], prospects: bytes) -> None:
         self._companies = companies
+        self._prospects = prospects
         self._keys = keys
         self._received = b""
 
@@ -145,7 +148,23 @@ class _Canned(asyncio.Protocol):
             self._received = self._received[end + 4 :]
             page = self._PAGE.search(line)
             number = int(page[1]) if page else 1
-            self._transport.write(self._keys[number - 1] if b"/api_keys" in line else self._companies)
+            if b"/prospects" in line:
+                self._transport.write(self._prospects)
+            else:
+                self._transport.write(self._keys[number - 1] if b"/api_keys" in line else self._companies)
+
+
+def _prospect(number: int) -> Prospect:
+    moment = f"2026-0{1 + number % 9}-{1 + number % 28:02}T{number % 24:02}:{number % 60:02}:57+0200"
+    return Prospect(
+        id=1_234_567_890 - number,
+        email=f"person{number}@example.com",
+        organization_id=70_000 + number % 100,
+        texts={name: f"{name} of number {number % 50}" for name in TEXTS},
+        updated=moment,
+        last_contacted=moment,
+        last_replied=moment,
+    )
 
 
 def _canned(pipe: Connection, options: dict[str, Any]) -> None:
@@ -153,12 +172,16 @@ def _canned(pipe: Connection, options: dict[str, Any]) -> None:
         pages = max(1, -(-options["keys"] // 50))
         async with Sandbox(companies=50, keys_per_company=options["keys"], service_time=0, queue=False) as box:
             key, company_ids = box.hq_key, box.company_ids
+            box.state.hq.of_family(Prospects, box.state.seed).all = list(map(_prospect, range(1000)))
             connection = await RawConnection.open(box.base_url, key)
             path = f"/v2/agency/companies/{company_ids[0]}/api_keys?page="
             keys = [await connection.get(f"{path}{page}") for page in range(1, pages + 1)]
             companies = await connection.get("/v2/agency/companies")
+            prospects = await connection.get("/v1/prospects?per_page=1000")
             connection.close()
-        server = await asyncio.get_running_loop().create_server(lambda: _Canned(companies, keys), "127.0.0.1", 0)
+        server = await asyncio.get_running_loop().create_server(
+            lambda: _Canned(companies, keys, prospects), "127.0.0.1", 0
+        )
         async with server:
             port = server.sockets[0].getsockname()[1]
             pipe.send(Target(f"http://127.0.0.1:{port}/rest", key, company_ids))

@@ -80,6 +80,7 @@ def test_the_parts_of_a_call_meet_only_in_call(name: str) -> None:
         ("cattrs", {"engine.codec"}),
         ("msgspec", {"engine.readers"}),
         ("click", {"cli"}),
+        ("keyring", {"cli"}),
         ("rich", {"cli"}),
         ("saq", {"workers.saq"}),
     ],
@@ -118,6 +119,14 @@ def test_exactly_once_knows_only_what_it_is_handed() -> None:
     assert ours("creation_lock") <= {"engine.clock", "errors"}
 
 
+def test_waiting_knows_only_the_clock_and_what_it_is_handed() -> None:
+    assert ours("polling") <= {"_redact", "checks", "engine.clock", "errors", "options"}
+
+
+def test_deliveries_are_read_without_a_session() -> None:
+    assert ours("webhooks") <= {"engine", "engine.codec", "errors", "models.webhook_events", "models.webhooks"}
+
+
 def test_bulk_uses_what_a_user_could() -> None:
     for part in OURS:
         if part == "bulk" or part.startswith("bulk."):
@@ -134,7 +143,7 @@ def test_the_sandbox_takes_nothing_from_the_sdk() -> None:
 def test_nobody_imports_the_edges() -> None:
     edges = ("cli", "workers", "testing")
     for name in OURS:
-        if not name.startswith(edges):
+        if not name.startswith(edges) and name != "__main__":  # `python -m woodpecker_async`
             assert not any(used.startswith(edges) for used in ours(name)), name
 
 
@@ -158,6 +167,39 @@ def test_importing_the_package_imports_no_http() -> None:
     code = "import sys, woodpecker_async; print({'aiohttp', 'cattrs', 'tenacity', 'attrs'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "set()"
+
+
+FAMILIES_USED = """
+import sys
+from woodpecker_async import WoodpeckerSession
+
+def loaded():
+    return {name for name in sys.modules if name.startswith(("woodpecker_async.models.", "woodpecker_async.resources."))}
+
+woodpecker = WoodpeckerSession("1.key")
+company = woodpecker.company(1)
+before = loaded()
+print(*sorted(before))
+woodpecker.agency.companies
+print(*sorted(loaded() - before))
+before = loaded()
+company.manual_tasks
+print(*sorted(loaded() - before))
+"""
+
+
+@pytest.mark.system
+def test_a_family_is_loaded_when_it_is_used() -> None:
+    done = subprocess.run([sys.executable, "-c", FAMILIES_USED], capture_output=True, text=True, check=True, timeout=60)
+    at_first, companies, tasks = (
+        {name.removeprefix("woodpecker_async.") for name in line.split()} for line in done.stdout.splitlines()
+    )
+    assert at_first == {
+        *("models._loose", "models.account", "models.enums", "models.paging"),
+        *("resources.access", "resources.agency", "resources.base"),
+    }
+    assert companies == {"models.agency", "resources.companies"}
+    assert tasks == {"models.manual_tasks", "models.prospects", "resources.manual_tasks"}
 
 
 TYPING = """
@@ -219,6 +261,7 @@ def test_what_an_editor_infers(tmp_path: Path) -> None:
 LONGEST = 350
 LONG = {
     "bulk.run",
+    "checks",
     "engine.call",
     "engine.lanes",
     "engine.protocol",

@@ -1,12 +1,17 @@
-"""Checks of arguments, before any I/O."""
+"""Checks of arguments, before any I/O.
 
+It is a long module because each kind of argument is checked in one place, in the same words.
+"""
+
+import datetime as dt
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from enum import StrEnum
-from typing import TypeVar
+from typing import Any, TypeVar
 from unicodedata import category, normalize
-from urllib.parse import quote, urlsplit
+
+import attrs
 
 from woodpecker_async.errors import ConfigError
 
@@ -128,12 +133,24 @@ def choice(what: str, value: object, choices: type[E]) -> E:
     Raises:
         ConfigError: it is none of them; close ones are suggested.
     """
-    known = [str(member) for member in choices]
+    return choices(one_of(value, what, map(str, choices)))
+
+
+def _suggestion(value: object, known: Iterable[str]) -> str:
+    close = get_close_matches(value, known, 1) if isinstance(value, str) else []
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def one_of(value: object, what: str, known: Iterable[str]) -> str:
+    """One of the strings that are known.
+
+    Raises:
+        ConfigError: it is none of them; close ones are suggested.
+    """
+    known = tuple(known)
     if isinstance(value, str) and value in known:
-        return choices(value)
-    close = get_close_matches(str(value), known, 1) if isinstance(value, str) else []
-    hint = f"; did you mean {close[0]!r}?" if close else ""
-    raise ConfigError(f"{what} must be one of {', '.join(map(repr, known))}, not {value!r}{hint}")
+        return value
+    raise ConfigError(f"{what} must be one of {', '.join(map(repr, known))}, not {value!r}{_suggestion(value, known)}")
 
 
 def choice_or_none(what: str, value: object, choices: type[E]) -> E | None:
@@ -165,15 +182,69 @@ def email(value: object, what: str) -> str:
     return address
 
 
-def id_list(value: object, what: str) -> str | None:
-    """Ids as a comma list for a query; `None` for none.
+def domain(value: object, what: str) -> str:
+    """A domain, as far as it can be told from an e-mail address and from a URL.
 
     Raises:
-        ConfigError: they are not integers >= 1.
+        ConfigError: it is none.
+    """
+    name = text(value, what)
+    if any(character in "@/:," or character.isspace() for character in name):
+        raise ConfigError(f"{what} must be a domain such as 'example.com', not {name!r}")
+    return name
+
+
+def time_zone(value: object, what: str) -> str:
+    """A name that could be one of IANA's time zones; which of them the API takes is not documented.
+
+    Raises:
+        ConfigError: it could not.
+    """
+    name = text(value, what)
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*", name):
+        raise ConfigError(f"{what} must be the IANA name of a time zone, like 'Europe/Warsaw', not {name!r}")
+    return name
+
+
+def id_list(value: object, what: str) -> str | None:
+    """Ids as a comma list for a query; `None` where there is none to give.
+
+    Raises:
+        ConfigError: they are not integers >= 1, or the list is empty: without it the call would be about all.
+    """
+    if isinstance(value, tuple) and not value:
+        return None
+    return ",".join(map(str, ids(value, what)))
+
+
+def ids(value: object, what: str) -> tuple[int, ...]:
+    """Ids, at least one.
+
+    Raises:
+        ConfigError: they are not integers >= 1, or there are none.
     """
     if isinstance(value, str | bytes) or not isinstance(value, Iterable):
         raise ConfigError(f"{what} must be a list of integers, like [123]")
-    return ",".join(str(integer(entry, f"an entry of {what}", 1, _LARGEST_ID)) for entry in value) or None
+    checked = tuple(integer(entry, f"an entry of {what}", 1, _LARGEST_ID) for entry in value)
+    if not checked:
+        raise ConfigError(f"{what} must not be empty")
+    return checked
+
+
+def boolean(value: object, what: str) -> bool:
+    """True or False.
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    if not isinstance(value, bool):
+        raise ConfigError(f"{what} must be True or False, not {value!r}")
+    return value
+
+
+def boolean_or_none(value: object, what: str) -> bool | None:
+    """The same, or `None`."""
+    return None if value is None else boolean(value, what)
 
 
 def integer(value: object, what: str, least: int, most: int | None = None) -> int:
@@ -188,6 +259,95 @@ def integer(value: object, what: str, least: int, most: int | None = None) -> in
     return value
 
 
+M = TypeVar("M", bound=attrs.AttrsInstance)
+
+
+def model(what: str, given: object, kind: type[M]) -> M:
+    """A request model, given as such or as a mapping of its fields. What is in the fields is not checked.
+
+    Raises:
+        ConfigError: it is neither, has a field that the model has not, or lacks one that the model needs.
+    """
+    if isinstance(given, kind):
+        return given
+    if not isinstance(given, Mapping):
+        raise ConfigError(f"{what} must be a {kind.__name__} or a mapping of its fields, not {type(given).__name__}")
+    fields: dict[Any, attrs.Attribute[Any]] = {field.alias: field for field in attrs.fields(kind) if field.init}
+    for name in given:
+        if name not in fields:
+            raise ConfigError(f"{what} has no field {name!r}, but {', '.join(fields)}{_suggestion(name, fields)}")
+    if missing := [name for name, field in fields.items() if field.default is attrs.NOTHING and name not in given]:
+        raise ConfigError(f"{what} needs {', '.join(missing)}")
+    return kind(**given)
+
+
+def models(what: str, given: object, kind: type[M], *, most: int | None = None) -> tuple[M, ...]:
+    """Request models, each given as such or as a mapping of its fields; at least one and at most so many.
+
+    Raises:
+        ConfigError: they are not; the message has the index of the one at fault, as in `guests[2]`.
+    """
+    if isinstance(given, str | bytes | Mapping | kind) or not isinstance(given, Iterable):
+        raise ConfigError(f"{what} must be a list, each entry a {kind.__name__} or a mapping of its fields")
+    checked = tuple(model(f"{what}[{index}]", entry, kind) for index, entry in enumerate(given))
+    if not checked:
+        raise ConfigError(f"{what} must not be empty")
+    if most is not None and len(checked) > most:
+        raise ConfigError(f"{what} must have at most {most} entries, not {len(checked)}")
+    return checked
+
+
+def date(value: object, what: str) -> str:
+    """A day as the API writes it, given as a `datetime.date` or as such a string.
+
+    Raises:
+        ConfigError: it is neither. A `datetime` is not taken: which day it is depends on a time zone.
+    """
+    return _day(value, what).isoformat()
+
+
+def _day(value: object, what: str) -> dt.date:
+    if isinstance(value, dt.datetime):
+        raise ConfigError(
+            f"{what} must be a day, and which day a datetime is depends on a time zone: convert it to the zone that "
+            "the API counts days in, and pass its .date()"
+        )
+    if isinstance(value, dt.date):
+        return value
+    if isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value, re.ASCII):
+        try:
+            return dt.date.fromisoformat(value)
+        except ValueError:
+            pass
+    raise ConfigError(f'{what} must be a datetime.date or a str "YYYY-MM-DD", not {value!r}')
+
+
+def date_range(
+    from_date: object, to_date: object, *, most_days: int | None = None, optional: bool = False
+) -> tuple[str | None, str | None]:
+    """The first and the last day of a range, as the API writes them.
+
+    Args:
+        from_date: the first day; see `date`.
+        to_date: the last day.
+        most_days: how many days may be between the two at most.
+        optional: whether either may be `None`.
+
+    Raises:
+        ConfigError: one is not a day, the range is reversed, or it is too long.
+    """
+    first = None if optional and from_date is None else _day(from_date, "from_date")
+    last = None if optional and to_date is None else _day(to_date, "to_date")
+    if first is not None and last is not None:
+        if first > last:
+            raise ConfigError(f"from_date must not be after to_date: {first} is after {last}")
+        if most_days is not None and (last - first).days > most_days:
+            raise ConfigError(
+                f"there must be at most {most_days} days between from_date and to_date, not {(last - first).days}"
+            )
+    return first.isoformat() if first else None, last.isoformat() if last else None
+
+
 def seconds(value: object, what: str) -> float:
     """A number of seconds, 0 or more.
 
@@ -199,55 +359,16 @@ def seconds(value: object, what: str) -> float:
     return float(value)
 
 
-def base_url(value: object) -> str:
-    """Scheme, host, perhaps a port and a path; without a slash at its end, the path quoted.
-
-    It may hold a password where none belongs, so messages show it without.
+def content(value: object, what: str) -> str:
+    """A str that can be sent as UTF-8; whitespace in it, and nothing but whitespace, is the caller's.
 
     Raises:
         ConfigError: it is not.
     """
-    example = "like https://api.woodpecker.co/rest"
     if not isinstance(value, str):
-        raise ConfigError(f"base_url must be a str {example}, not {type(value).__name__}")
-    shown = _without_secrets(value)
+        raise ConfigError(f"{what} must be a str, not {type(value).__name__}")
     try:
-        parts = urlsplit(value)
-        host, _ = parts.hostname, parts.port
-        (host or "").encode("ascii" if (host or "").isascii() else "idna")
         value.encode()
-    except ValueError:
-        raise ConfigError(f"base_url is not a URL: {shown}; it is {example}") from None
-    if parts.scheme not in ("http", "https") or not host:
-        raise ConfigError(f"base_url needs a scheme (http or https) and a host, {example}; not {shown}")
-    if "@" in parts.netloc:
-        raise ConfigError("base_url holds no user name or password; the key is passed as api_key")
-    if "?" in value or "#" in value or not value.isprintable() or " " in value:
-        raise ConfigError(f"base_url has no query, fragment, whitespace or control character; not {shown}")
-    if "\\" in value or ";" in parts.path:
-        raise ConfigError(f"base_url has no backslash or semicolon; not {shown}")
-    if any(segment in (".", "..") for segment in parts.path.lower().replace("%2e", ".").split("/")):
-        raise ConfigError(f'base_url has no "." or ".." segment; not {shown}')
-    stray_percent = re.compile(r"%(?![0-9A-Fa-f]{2})")
-    path = quote(stray_percent.sub("%25", parts.path), safe="/%-._~!$&'()*+,=:@").rstrip("/")
-    return f"{value[: value.index('://')]}://{parts.netloc}{path}"
-
-
-def _without_secrets(url: str) -> str:
-    """A URL to show: without user, password and query."""
-    scheme, separator, rest = url.rpartition("://") if "://" in url else ("", "", url)
-    shown = re.split(r"[?#]", rest.rpartition("@")[2])[0]
-    return repr(f"{scheme}{separator}{'****@' if '@' in rest else ''}{shown}")
-
-
-def user_agent(own: str, more: object) -> str:
-    """The User-Agent: what the user adds, and ours.
-
-    Raises:
-        ConfigError: the addition cannot stand in a header.
-    """
-    if more is None:
-        return own
-    if not isinstance(more, str) or not more.strip() or not more.isascii() or not more.isprintable():
-        raise ConfigError(f"user_agent must be a str of printable ASCII characters, not {more!r}")
-    return f"{more.strip()} {own}"
+    except UnicodeEncodeError:
+        raise ConfigError(f"{what} has a lone surrogate in it and cannot be sent as UTF-8") from None
+    return value

@@ -34,7 +34,8 @@
             ├── NotFoundError             404
             │   └── CompanyNotFoundError  404 that speaks of the company
             ├── ConflictError             409
-            │   └── CompanyInactiveError  409 Company is inactive
+            │   ├── CompanyInactiveError  409 Company is inactive
+            │   └── UnsupportedCampaignError  409 for a campaign that the API does not show
             ├── RateLimitedError          429
             ├── ServerError               5xx
             └── UnexpectedRedirectError   3xx; the SDK follows none
@@ -98,9 +99,13 @@ class WoodpeckerError(Exception):
 
     Attributes:
         retryable: trying the same again later may help.
+        leads: what `lead_finder.leads` had bought before the error.
+        next_page: where that search goes on.
     """
 
     retryable: ClassVar[bool] = False
+    leads: tuple[Any, ...] = ()
+    next_page: str | None = None
 
     def __init__(self, message: str = "") -> None:
         super().__init__(message)
@@ -226,6 +231,7 @@ class CallError(WoodpeckerError):
         attempts: every attempt made, refused ones too.
         resume: the page that could not be had, if this was a list.
         done: how many entries went through in earlier calls, if this was one of several for a long list of entries.
+        job: what names the work at the server that was waited for, if it was: the hash of a report, the id of a batch.
         retryable: trying the same call again later may help.
     """
 
@@ -249,6 +255,7 @@ class CallError(WoodpeckerError):
         self.attempts = tuple(attempts)
         self.resume: int | str | None = None
         self.done = 0
+        self.job: int | str | None = None
 
     @property
     def maybe_sent(self) -> bool:
@@ -261,6 +268,8 @@ class CallError(WoodpeckerError):
             parts.append(f"company {self.company_id}")
         if self.resume is not None:
             parts.append(f"page {self.resume}")
+        if self.job is not None:
+            parts.append(f"job {self.job}")
         if self.attempts:
             spent = sum(attempt.wait + attempt.elapsed for attempt in self.attempts)
             parts.append(f"{_count(len(self.attempts), 'attempt')} in {spent:.2f} s")
@@ -300,7 +309,8 @@ class SharedLaneError(CallError):
 class DeadlineExceededError(CallError):
     """`RetryPolicy.deadline` seconds have passed since the first attempt began, and no answer came.
 
-    The deadline of a key creation begins with the call, and includes waiting for one's turn.
+    The deadline of a key creation begins with the call, and includes waiting for one's turn; so does that of a wait for
+    long work at the server (`job`), which goes on there.
     """
 
     retryable = True
@@ -488,6 +498,10 @@ class ConflictError(ApiError):
 
 class CompanyInactiveError(ConflictError):
     """409: the company named in `x-company-id` is inactive."""
+
+
+class UnsupportedCampaignError(ConflictError):
+    """409: the campaign has a condition, a scheduled start or manual tasks, which the v2 API does not show."""
 
 
 class RateLimitedError(ApiError):

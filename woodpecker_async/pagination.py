@@ -17,7 +17,6 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Hashable, Iterable, Sequence
-from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, overload
 
@@ -41,7 +40,7 @@ _logger = logging.getLogger("woodpecker_async")
 # A list that has grown to twice its first size and a hundred pages more while it was read has no end.
 _GROWTH_FACTOR = 2
 _GROWTH_ROOM = 100
-# The cap where the server does not say how many pages there are.
+# The cap where the server does not say how many pages or items there are.
 _UNCOUNTED = 1000
 
 
@@ -122,7 +121,7 @@ class Pager(Generic[T]):
         self._style = style
         assert key is not None or keys is not None
         self._keys = keys if keys is not None else partial(map, key)
-        self._options = call_options(options)
+        self._options = None if options is None else call_options(options)
         self._drifted = False
 
     @property
@@ -159,7 +158,7 @@ class Pager(Generic[T]):
             prefetch: pages to fetch ahead while one is being used, 0 to 6; of a list with a cursor none can be. They
                 pass the lane like others.
             max_pages: pages to read at most; more raise `PaginationError`. By default twice the number of
-                pages the first answer speaks of, and a hundred.
+                pages (or else of items) the first answer speaks of, and a hundred; a thousand where it tells neither.
 
         Raises:
             ConfigError: one of them is out of bounds.
@@ -207,22 +206,23 @@ class Pager(Generic[T]):
         return collected
 
     async def _fetch(self, position: Position) -> Result[Listing[T]]:
-        with suppress(StopAsyncIteration):  # a key function's: it would look like the end of the list
+        try:
             return await self._caller.run(self._page(position), self._options)
+        except StopAsyncIteration:  # a key function's: it would look like the end of the list
+            pass
         raise UnexpectedError(f"the call for page {position} failed: StopAsyncIteration")
 
     def _unseen(self, items: tuple[T, ...], seen: set[Hashable]) -> tuple[T, ...]:
         """Those of the items that were not seen before, each once; from now on they are."""
-        keys = [*self._keys(items)]
-        old, before = seen.intersection(keys), len(seen)
-        seen.update(keys)
-        if len(seen) == before + len(keys):  # nearly always
-            return items
-        fresh: dict[Hashable, T] = {}
-        for key, item in zip(keys, items, strict=True):
-            if key not in old:
-                fresh.setdefault(key, item)
-        return tuple(fresh.values())
+        keys = set(self._keys(items))
+        if len(keys) < len(items) or not seen.isdisjoint(keys):  # hardly ever
+            fresh: dict[Hashable, T] = {}
+            for key, item in zip(self._keys(items), items, strict=True):
+                if key not in seen:
+                    fresh.setdefault(key, item)
+            items = tuple(fresh.values())
+        seen |= keys
+        return items
 
 
 def warn_of_drift(pager: Pager[Any], what: str, seen: int, announced: int | None) -> None:
@@ -339,7 +339,7 @@ class _Pages(AsyncIterator[Page[T]]):
 
     def _guard(self, before: Page[T], position: Position, following: Position | None, items: tuple[T, ...]) -> None:
         if self._cap is None:
-            total = before.total_pages
+            total = before.total_elements if before.total_pages is None else before.total_pages  # a page has an item
             self._cap = _UNCOUNTED if total is None else _GROWTH_FACTOR * total + _GROWTH_ROOM
         if self._read > self._cap:
             raise PaginationError(

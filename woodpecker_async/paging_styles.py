@@ -5,11 +5,12 @@ its number, counted from 1 whatever the API counts from, or an opaque string.
 """
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, ClassVar, Final, TypeVar
 
 import attrs
 
-from woodpecker_async.models.paging import ListBody, Listing, PaginationData
+from woodpecker_async.models.paging import UNDOCUMENTED, ListBody, Listing, PaginationData
 
 T = TypeVar("T")
 
@@ -104,13 +105,13 @@ class Numbered(OneAnswer):
 class Totalled(Numbered):
     """A page number in the query; the answer says how many items there are in all, and nothing of pages.
 
-    The total is in the field `total`, or where the body is an array in the header `X-Total-Count`. How many items a
-    page holds is not relied upon: the server may send fewer than asked for.
+    The total is in the field `total`, or where the body is an array in the header `X-Total-Count`; an older server may
+    send `pagination_data` instead. How many items a page holds is not relied upon: there may be fewer than asked for.
     """
 
     def body(self, item: type[T]) -> ListBody[T]:
         """The shape of an answer with items of this type."""
-        return ListBody(item, self.items, ("total",), self.nothing)
+        return ListBody(item, self.items, ("total", "pagination_data"), self.nothing)
 
     def turn(self, listing: Listing[Any], position: Position, *, seen: int, total_count: str | None) -> Turn:
         """The page after this one, until as many items came as there are, or none came."""
@@ -118,7 +119,10 @@ class Totalled(Numbered):
         data = listing.pagination_data or _UNSAID
         if total_count is not None and total_count.isascii() and total_count.isdigit():
             data = PaginationData(total_elements=int(total_count))
-        over = data.total_elements is not None and seen >= data.total_elements
+        if data.total_elements is None and data.total_pages is not None:
+            over = position >= data.total_pages
+        else:
+            over = data.total_elements is not None and seen >= data.total_elements
         return Turn(data, None if over or not (listing.content or listing.undecodable) else position + 1)
 
 
@@ -155,13 +159,23 @@ class BodyToken(Cursor):
     in_body: ClassVar[bool] = True
 
 
+@cache
+def shape_of(style: OneAnswer, item: type[T]) -> ListBody[T]:
+    """The shape of an answer with items of this type, made once."""
+    return style.body(item)
+
+
 NUMBERED: Final = Numbered()
 NUMBERED_FROM_0: Final = Numbered(base=0)
 CURSOR: Final = Cursor()
 ONE_ANSWER: Final = OneAnswer()
 ARRAY: Final = OneAnswer(items=None)
+UNDOCUMENTED_LIST: Final = OneAnswer(items=UNDOCUMENTED)
 LEGACY_ARRAY: Final = OneAnswer(items=None, nothing=frozenset({"message"}))
+PERHAPS_ARRAY: Final = OneAnswer(items=None, nothing=frozenset({"message", "no body"}))
 COUNTED_ARRAY: Final = Totalled(items=None, nothing=frozenset({"message", "no body"}))
+RESPONSES: Final = OneAnswer(items="responses", nothing=frozenset({"[]"}))
 DOMAINS: Final = Totalled(items="domains", base=0)
 EMAILS: Final = Totalled(items="emails", base=0)
 LEADS: Final = BodyToken(items="leads", name="next_page", beside=("next_page", "total_found"))
+LINKEDIN_ACCOUNTS: Final = OneAnswer(items="linkedin_accounts", nothing=frozenset({"[]"}))

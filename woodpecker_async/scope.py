@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Coroutine, Mapping
 from functools import partial
 from types import TracebackType
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import attrs
 
@@ -17,15 +17,28 @@ from woodpecker_async.creation_lock import CreationLock, creation_lock
 from woodpecker_async.engine.call import Engine
 from woodpecker_async.engine.clock import Clock
 from woodpecker_async.engine.operation import AccountId, Operation, QueryValue, Result, is_account_level, raw_request
+from woodpecker_async.engine.settings import Terms
 from woodpecker_async.errors import ConfigError, ScopeClosedError
 from woodpecker_async.models.account import Me
 from woodpecker_async.options import CallOptions, RetryPolicy, call_options
-from woodpecker_async.resources.api_keys import ApiKeys, CompanyApiKeys
-from woodpecker_async.resources.base import Resource
-from woodpecker_async.resources.email_accounts import CompanyEmailAccounts, EmailAccounts
-from woodpecker_async.resources.guests import CompanyGuests, Guests
-from woodpecker_async.resources.inbox import Inbox
-from woodpecker_async.resources.mailboxes import Mailboxes
+from woodpecker_async.resources.base import CompanyResource, Family, Resource
+
+if TYPE_CHECKING:
+    from woodpecker_async.resources.api_keys import CompanyApiKeys
+    from woodpecker_async.resources.blacklist import Blacklist
+    from woodpecker_async.resources.campaigns import Campaigns
+    from woodpecker_async.resources.domains import Domains
+    from woodpecker_async.resources.email_accounts import CompanyEmailAccounts
+    from woodpecker_async.resources.guests import CompanyGuests
+    from woodpecker_async.resources.inbox import Inbox
+    from woodpecker_async.resources.lead_finder import LeadFinder
+    from woodpecker_async.resources.linkedin import CompanyLinkedIn, LinkedInAccounts
+    from woodpecker_async.resources.mailboxes import Mailboxes
+    from woodpecker_async.resources.manual_tasks import ManualTasks
+    from woodpecker_async.resources.prospects import Prospects
+    from woodpecker_async.resources.reports import Reports
+    from woodpecker_async.resources.users import Users
+    from woodpecker_async.resources.webhooks import Webhooks
 
 T = TypeVar("T")
 
@@ -52,6 +65,16 @@ class Scope:
     account: AccountId | None = None
     options: CallOptions = attrs.field(factory=partial(call_options, None))
     end: _End = attrs.field(factory=_End)
+    _standing: Terms = attrs.field(init=False)
+
+    @_standing.default
+    def _of_a_call_without_options(self) -> Terms:
+        return self.engine.settings.terms(self.options)
+
+    @property
+    def base_url(self) -> str:
+        """What all URLs begin with."""
+        return self.engine.settings.base_url
 
     @property
     def clock(self) -> Clock:
@@ -61,7 +84,7 @@ class Scope:
     def run(self, operation: Operation[T], options: CallOptions | None = None) -> Coroutine[Any, Any, Result[T]]:
         """Run an operation with the options of the scope."""
         self.check()
-        return self.engine.run(operation, call_options(options).merged_over(self.options))
+        return self.engine.run(operation, self._terms(options))
 
     async def creation_lock(self, company_id: int) -> CreationLock:
         """The lock that lets one key creation at a time at a company."""
@@ -70,7 +93,12 @@ class Scope:
 
     def policy(self, options: CallOptions) -> RetryPolicy:
         """The retry policy that holds here, its deadline included."""
-        return self.engine.policy(options.merged_over(self.options))
+        return self._terms(options).retry
+
+    def _terms(self, options: CallOptions | None) -> Terms:
+        if options is None:
+            return self._standing
+        return self.engine.settings.terms(call_options(options).merged_over(self.options))
 
     def check(self) -> None:
         """Raise if the scope has ended.
@@ -89,15 +117,39 @@ class AccountLevel(Resource):
     """All that acts on one account. It exists for the key's own account and for each company of the agency.
 
     Attributes:
-        inbox: the messages that came to the account.
-        mailboxes: the mailboxes connected to the account.
+        users: who works in the account.
+        prospects: who is written to.
+        campaigns: what they are written.
+        inbox: what they answered.
+        mailboxes: what the account sends from.
+        blacklist: domains and addresses that the account does not write to.
+        manual_tasks: what somebody is to do by hand.
+        linkedin_accounts: its LinkedIn accounts.
+        reports: statistics.
+        webhooks: who is told of events.
+        lead_finder: searching for leads, and enriching them.
+        domains: the domains that it bought or brought along.
     """
+
+    users: "Family[Users]" = Family("users", "Users")
+    prospects: "Family[Prospects]" = Family("prospects", "Prospects")
+    campaigns: "Family[Campaigns]" = Family("campaigns", "Campaigns")
+    inbox: "Family[Inbox]" = Family("inbox", "Inbox")
+    mailboxes: "Family[Mailboxes]" = Family("mailboxes", "Mailboxes")
+    blacklist: "Family[Blacklist]" = Family("blacklist", "Blacklist")
+    manual_tasks: "Family[ManualTasks]" = Family("manual_tasks", "ManualTasks")
+    linkedin_accounts: "Family[LinkedInAccounts]" = Family("linkedin", "LinkedInAccounts")
+    reports: "Family[Reports]" = Family("reports", "Reports")
+    webhooks: "Family[Webhooks]" = Family("webhooks", "Webhooks")
+    lead_finder: "Family[LeadFinder]" = Family("lead_finder", "LeadFinder")
+    domains: "Family[Domains]" = Family("domains", "Domains")
 
     def __init__(self, scope: Scope) -> None:
         super().__init__(scope)
         self._scope = scope
-        self.inbox: Final = Inbox(scope)
-        self.mailboxes: Final = Mailboxes(scope)
+
+    def _family(self, kind: Any) -> Any:
+        return kind(self._scope)
 
     async def me(self, *, options: CallOptions | None = None) -> Me:
         """Whose account is this?
@@ -142,21 +194,25 @@ class CompanyClient(AsyncOnly, AccountLevel):
 
     Attributes:
         id: the company's id.
-        inbox: the messages that came to it (`x-company-id`).
-        mailboxes: its mailboxes (`x-company-id`).
-        api_keys: its API keys (the agency's call for this company).
-        email_accounts: its e-mail accounts (the agency's call for this company).
-        guests: invitations to it (the agency's call for this company).
+        api_keys: its API keys (the agency's call for this company, as are the next three).
+        email_accounts: its e-mail accounts.
+        guests: invitations to it.
+        linkedin: connecting LinkedIn accounts to it.
     """
+
+    api_keys: "Family[CompanyApiKeys]" = Family("api_keys", "CompanyApiKeys")
+    email_accounts: "Family[CompanyEmailAccounts]" = Family("email_accounts", "CompanyEmailAccounts")
+    guests: "Family[CompanyGuests]" = Family("guests", "CompanyGuests")
+    linkedin: "Family[CompanyLinkedIn]" = Family("linkedin", "CompanyLinkedIn")
 
     def __init__(self, scope: Scope) -> None:
         super().__init__(scope)
         assert isinstance(scope.account, int)
         self._handed_out: list[tuple[object, CompanyClient]] = []
         self.id: Final = scope.account
-        self.api_keys: Final = CompanyApiKeys(ApiKeys(scope), self.id)
-        self.email_accounts: Final = CompanyEmailAccounts(EmailAccounts(scope), self.id)
-        self.guests: Final = CompanyGuests(Guests(scope), self.id)
+
+    def _family(self, kind: Any) -> Any:
+        return kind(self._scope, self.id) if issubclass(kind, CompanyResource) else super()._family(kind)
 
     async def __aenter__(self) -> "CompanyClient":
         self._scope.check()

@@ -21,7 +21,7 @@ from woodpecker_async.engine.observe import Hook, Observer
 from woodpecker_async.engine.operation import OWN, AccountId, QueryValue, is_account_level, raw_request
 from woodpecker_async.engine.protocol import WOODPECKER, Dialect
 from woodpecker_async.engine.proxies import proxy_url
-from woodpecker_async.engine.settings import Settings
+from woodpecker_async.engine.settings import Settings, checked_base_url, whole_user_agent
 from woodpecker_async.errors import ConfigError, SessionClosedError, SetupError
 from woodpecker_async.options import CallOptions, Limits, RetryPolicy, Timeouts, standing_options
 from woodpecker_async.resources.agency import Agency
@@ -74,9 +74,9 @@ class Session(AsyncOnly):
             raise ConfigError("hooks must be a sequence of functions, like hooks=[my_function]")
         settings = Settings(
             dialect=dialect,
-            base_url=checks.base_url(base_url),
+            base_url=checked_base_url(base_url),
             key=key if callable(key) else validate_key(key),
-            user_agent=checks.user_agent(f"woodpecker-async/{__version__}", user_agent),
+            user_agent=whole_user_agent(f"woodpecker-async/{__version__}", user_agent),
             options=standing_options(options),
             retry=retry,
             timeouts=timeouts,

@@ -4,18 +4,31 @@
 streams, signals, terminals or imports matter.
 """
 
+import http.server
 import io
 import os
 import pty
+import re
 import subprocess
 import sys
+import threading
 from contextlib import contextmanager
 
 import pytest
 from attrs import frozen
 
+from woodpecker_async.cli.help import ENVIRONMENT
 from woodpecker_async.cli.main import run_command
 from woodpecker_async.sandbox import Sandbox
+
+# Where no configuration is, whatever the machine has.
+NO_CONFIG = "/nowhere"
+
+# What says something to programmers in Python, and nothing to who typed a command.
+PYTHON = re.compile(
+    r"\b(Limits|Timeouts|RetryPolicy|CallOptions|Report|session)[.(]|\bssl_context\b|\bbase_url\b(?! of profile)|\bparams=|\bapi_key="
+    r"|\basync with\b|company_id=|resume=|max_pages=|`await|\(\) it\b|report\.account"
+)
 
 COMMAND = (sys.executable, "-m", "woodpecker_async.cli")
 
@@ -37,14 +50,17 @@ class Inside:
 
     def __call__(self, *args, stdin=""):
         with self._monkeypatch.context() as patch:
-            for name in ("WOODPECKER_API_KEY", "WOODPECKER_BASE_URL"):
+            for name in [*ENVIRONMENT, "XDG_CONFIG_HOME"]:
                 patch.delenv(name, raising=False)
+            patch.setenv("XDG_CONFIG_HOME", NO_CONFIG)
             for name, value in self.env.items():
                 patch.setenv(name, value)
             patch.setattr(sys, "stdin", io.StringIO(stdin))
             self._capsys.readouterr()
             code = run_command([str(arg) for arg in args])
-            return Got(code, *self._capsys.readouterr())
+            got = Got(code, *self._capsys.readouterr())
+            assert not PYTHON.search(got.err), got.err
+            return got
 
 
 class Real:
@@ -53,7 +69,7 @@ class Real:
     def __init__(self, **env):
         self.encoding = "utf-8"
         kept = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "TMPDIR"}}
-        self.env = {**kept, "PYTHONWARNINGS": "error", "TERM": "xterm-256color", **env}
+        self.env = {**kept, "XDG_CONFIG_HOME": NO_CONFIG, "PYTHONWARNINGS": "error", "TERM": "xterm-256color", **env}
 
     @contextmanager
     def start(self, *args, **kwargs):
@@ -151,3 +167,32 @@ def really_opened():
             yield box, Real(**_keyed(box))
 
     return open_
+
+
+@pytest.fixture
+def said():
+    """A server that says the same to everybody; gives its URL, and the heads of the requests that came."""
+
+    @contextmanager
+    def serve(answer):
+        heads = []
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                heads.append(self.requestline)
+                self.close_connection = True
+                self.wfile.write(answer)
+
+            def log_message(self, *_):
+                pass
+
+        with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+            thread = threading.Thread(target=server.serve_forever)
+            thread.start()
+            try:
+                yield f"http://127.0.0.1:{server.server_address[1]}", heads
+            finally:
+                server.shutdown()
+                thread.join()
+
+    return serve

@@ -184,11 +184,14 @@ def test_a_key_that_cannot_be_shown_is_told_of(really_opened):
         assert "stdout: No space left on device\nMade a new key 'crm'" in got.err
 
 
-def test_help_into_a_closed_pipe(real_alone):
-    with real_alone.start("keys", "list", "--help") as process:
-        process.stdout.close()
-        process.stdout = None
-        assert real_alone.ended(process).err == ""
+@pytest.mark.parametrize("args", [("keys", "list", "--help"), ("--help",), ("--version",), ("companies", "list")])
+def test_a_closed_pipe(real, args):
+    reading, writing = os.pipe()
+    os.close(reading)
+    with real.start(*args, stdout=writing) as process:
+        os.close(writing)
+        got = real.ended(process)
+    assert (got.code, got.err) == (141, "")
 
 
 def settings_from(process):

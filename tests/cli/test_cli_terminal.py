@@ -3,10 +3,17 @@
 import json
 import os
 import pty
+import re
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
 
+from woodpecker_async._redact import printable
+from woodpecker_async.cli.layout import Column
+from woodpecker_async.cli.tables import _fitted
 from woodpecker_async.sandbox import Fault
 
 pytestmark = pytest.mark.system
@@ -30,11 +37,46 @@ def test_progress_goes_to_the_terminal_that_stderr_is(real):
 
 
 @pytest.mark.parametrize(
-    "args", [("--no-progress",), ("--quiet",), ("--format", "jsonl")], ids=["no-progress", "quiet", "mixed with data"]
+    ("command", "title"),
+    [
+        (ALL, "Listing keys"),
+        (("keys", "ensure", "--all", "--label", "crm", "--yes", "--format", "csv"), "Ensuring keys"),
+        (("keys", "ensure", "--all", "--label", "crm", "--dry-run", "--format", "csv"), "Looking for keys"),
+    ],
+)
+def test_the_bar_has_rate_failures_and_time_left(really_opened, command, title):
+    with really_opened(companies=40, service_time=0.03) as (box, cli):
+        for company in box.company_ids[3:6]:
+            box.faults.add(Fault.status(400, company=company))
+        seen, got = cli.in_terminal(*command, streams=("stderr",))
+        assert got.code == 3
+        shown = [line for line in re.split(r"\r|\n|\x1b\[2K", seen) if title in line]
+        assert re.search(r"\d+/40 companies \d+\.\d/s 3 failed \d\d:\d\d left", re.sub(r"\x1b\[[\d;]*m", "", shown[-1]))
+
+
+def test_what_is_said_stands_above_the_bar(really_opened):
+    with really_opened(companies=30, service_time=0.03) as (box, cli):
+        box.faults.add(Fault.status(503), *(Fault.status(503, skip=skip) for skip in range(4, 30, 4)))
+        seen, got = cli.in_terminal(*ALL, "-v", streams=("stderr",))
+        assert got.code == 0
+        lines = [line.split("\r")[-1].split("\x1b[2K")[-1] for line in seen.split("\n") if " INFO retry " in line]
+        assert len(lines) >= 5
+        assert all(re.match(r"\d{4}-\d\d-\d\dT", line) for line in lines)
+
+
+@pytest.mark.parametrize(
+    "args",
+    [("--no-progress",), ("--quiet",), ("--format", "jsonl"), ("--json",)],
+    ids=["no-progress", "quiet", "mixed with data", "json"],
 )
 def test_no_progress(real, args):
     seen, _ = real.in_terminal(*ALL, *args)
     assert "Listing keys" not in seen
+
+
+def test_no_progress_in_a_pipe(real):
+    seen, got = real.in_terminal(*ALL, streams=("stdout",))
+    assert "Listing keys" not in seen + got.err
 
 
 def test_colours_only_if_wanted(real):
@@ -49,13 +91,45 @@ def test_colours_only_if_wanted(real):
     assert "\x1b" not in real(*ALL).out
 
 
-def test_a_narrow_terminal_breaks_names_but_no_keys(real, box):
+def test_a_narrow_terminal_cuts_names_but_no_keys(real, box):
     real.env.update({"COLUMNS": "60", "NO_COLOR": "1"})
     seen, _ = real.in_terminal(*ALL, "--no-progress")
+    lines = [line for line in seen.splitlines() if "****" in line]
     assert max(map(len, seen.splitlines())) <= 60
-    assert "…" not in seen
+    assert len(lines) == 18  # a line for each key
+    assert "…" in seen
+    real.env["COLUMNS"] = "30"
+    seen, _ = real.in_terminal(*ALL, "--no-progress")
+    assert "Active" not in seen
+    assert "Company" in seen
     seen, _ = real.in_terminal(*ALL, "--no-progress", "--reveal")
     assert all(key.secret in seen for company in box.state.companies.values() for key in company.keys)
+    real.env["COLUMNS"] = "200"
+    seen, _ = real.in_terminal(*ALL, "--no-progress")
+    assert "…" not in seen
+    assert all(company.name in seen for company in box.state.companies.values())
+
+
+@given(
+    st.lists(
+        st.tuples(st.text("aé漢👍\u0301 ", max_size=40), st.text("ab", max_size=20), st.text(max_size=15)), max_size=5
+    ),
+    st.integers(1, 90),
+)
+def test_no_width_breaks_a_line_or_a_key(rows, width):
+    columns = [Column("name", "Name", spare=1), Column("key", "Key", whole=True), Column("label", "Label")]
+    cells = [[name, key, printable(label)] for name, key, label in rows]
+    fitted, cut = _fitted(columns, cells, width, gap=1)
+    assert [column.name for column in fitted][-2:] == ["key", "label"]
+    for row, shown in zip(cells, cut, strict=True):
+        assert len(shown) == len(fitted)
+        assert shown[-2] == row[1]
+        for text, whole in zip(reversed(shown), reversed(row), strict=False):
+            assert text == whole or (text.endswith("…") and whole.startswith(text[:-1].rstrip()))
+    sizes = [max([cell_len(row[place]) for row in cut], default=0) for place in range(len(fitted))]
+    others = sum(size for size, column in zip(sizes, fitted, strict=True) if not column.whole)
+    if len(fitted) == 3:
+        assert others <= max(width - sizes[-2], 16)
 
 
 def test_a_company_is_named_once_on_a_terminal(real, box):

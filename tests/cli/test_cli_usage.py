@@ -25,9 +25,11 @@ from tests.waiting import until
         (["keys", "create", "--company", "1"], "Missing option '--label'"),
         (["keys", "create", "--company", "1", "--label", " x"], "must not begin or end with whitespace"),
         (["keys", "list", "--all", "--sandbox", "--base-url", "http://x"], "exclude each other"),
-        (["keys", "list", "--all", "--base-url", "x"], "base_url needs a scheme"),
+        (["keys", "list", "--all", "--base-url", "x"], "the base URL needs a scheme"),
         (["keys", "list", "--all", "--deadline", "0"], "0.0 is not in the range x>0"),
-        (["keys", "lits"], "No such command"),
+        (["keys", "lits"], "there is no command 'lits'; did you mean list?"),
+        (["kyes"], "did you mean keys?"),
+        (["zzzzzz"], "there are: keys, companies,"),
         (["sandbox", "serve", "--companies", "1", "--inactive", "2"], "must not exceed"),
         (["sandbox", "serve", "--state-file", "/"], "is a directory"),
         (["sandbox", "serve", "--state-file", "/nowhere/state"], "there is no directory /nowhere"),
@@ -54,7 +56,7 @@ def test_without_a_key(alone):
     got = alone("me")
     assert got.code == 2
     assert got.err == (
-        "Error: there is no API key: set WOODPECKER_API_KEY, or use --api-key-file or --api-key-stdin "
+        "Error: there is no API key: set WOODPECKER_API_KEY, or use --api-key-file, --api-key-stdin or a --profile "
         "(or --sandbox, to try things out)\n"
     )
 
@@ -62,13 +64,14 @@ def test_without_a_key(alone):
 def test_key_from_a_file(alone, box, tmp_path):
     path = tmp_path / "key"
     path.write_text(box.hq_key + "\n")
-    path.chmod(0o640)
+    path.chmod(0o644)
     args = ("me", "--format", "json", "--base-url", box.base_url, "--api-key-file", path)
     got = alone(*args)
     assert got.code == 2
-    assert got.err == f"Error: {path} can be read by others (mode 0640): chmod 600 {path}\n"
-    path.chmod(0o600)
-    assert json.loads(alone(*args).out)["company"]["id"] == box.state.hq.id
+    assert got.err == f"Error: {path} can be read by others (mode 0644): chmod 600 {path}\n"
+    for mode in (0o600, 0o640, 0o440, 0o400):
+        path.chmod(mode)
+        assert json.loads(alone(*args).out)["company"]["id"] == box.state.hq.id
     # Before the subcommand too; and the file wins over the environment.
     alone.env["WOODPECKER_API_KEY"] = "1.wrong"
     assert alone("--base-url", box.base_url, "--api-key-file", path, "me").code == 0
@@ -76,7 +79,12 @@ def test_key_from_a_file(alone, box, tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [(b" \n", "there is no API key in"), (b"\xff\xfe", "holds no text"), (b"1.a\n1.b", "has a line break")],
+    [
+        (b" \n", "there is no API key in"),
+        (b"\xff\xff", "holds no text"),
+        (b"\xff\xfe\x00", "holds no text"),
+        (b"1.a\n1.b", "has a line break"),
+    ],
 )
 def test_key_files_that_are_none(alone, tmp_path, content, said):
     path = tmp_path / "key"

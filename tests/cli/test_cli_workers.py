@@ -94,11 +94,24 @@ def test_a_sweep(place, tmp_path):
             }
             assert not [entry for entry in stored if entry["api_key"] in got.out + got.err]
 
-            got = cli("keys", "sweep", "--all", "--ensure", "crm", "--sink", "nowhere")
+            got = cli("keys", "sweep", "--all", "--ensure", "crm", "--sink", "nowhere", "--yes")
             assert got.code == 1
             assert "no sink named 'nowhere' (it has: vault)" in got.err
             assert got.out == ""
         assert "Job r:ensure:0: 8 companies done, 0 failed, 8 keys\n" in worker.said
+
+
+def test_more_than_ten_keys_are_not_made_unasked(place, tmp_path):
+    with place(companies=11, service_time=0) as (box, cli, real), working(real, "--sink", f"vault={tmp_path / 'keys'}"):
+        args = ("keys", "sweep", "--all", "--ensure", "crm", "--sink", "vault", "--run", "r")
+        got = cli(*args)
+        assert (got.code, got.out) == (2, "")
+        assert "This makes up to 11 keys 'crm', one at each company that has none; there is no terminal" in got.err
+        assert not any(record.method == "POST" for record in box.journal)
+        assert cli(*args, "--yes").code == 0
+        assert sum(record.method == "POST" for record in box.journal) == 11
+        assert cli(*args).code == 0  # nothing is left to do
+        assert cli("keys", "sweep", "--all").code == 0
 
 
 def test_progress_over_all_workers(place):

@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from woodpecker_async.sandbox.documented import NOT_SERVED
+
 COMPANIES = "/v2/agency/companies"
 NO_SUCH_ID = 999_999_999_999
 
@@ -220,28 +222,12 @@ async def test_unknown_urls_and_methods(api):
     is_error(await api("GET", "/v2/nowhere"), *ABSENT)
     is_error(await api("GET", f"{COMPANIES}/"), *ABSENT)
     is_error(await api("GET", "/../nowhere"), *ABSENT)
+    is_error(await api("GET", "/v2/no%0Awhere"), *ABSENT)
     got = await api("GET", "/v1/nowhere")
     assert (got.status, got.data["status"]["code"]) == (404, "E_URL_NOT_FOUND")
 
 
-DOCUMENTED_ELSEWHERE = [
-    ("PUT", "/v2/agency/companies/7/guests/permissions"),
-    ("POST", "/v2/agency/companies/7/linkedin_accounts/3/generate-connect-link"),
-    ("GET", "/v2/agency/deliverability"),
-    ("GET", "/v2/users"),
-    ("GET", "/v1/prospects"),
-    ("POST", "/v1/add_prospects_list"),
-    ("GET", "/v2/campaigns/12"),
-    ("PATCH", "/v2/campaigns/12/steps/a-b/versions/0f"),
-    ("GET", "/v2/mailboxes/4"),
-    ("DELETE", "/v2/mailboxes/microsoft/credentials/9"),
-    ("POST", "/v2/blacklist/emails"),
-    ("GET", "/v2/reports/abc"),
-    ("GET", "/v2/webhooks"),
-    ("POST", "/v1/webhooks/subscribe"),
-    ("GET", "/v2/lead_finder/search_criteria/industry/values"),
-    ("PATCH", "/v2/domains/example.com/set_redirect_url"),
-]
+DOCUMENTED_ELSEWHERE = [(method, path.replace("{name}", "7")) for methods, path in NOT_SERVED for method in methods]
 
 
 @pytest.mark.parametrize(("method", "path"), DOCUMENTED_ELSEWHERE)
@@ -254,9 +240,10 @@ async def test_what_is_documented_and_not_served_says_so(api, method, path):
 
 async def test_documented_endpoints_obey_the_company_header(api):
     missing = {"x-company-id": str(NO_SUCH_ID)}
-    is_error(await api("GET", "/v2/webhooks", headers=missing), 404, "Not Found", "Company not found")
+    path = "/v2/domains/mailboxes/order"
+    is_error(await api("POST", path, headers=missing), 404, "Not Found", "Company not found")
     known = {"x-company-id": str(api.box.company_ids[0])}
-    assert (await api("GET", "/v2/webhooks", headers=known)).status == 501
+    assert (await api("POST", path, headers=known)).status == 501
 
 
 @pytest.mark.parametrize(
@@ -268,6 +255,7 @@ async def test_documented_endpoints_obey_the_company_header(api):
         ("PATCH", "/v2/mailboxes", "GET"),
         ("DELETE", "/v2/mailboxes/4", "GET, PATCH"),
         ("POST", "/v2/webhooks", "GET"),
+        ("GET", "/v2/domains/order", "POST"),
     ],
 )
 async def test_a_method_that_a_path_does_not_have(api, method, path, allowed):
@@ -379,6 +367,12 @@ async def test_v1_adds_a_key(api):
     for missing in (NO_SUCH_ID, inactive):
         got = await api("POST", path, json={"company_id": missing, "name": "x"})
         assert v1_code(got) == (400, "E_RECORD_NOT_FOUND")
+
+
+async def test_a_whole_number_of_json_may_have_a_point(api):
+    path, first = "/v1/agency/companies/api/add", api.box.company_ids[0]
+    assert (await api("POST", path, data=f'{{"company_id": {first}.0, "name": "x"}}')).status == 200
+    assert v1_code(await api("POST", path, data=f'{{"company_id": {first}.5, "name": "x"}}')) == (400, "E_WRONG_PARAM")
 
 
 async def test_v1_adds_a_company(api):

@@ -212,7 +212,7 @@ def test_the_state_goes_through_links_and_keeps_permissions(tmp_path):
     link.symlink_to("state.json")
     for mode in (0o600, 0o640):
         with Sandbox(companies=1, state_file=link) as box:
-            sent(box, f"{COMPANIES}/{box.company_ids[0]}/api_keys", "POST", json={"label": "\ud800"})
+            sent(box, f"{COMPANIES}/{box.company_ids[0]}/api_keys", "POST", json={"label": "\u2028\U0001f426"})
         assert link.is_symlink()
         assert stat.S_IMODE(path.stat().st_mode) == mode
         path.chmod(0o640)

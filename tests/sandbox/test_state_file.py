@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import tempfile
 from pathlib import Path
 
@@ -11,11 +12,13 @@ import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.calls import LIKE, method_of_the_session, methods_of_the_session, row_of
+from woodpecker_async import WoodpeckerSession
 from woodpecker_async.sandbox import Sandbox, statefile
 from woodpecker_async.sandbox.generate import generate
 from woodpecker_async.sandbox.statefile import StateFile
 
-OPERATIONS = ("key", "hq key", "company", "companies", "guest", "activate", "feldera", "forget", "blacklist", "unsaid")
+OPERATIONS = ("key", "hq key", "company", "companies", "guest", "activate", "feldera", "forget", "unsaid")
 
 
 def state_of(companies=3):
@@ -44,8 +47,6 @@ def change(state, operation, number):
                 state.add_feldera_key(f"key {number}")
         case "forget":
             state.delete_feldera_key(f"key {number}")
-        case "blacklist":
-            state.blacklist(add=[f"{number}.example"])
         case "unsaid":  # by somebody who does not note it
             state.companies[company].name += "!"
             state.version += 1
@@ -181,3 +182,31 @@ def test_a_line_that_is_broken_in_the_middle_is_refused(tmp_path):
         file.write(b'{"version": 1}\n')
     with pytest.raises(ValueError, match="not a state file"):
         Sandbox(state_file=path)
+
+
+def written(state):
+    """What a file has of a state, but for what a mere look counts."""
+    return re.sub(r'"looks": \d+', "", json.dumps(statefile._whole(state)))
+
+
+METHODS = sorted(methods_of_the_session(WoodpeckerSession("1.key")))
+
+
+@pytest.mark.parametrize("name", [name for name in METHODS if name not in LIKE])
+async def test_whatever_an_endpoint_changes_is_in_the_file(name, tmp_path):
+    """What a method of the session changed was noted, in the account that it changed."""
+    path = tmp_path / "state"
+    async with Sandbox(companies=2, state_file=path) as box, box.session() as woodpecker:
+        company = box.company_ids[0]
+        row, without_company = row_of(name)
+        if row.prepare is not None:
+            for account in (box.state.hq, box.state.companies[company]):
+                row.prepare(account, box.state.seed)
+        box.state.add_key(company, "so that the file is there, and is appended to")
+        box._state_file.save()
+        before = path.stat().st_ino
+        method = method_of_the_session(woodpecker, name, company)
+        await row.call(method, company, without_company=without_company)
+        if any(record.committed for record in box.journal):
+            assert written(statefile.load(path)) == written(box.state)
+        assert path.stat().st_ino == before

@@ -98,6 +98,38 @@ async def test_what_fails_for_all_stops_all(status: int, no_tasks_left: None) ->
         assert again.report.stopped_by is None
 
 
+async def test_a_resumed_run_has_a_report_of_its_own(box: Sandbox) -> None:
+    first, struck, *rest = box.company_ids
+    async with box.session() as woodpecker:
+        box.faults.add(Fault.status(400, company=struck), Fault.status(400, company=rest[0], times=None))
+        one = bulk.list_api_keys(woodpecker, [first, struck, rest[0]])
+        await outcomes(one)
+        assert one.this_run == one.report
+        two = bulk.list_api_keys(woodpecker, [first, struck], resume=one.report)
+        assert [outcome.company_id for outcome in await outcomes(two)] == [struck]
+        assert (two.this_run.done, two.this_run.failures, two.this_run.requests) == ({struck}, {}, 1)
+        assert two.this_run.account == two.report.account
+        assert (two.report.done, set(two.report.failures)) == ({first, struck}, {rest[0]})
+        assert two.report.requests == one.report.requests + 1
+        assert two.report.keys == one.report.keys + two.this_run.keys
+        assert two.report.seconds == pytest.approx(one.report.seconds + two.this_run.seconds)
+
+
+@pytest.mark.parametrize("ending", [ValueError, asyncio.CancelledError, KeyboardInterrupt])
+async def test_the_report_says_what_ended_the_run(box: Sandbox, ending: type[BaseException]) -> None:
+    async with box.session() as woodpecker:
+        run = bulk.list_api_keys(woodpecker, box.company_ids)
+        with pytest.raises(ending):
+            async with run:
+                async for _ in run:
+                    raise ending
+        assert run.report.stopped_by == run.this_run.stopped_by == ending.__name__
+        assert bulk.Report.from_json(run.report.to_json()).stopped_by == ending.__name__
+        again = bulk.list_api_keys(woodpecker, box.company_ids, resume=run.report)
+        await outcomes(again)
+        assert again.report.stopped_by is None
+
+
 async def test_a_server_that_is_gone_stops_all(unused_tcp_port: int) -> None:
     async with WoodpeckerSession(
         "1.key", base_url=f"http://127.0.0.1:{unused_tcp_port}/rest", retry=RetryPolicy(attempts=1)

@@ -337,6 +337,33 @@ async def test_a_server_that_speaks_first_is_not_answered() -> None:
     await server.wait_closed()
 
 
+@pytest.mark.parametrize("secure", [False, True], ids=["plain", "TLS"])
+async def test_a_connection_asks_for_no_more_than_comes_from_the_heap(
+    secure: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """128 KiB is where malloc begins to map memory for each read."""
+    server_side, client_side = tls()
+    asked: list[int] = []
+    if secure:
+        read = ssl.SSLObject.read
+        monkeypatch.setattr(ssl.SSLObject, "read", lambda self, size: asked.append(size) or read(self, size))
+    else:
+        recv = socket.socket.recv
+        monkeypatch.setattr(socket.socket, "recv", lambda self, size: asked.append(size) or recv(self, size))
+
+    async def handle(server, number: int, head: str) -> bytes:
+        asked.clear()  # what the server itself read
+        return keys_of(company_in(head))
+
+    async with raw_server(handle, server_side if secure else None) as server:
+        url = server.url.replace("http:", "https:") if secure else server.url
+        async with WoodpeckerSession("1.key", base_url=url, ssl_context=client_side) as woodpecker:
+            for number in (1, 2):
+                assert await key_of(woodpecker, number) == f"{number}.key"
+                assert asked
+                assert max(asked) < 128 * 1024
+
+
 async def test_the_private_places_are_still_there() -> None:
     """The parser and the latest payload of a connection, as `engine.connections` finds them."""
     protocol = ResponseHandler(asyncio.get_running_loop())

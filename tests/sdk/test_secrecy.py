@@ -36,10 +36,13 @@ from tests.raw import answer, raw_server
 from tests.reporters import REPORTERS, SENTRY
 from tests.walker import Interruption, frames, leaks
 from woodpecker_async import CallOptions, RetryPolicy, Secret, Timeouts, WoodpeckerSession, bulk, creation_lock, errors
+from woodpecker_async.engine.clock import SystemClock
 from woodpecker_async.engine.lanes import _LEFT_BEHIND
 from woodpecker_async.feldera import FelderaSession
 from woodpecker_async.sandbox import Fault, Sandbox
+from woodpecker_async.sandbox.linkedin import LinkedIn
 
+SENT = "SENTINELsentinel"  # in the passwords that the rows of tests/calls send, and in what servers say back
 QUICK = RetryPolicy(attempts=2, initial_backoff=0.01)
 KEPT = CallOptions(keep_raw=True)
 
@@ -86,13 +89,14 @@ FELDERA: dict[str, Callable[[FelderaSession], Awaitable[object]]] = {
     "api_keys.get": lambda f: f.api_keys.get("ci"),
     "api_keys.delete": lambda f: f.api_keys.delete("ci"),
 }
-# Of each kind one, where all take the same way: a page, a write, a creation, a bare list, a mapping, a bulk run.
+# Of each kind one, where all take the same way: a page, a write, a creation, a bare list, a mapping, passwords, a bulk run.
 KINDS = (
     "agency.api_keys.list",
     "agency.api_keys.create_once",
     "agency.api_keys.ensure",
     "agency_v1.companies",
     "company.me",
+    "company.mailboxes.connect",
     "bulk.list_api_keys",
 )
 PLAIN_BY_WISH = {"request", "account.request", "company.request"}  # what they return is JSON as it came
@@ -105,8 +109,14 @@ def test_every_method_is_covered() -> None:
     assert {f"api_keys.{name}" for name in methods_of(feldera.api_keys)} == set(FELDERA)
 
 
+def _sent(body: bytes) -> list[object]:
+    """A body as a server may say it back: in one piece, and taken apart. (What it shows below a name is masked by it.)"""
+    parts = json.loads(body)["mailboxes"] if b'"mailboxes"' in body else []
+    return [body.decode(), [f"{name} {value}" for part in parts for name, value in part.items()]]
+
+
 def echoing(status: int) -> Fault:
-    """A server that says everything back: the key in all forms, and the keys of the company."""
+    """A server that says everything back: the key in all forms, the keys of the company, what the request held."""
 
     def echo(info, sent):
         key = next(value for name, value in info.headers.items() if name.lower() in ("x-api-key", "authorization"))
@@ -116,7 +126,7 @@ def echoing(status: int) -> Fault:
             "title": said,
             "detail": said,
             "code": said,
-            "details": {"x": [{"api_key": [other, key], "why": said}], key: 1},
+            "details": {"x": [{"api_key": [other, key], "why": said}], key: 1, "sent": _sent(info.body)},
         }
         return sent.with_json(body).with_headers(X_Request_Id=key, X_Echo=key, Location=f"https://{key}/")
 
@@ -159,14 +169,37 @@ def _wrong_beside(_, sent):
 
 
 def secrets_of(box: Sandbox) -> set[str]:
-    keys = {key.secret for company in box.state.companies.values() for key in company.keys}
-    return keys | {box.hq_key, box.feldera_token} | {key.api_key for key in box.state.feldera_keys.values()}
+    companies = box.state.companies.values()
+    keys = {key.secret for company in companies for key in company.keys}
+    links = {link for company in companies for link in company.of_family(LinkedIn, box.state.seed).links}
+    return (
+        keys
+        | links
+        | {link.rpartition("=")[2] for link in links}
+        | {box.hq_key, box.feldera_token}
+        | {key.api_key for key in box.state.feldera_keys.values()}
+    )
+
+
+def prepare(box: Sandbox, name: str) -> None:
+    """Put into the sandbox what a call is about."""
+    with contextlib.suppress(KeyError):  # no row: it is about nothing
+        row, _ = row_of(name)
+        if row.prepare is not None:
+            row.prepare(box.state.companies[box.company_ids[0]], box.state.seed)
 
 
 def forget() -> None:
     """What calls have left behind, at the server and at a company, keeps the next one waiting."""
     creation_lock.forget()
     _LEFT_BEHIND.clear()
+
+
+class Hasty(SystemClock):
+    """Waits for nothing between two attempts or two looks."""
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(0)
 
 
 class Seen:
@@ -199,7 +232,7 @@ class Seen:
         self.found += leaks(error, self.secrets())
 
     def secrets(self) -> set[str]:
-        return secrets_of(self.box) | {"SENTINELsentinel"}
+        return secrets_of(self.box) | {SENT}
 
     def check(self) -> None:
         assert not self.found
@@ -248,12 +281,14 @@ async def test_no_key_is_ever_shown(
                 "retry": QUICK,
                 "timeouts": Timeouts(attempt=0.05 if fault == "timeout" else 5),
                 "hooks": [events.append],
+                "clock": Hasty(),
             }
             async with box.session(**settings) as woodpecker, box.feldera_session(**settings) as feldera:
                 if script is not None:
                     box.faults.add(script())
                 for name in calls_for(fault, long=long):
                     forget()
+                    prepare(box, name)
                     await seen.of(CALLS[name](woodpecker, box.company_ids[0]), plain=name in PLAIN_BY_WISH)
                 for call in FELDERA.values():
                     await seen.of(call(feldera))
@@ -326,7 +361,7 @@ async def test_what_is_cut_off_shows_nothing(cut, names, no_tasks_left) -> None:
                 forget()
                 with pytest.raises(BaseException) as caught:
                     await cut(call())
-                assert not leaks(caught.value, secrets_of(box))
+                assert not leaks(caught.value, secrets_of(box) | {SENT})
 
 
 def test_a_coroutine_that_is_thrown_away_shows_nothing() -> None:

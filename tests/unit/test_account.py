@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from woodpecker_async import checks
 from woodpecker_async.engine.account import account_name
+from woodpecker_async.engine.settings import checked_base_url
 
 
 def name(base_url: str) -> str:
-    return account_name(checks.base_url(base_url), "3cb8512f6d56")
+    return account_name(checked_base_url(base_url), "3cb8512f6d56")
 
 
 HOSTS = st.sampled_from(["api.woodpecker.co", "localhost", "münchen.example", "127.0.0.2", "[2001:db8::1]"])

@@ -13,8 +13,8 @@ from tests.fakes import ScriptedCaller, listing
 from woodpecker_async import Page, Pager
 from woodpecker_async.engine.operation import OWN, Operation, Result
 from woodpecker_async.errors import ConfigError, ConnectionLostError, PaginationError, UnexpectedError
-from woodpecker_async.models.paging import ListBody, Listing
-from woodpecker_async.paging_styles import NUMBERED, ONE_ANSWER, Position
+from woodpecker_async.models.paging import ListBody, Listing, PaginationData
+from woodpecker_async.paging_styles import DOMAINS, NUMBERED, ONE_ANSWER, Position
 from woodpecker_async.settled import SettledPages, read_settled
 
 
@@ -612,3 +612,16 @@ async def test_a_failed_prefetch_nobody_comes_for_is_quiet(caplog: pytest.LogCap
 async def test_many_pages_need_no_deep_stack() -> None:
     keys, _ = pager(book(list(range(3000)), 1))
     assert len(await keys.collect()) == 3000
+
+
+@pytest.mark.parametrize("told", [True, False])
+async def test_a_list_that_tells_how_many_items_it_has_may_have_more_than_a_thousand_pages(told: bool) -> None:
+    def answer(number: int) -> Listing[Any]:
+        return Listing(content=(number,), pagination_data=PaginationData(total_elements=1200 if told else None))
+
+    pages = Pager(ScriptedCaller(answer), page, DOMAINS, key=lambda item: item)
+    if told:
+        assert await pages.collect() == list(range(1, 1201))
+    else:
+        with pytest.raises(PaginationError, match="max_pages=1000"):
+            await pages.collect()

@@ -51,7 +51,9 @@ def result(status: int, body: bytes = b"", operation: Operation = KEYS, **header
         (404, problem(404, "Not Found", "Requested resource does not exist"), "CompanyNotFoundError", "client"),
         (404, b"<html>nginx</html>", "NotFoundError", "client"),
         (409, problem(409, "Conflict", "Company is inactive"), "CompanyInactiveError", "client"),
-        (409, b'{"code": "WCNF001", "message": "no", "details": null}', "ConflictError", "client"),
+        (409, b'{"code": "WCNF001", "message": "no", "details": null}', "UnsupportedCampaignError", "client"),
+        (409, b'{"code": "API_UNSUPPORTED_CAMPAIGN_X", "details": ["IF"]}', "UnsupportedCampaignError", "client"),
+        (404, b'{"code": "CAMPAIGN_NOT_EXIST", "message": "no"}', "NotFoundError", "client"),
         (422, b'{"message": "no"}', "ApiError", "client"),
         (429, b"", "RateLimitedError", "refused"),
         (500, problem(500, "Internal server error", "An unexpected error has occurred."), "ServerError", "server"),
@@ -63,6 +65,10 @@ def result(status: int, body: bytes = b"", operation: Operation = KEYS, **header
         (409, b'{"status": {"status": "ERROR", "code": "E_TOO_MANY_REQUESTS", "msg": "no"}}', "RateLimitedError", "refused"),
         (200, b'{"status": {"status": "ERROR", "code": "E_UNKNOWN", "msg": "no"}}', "ServerError", "server"),
         (400, b'{"status": {"status": "ERROR", "code": "E_NEW", "msg": "no"}}', "BadRequestError", "client"),
+        (200, b'{"status": {"status": "ERROR", "code": "E_WRONG_PARAM", "msg": "no"}}', "BadRequestError", "client"),
+        (409, b'{"status": {"status": "ERROR", "code": "E_WRONG_PARAM", "msg": "no"}}', "ConflictError", "client"),
+        (418, b'{"status": {"status": "ERROR", "code": "E_WRONG_PARAM", "msg": "no"}}', "BadRequestError", "client"),
+        (400, b'{"status": {"status": "ERROR", "code": "E_DUPLICATE", "msg": "no"}}', "ConflictError", "client"),
         (500, b'{"status": {"status": "ERROR", "code": "E_WRONG_PARAM", "msg": "no"}}', "ServerError", "server"),
         (409, problem(409, "Conflict", "Campaign is inactive"), "ConflictError", "client"),
         (409, b'{"message": "taken", "error_code": "DuplicateName", "details": null}', "ConflictError", "client"),
@@ -191,6 +197,17 @@ def test_a_date_to_retry_after_is_measured_by_the_servers_clock(skew: int, wait:
 def test_without_a_usable_date_our_clock_counts(date: str | None) -> None:
     later = format_datetime(NOW + timedelta(seconds=90), usegmt=True)
     assert parse_retry_after(later, date, lambda: NOW) == 90
+
+
+@given(st.text("abcXYZ019\"\\'/é€😀", min_size=4), st.text("-. ", max_size=20), st.booleans())
+def test_a_secret_that_was_sent_is_not_said_back(password: str, around: str, as_json: bool) -> None:
+    operation = Operation.of("POST", "/v2/mailboxes", dict, account=OWN, secrets=[Secret(password)])
+    said = f"{around}{json.dumps(password)[1:-1] if as_json else password}{around}"
+    failed = result(
+        400, json.dumps({"code": "V", "message": said, "details": [said, {said: said}]}).encode(), operation
+    )
+    assert failed.detail == f"{around}****{around}"
+    assert failed.details == [failed.detail, {failed.detail: failed.detail}]
 
 
 @given(st.text(max_size=40), st.text(max_size=40))
@@ -328,3 +345,10 @@ def test_a_long_text_of_the_servers_is_cut() -> None:
     judged = result(400, json.dumps({"title": "t" * 400, "detail": "d" * 400, "code": "c" * 400}).encode())
     assert [len(text) for text in (judged.title, judged.detail, judged.code)] == [300, 300, 300]
     assert len(result(400, x_request_id="r" * 400).request_id) == 300
+
+
+def test_all_headers_but_those_that_may_hold_a_secret() -> None:
+    headers = {"Date": "x", "X-Odd": f"a {KEY.reveal()}\n", "Set-Cookie": "a", "X-Api-Key": KEY.reveal(), "X-Auth": "b"}
+    asked = attrs.evolve(READ, all_headers=True)
+    assert result(200, b"{}", asked, **headers).headers == {"date": "x", "x-odd": f"a {KEY.masked}\\n"}
+    assert result(200, b"{}", READ, **headers).headers == {}

@@ -18,13 +18,11 @@ from woodpecker_async.models import (
     CreatedApiKey,
     Listing,
 )
-from woodpecker_async.models.paging import ListBody, Single
+from woodpecker_async.models.paging import ListBody, Perhaps, Single
 
-MODELS = [
-    model
-    for name in models.__all__
-    if attrs.has(model := getattr(models, name)) and model not in (Listing, ListBody, Single)
-]
+# Not answers, or no class of their own; and requests whose fields take several forms.
+NOT_READ = {Listing, ListBody, Single, Perhaps, models.NewCampaign, models.NewStep, models.NewVersion}
+MODELS = [model for name in models.__all__ if attrs.has(model := getattr(models, name)) and model not in NOT_READ]
 SHAPES = (
     ListBody,
     partial(ListBody, items=None),
@@ -138,11 +136,8 @@ def test_odd_bodies_are_read_alike(body: bytes) -> None:
     compare(body)
 
 
-# Each model that msgspec cannot read as the item of a list, with the reason.
-NOT_READ_IN_LISTS = dict.fromkeys(
-    (models.Fields, models.Me, models.InvitedGuests),
-    "all its fields are one field of the class; no endpoint lists them",
-)
+# What msgspec cannot read as the item of a list: all fields of these are one field of the class.
+NOT_READ_IN_LISTS = {model for model in MODELS if issubclass(model, models.Fields)}
 
 
 def test_msgspec_reads_every_model() -> None:

@@ -160,6 +160,7 @@ def test_anything_is_read_as_a_sink_or_refused(tmp_path_factory: pytest.TempPath
     [
         "null", "7", "[]", "{}", '"x"', '{"company_id": 1e999, "api_key": "x"}', '{"company_id": 7, "api_key": null}',
         '{"company_id": NaN, "api_key": "x"}', '{"company_id": "7", "api_key": "x"}', '{"company_id": 7}',
+        "hello", "# notes", '{"a": ', "company_id,label", "-----BEGIN KEY-----",
         '{"company_id": true, "api_key": "x"}', '{"company_id": -7, "api_key": "x"}', '{"company_id": 7, "api_key": ""}',
         '{"company_id": 7, "api_key": ["x"]}', "[" * 100_000, '{"a":' * 100_000, "9" * 5000,
     ],
@@ -189,7 +190,9 @@ def test_a_file_with_other_keys_in_it_is_refused_without_showing_them(path: Path
     assert leaks(caught.value, [key]) == []
 
 
-@pytest.mark.parametrize("torn", [b'{"company_id": 7, "lab', b"\x00\x00\x00", b"\xff\x00{", b"", b"\n\n"])
+@pytest.mark.parametrize(
+    "torn", [b'{"company_id": 7, "lab', b"{", b'{"comp', b"\x00\x00\x00", b"\xff\x00{", b"", b"\n\n"]
+)
 def test_what_a_kill_or_a_crash_leaves_is_no_error(path: Path, torn: bytes) -> None:
     opened(path).write(issued())
     opened(path, path.read_bytes() + torn).write(issued(8))

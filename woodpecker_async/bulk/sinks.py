@@ -28,6 +28,7 @@ __all__ = ["KeyFile", "Sink", "checked", "opening", "store"]
 Sink = Callable[[IssuedKey], object] | str | os.PathLike[str]
 
 _NOT_OURS: Final = (0, "")
+_BEGINNING: Final = b'{"company_id": '  # of a line of ours
 _NO_LINKS: Final = getattr(os, "O_NOFOLLOW", 0)  # Windows has none
 
 
@@ -193,7 +194,7 @@ def _in_line(line: bytes) -> tuple[int, str] | None:
     try:
         entry = json.loads(line)
     except (json.JSONDecodeError, UnicodeDecodeError):
-        return None
+        return None if _may_be_torn(line) else _NOT_OURS
     except (ValueError, RecursionError):
         return _NOT_OURS
     try:
@@ -203,6 +204,16 @@ def _in_line(line: bytes) -> tuple[int, str] | None:
         return company_id, Secret(entry["api_key"]).fingerprint
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return _NOT_OURS
+
+
+def _may_be_torn(line: bytes) -> bool:
+    """Whether a kill or a crash may have left it: the beginning of a line of ours, nothing, or no text at all."""
+    begun = line.strip()
+    try:
+        begun.decode()
+    except UnicodeDecodeError:
+        return True
+    return b"\0" in begun or begun[: len(_BEGINNING)] == _BEGINNING[: len(begun)]
 
 
 def _is_torn(handle: int) -> bool:

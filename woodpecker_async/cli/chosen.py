@@ -4,7 +4,6 @@ import csv
 import functools
 import io
 import json
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,15 +52,18 @@ class Chosen:
             check_report(self.report, self.failed_of, task, account)
 
 
-def companies_options(*, active: bool | None = None) -> Callable[[C], C]:
+def companies_options(*, active: bool | None = None, required: bool = True) -> Callable[[C], C]:
     """Give a command the options that say which companies; it gets them as one, `chosen`.
 
     Args:
         active: which of all companies, where neither --active nor --inactive is given.
+        required: they must be said; if not, all is what is meant without a word.
     """
     every = "All companies" if active is None else "All active companies"
     options = (
-        click.option("--all", "everything", is_flag=True, help=f"{every} of the agency."),
+        click.option(
+            "--all", "everything", is_flag=True, help=f"{every} of the agency{'' if required else '; the default'}."
+        ),
         click.option(
             "--company",
             "companies",
@@ -100,6 +102,7 @@ def companies_options(*, active: bool | None = None) -> Callable[[C], C]:
             **kwargs: Any,
         ) -> Any:
             named = bool(companies) or companies_from is not None
+            everything = everything or not (required or named or failed_of is not None)
             if everything + named + (failed_of is not None) != 1:
                 raise click.UsageError(
                     "say which companies: either --all, or --company ID as often as you like, or "
@@ -160,20 +163,8 @@ def check_report(report: "Report", path: Path, task: str, account: str) -> None:
 
 
 def _companies_in(path: Path) -> tuple[int, ...]:
-    source = "stdin" if str(path) == "-" else str(path)
-    if source != "stdin":
-        content = files.read_report(path)
-    else:
-        if click.get_current_context().ensure_object(Connection).api_key_stdin:
-            raise UsageError("--api-key-stdin and --companies-from - cannot both read stdin")
-        if sys.stdin is None:
-            raise UsageError("stdin is closed")
-        stream = getattr(sys.stdin, "buffer", None)
-        content = sys.stdin.read().encode() if stream is None else stream.read()
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise UsageError(f"{source} is not UTF-8") from None
+    taken = click.get_current_context().ensure_object(Connection).api_key_stdin
+    text, source = files.read_list(path, stdin_is_taken=taken), "stdin" if str(path) == "-" else str(path)
     ids = tuple(_ids(text, source))
     if not ids:
         raise UsageError(f"there are no company IDs in {source}")

@@ -8,7 +8,9 @@ import click
 
 from woodpecker_async.cli import output, process, progress, terminal
 from woodpecker_async.cli.connection import Connection, connected, connection_options
+from woodpecker_async.cli.groups import Group
 from woodpecker_async.cli.layout import Column, Layout, Record
+from woodpecker_async.cli.new_companies import create
 from woodpecker_async.cli.printers import Printer
 
 if TYPE_CHECKING:
@@ -20,16 +22,16 @@ _LAYOUT: Final = Layout(
         Column("id", "Company", whole=True),
         Column("name", "Name"),
         Column("active", "Active", whole=True),
-        Column("owner", "Owner"),
-        Column("running_campaigns", "Campaigns", whole=True),
-        Column("email_slots", "E-mail slots", whole=True),
-        Column("linkedin_slots", "LinkedIn slots", whole=True),
+        Column("owner", "Owner", spare=1),
+        Column("running_campaigns", "Campaigns", whole=True, spare=2),
+        Column("email_slots", "E-mail slots", whole=True, spare=3),
+        Column("linkedin_slots", "LinkedIn slots", whole=True, spare=4),
     ),
     table="companies",
 )
 
 
-@click.group()
+@click.group(cls=Group)
 def companies() -> None:
     """Client companies of the agency."""
 
@@ -63,6 +65,9 @@ def list_(connection: Connection, active: bool | None, out: output.Output) -> in
 
     with out.opened(_LAYOUT, connection.note) as printer:
         return connected(connection, lambda woodpecker: work(woodpecker, printer))
+
+
+companies.add_command(create)
 
 
 UNSETTLED: Final = (

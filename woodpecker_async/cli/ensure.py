@@ -122,12 +122,20 @@ async def _ensure(woodpecker: "WoodpeckerSession", args: EnsureArgs, places: Pla
         record=lambda outcome: _record(outcome, args.label, out),
         summary=_summary,
         receipt=receipt,
-        again=("" if out.path is None else f"; the keys are in {out.path}") + ". Run the same command again to go on.",
+        again=_how_to_go_on(places),
     )
     code = await perform(work, source, args.saved, args.save, out, places.printer, connection)
     if connection.sandbox:
         connection.note(SANDBOX_ENDS.format("keys"))
     return code
+
+
+def _how_to_go_on(places: Places) -> str:
+    path = places.out.path
+    if path is None:
+        return ". Run the same command again to go on."
+    again = "" if places.file is not None else " with --force"
+    return f"; the keys are in {path}. Run the same command again{again} to go on."
 
 
 async def _is_wanted(woodpecker: "WoodpeckerSession", source: Source, label: str, connection: Connection) -> bool:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Final
 
 from woodpecker_async.cli import process, terminal
 from woodpecker_async.cli.connection import Connection
+from woodpecker_async.cli.wording import spoken
 
 if TYPE_CHECKING:
     from woodpecker_async.bulk import Report
@@ -24,7 +25,7 @@ def tell_failures(report: "Report", connection: Connection, done: str, rest: str
     failed = [company for company in sorted(report.failures) if company not in report.inactive]
     for company in failed[:_MOST_FAILURES]:
         kind, text = report.failures[company]
-        terminal.echo_err(f"Company {company} failed: {kind}: {text}")
+        terminal.echo_err(f"Company {company} failed: {kind}: {spoken(text)}")
     if len(failed) > _MOST_FAILURES:
         terminal.echo_err(f"... and {terminal.companies(len(failed) - _MOST_FAILURES)} more; {rest}.")
     for company in sorted(report.drifted)[:_MOST_FAILURES]:

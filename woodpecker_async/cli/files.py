@@ -1,10 +1,10 @@
 """Files that commands read and write. What cannot work is refused before any work is done."""
 
+import codecs
 import errno
 import os
 import stat
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -19,8 +19,8 @@ _MAX_REPORT: Final = 64 * 1024 * 1024
 _MAX_SECRET: Final = 64 * 1024
 
 
-def read_private(path: Path) -> str:
-    """The text of a file that holds a secret.
+def read_private(path: Path, what: str = "an API key") -> str:
+    """The text of a file that is nobody else's business; only its owner and its group may read it.
 
     Raises:
         UsageError: it cannot be read, or others can read it too.
@@ -28,21 +28,23 @@ def read_private(path: Path) -> str:
     try:
         with path.open("rb") as file:
             mode = os.fstat(file.fileno()).st_mode
-            if os.name == "posix" and mode & 0o077:
+            if os.name == "posix" and mode & 0o007:
                 raise UsageError(f"{path} can be read by others (mode {mode & 0o777:04o}): chmod 600 {path}")
             content = file.read(_MAX_SECRET + 1)
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from None
     if len(content) > _MAX_SECRET:
-        raise UsageError(f"{path} is too large to be an API key")
+        raise UsageError(f"{path} is too large to be {what}")
+    # Windows PowerShell writes UTF-16 where it is told to write to a file.
+    utf_16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
-        return content.decode()
+        return content.decode("utf-16" if utf_16 else "utf-8-sig")
     except UnicodeDecodeError:
         raise UsageError(f"{path} holds no text") from None
 
 
-def read_report(path: Path) -> bytes:
-    """The bytes of a saved report, from a file, a pipe or a device.
+def read_report(path: Path, what: str = "a saved report") -> bytes:
+    """The bytes of a saved report or a list, from a file, a pipe or a device.
 
     Raises:
         UsageError: it cannot be read, or has no end.
@@ -53,8 +55,33 @@ def read_report(path: Path) -> bytes:
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from None
     if len(content) > _MAX_REPORT:
-        raise UsageError(f"{path} is larger than {_MAX_REPORT // 1024**2} MiB: this is not a saved report")
+        raise UsageError(f"{path} is larger than {_MAX_REPORT // 1024**2} MiB: this is not {what}")
     return content
+
+
+def read_list(path: Path, *, stdin_is_taken: bool) -> str:
+    """The text of a file that names things, or of stdin for `-`.
+
+    Args:
+        path: where.
+        stdin_is_taken: something else is read from stdin.
+
+    Raises:
+        UsageError: it cannot be read, or is no text.
+    """
+    if str(path) != "-":
+        content = read_report(path, "a list of companies")
+    else:
+        if stdin_is_taken:
+            raise UsageError("--api-key-stdin and - for a file cannot both read stdin")
+        if sys.stdin is None:
+            raise UsageError("stdin is closed")
+        stream = getattr(sys.stdin, "buffer", None)
+        content = sys.stdin.read().encode() if stream is None else stream.read()
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise UsageError(f"{'stdin' if str(path) == '-' else path} is not UTF-8") from None
 
 
 @dataclass(frozen=True)
@@ -208,6 +235,8 @@ def _is_mount_point(target: Path) -> bool:
 def _check_directory(directory: Path) -> None:
     if not directory.is_dir():
         raise UsageError(f"there is no directory {directory}")
+    import tempfile  # noqa: PLC0415 - not for --help
+
     try:
         # More than access() can tell: read-only mounts, quotas, a full disk, a server that maps root to nobody.
         with tempfile.TemporaryFile(dir=directory) as file:
@@ -238,6 +267,8 @@ def _replace(target: Path, data: bytes, *, private: bool = False, new: bool = Fa
     if before is not None and (new or not stat.S_ISREG(before.st_mode)):
         why = "was made by somebody else in the meantime" if new else "is no regular file any more"
         raise FileExistsError(errno.EEXIST, why, str(target))
+    import tempfile  # noqa: PLC0415 - not for --help
+
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=".woodpecker-async-")  # with mode 0600
     try:
         with os.fdopen(handle, "wb") as file:

@@ -12,7 +12,7 @@ from woodpecker_async.cli.connection import Connection, connected, connection_op
 from woodpecker_async.cli.layout import Column, Layout, Record
 from woodpecker_async.cli.output import Output, output_options
 from woodpecker_async.cli.printers import Printer
-from woodpecker_async.errors import KeyOutcomeUnknownError
+from woodpecker_async.errors import ConfigError, KeyOutcomeUnknownError
 
 if TYPE_CHECKING:
     from woodpecker_async import WoodpeckerSession
@@ -81,6 +81,8 @@ def places_of(
     elif adds and out.format_ in {"plain", "jsonl"}:
         from woodpecker_async.cli.keyfile import Keys  # noqa: PLC0415 - not for --help
 
+        if resumes and not out.path.exists():
+            connection.note(f"{out.path} will not have the companies that were done before.")
         keys = Keys(out.path, force=out.force)
         silent = replace(layout, plain=lambda _: ())
         try:
@@ -153,14 +155,15 @@ async def make(woodpecker: "WoodpeckerSession", args: IssueArgs, places: Places,
         places.printer.finish()
         if places.receipts is not None:
             places.receipts.add(_issued_record(issued, replace(places.out, reveal=places.reveal)))
-    except (click.exceptions.Exit, OSError) as error:
+    except (click.exceptions.Exit, OSError, ConfigError) as error:
         # What was made is said, though it could not be put where it was to go.
-        if isinstance(error, OSError):
-            terminal.echo_err(f"Error: {places.out.path}: {error.strerror}")
+        if isinstance(error, click.exceptions.Exit):
+            code = error.exit_code
+        else:
+            code = process.FAILED
+            process.tell_error(error)
         terminal.echo_err(f"{told}. See it with: {look} --reveal")
-        if isinstance(error, OSError):
-            return process.FAILED
-        raise
+        return code
     path = places.out.path
     connection.note(told if path is None else f"{told}, written to {path}")
     if connection.sandbox:
@@ -194,6 +197,8 @@ def _unknown(error: KeyOutcomeUnknownError) -> str:
 def _issued_record(issued: "IssuedKey", out: Output) -> Record:
     return {
         "company_id": issued.company_id,
+        "company_name": None,
+        "active": None,
         "ok": True,
         "status": "created" if issued.created else "exists",
         "label": issued.label,

@@ -52,5 +52,5 @@ class Keys:
 
     def close(self) -> None:
         """Take an empty file away again that was made for nothing."""
-        if self._made:
-            self._path.unlink(missing_ok=True)
+        if self._made and self._path.exists() and not self._path.stat().st_size:
+            self._path.unlink()

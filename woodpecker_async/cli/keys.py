@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from woodpecker_async.cli import output
+from woodpecker_async.cli.audit import audit
 from woodpecker_async.cli.chosen import Chosen, companies_options
 from woodpecker_async.cli.connection import Connection, connected, connection_options
 from woodpecker_async.cli.ensure import ensure
+from woodpecker_async.cli.groups import Group
 from woodpecker_async.cli.issue import create
 from woodpecker_async.cli.layout import Column, Layout, Record
+from woodpecker_async.cli.report import report
 from woodpecker_async.cli.runs import Saved, Source, Work, perform, run_options
+from woodpecker_async.cli.selection import Shown, selection_options
 from woodpecker_async.cli.sweep import sweep
 from woodpecker_async.cli.terminal import companies, count
 
@@ -21,7 +25,7 @@ if TYPE_CHECKING:
     from woodpecker_async.bulk import Outcome, Report
 
 
-@click.group()
+@click.group(cls=Group)
 def keys() -> None:
     """API keys of client companies.
 
@@ -32,14 +36,50 @@ def keys() -> None:
 keys.add_command(create)
 keys.add_command(ensure)
 keys.add_command(sweep)
+keys.add_command(audit)
+keys.add_command(report)
 
 
 # ---- list
 
 
+def _csv_rows(record: Record) -> Iterator[Record]:
+    # A company without keys and one that failed have a row each; the status tells them apart.
+    error = record["error"]
+    rest = {**record, "error": None if error is None else f"{error['type']}: {error['message']}"}
+    yield from ({**rest, **key} for key in record["keys"] or [{}])
+
+
+def _table_rows(record: Record) -> Iterator[Record]:
+    if record["error"] is not None:
+        yield {**record, "api_key": "(inactive)" if record["error"]["inactive"] else "(failed)"}
+    elif not record["keys"]:
+        yield {**record, "api_key": "(no keys)"}
+    for key in record["keys"]:
+        yield {**record, **key, "label": key["label"] or "(no label)"}
+
+
+LAYOUT: Final = Layout(
+    (
+        Column("company_id", "Company", whole=True, once=True),
+        Column("company_name", "Name", once=True, spare=1),
+        Column("active", "Active", whole=True, once=True, spare=2),
+        Column("status"),
+        Column("label", "Label"),
+        Column("api_key", "API key", whole=True),
+        Column("fingerprint"),
+        Column("error"),
+    ),
+    table_rows=_table_rows,
+    csv_rows=_csv_rows,
+    table="keys",
+)
+
+
 @keys.command("list")
 @companies_options()
 @output.output_options(reveal=True)
+@selection_options(LAYOUT)
 @run_options
 @connection_options
 @click.pass_obj
@@ -47,6 +87,7 @@ def list_(
     connection: Connection,
     chosen: Chosen,
     out: output.Output,
+    shown: Shown,
     report_file: Path | None,
     resume_file: Path | None,
 ) -> int:
@@ -57,8 +98,14 @@ def list_(
 
     A list that changes while it is read is read again, three times at most. If it still changes then, a company
     or a key may be missing: that is said on stderr, and the exit code is 3.
+
+    --label, --without-label, --duplicates and --no-keys leave out companies of which nothing is to be shown, and
+    those that could not be listed. With --fields, --sort or --limit JSON has a row for each key, as CSV does.
     """
     saved = Saved.read("list", report_file, resume_file, out.path)
+    resumes = saved.resume is not None
+    shown.check(resumes=resumes)
+    layout = shown.shape.layout(LAYOUT)
 
     async def work(woodpecker: "WoodpeckerSession") -> int:
         from woodpecker_async import bulk  # noqa: PLC0415 - not for --help
@@ -72,9 +119,10 @@ def list_(
         )
         await saved.check(woodpecker, chosen)
         source = Source(woodpecker, chosen, saved)
-        return await perform(listing, source, saved, save, out, printer, connection)
+        selecting = shown.over(printer, LAYOUT, connection.note)
+        return await perform(listing, source, saved, save, out, selecting, connection)
 
-    with saved.opened() as save, out.opened(LAYOUT, connection.note, resumes=saved.resume is not None) as printer:
+    with saved.opened() as save, out.opened(layout, connection.note, resumes=resumes) as printer:
         return connected(connection, work)
 
 
@@ -104,39 +152,6 @@ def _status(outcome: "Outcome") -> str:
     if outcome.drifted:
         return "incomplete"
     return "ok" if outcome.keys else "no keys"
-
-
-def _csv_rows(record: Record) -> Iterator[Record]:
-    # A company without keys and one that failed have a row each; the status tells them apart.
-    error = record["error"]
-    rest = {**record, "error": None if error is None else f"{error['type']}: {error['message']}"}
-    yield from ({**rest, **key} for key in record["keys"] or [{}])
-
-
-def _table_rows(record: Record) -> Iterator[Record]:
-    if record["error"] is not None:
-        yield {**record, "api_key": "(inactive)" if record["error"]["inactive"] else "(failed)"}
-    elif not record["keys"]:
-        yield {**record, "api_key": "(no keys)"}
-    for key in record["keys"]:
-        yield {**record, **key, "label": key["label"] or "(no label)"}
-
-
-LAYOUT: Final = Layout(
-    (
-        Column("company_id", "Company", whole=True, once=True),
-        Column("company_name", "Name", once=True),
-        Column("active", "Active", whole=True, once=True),
-        Column("status"),
-        Column("label", "Label"),
-        Column("api_key", "API key", whole=True),
-        Column("fingerprint"),
-        Column("error"),
-    ),
-    table_rows=_table_rows,
-    csv_rows=_csv_rows,
-    table="keys",
-)
 
 
 def _summary(report: "Report") -> list[str]:

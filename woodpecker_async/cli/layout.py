@@ -14,14 +14,16 @@ class Column:
     Attributes:
         name: the field; also the column's name in CSV and SQLite.
         title: the column's head in a table; without one it is not in tables.
-        whole: never broken over two lines.
+        whole: never cut.
         once: in a table on a terminal, not repeated in rows that begin with the same first field.
+        spare: on a terminal that is too narrow it is left out, the highest number first; 0 is never.
     """
 
     name: str
     title: str | None = None
     whole: bool = False
     once: bool = False
+    spare: int = 0
 
 
 def _itself(record: Record) -> Iterable[Record]:

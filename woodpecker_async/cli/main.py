@@ -1,8 +1,7 @@
 """The root command, and what becomes of whatever goes wrong."""
 
 import sys
-from collections.abc import Sequence
-from importlib import import_module
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import click
@@ -10,34 +9,31 @@ import click
 from woodpecker_async import __version__
 from woodpecker_async.cli import process, terminal
 from woodpecker_async.cli.connection import connection_options
+from woodpecker_async.cli.groups import PROGRAM, LazyGroup
 
-PROGRAM: Final = "woodpecker-async"
-
-_COMMANDS: Final = ("keys", "companies", "me", "worker", "sandbox")
-
-
-class LazyGroup(click.Group):
-    """A group whose commands are imported when they are asked for, each from the module of its name."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        """The commands, in the order in which help shows them."""
-        return list(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """The command of that name."""
-        if cmd_name not in _COMMANDS:
-            return None
-        module = import_module(f"woodpecker_async.cli.{cmd_name}")
-        command: click.Command = getattr(module, cmd_name)
-        return command
+# With the first sentence of the help of each, which would have to be imported for it.
+_COMMANDS: Final[Mapping[str, str]] = {
+    "keys": "API keys of client companies.",
+    "companies": "Client companies of the agency.",
+    "inventory": "What keys there are, saved without any secret, and what changed since.",
+    "me": "Show whose API key this is.",
+    "doctor": "Find out how the API behaves for your key, by harmless reads.",
+    "api": "Call any endpoint of the API.",
+    "worker": "Do the jobs of `keys sweep`, until Ctrl-C or SIGTERM.",
+    "sandbox": "A local server that behaves like the documented API.",
+    "config": "Settings: where each of them comes from.",
+    "completion": "Print the script that lets a shell complete commands and options.",
+    "help": "Show help for a command or a topic.",
+}
 
 
 @click.group(
     cls=LazyGroup,
+    lazy=_COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=(
         "Data goes to stdout, everything else to stderr. Exit codes: 0 done, 1 failed, 2 usage, "
-        "3 finished with some companies failed, 130 interrupted."
+        "3 finished with some companies failed, 130 interrupted. More: help environment, help exit-codes."
     ),
 )
 @connection_options
@@ -45,8 +41,8 @@ class LazyGroup(click.Group):
 def root() -> None:
     """API keys of all client companies of a Woodpecker agency.
 
-    The agency's API key is taken from the environment variable WOODPECKER_API_KEY, a file, or stdin; never
-    from the command line, which other users can see. Try without one:
+    The agency's API key is taken from the environment variable WOODPECKER_API_KEY, a file, a keyring, or stdin;
+    never from the command line, which other users can see. Try without one:
 
       woodpecker-async keys list --all --sandbox
     """
@@ -54,6 +50,7 @@ def root() -> None:
 
 def run_command(args: Sequence[str] | None = None) -> int:
     """Run one command, and give its exit code. No traceback ever gets out."""
+    stdout = sys.stdout
     try:
         process.check_streams()
         if hasattr(sys.stdout, "reconfigure"):
@@ -68,7 +65,7 @@ def run_command(args: Sequence[str] | None = None) -> int:
         terminal.echo_err("Interrupted.")
         return process.INTERRUPTED
     except SystemExit as end:
-        # Of completion; or, while the error is handled, of click when nobody reads the help.
-        return terminal.BROKEN_PIPE if isinstance(end.__context__, BrokenPipeError) else process.exit_code(end)
+        # Of completion; or of click when nobody reads the help, in which case it has put another stdout there.
+        return process.exit_code(end) if sys.stdout is stdout else terminal.BROKEN_PIPE
     except Exception as error:
         return process.tell_error(error)

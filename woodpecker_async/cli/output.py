@@ -52,6 +52,7 @@ class Output:
         json: it is for a program, by --json, so that no progress bar is wanted.
         chosen: the format was asked for by --format or --json.
         to_stdout: stdout was asked for, by `--output -`.
+        header: tables and CSV have a line of titles.
     """
 
     format_: str = "table"
@@ -61,6 +62,7 @@ class Output:
     json: bool = False
     chosen: bool = False
     to_stdout: bool = False
+    header: bool = True
 
     @property
     def mixed(self) -> bool:
@@ -91,21 +93,25 @@ class Output:
                 raise UsageError("a database is a file: say where with --output FILE")
             if self.reveal:
                 _warn_of_readers(sys.stdout, note)
-            yield Printer(self.format_, layout, header=not (resumes and _has_content(sys.stdout)))
+            yield Printer(self.format_, layout, header=self.header and not (resumes and _has_content(sys.stdout)))
             return
         with files.output_to(self.path, replaces=self.force, adds=resumes) as file:
+            if resumes and file.content is None and not file.streams:
+                note(f"{self.path} will not have the companies that were done before.")
             if file.streams:
-                yield Printer(self.format_, layout, Device(file))
+                yield Printer(self.format_, layout, Device(file), header=self.header)
                 return
             if file.content is None:
-                yield FilePrinter(self.format_, layout, file)
+                yield FilePrinter(self.format_, layout, file, header=self.header)
                 return
             assert layout is not None
+            if not self.header and file.content:
+                raise UsageError(f"without its header nothing can be added to {self.path}: leave out --no-header")
             try:
                 rows = earlier.rows_of(self.format_.removesuffix("-raw"), layout, file.content)
             except (ValueError, RecursionError) as error:
                 raise UsageError(f"cannot add to {self.path}: {_why(error)}; name another file") from None
-            yield FilePrinter(self.format_, layout, file, rows)
+            yield FilePrinter(self.format_, layout, file, rows, header=self.header)
 
 
 def output_options(*, reveal: bool = False, plain: bool = False) -> Callable[[C], C]:

@@ -72,9 +72,7 @@ def tell_plan(found: Plan, label: str, account: str, connection: "Connection") -
     if found.report.unsettled:
         terminal.echo_err(UNSETTLED)
     for company in found.ambiguous[:UNASKED]:
-        terminal.echo_err(
-            f"Company {company} has several keys {label!r}: none would be made there, and none is the one."
-        )
+        terminal.echo_err(f"Company {company} has several keys {label!r}, and none would be made there.")
     there = len(found.places) - found.missing - found.report.failed - len(found.ambiguous)
     connection.note(
         f"Would make {terminal.count(found.missing, 'key')} {label!r} at {account}; {there} there already. "
@@ -93,7 +91,9 @@ async def ask(what: str, connection: "Connection") -> bool:
         raise process.UsageError(f"{what}; there is no terminal to ask on: add --yes")
     sys.stderr.write(f"{what}. Go on? [y/N] ")
     sys.stderr.flush()
-    if (await _line()).strip().lower() in {"y", "yes"}:
+    with terminal.asking():
+        answer = await _line()
+    if answer.strip().lower() in {"y", "yes"}:
         return True
     connection.note("Nothing was made.")
     return False

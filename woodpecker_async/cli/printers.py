@@ -93,7 +93,7 @@ class Printer:
             return json_text(whole, unicode=self._target.unicode, indent=2) + "\n"
         layout = self._layout or _fields_of(records[0], self._format)
         if self._format == "table":
-            return table_text(layout, records, self._target.stream)
+            return table_text(layout, records, self._target.stream, header=self._header)
         if self._format == "sqlite":
             return earlier.added("sqlite", layout, (), records, guard=False)
         guard = self._format != CSV_RAW
@@ -107,9 +107,15 @@ class FilePrinter(Printer):
     """Prints records to a file, all when all are there."""
 
     def __init__(
-        self, format_: str, layout: Layout | None, file: files.OutputFile, rows: "list[earlier.Row] | None" = None
+        self,
+        format_: str,
+        layout: Layout | None,
+        file: files.OutputFile,
+        rows: "list[earlier.Row] | None" = None,
+        *,
+        header: bool = True,
     ) -> None:
-        super().__init__(format_, layout, Device(file))
+        super().__init__(format_, layout, Device(file), header=header)
         self._earlier = rows
 
     def add(self, record: Record, place: int = 0) -> None:

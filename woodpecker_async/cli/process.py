@@ -12,6 +12,7 @@ import click
 
 from woodpecker_async._redact import printable
 from woodpecker_async.cli import terminal
+from woodpecker_async.cli.wording import spoken
 from woodpecker_async.errors import ConfigError, WoodpeckerError
 
 if TYPE_CHECKING:
@@ -36,17 +37,26 @@ class UsageError(click.ClickException):
 
 def tell_error(error: BaseException) -> int:
     """Say what ended the command, in a line and without a traceback; gives the exit code."""
-    if isinstance(error, WoodpeckerError | UsageError):
-        text = error.message if isinstance(error, UsageError) else str(error)
-        code = USAGE if isinstance(error, ConfigError | UsageError) else FAILED
+    text, code = error_text(error)
+    terminal.echo_err(text)
+    for hint in getattr(error, "__notes__", ()):
+        terminal.echo_err(hint)
+    return code
+
+
+def error_text(error: BaseException) -> tuple[str, int]:
+    """What is said of an error that ends the command, and the exit code."""
+    if isinstance(error, click.ClickException):
+        text, code = error.format_message(), error.exit_code
+    elif isinstance(error, WoodpeckerError):
+        text, code = spoken(str(error)), USAGE if isinstance(error, ConfigError) else FAILED
     elif isinstance(error, OSError):
         reason, code = error.strerror or type(error).__name__, FAILED
         text = f"{error.filename}: {reason}" if error.filename else reason
     else:
         # Its text is not shown: nobody has seen to it that it holds no key.
         text, code = f"unexpected {type(error).__name__} {_where(error)}; please report this", FAILED
-    terminal.echo_err(f"Error: {text}")
-    return code
+    return f"Error: {text}", code
 
 
 def exit_code(end: SystemExit) -> int:

@@ -23,6 +23,7 @@ from woodpecker_async.cli.progress import Bar, progress
 if TYPE_CHECKING:
     from woodpecker_async import WoodpeckerSession
     from woodpecker_async.bulk import Outcome, Report, Run
+    from woodpecker_async.cli.selection import SelectingPrinter
     from woodpecker_async.models import Company
 
 C = TypeVar("C", bound=Callable[..., Any])
@@ -75,8 +76,9 @@ class Saved:
         Raises:
             UsageError: it cannot be used.
         """
-        if report_file is not None and output_file is not None and report_file.resolve() == output_file.resolve():
-            raise process.UsageError(f"--report and --output both name {report_file}")
+        for option, file in (("--report", report_file), ("--resume", resume_file)):
+            if _same_file(file, output_file):
+                raise process.UsageError(f"{option} and --output both name {file}")
         resume = None if resume_file is None else read_report(resume_file)
         return cls(task=task, report_file=report_file, resume_file=resume_file, resume=resume)
 
@@ -119,13 +121,18 @@ class Work:
     receipt: "Callable[[Outcome], None] | None" = None
 
 
+def _same_file(one: Path | None, other: Path | None) -> bool:
+    """Whether two names are of one file; two devices may be one."""
+    return one is not None and other is not None and not one.is_char_device() and one.resolve() == other.resolve()
+
+
 async def perform(
     work: Work,
     source: "Source",
     saved: Saved,
     save: Callable[[str], None] | None,
     out: Output,
-    printer: Printer,
+    printer: "Printer | SelectingPrinter",
     connection: Connection,
 ) -> int:
     """Do the work at the companies; gives the exit code."""

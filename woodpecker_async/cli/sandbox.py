@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from woodpecker_async.cli import process, terminal
+from woodpecker_async.cli.groups import Group
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from woodpecker_async.sandbox import Fault, Sandbox
 
 
-@click.group()
+@click.group(cls=Group)
 def sandbox() -> None:
     """A local server that behaves like the documented API."""
 

@@ -1,13 +1,14 @@
 """`woodpecker-async keys sweep`: all companies, by the workers of a queue."""
 
 import json
+import math
 import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from woodpecker_async.cli import output, process, progress, terminal
+from woodpecker_async.cli import logs, output, process, progress, terminal
 from woodpecker_async.cli.connection import Connection, display_options
 from woodpecker_async.cli.failures import exit_code, tell_failures
 from woodpecker_async.cli.layout import Record
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
     from woodpecker_async.workers import Sweep
     from woodpecker_async.workers.sweep import Progress, SweepResult
 
-# Seconds without a worker after which it is said that there is none.
-_PATIENCE: Final = 3.0
+# Seconds after which it counts as silent.
+_SILENT_REDIS: Final = 3.0
 
 
 @click.command()
@@ -29,6 +30,7 @@ _PATIENCE: Final = 3.0
 @click.option("--sink", metavar="NAME", help="For --ensure: where workers put the keys; see `worker --sink`.")
 @click.option("--run", "run_id", metavar="ID", help="Go on with this run; what is done is not done again.")
 @click.option("--chunk", type=click.IntRange(1, 1000), default=25, show_default=True, help="Companies in one job.")
+@click.option("--yes", "-y", is_flag=True, help="With --ensure, make more than ten keys without a question.")
 @queue_options
 @output.output_options()
 @display_options
@@ -41,6 +43,7 @@ def sweep(
     sink: str | None,
     run_id: str | None,
     chunk: int,
+    yes: bool,
     redis_url: str,
     queue: str,
     out: output.Output,
@@ -65,22 +68,37 @@ def sweep(
         active=True if active is None and label is not None else active,
         chunk_size=chunk,
     )
-    with out.opened(None, connection.note) as printer:
-        return process.run(lambda: _sweep(redis_url, queue, spec, out, printer, connection))
+    with out.opened(None, connection.note) as printer, logs.logging_to(connection.verbose, connection.log_file):
+        return process.run(lambda: _sweep(redis_url, queue, spec, out, printer, connection, asks=not yes))
 
 
 async def _sweep(
-    redis_url: str, queue: str, spec: "Sweep", out: output.Output, printer: Printer, connection: Connection
+    redis_url: str,
+    queue: str,
+    spec: "Sweep",
+    out: output.Output,
+    printer: Printer,
+    connection: Connection,
+    *,
+    asks: bool,
 ) -> int:
     from asyncio import CancelledError  # noqa: PLC0415 - not for --help
 
+    from woodpecker_async.cli.plan import UNASKED, ask  # noqa: PLC0415
+    from woodpecker_async.cli.waiting import watching  # noqa: PLC0415
     from woodpecker_async.workers.sweep import sweep as sweep_  # noqa: PLC0415
+
+    async def confirm(left: int) -> None:
+        what = f"This makes up to {terminal.count(left, 'key')} {spec.label!r}, one at each company that has none"
+        if asks and spec.task == "ensure" and left > UNASKED and not await ask(what, connection):
+            raise click.exceptions.Exit(process.FAILED)
 
     connection.note(f"Run {spec.run}.")
     with progress.progress("Sweeping", "companies", wanted=connection.shows_progress(out)) as bar:
-        watch = _Watch(bar, connection)
+        watch = _Watch(bar)
         try:
-            swept = await sweep_(redis_url, spec, queue=queue, on_progress=watch.progress)
+            async with watching(watch.what, connection):
+                swept = await sweep_(redis_url, spec, queue=queue, on_progress=watch.progress, on_planned=confirm)
         except CancelledError:
             terminal.echo_err(
                 f"Interrupted after {watch.so_far}; what is left was taken back. To go on, add: --run {spec.run}"
@@ -115,23 +133,29 @@ async def _sweep(
 class _Watch:
     """Shows how far it is."""
 
-    def __init__(self, bar: progress.Bar, connection: Connection) -> None:
+    def __init__(self, bar: progress.Bar) -> None:
         self.began = time.monotonic()
         self._bar = bar
-        self._connection = connection
         self._done = 0
         self._total: int | None = None
-        self._alone_since: float | None = self.began
+        self._workers = 0
+        self._looked = -math.inf
 
     def progress(self, progress: "Progress") -> None:
+        """Take note of how far it is; called several times a second while Redis answers."""
         self._bar.expect(progress.total)
-        self._bar.advance(progress.done - self._done)
-        self._done, self._total = progress.done, progress.total
-        if progress.workers:
-            self._alone_since = None
-        elif self._alone_since is not None and time.monotonic() - self._alone_since > _PATIENCE:
-            self._connection.note("No worker is there yet; the jobs wait for one: woodpecker-async worker")
-            self._alone_since = None
+        if progress.done != self._done:
+            self._bar.advance(progress.done - self._done)
+        self._done, self._total, self._workers = progress.done, progress.total, progress.workers
+        self._looked = time.monotonic()
+
+    def what(self) -> str:
+        """What is waited for."""
+        if time.monotonic() - self._looked > _SILENT_REDIS:
+            return "Waiting for Redis, which does not answer."
+        if not self._workers:
+            return "No worker is there yet; the jobs wait for one: woodpecker-async worker"
+        return f"Waiting for {terminal.count(self._workers, 'worker')}; {self.so_far} done."
 
     @property
     def so_far(self) -> str:

@@ -10,10 +10,12 @@ from woodpecker_async.cli.layout import Column, Layout, Record
 
 # Where the width is nobody's business, nothing is cut.
 _ENDLESS: Final = 100_000
+# To how many characters a column may be cut.
+_LEAST: Final = 8
 
 
-def table_text(layout: Layout, records: Iterable[Record], stream: TextIO) -> str:
-    """The rows as a table that fits a stream."""
+def table_text(layout: Layout, records: Iterable[Record], stream: TextIO, *, header: bool = True) -> str:
+    """The rows as a table that fits a stream: on a narrow terminal columns are cut, or left out."""
     from rich import box  # noqa: PLC0415 - not for --help
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
@@ -22,25 +24,56 @@ def table_text(layout: Layout, records: Iterable[Record], stream: TextIO) -> str
     rows = [row for record in records for row in layout.table_rows(record)]
     titled = [column for column in layout.columns if column.title is not None]
     columns = [column for column in titled if _used(column, rows)] or titled
+    texts = [[_table_cell(row.get(column.name)) for column in columns] for row in rows]
     frame, gap = (box.SIMPLE_HEAD, 1) if console.is_terminal else (None, 2)
-    table = Table(box=frame, pad_edge=False, show_edge=False, padding=(0, gap, 0, 0))
+    if console.is_terminal:
+        between = gap + 1  # and what stands for a line between columns
+        columns, texts = _fitted(columns, texts, console.width - between * (len(columns) - 1), between)
+    table = Table(box=frame, pad_edge=False, show_edge=False, padding=(0, gap, 0, 0), show_header=header)
     for column in columns:
-        table.add_column(column.title or "", no_wrap=column.whole or not console.is_terminal, overflow="fold")
+        table.add_column(column.title or "", no_wrap=True, overflow="ignore")
     before: object = None
-    for row in rows:
+    for row, cells in zip(rows, texts, strict=True):
         first = row.get(columns[0].name)
         # A table on a terminal is read from top to bottom, one in a pipe line by line (grep).
         again = console.is_terminal and first == before
-        table.add_row(*(Text("" if again and column.once else _table_cell(row.get(column.name))) for column in columns))
+        table.add_row(
+            *(Text("" if again and column.once else cell) for column, cell in zip(columns, cells, strict=True))
+        )
         before = first
-    width = console.width
     console.width = _ENDLESS
-    needed = console.measure(table)
-    # A key is worth a line that is too long, but not a key in two pieces.
-    console.width = max(needed.minimum, min(width, needed.maximum)) if console.is_terminal else needed.maximum
     with console.capture() as captured:
         console.print(table)
     return "".join(line.rstrip() + "\n" for line in captured.get().splitlines())
+
+
+def _fitted(columns: list[Column], rows: list[list[str]], width: int, gap: int) -> tuple[list[Column], list[list[str]]]:
+    """The columns that there is room for, and the cells cut to it.
+
+    What is whole is never cut: a key is worth a line that is too long, but not a key in two pieces.
+    """
+    from rich.cells import cell_len, set_cell_size  # noqa: PLC0415 - not for --help
+
+    places = list(range(len(columns)))
+    needed = [
+        max([cell_len(column.title or ""), *(cell_len(row[place]) for row in rows)])
+        for place, column in enumerate(columns)
+    ]
+    least = [
+        length if column.whole else min(length, max(_LEAST, cell_len(column.title or "")))
+        for column, length in zip(columns, needed, strict=True)
+    ]
+    while sum(least[place] for place in places) > width and any(columns[place].spare for place in places):
+        places.remove(max(places, key=lambda place: (columns[place].spare, place)))
+        width += gap
+    sizes = {place: needed[place] for place in places}
+    while sum(sizes.values()) > width and (wide := [place for place in places if sizes[place] > least[place]]):
+        sizes[max(wide, key=sizes.__getitem__)] -= 1
+
+    def cut(text: str, size: int) -> str:
+        return text if cell_len(text) <= size else set_cell_size(text, size - 1).rstrip() + "…"
+
+    return [columns[place] for place in places], [[cut(row[place], sizes[place]) for place in places] for row in rows]
 
 
 def _table_cell(value: object) -> str:

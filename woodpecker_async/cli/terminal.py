@@ -1,5 +1,6 @@
 """What a command says on stdout and stderr, and whether a person looks at it."""
 
+import math
 import os
 import sys
 import time
@@ -48,10 +49,26 @@ def for_stdout(text: str) -> str:
     return printable(text) if is_terminal(sys.stdout) else text
 
 
+class _Voice:
+    """Who writes on stderr, who else wants to hear it, and when the last sign of life was."""
+
+    def __init__(self) -> None:
+        self.speakers: list[Callable[[str], object]] = [_echo]
+        self.listeners: list[Callable[[str], object]] = []
+        self.last = time.monotonic()
+
+
 def echo_err(text: str) -> None:
     """Say something on stderr, in one line. That nobody can see it does not stop a command."""
+    say(text)
+    for listener in _voice.listeners:
+        listener(text)
+
+
+def say(text: str) -> None:
+    """The same, to those only who look at stderr."""
     moved()
-    _say[-1](printable(text))
+    _voice.speakers[-1](printable(text))
 
 
 def _echo(text: str) -> None:
@@ -61,28 +78,47 @@ def _echo(text: str) -> None:
         discard(sys.stderr)
 
 
-_say: list[Callable[[str], object]] = [_echo]
-_moved: list[float] = [0.0]
+_voice: Final = _Voice()
 
 
 @contextmanager
-def said_by(say: Callable[[str], object]) -> Iterator[None]:
+def said_by(speaker: Callable[[str], object]) -> Iterator[None]:
     """Have something else write what is said on stderr, as a progress bar must that is drawn there."""
-    _say.append(say)
+    _voice.speakers.append(speaker)
     try:
         yield
     finally:
-        _say.remove(say)
+        _voice.speakers.remove(speaker)
+
+
+@contextmanager
+def heard_by(listener: Callable[[str], object]) -> Iterator[None]:
+    """Have something else hear what is said, too."""
+    _voice.listeners.append(listener)
+    try:
+        yield
+    finally:
+        _voice.listeners.remove(listener)
+
+
+@contextmanager
+def asking() -> Iterator[None]:
+    """Somebody was asked, and is not to be hurried."""
+    _voice.last = math.inf
+    try:
+        yield
+    finally:
+        moved()
 
 
 def moved() -> None:
     """Something was said or shown, or a company is done."""
-    _moved[0] = time.monotonic()
+    _voice.last = time.monotonic()
 
 
-def silent_for() -> float:
-    """Seconds since then."""
-    return time.monotonic() - _moved[0]
+def last_moved() -> float:
+    """When that was, by the monotonic clock."""
+    return _voice.last
 
 
 def discard(stream: TextIO) -> None:

@@ -91,21 +91,30 @@ def worker(
     limits = Limits(shared=redis_url)
 
     async def work(woodpecker: "WoodpeckerSession") -> int:
+        from woodpecker_async.cli.waiting import watching  # noqa: PLC0415
         from woodpecker_async.workers import saq  # noqa: PLC0415
 
-        await saq.work(
-            woodpecker,
-            redis_url,
-            queue=queue,
-            sinks=named,
-            concurrency=concurrency,
-            grace=grace,
-            stop=process.stop_event(),
-            on_news=connection.note,
-        )
+        waits_for: str | None = "Waiting for Redis, which does not answer."
+
+        def tell(news: str) -> None:
+            nonlocal waits_for
+            waits_for = None  # from now on to wait is what it is for
+            connection.note(news)
+
+        async with watching(lambda: waits_for, connection):
+            await saq.work(
+                woodpecker,
+                redis_url,
+                queue=queue,
+                sinks=named,
+                concurrency=concurrency,
+                grace=grace,
+                stop=process.stop_event(),
+                on_news=tell,
+            )
         return process.DONE
 
-    return connected(connection, work, limits)
+    return connected(connection, work, limits, patient=True)
 
 
 def _named(sink: str) -> tuple[str, Path]:

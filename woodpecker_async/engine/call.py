@@ -9,7 +9,7 @@ It is a long module for that reason: the steps of a call are told nowhere else.
 
 import asyncio
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
@@ -22,14 +22,14 @@ from woodpecker_async.engine.account import account_name
 from woodpecker_async.engine.clock import timeout
 from woodpecker_async.engine.credentials import fetch_key
 from woodpecker_async.engine.failures import error_for
-from woodpecker_async.engine.hidden import look_at
+from woodpecker_async.engine.hidden import hidden, look_at
 from woodpecker_async.engine.lanes import Outcome, Permit
 from woodpecker_async.engine.loop_resources import LoopBinding, LoopResources
 from woodpecker_async.engine.observe import Event, Observer
 from woodpecker_async.engine.operation import Operation, Result
 from woodpecker_async.engine.protocol import AttemptResult
 from woodpecker_async.engine.retry import RetryState, should_retry
-from woodpecker_async.engine.settings import Settings
+from woodpecker_async.engine.settings import Settings, Terms
 from woodpecker_async.engine.shared import SlotsUnavailableError
 from woodpecker_async.errors import (
     Attempt,
@@ -42,7 +42,6 @@ from woodpecker_async.errors import (
     SharedLaneError,
     UnknownKind,
 )
-from woodpecker_async.options import CallOptions, Priority, RetryPolicy, call_options
 from woodpecker_async.secret import Secret
 
 T = TypeVar("T")
@@ -57,27 +56,17 @@ _UNKNOWN_KINDS: Final[Mapping[str, UnknownKind]] = {
 }
 
 
-@attrs.frozen(eq=False, repr=False)
-class EffectiveOptions:
-    """What the options of a call, of its scope and of the session come to."""
-
-    options: CallOptions
-    retry: RetryPolicy
-    attempt_timeout: float
-    priority: Priority
-
-
 @attrs.define(eq=False, repr=False)
 class _Call:
     """One logical call on its way."""
 
     operation: Operation[Any]
-    terms: EffectiveOptions
+    terms: Terms
     resources: LoopResources
     task: asyncio.Task[Any]
     cancelled_before: int
     number: int = attrs.field(factory=_call_numbers.__next__)
-    body: bytes | None = None
+    body: Callable[[], bytes] | None = None
     deadline: float | None = None
     attempts: list[Attempt] = attrs.field(factory=list)
     sending: bool = False
@@ -105,6 +94,10 @@ class _Call:
         return next((a.failure for a in reversed(self.attempts) if a.failure in _UNKNOWN_KINDS), None)
 
 
+def _encoded(body: Any, secrets: tuple[Secret, ...]) -> Callable[[], bytes]:
+    return hidden(codec.encode(body, secrets))
+
+
 def _raw(body: bytes) -> Secret | None:
     return Secret(body.decode("utf-8", "replace")) if body else None
 
@@ -117,10 +110,7 @@ class Engine:
         self._observer = observer
         self._binding = LoopBinding(settings)
         self._under_way: set[_Call] = set()
-        self._options = call_options(None)
-        self._terms = self._resolve(self._options)
         self._prefix = urlsplit(settings.base_url).path
-        self._common: tuple[Mapping[str, str], Mapping[str, str]] | None = None
         self._account: str | None = None
         self._closed = False
 
@@ -134,7 +124,7 @@ class Engine:
         """Whether there are connections to close."""
         return self._binding.in_use
 
-    async def run(self, operation: Operation[T], options: CallOptions) -> Result[T]:
+    async def run(self, operation: Operation[T], terms: Terms) -> Result[T]:
         """Run one operation.
 
         Raises:
@@ -142,7 +132,7 @@ class Engine:
             SessionClosedError: the session has been closed.
         """
         resources = self._current_resources() or await self._binding.bind()
-        call = self._prepare(operation, options, resources)
+        call = self._prepare(operation, terms, resources)
         self._under_way.add(call)
         try:
             result = await self._attempt(call)
@@ -158,32 +148,11 @@ class Engine:
             raise self._failure(call, result)
         return self._reply(call, result)
 
-    def policy(self, options: CallOptions) -> RetryPolicy:
-        """The retry policy that these options and the session's come to."""
-        merged = options.merged_over(self.settings.options)
-        retry = merged.retry or self.settings.retry
-        return retry if merged.deadline is None else attrs.evolve(retry, deadline=merged.deadline)
-
-    def _prepare(self, operation: Operation[Any], options: CallOptions, resources: LoopResources) -> _Call:
-        task = asyncio.current_task()
+    def _prepare(self, operation: Operation[Any], terms: Terms, resources: LoopResources) -> _Call:
+        task = asyncio.current_task(resources.loop)
         assert task is not None
-        body = None if operation.body is None else codec.encode(operation.body)
-        terms = self._effective(options)
+        body = None if operation.body is None else look_at(hidden(operation.body), _encoded, operation.secrets)
         return _Call(operation, terms, resources, task, task.cancelling(), body=body, deadline=operation.deadline)
-
-    def _effective(self, options: CallOptions) -> EffectiveOptions:
-        if options is not self._options:  # most calls come with the same ones as the call before
-            self._options, self._terms = options, self._resolve(options)
-        return self._terms
-
-    def _resolve(self, options: CallOptions) -> EffectiveOptions:
-        merged = options.merged_over(self.settings.options)
-        return EffectiveOptions(
-            options=merged,
-            retry=self.policy(options),
-            attempt_timeout=merged.attempt_timeout or self.settings.timeouts.attempt,
-            priority=merged.priority or "interactive",
-        )
 
     # One attempt ------------------------------------------------------------------------------------------
 
@@ -262,13 +231,10 @@ class Engine:
         return result
 
     def _request(self, call: _Call, key: Secret) -> protocol.Request:
-        extra = call.terms.options.headers
-        if self._common is None or self._common[0] is not extra:
-            self._common = (extra, protocol.common_headers(self.settings.user_agent, extra))
         return protocol.build_request(
             call.operation,
             prefix=self._prefix,
-            common=self._common[1],
+            common=call.terms.headers,
             dialect=self.settings.dialect,
             key=key,
             body=call.body,
@@ -357,7 +323,9 @@ class Engine:
 
     def _error(self, call: _Call, result: AttemptResult, write_kind: UnknownKind | None = None) -> CallError:
         context, hints = self._context(call, result), self.settings.dialect.hints
-        return error_for(result, context, hints=hints, note=call.stop_reason, write_kind=write_kind)
+        return error_for(
+            result, context, hints=hints, note=call.stop_reason, write_kind=write_kind, find_out=call.operation.find_out
+        )
 
     def _reply(self, call: _Call, result: AttemptResult) -> Result[Any]:
         operation, options = call.operation, call.terms.options
@@ -442,9 +410,9 @@ class Engine:
 
 def _outcome(result: AttemptResult) -> Outcome:
     """What became of a request, as far as the server's queue is concerned."""
-    if result.ok:
-        return "success"
     match result.kind:
+        case "ok":
+            return "success"
         case "refused":
             return "refused"
         case "timeout":

@@ -10,7 +10,7 @@ names the fault.
 import json
 import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache, partial
 from types import NoneType
 from typing import Any, NamedTuple, TypeVar, get_args, overload
@@ -22,9 +22,10 @@ from cattrs.cols import homogenous_tuple_structure_factory
 
 from woodpecker_async.engine.readers import reader
 from woodpecker_async.errors import ConfigError
+from woodpecker_async.models._loose import Loose
 from woodpecker_async.models.account import Fields
 from woodpecker_async.models.enums import OpenEnum
-from woodpecker_async.models.paging import ListBody, Listing, Single, envelope
+from woodpecker_async.models.paging import UNDOCUMENTED, ListBody, Listing, Perhaps, Single, envelope, found_anywhere
 from woodpecker_async.secret import Secret
 
 T = TypeVar("T")
@@ -53,6 +54,8 @@ def decode(body: bytes, into: Any, *, strict: bool = False, skip_bad_items: bool
         strict: fields that the model does not have are an error.
         skip_bad_items: leave out of a list what cannot be decoded, and say so in the list.
     """
+    if getattr(into, "__origin__", None) is Perhaps:
+        return _perhaps(body, into.__args__[0], strict=strict)
     if not body.strip() and (into is Any or (isinstance(into, ListBody) and "no body" in into.nothing)):
         return None if into is Any else Listing(content=())
     if not strict and (read := reader(into)) is not None:
@@ -68,6 +71,11 @@ def decode(body: bytes, into: Any, *, strict: bool = False, skip_bad_items: bool
         return Undecodable((_not_json(body),))
     if into is Any:
         return value
+    return build(value, into, strict=strict, skip_bad_items=skip_bad_items)
+
+
+def build(value: Any, into: Any, *, strict: bool = False, skip_bad_items: bool = False) -> Any:
+    """A decoded JSON value as `into`; the arguments and the result are those of `decode`."""
     converter = _converter(forbid_unknown=strict)
     try:
         return _structure(converter, value, into)
@@ -78,6 +86,13 @@ def decode(body: bytes, into: Any, *, strict: bool = False, skip_bad_items: bool
         if listing is not None:
             return listing
     return Undecodable(paths)
+
+
+def _perhaps(body: bytes, item: Any, *, strict: bool) -> Any:
+    found = decode(body, item, strict=strict) if body.strip() else None
+    if isinstance(found, Undecodable):
+        return found if strict else Perhaps(item=None)
+    return Perhaps(item=found)
 
 
 def _paths(error: Exception, within: str = "$") -> tuple[str, ...]:
@@ -105,23 +120,27 @@ def _without_bad_items(converter: cattrs.Converter, value: Any, into: ListBody[T
     return attrs.evolve(around, content=tuple(content), undecodable=tuple(undecodable))
 
 
-def encode(body: Any) -> bytes | None:
-    """A request model, or plain JSON values, as JSON; `None` stays `None` (no body).
+def encode(body: Any, secrets: Iterable[Secret] = ()) -> bytes:
+    """A request model, or plain JSON values, as JSON.
+
+    Where it holds a secret, the result does in plain text: to be called through `look_at`.
+
+    Args:
+        body: what to encode.
+        secrets: the secrets in it that are to be sent.
 
     Raises:
-        ConfigError: something in it cannot be JSON.
+        ConfigError: something in it cannot be JSON, such as a secret that is none of these.
+        SecretNotCarriedError: a secret came out of a pickle.
     """
-    if body is None:
-        return None
     try:
         plain = _converter(forbid_unknown=False).unstructure(body)
-        return json.dumps(plain, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+        reveal = partial(_reveal, frozenset(map(id, secrets)))
+        return json.dumps(plain, default=reveal, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
     except (TypeError, ValueError, RecursionError) as error:
         problem = type(error).__name__
-    raise ConfigError(
-        f"the body cannot be sent as JSON ({problem}): it holds a Secret, NaN, a lone surrogate, or an object that "
-        "JSON does not have"
-    )
+    what = "a Secret, NaN, a lone surrogate, or an object that JSON does not have"
+    raise ConfigError(f"the body cannot be sent as JSON ({problem}): it holds {what}")
 
 
 def _not_json(body: bytes) -> str:
@@ -221,8 +240,22 @@ def _structure_open_enum(value: Any, into: Any) -> OpenEnum:
     return into(value)  # type: ignore[no-any-return]
 
 
+def _structure_loose(value: Any, into: Loose) -> Any:
+    try:
+        return into(value)
+    except (ValueError, TypeError, OverflowError, OSError):
+        raise _WrongTypeError(into.described, value) from None
+
+
 def _structure_fields(value: Any, into: type[Fields]) -> Fields:
     return into(fields=_mapping(value))
+
+
+_OBJECTS = (Mapping[str, Any], Mapping[str, Any] | None)
+
+
+def _structure_object(value: Any, into: Any) -> Mapping[str, Any] | None:
+    return None if value is None and into != Mapping[str, Any] else _mapping(value)
 
 
 def _structure_id(value: Any, into: Any) -> int | str | None:
@@ -237,8 +270,11 @@ def _mapping(value: Any) -> Mapping[str, Any]:
     return value
 
 
-def _refuse_secret(_: Secret) -> str:
-    raise TypeError("a Secret is not JSON: reveal() it where it must be shown")
+def _reveal(to_be_sent: frozenset[int], value: object) -> str:
+    """What JSON does not have."""
+    if not isinstance(value, Secret) or id(value) not in to_be_sent:
+        raise TypeError("JSON has no such thing, and a Secret is sent only where it is meant to be")
+    return value.reveal()
 
 
 def _strict_containers(converter: cattrs.Converter, *, forbid_unknown: bool) -> None:
@@ -272,6 +308,8 @@ def _structure(converter: cattrs.Converter, value: Any, into: Any) -> Any:
     """A model; or the answer of a list endpoint, which is read in its own shape and no other."""
     if not isinstance(into, ListBody):
         return converter.structure(value, into)
+    if into.items == UNDOCUMENTED:
+        return Listing(content=tuple(converter.structure(item, into.item) for item in found_anywhere(value)))
     return Listing(content=()) if into.says_nothing(value) else into.listing(converter.structure(value, envelope(into)))
 
 
@@ -301,11 +339,12 @@ def _converter(*, forbid_unknown: bool) -> cattrs.Converter:
         converter.register_structure_hook_func(partial(operator.eq, kind | None), _exactly_or_null(kind, name))
     converter.register_structure_hook(float, _structure_float)
     converter.register_structure_hook(Secret, _structure_secret)
+    converter.register_structure_hook_func(lambda into: isinstance(into, Loose), _structure_loose)
     converter.register_structure_hook(UUID, _structure_uuid)
     converter.register_structure_hook(OpenEnum, _structure_open_enum)
     _strict_containers(converter, forbid_unknown=forbid_unknown)
     converter.register_structure_hook(Fields, _structure_fields)
+    converter.register_structure_hook_func(lambda into: into in _OBJECTS, _structure_object)
     converter.register_structure_hook_func(lambda into: into in (int | str, int | str | None), _structure_id)
-    converter.register_unstructure_hook(Secret, _refuse_secret)
     _single_hook(converter)
     return converter

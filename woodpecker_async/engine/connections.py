@@ -6,8 +6,8 @@ answer, half of one, a 408, a blank line) would be read as, or in front of, the 
 
 There are three places to look:
 
-* what arrives behind the end of an answer, or later while the connection is idle, meets `_OneAnswer`, which
-  then closes the connection. It is put in front of aiohttp's parser for one answer, and aiohttp itself
+* what arrives behind the end of an answer, or later while the connection is idle, meets the connection's `_Guard`,
+  which then closes the connection. It is put in front of aiohttp's parser for one answer, and aiohttp itself
   replaces it when the connection is used the next time, whoever uses it;
 * what the event loop has not read yet, because it was busy, is seen by polling the socket before sending;
 * what another user of a lent connector may have left behind cannot be seen, so a connection that somebody
@@ -39,6 +39,9 @@ _POLL: Final = getattr(select, "poll", None)
 _NOTHING: Final = ((), False, b"")
 _STATUS_ENDS: Final = len(b"HTTP/1.1 200")
 _HEAD_ENDS: Final = b"\r\n\r\n"
+# Bytes to ask the socket for at a time. asyncio asks for 256 KiB: so much memory does not come from the heap, but
+# is mapped, cleared and unmapped again for each answer, however short, which costs more than to parse it.
+_READ_AT_ONCE: Final = 64 * 1024
 
 
 @attrs.define(eq=False, repr=False)
@@ -86,14 +89,17 @@ class GuardedRequest(aiohttp.ClientRequest):
         """
         exchange = current.get()
         protocol = conn.protocol
-        exchange.reused = _has_served(protocol)
+        exchange.reused = protocol._payload is not None
         if _POLL is None:
             # What was read on our behalf but not handed over yet: the wake-up comes before the reader's callback.
             await asyncio.sleep(0)
             await asyncio.sleep(0)
-        if conn.protocol is None or _has_spoken(protocol, reused=exchange.reused):
+        if protocol.should_close or not protocol.is_connected():
             raise UnfitConnectionError
-        protocol._parser = protocol._woodpecker_answer = _OneAnswer(protocol)
+        guard = getattr(protocol, "_woodpecker_guard", None) or _Guard(protocol)
+        if guard.has_spoken(reused=exchange.reused):
+            raise UnfitConnectionError
+        guard.expect_answer()
         exchange.address = protocol.transport.get_extra_info("sockname")
         exchange.sent = True
         if exchange.on_wire is not None:
@@ -113,7 +119,7 @@ class KeptResponse(aiohttp.ClientResponse):
 
 def _keep(protocol: Any) -> None:
     transport = protocol.transport
-    if protocol._woodpecker_answer.payload is not None or transport is None or transport.is_closing():
+    if protocol._woodpecker_guard.payload is not None or transport is None or transport.is_closing():
         return
     try:
         current.get().kept = LateConnection(transport)
@@ -170,60 +176,50 @@ class LateConnection(asyncio.Protocol):
             tell(self._status)
 
 
-def _has_served(protocol: Any) -> bool:
-    return protocol._payload is not None
+class _Guard:
+    """Watches one connection: looks at it before a request, and at what comes back.
 
+    It reads an answer through aiohttp's parser, and closes the connection at the first byte behind it. A parser does
+    not tell how many bytes of a segment belonged to the answer. So it is given no more at a time than surely does: up
+    to the end of a head, as much of a body as its `Content-Length` has room for, and where that is not known the last
+    byte of a segment by itself. An answer that is complete before all is read is followed by something.
 
-def _has_spoken(protocol: Any, *, reused: bool) -> bool:
-    """Whether there is, or may be, anything on the connection that the next answer could be mixed up with."""
-    if protocol.should_close or not protocol.is_connected():
-        return True
-    if reused and not _was_ours(protocol):
-        return True
-    return _is_readable(protocol.transport, reused=reused)
-
-
-def _was_ours(protocol: Any) -> bool:
-    answer = getattr(protocol, "_woodpecker_answer", None)
-    return answer is not None and answer.payload is protocol._payload
-
-
-def _is_readable(transport: Any, *, reused: bool) -> bool:
-    # A new TLS connection may well be readable: servers send session tickets behind the handshake.
-    if _POLL is None or (not reused and transport.get_extra_info("ssl_object") is not None):
-        return False
-    sock = transport.get_extra_info("socket")
-    if sock is None:
-        return False
-    descriptor = sock.fileno()
-    if descriptor < 0:
-        return True
-    poll = _POLL()  # not select(), which cannot look at descriptors above 1023
-    poll.register(descriptor, select.POLLIN)
-    return bool(poll.poll(0))
-
-
-class _OneAnswer:
-    """Reads one answer through aiohttp's parser; closes the connection at the first byte behind it.
-
-    A parser does not tell how many bytes of a segment belonged to the answer. So it is given no more at a time than
-    surely does: up to the end of a head, as much of a body as its `Content-Length` has room for, and where that is
-    not known the last byte of a segment by itself. An answer that is complete before all is read is followed by
-    something.
+    Attributes:
+        payload: the body of the latest answer to a request of ours, from the end of its head on.
     """
 
-    def __init__(self, protocol: Any) -> None:
-        self.payload: Any = None
-        self._length: int | None = None
-        self._protocol = protocol
-        self._parser = protocol._parser
+    payload: Any = None
+    _length: int | None = None
 
-    @property
-    def _complete(self) -> bool:
-        return self.payload is not None and self.payload.is_eof()
+    def __init__(self, protocol: Any) -> None:
+        self._protocol = protocol
+        self._parser: Any = None
+        transport = protocol.transport
+        # A new TLS connection may well be readable: servers send session tickets behind the handshake.
+        self._greets = transport.get_extra_info("ssl_object") is not None
+        self._poll = _poll_of(transport.get_extra_info("socket"))
+        reads = getattr(transport, "_ssl_protocol", transport)
+        if hasattr(reads, "max_size"):  # not in other event loops than asyncio's own
+            reads.max_size = _READ_AT_ONCE
+        protocol._woodpecker_guard = self
+
+    def has_spoken(self, *, reused: bool) -> bool:
+        """Whether there is, or may be, anything on the connection that the next answer could be mixed up with."""
+        if reused and self.payload is not self._protocol._payload:
+            return True  # somebody else used it last
+        if self._poll is None or (self._greets and not reused):
+            return False
+        return bool(self._poll(0))
+
+    def expect_answer(self) -> None:
+        """A request is about to be sent."""
+        self.payload = self._length = None
+        self._parser = self._protocol._parser
+        self._protocol._parser = self
 
     def feed_data(self, data: bytes) -> tuple[Any, bool, bytes]:
-        if self._complete:
+        """Part of an answer, or what comes behind it."""
+        if self.payload is not None and self.payload.is_eof():
             if data:
                 raise UnaskedError  # aiohttp closes the connection
             return _NOTHING
@@ -237,7 +233,7 @@ class _OneAnswer:
             data = data[size:]
             if upgraded:
                 return messages, True, tail + data
-            if data and self._complete:
+            if data and self.payload is not None and self.payload.is_eof():
                 self._protocol.close()
                 break
         return messages, False, b""
@@ -266,7 +262,17 @@ class _OneAnswer:
         return messages, upgraded, tail
 
     def feed_eof(self) -> Any:
-        return None if self._complete else self._parser.feed_eof()
+        """The server has hung up."""
+        return None if self.payload is not None and self.payload.is_eof() else self._parser.feed_eof()
 
     def pause_reading(self) -> None:
         """Let the parser go on: the transport pauses, and nothing may wait inside the parser at the end."""
+
+
+def _poll_of(sock: Any) -> Callable[[int], object] | None:
+    """What tells whether there is anything to read from a socket, or it has been closed; `None` if nothing does."""
+    if _POLL is None or sock is None:
+        return None
+    poll = _POLL()  # not select(), which cannot look at descriptors above 1023
+    poll.register(sock.fileno(), select.POLLIN)
+    return poll.poll  # type: ignore[no-any-return]

@@ -14,6 +14,7 @@ def error_for(
     hints: Mapping[type[errors.CallError], str] = WOODPECKER.hints,
     note: str = "",
     write_kind: errors.UnknownKind | None = None,
+    find_out: str = "",
 ) -> errors.CallError:
     """The exception a failed call ends in.
 
@@ -23,11 +24,12 @@ def error_for(
         hints: see `Dialect`.
         note: why no further attempt was made, if that needs saying.
         write_kind: for a write that may have been acted on, how its outcome got lost.
+        find_out: how to find out, for such a write.
     """
     message = _message(result, hints) + (f"; {note}" if note else "")
     if write_kind is not None:
         return errors.OutcomeUnknownError(
-            f"it is not known whether this happened: {message}",
+            f"it is not known whether this happened: {message}" + (f"; {find_out}" if find_out else ""),
             kind=write_kind,
             status=result.status,
             settled=result.settled,

@@ -10,10 +10,10 @@ from typing import Any, Literal
 
 import attrs
 
+from woodpecker_async._log import logger, show_if_wanted
 from woodpecker_async.errors import ConfigError, FailureKind
 
-logger = logging.getLogger("woodpecker_async")
-logger.addHandler(logging.NullHandler())
+show_if_wanted()
 
 
 @attrs.frozen(kw_only=True)

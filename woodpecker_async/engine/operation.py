@@ -1,7 +1,7 @@
 """The description of one API operation: what resources write and the engine runs."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from types import MappingProxyType
 from typing import Any, Final, Generic, Protocol, TypeVar, cast
@@ -119,14 +119,18 @@ class Operation(Generic[T]):
             and for them only.
         params: the query; `None` values are left out.
         body: the request model, or JSON values for a raw request.
+        secrets: the secrets in the body that are to be sent. Any other one is refused, and these are masked in what the
+            server says back.
         company_id: the company this is about; only for errors, logs and lanes.
         idempotent: whether repeating it is harmless by nature (reads, deletions).
         deadline: the moment, by the clock, at which the call is over, waiting in the lane included; without it
             the options say for how long, from the first attempt on.
         on_wire: told `True` when the server may act on a request from now on (writes only), and `False` when
             it has said that it did not.
+        find_out: how to find out whether a write whose answer was lost happened, for the error.
         before_send: called just before each attempt is sent, when its turn in the lane has come; what it raises
             ends the call, and nothing is sent.
+        all_headers: hand out all headers of the answer that hold no secret, not only the `RESPONSE_HEADERS`.
 
     Raises:
         ConfigError: a placeholder was not filled, or it is not said whose account an account-level path is to act
@@ -140,11 +144,14 @@ class Operation(Generic[T]):
     account: AccountId | None = None
     params: Mapping[str, QueryValue] = attrs.field(factory=dict)
     body: Any = None
+    secrets: tuple[Secret, ...] = ()
     company_id: int | None = None
     idempotent: bool = False
+    find_out: str = ""
     deadline: float | None = None
     on_wire: Callable[[bool], None] | None = None
     before_send: Callable[[], object] | None = None
+    all_headers: bool = False
 
     def __attrs_post_init__(self) -> None:
         if "{" in self.path:
@@ -164,8 +171,11 @@ class Operation(Generic[T]):
         account: AccountId | None,
         params: Mapping[str, QueryValue] | None = None,
         body: Any = None,
+        secrets: Iterable[Secret] = (),
         idempotent: bool | None = None,
         about: int | None = None,
+        find_out: str = "",
+        deadline: float | None = None,
         segments: Mapping[str, int | str] = MappingProxyType({}),
     ) -> "Operation[T]":
         """Describe an operation: the constructor for every method.
@@ -177,8 +187,11 @@ class Operation(Generic[T]):
             account: see the attributes; ignored for `/agency` paths, so that a resource need not ask which it has.
             params: see the attributes.
             body: see the attributes.
+            secrets: see the attributes.
             idempotent: see the attributes; by default reads are.
             about: the company, where it is neither the account nor the segment `company_id`.
+            find_out: see the attributes.
+            deadline: see the attributes.
             segments: what to fill the placeholders with, by name.
         """
         path = _fill(template, segments) if segments else template
@@ -191,8 +204,11 @@ class Operation(Generic[T]):
             account=account if is_account_level(template) else None,
             params=params or {},
             body=body,
+            secrets=tuple(secrets),
             company_id=company_id if isinstance(company_id, int) else None,
             idempotent=method == "GET" if idempotent is None else idempotent,
+            find_out=find_out,
+            deadline=deadline,
         )
 
     @property
@@ -247,7 +263,8 @@ class Result(Generic[T_co]):
         raw: the body as it came, if `keep_raw` asked for it.
         attempts: how many requests it took.
         request_id: the server's id of the answer, if it sends one.
-        headers: those headers of the answer that somebody reads (`RESPONSE_HEADERS`), in lower case.
+        headers: those headers of the answer that somebody reads (`RESPONSE_HEADERS`, or see `all_headers`), in lower
+            case.
     """
 
     value: T_co

@@ -10,7 +10,7 @@ All that is known of the services' answers is in this one module, so that it can
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import lru_cache, partial
 from typing import Any, Final, Literal
@@ -19,7 +19,7 @@ from urllib.parse import quote
 import attrs
 
 from woodpecker_async import errors
-from woodpecker_async._redact import quotable
+from woodpecker_async._redact import names_a_secret, quotable
 from woodpecker_async.engine.envelopes import ErrorBody, parse_error, parse_retry_after, redirect_target
 from woodpecker_async.engine.hidden import hidden, look_at
 from woodpecker_async.engine.operation import NO_HEADERS, RESPONSE_HEADERS, Operation
@@ -54,6 +54,8 @@ WOODPECKER: Final = Dialect(
         errors.AuthenticationError: "check the API key, and that the account's plan and add-on grant API access",
         errors.PermissionDeniedError: "x-company-id and /agency paths need a key of the main agency account",
         errors.CompanyInactiveError: "activate the company in Woodpecker first",
+        errors.UnsupportedCampaignError: "it has a condition, a scheduled start or manual tasks, which the v2 API does "
+        "not show: campaigns.list and campaigns.stats know it, and the web application changes it",
     },
 )
 # Feldera says of itself: 502 to 504 pass, 500 and 501 are to be raised at once. Its own client repeats 408 as well.
@@ -74,6 +76,7 @@ class Request:
         headers: all of them but the one that carries the key.
         dialect: says which one that is.
         key: the key.
+        body: JSON, hidden: it may hold a password.
     """
 
     method: str
@@ -82,7 +85,7 @@ class Request:
     headers: Mapping[str, str]
     dialect: Dialect
     key: Secret
-    body: bytes | None = None
+    body: Callable[[], bytes] | None = None
     is_write: bool = False
     on_wire: Callable[[bool], None] | None = None
 
@@ -92,11 +95,6 @@ class Request:
         return {**self.headers, dialect.credential_header: dialect.credential_prefix + self.key.reveal()}
 
 
-def _hidden_body(body: bytes) -> Callable[[], bytes]:
-    return lambda: body  # as `hidden` does, with one call less for each answer
-
-
-@attrs.define(kw_only=True, eq=False, repr=False)
 class RawResponse:
     """What came back.
 
@@ -104,15 +102,22 @@ class RawResponse:
         status: the HTTP status.
         headers: to be asked for by lower-case names.
         body: decoded, and empty if it cannot be read; made of bytes, and hidden (see `look_at`).
+        mentions_error: whether the body may be a failure of the legacy API, which reports them inside a 200.
         unreadable: why the body cannot be read, if it cannot.
         elapsed: seconds it took.
     """
 
-    status: int
-    headers: Mapping[str, str]
-    body: Callable[[], bytes] = attrs.field(converter=_hidden_body)
-    unreadable: str = ""
-    elapsed: float = 0.0
+    __slots__ = ("body", "elapsed", "headers", "mentions_error", "status", "unreadable")
+
+    def __init__(
+        self, *, status: int, headers: Mapping[str, str], body: bytes, unreadable: str = "", elapsed: float = 0.0
+    ) -> None:
+        self.status = status
+        self.headers = headers
+        self.body: Callable[[], bytes] = lambda: body  # as `hidden` does
+        self.mentions_error = b'"ERROR"' in body  # cheap, so that a large page is not parsed twice
+        self.unreadable = unreadable
+        self.elapsed = elapsed
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)
@@ -202,7 +207,7 @@ def build_request(
     common: Mapping[str, str],
     dialect: Dialect,
     key: Secret,
-    body: bytes | None,
+    body: Callable[[], bytes] | None,
 ) -> Request:
     """The request of one attempt. What requests have in common is never changed for one of them.
 
@@ -215,7 +220,7 @@ def build_request(
         common: see `common_headers`.
         dialect: how the service is spoken to.
         key: the key to ask with.
-        body: JSON.
+        body: JSON, hidden.
     """
     headers = common
     if operation.company_header is not None:
@@ -261,7 +266,7 @@ def classify(
     Args:
         operation: what was asked.
         outcome: what came back.
-        key: the key it was asked with; a server that says it back is not quoted with it.
+        key: the key it was asked with; a server that says it back, or a secret of the body, is not quoted with it.
         now: tells the wall clock, for a `Retry-After` that is a date where the answer has no `Date`.
         maybe_done_before: an earlier attempt of the same call may have been acted on.
     """
@@ -275,28 +280,31 @@ def classify(
             elapsed=outcome.elapsed,
         )
     status, headers = outcome.status, outcome.headers
+    quote_text = partial(_quoted_text, key=key, secrets=operation.secrets)
     request_id = headers.get("x-request-id") or headers.get("request-id") or None
     if request_id:
-        request_id = _quoted_text(request_id, key)[:_LONGEST_LINE]
-    if 200 <= status < 300 and not look_at(outcome.body, _hides_error):
+        request_id = quote_text(request_id)[:_LONGEST_LINE]
+    if 200 <= status < 300 and not (outcome.mentions_error and look_at(outcome.body, _hides_error)):
         return AttemptResult(
             kind="ok",
             status=status,
             body=outcome.body,
             unreadable=outcome.unreadable,
             request_id=request_id,
-            headers={name: headers[name] for name in RESPONSE_HEADERS if name in headers} or NO_HEADERS,
+            headers=_all_headers(headers, quote_text)
+            if operation.all_headers
+            else {name: headers[name] for name in RESPONSE_HEADERS if name in headers} or NO_HEADERS,
             elapsed=outcome.elapsed,
             settled=True,
         )
     if status == 404 and operation.method == "DELETE" and maybe_done_before:
         # The first answer was lost after the deletion happened.
         return AttemptResult(kind="ok", status=status, request_id=request_id, elapsed=outcome.elapsed, settled=True)
-    said = look_at(outcome.body, parse_error, partial(_quoted_text, key=key))
+    said = look_at(outcome.body, parse_error, quote_text)
     kind, error = _error_class(operation, status, said)
     detail, target = said.detail, ""
     if kind == "redirect":
-        target = _quoted_text(redirect_target(headers), key)[:_LONGEST_LINE]
+        target = quote_text(redirect_target(headers))[:_LONGEST_LINE]
         detail = f"the server redirects to {target}; no redirect is followed"
     elif not detail and not said.is_api and outcome.unreadable:
         detail = f"the body cannot be read: {outcome.unreadable}"
@@ -352,15 +360,20 @@ _BY_V1_CODE: Final[Mapping[str, type[errors.ApiError]]] = {
     "E_UNKNOWN": errors.ServerError,
 }
 
+# A wrong parameter may be one that conflicts with what is there: then the status says more than the code. Without a
+# status of its own (older documents put all codes under 400, and failures come inside a 200) it is this all the same.
+_SAYS_LITTLE: Final = errors.BadRequestError
+
+# Three spellings are known, all from third parties that met them: API_UNSUPPORTED_CAMPAIGN, the same with _FEATURES
+# behind it, and WCNF001.
+_UNSUPPORTED_CAMPAIGN: Final = ("API_UNSUPPORTED_CAMPAIGN", "WCNF001")
+
 # What the documents say in a 404 about the company: with x-company-id, and with the company in the path.
 _NOT_THE_AGENCYS: Final = "company not found"
 _NOT_IN_PATH: Final = frozenset({_NOT_THE_AGENCYS, "no active company found", "requested resource does not exist"})
 
 
 def _hides_error(body: bytes) -> bool:
-    # The legacy API reports failures inside a 200. Cheap test first: a large page is not parsed twice for it.
-    if b'"ERROR"' not in body:
-        return False
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):
@@ -375,14 +388,16 @@ def _error_class(operation: Operation[Any], status: int, said: ErrorBody) -> tup
         error = errors.ServerError
     elif 300 <= status < 400:
         error = errors.UnexpectedRedirectError
-    elif said.code is not None and said.code in _BY_V1_CODE:
+    elif said.code is not None and _BY_V1_CODE.get(said.code, _SAYS_LITTLE) is not _SAYS_LITTLE:
         error = _BY_V1_CODE[said.code]
     else:
-        error = _BY_STATUS.get(status, errors.ApiError)
+        error = _BY_STATUS.get(status, _BY_V1_CODE.get(said.code or "", errors.ApiError))
     if error is errors.NotFoundError and _is_about_company(operation, said.detail.lower()):
         error = errors.CompanyNotFoundError
     if error is errors.ConflictError and said.detail.lower() == "company is inactive":
         error = errors.CompanyInactiveError
+    if error is errors.ConflictError and (said.code or "").startswith(_UNSUPPORTED_CAMPAIGN):
+        error = errors.UnsupportedCampaignError
     kind: Kind = "client"
     if issubclass(error, errors.RateLimitedError):
         kind = "refused"
@@ -412,9 +427,30 @@ def _describe_foreign_body(body: bytes, content_type: str) -> str:
     return f"not an answer of the API, but {len(body)} bytes of {kind}, as a proxy would send"
 
 
-def _quoted_text(text: str, key: Secret) -> str:
-    """What the server wrote, as an error may quote it, and without the key."""
-    return quotable(text.replace(key.reveal(), key.masked))
+def _quoted_text(text: str, key: Secret, secrets: Iterable[Secret]) -> str:
+    """What the server wrote, as an error may quote it: without the key, and without the secrets it was sent."""
+    return look_at(hidden(text), _without_secrets, key, secrets)
 
 
+def _without_secrets(text: str, key: Secret, secrets: Iterable[Secret]) -> str:
+    text = text.replace(key.reveal(), key.masked)
+    for plain in (secret.reveal() for secret in secrets):
+        if len(plain) >= _LEAST_MASKED:
+            in_json = (json.dumps(plain)[1:-1], json.dumps(plain, ensure_ascii=False)[1:-1])
+            for form in sorted((plain, *in_json), key=len, reverse=True):  # one may be a part of another
+                text = text.replace(form, "****")
+    return quotable(text)
+
+
+# What is shorter could be guessed, and stands in many a word.
+_LEAST_MASKED: Final = 4
 _LONGEST_LINE: Final = 300
+
+
+def _all_headers(headers: Mapping[str, str], quote_text: Callable[[str], str]) -> Mapping[str, str]:
+    """All headers but those that may hold a secret, as they may be quoted."""
+    return {
+        name.lower(): quote_text(value)[:_LONGEST_LINE]
+        for name, value in headers.items()
+        if not (names_a_secret(name) or "cookie" in name.lower())
+    }

@@ -13,29 +13,27 @@ from typing import Any
 import msgspec
 
 from woodpecker_async.models.account import Fields
-from woodpecker_async.models.paging import ListBody, Single, envelope
+from woodpecker_async.models.paging import UNDOCUMENTED, ListBody, Single, envelope
 
-# msgspec calls this with a class that it does not know and the JSON value: of all that is in answers, `Secret`.
+# msgspec calls this with a class that it does not know and the JSON value: `Secret`, and those of `models._loose`.
 _hook = operator.call
 
 Read = Callable[[bytes], Any]
 
 
+@cache
 def reader(into: Any) -> Read | None:
     """How msgspec reads a body as this type; `None` where it cannot.
 
     The function returned raises anything at all for a body that it does not accept. The body must be UTF-8: msgspec
     does not check what it skips.
     """
-    return _reader(into)
-
-
-@cache
-def _reader(into: Any) -> Read | None:
     if into is Any:
         return None
     try:
         if isinstance(into, ListBody):
+            if into.items == UNDOCUMENTED:
+                return None
             if _is_fields(into.item):  # msgspec would look in each item for the one field of the class
                 return None
             read_list = _decoder(envelope(into))
@@ -44,7 +42,7 @@ def _reader(into: Any) -> Read | None:
             read_fields = _decoder(dict[str, Any])
             return lambda body: into(fields=read_fields(body))
         if getattr(into, "__origin__", None) is Single:
-            read_item = _reader(into.__args__[0])
+            read_item = reader(into.__args__[0])
             if read_item is None:
                 return None
             return lambda body: Single(item=read_item(body))  # an array of one is left to the judge

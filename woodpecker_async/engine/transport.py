@@ -30,6 +30,7 @@ from woodpecker_async.engine.connections import (
     current,
 )
 from woodpecker_async.engine.content_coding import BodyDamagedError, BodyTooLargeError, codings, decode, not_decodable
+from woodpecker_async.engine.deadlines import Deadlines
 from woodpecker_async.engine.hidden import without_frames
 from woodpecker_async.engine.protocol import RawResponse, Request, TransportFailure
 from woodpecker_async.engine.proxies import environment_proxy
@@ -117,6 +118,7 @@ class Transport:
             ),
         )
         switch_off_hidden_resend(self._session)
+        self._deadlines = Deadlines()
         self._life = self._live()
 
     @property
@@ -134,6 +136,7 @@ class Transport:
         try:
             yield
         finally:
+            self._deadlines.close()
             await self._session.close()
             if self._borrowed is None:
                 await self._connector.close()
@@ -168,16 +171,15 @@ class Transport:
         started = self._now()
         whole = False
         try:
-            async with asyncio.timeout(timeout) as timer:
-                with self._watch(timer, timeout, exchange):
-                    response = await self._response(request)
-                    exchange.answered = True
-                    try:
-                        body, unreadable = await self._read(response)
-                    except _BROKEN as error:
-                        if response.status < 300:
-                            raise
-                        body, unreadable = b"", _reason(error)  # an error is an error also when its body was cut
+            with self._deadlines.after(timeout) as deadline, self._watch(deadline.expire, timeout, exchange):
+                response = await self._response(request)
+                exchange.answered = True
+                try:
+                    body, unreadable = await self._read(response)
+                except _BROKEN as error:
+                    if response.status < 300:
+                        raise
+                    body, unreadable = b"", _reason(error)  # an error is an error also when its body was cut
             whole = True
             return RawResponse(
                 status=response.status,
@@ -192,12 +194,11 @@ class Transport:
             if exchange.sent and not whole:
                 unanswered(exchange.kept)
 
-    def _watch(self, timer: asyncio.Timeout, seconds: float, exchange: Exchange) -> AbstractContextManager[None]:
+    def _watch(self, expire: Callable[[], object], seconds: float, exchange: Exchange) -> AbstractContextManager[None]:
         """Let the attempt end by the clock, if there is one."""
         if self._timers is None:
             return _UNWATCHED
-        now = asyncio.get_running_loop().time
-        return self._timers.attempt(seconds, lambda: timer.reschedule(now()), lambda: exchange.address)
+        return self._timers.attempt(seconds, expire, lambda: exchange.address)
 
     async def _response(self, request: Request) -> aiohttp.ClientResponse:
         exchange = current.get()
@@ -207,7 +208,7 @@ class Transport:
                     request.method,
                     self._url(path=request.path, query_string=request.query, encoded=True),
                     headers=request.signed_headers(),
-                    data=request.body,
+                    data=None if request.body is None else request.body(),
                     allow_redirects=False,
                     proxy=self._proxy,
                     ssl=self._ssl,

@@ -14,12 +14,23 @@ if TYPE_CHECKING:
     from woodpecker_async.models.account import *
     from woodpecker_async.models.agency import *
     from woodpecker_async.models.agency_v1 import *
+    from woodpecker_async.models.blacklist import *
+    from woodpecker_async.models.campaigns import *
+    from woodpecker_async.models.deliverability import *
+    from woodpecker_async.models.domains import *
     from woodpecker_async.models.enums import *
     from woodpecker_async.models.feldera import *
     from woodpecker_async.models.inbox import *
+    from woodpecker_async.models.lead_finder import *
+    from woodpecker_async.models.linkedin import *
     from woodpecker_async.models.mailboxes import *
+    from woodpecker_async.models.manual_tasks import *
     from woodpecker_async.models.paging import *
+    from woodpecker_async.models.prospects import *
+    from woodpecker_async.models.reports import *
     from woodpecker_async.models.users import *
+    from woodpecker_async.models.webhook_events import *
+    from woodpecker_async.models.webhooks import *
 
 
 def _names_of(family: ModuleType) -> list[str]:
@@ -47,4 +58,4 @@ def __dir__() -> list[str]:
 
 
 def _families() -> Iterator[ModuleType]:
-    return (import_module(f"{__name__}.{module.name}") for module in iter_modules(__path__))
+    return (import_module(f"{__name__}.{module.name}") for module in iter_modules(__path__) if module.name[0] != "_")

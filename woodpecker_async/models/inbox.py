@@ -4,6 +4,7 @@ from typing import Any
 
 import attrs
 
+from woodpecker_async.models._loose import Time
 from woodpecker_async.models.enums import OpenEnum
 
 
@@ -31,11 +32,11 @@ class InboxMessage:
     """A message in the inbox. Only `id` is relied upon: how the rest looks is known from a third party.
 
     Attributes:
-        id: the message's id.
+        id: the message's id, for `inbox.reply`.
         prospect_id: who wrote it.
         subject: its subject.
         body: its body, such as `{"html": "..."}`.
-        stamp: when it came, as the server writes it.
+        stamp: when it came; without a zone where the server tells none.
         read: whether it was read.
         campaigns: the campaigns it belongs to.
     """
@@ -44,6 +45,12 @@ class InboxMessage:
     prospect_id: int | str | None = None
     subject: str | None = None
     body: Any = None
-    stamp: str | None = None
+    stamp: Time = None
     read: bool | None = None
     campaigns: Any = None
+
+    @property
+    def html(self) -> str | None:
+        """The HTML in its body; `None` if there is none."""
+        html = self.body.get("html") if isinstance(self.body, dict) else self.body
+        return html if isinstance(html, str) else None

@@ -82,16 +82,32 @@ _BESIDE: Final[dict[str, Any]] = {
 }
 
 
-@attrs.frozen
+UNDOCUMENTED: Final = "*"
+"""In place of the name of the field that holds the items, where no document tells the shape of the answer."""
+
+
+def found_anywhere(value: Any) -> tuple[Any, ...]:
+    """The items of an answer whose shape is not documented, and nothing of it is left out.
+
+    They are the array that it is, or that it has as its only field. Any other answer is the one item.
+    """
+    if isinstance(value, dict) and len(value) == 1:
+        (inner,) = value.values()
+        value = inner if type(inner) is list else value
+    return tuple(value) if type(value) is list else () if value is None else (value,)
+
+
+@attrs.frozen(cache_hash=True)
 class ListBody(Generic[T]):
     """The documented shape of a list answer: what a body is decoded by, in place of a model.
 
     Attributes:
         item: the type of an item.
-        items: the name of the field that holds the items; `None` if the body is the array of them.
+        items: the name of the field that holds the items; `None` if the body is the array of them;
+            `UNDOCUMENTED` if no document tells.
         beside: which of the known fields may stand beside the items.
-        nothing: how the endpoint may say that there are no items, other than by an empty array: with an object
-            `{"message": "..."}`, or without a body.
+        nothing: how the endpoint may say that there are no items, other than by an empty array in its place: with an
+            object `{"message": "..."}`, without a body, or with `[]` for the whole body.
     """
 
     item: type[T]
@@ -101,6 +117,8 @@ class ListBody(Generic[T]):
 
     def says_nothing(self, value: object) -> bool:
         """Whether a decoded body says that there are no items in the documented words for it."""
+        if value == []:
+            return "[]" in self.nothing
         return (
             "message" in self.nothing
             and isinstance(value, dict)
@@ -116,7 +134,9 @@ class ListBody(Generic[T]):
         total: int | None = getattr(value, "total", None)
         total = getattr(value, "total_found", None) if total is None else total
         cursor: CursorFields | None = getattr(value, "pagination", None)
-        plain = data.plain() if data is not None else None if total is None else PaginationData(total_elements=total)
+        plain = data.plain() if data is not None else None
+        if total is not None and (plain is None or plain.total_elements is None):
+            plain = attrs.evolve(plain or PaginationData(), total_elements=total)
         return Listing(
             content=getattr(value, self.items),
             pagination_data=plain,
@@ -152,3 +172,14 @@ class Single(Generic[T]):
     """
 
     item: T
+
+
+@attrs.frozen(kw_only=True)
+class Perhaps(Generic[T]):
+    """An object that the documents do not promise for certain.
+
+    Attributes:
+        item: the object; `None` if the body is something else, or if there is none.
+    """
+
+    item: T | None

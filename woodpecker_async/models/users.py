@@ -1,4 +1,4 @@
-"""Users: of a company as the agency sees them, and guests."""
+"""Users: of an account, of a company as the agency sees them, and guests."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -22,6 +22,37 @@ class GuestPermission(OpenEnum):
     """What a guest may see beyond campaigns."""
 
     MAILBOXES = "mailboxes"
+
+
+class UserRole(OpenEnum):
+    """What a user may do in an account."""
+
+    ADMIN = "admin"
+    USER = "user"
+
+
+class UserSort(OpenEnum):
+    """The order of a list of users."""
+
+    ID_ASCENDING = "+id"
+    ID_DESCENDING = "-id"
+
+
+@attrs.frozen(kw_only=True)
+class User:
+    """A user of an account (document "Users").
+
+    Attributes:
+        id: the user's id.
+        name: the full name.
+        email: the address the user logs in with.
+        role: what the user may do.
+    """
+
+    id: int
+    name: str | None = None
+    email: str | None = None
+    role: UserRole | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -61,6 +92,26 @@ class NewGuest:
     def wire(self) -> Mapping[str, Any]:
         """The entry as the API wants it."""
         return {"name": self.name, "email": self.email, "guest_permissions": list(self.permissions)}
+
+
+@attrs.frozen(kw_only=True)
+class GuestPermissions:
+    """One entry of the request that sets the permissions of guests.
+
+    Attributes:
+        id: the guest's id.
+        permissions: what the guest may see. An invitation calls this `guest_permissions`.
+    """
+
+    id: int
+    permissions: tuple[GuestPermission, ...]
+
+
+@attrs.frozen(kw_only=True)
+class SetGuestPermissions:
+    """Request body (document "Guest permissions")."""
+
+    guests: tuple[GuestPermissions, ...]
 
 
 class InvitedGuests(Fields):

@@ -17,6 +17,11 @@ class Access(Caller, Protocol):
         ...
 
     @property
+    def base_url(self) -> str:
+        """What all URLs begin with."""
+        ...
+
+    @property
     def clock(self) -> Clock:
         """The session's time."""
         ...

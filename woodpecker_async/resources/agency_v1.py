@@ -4,6 +4,7 @@ The current documents no longer mention them; prefer `woodpecker.agency` where i
 """
 
 from operator import attrgetter
+from typing import Final
 
 from woodpecker_async import checks
 from woodpecker_async.errors import KeyOutcomeUnknownError
@@ -17,6 +18,8 @@ from woodpecker_async.options import CallOptions
 from woodpecker_async.pagination import Pager
 from woodpecker_async.paging_styles import LEGACY_ARRAY
 from woodpecker_async.resources.base import Resource
+
+_FIND_OUT: Final = "look with agency_v1.companies() before trying again"
 
 
 class AgencyV1(Resource):
@@ -32,7 +35,7 @@ class AgencyV1(Resource):
     async def create_api_key(
         self, company_id: int, name: str, *, options: CallOptions | None = None
     ) -> V1CreatedApiKey:
-        """Make a key with one POST. For exactly one key use `woodpecker.agency.api_keys.create`.
+        """Make a key with one POST, which is never repeated; for exactly one key see `agency.api_keys.create`.
 
         Args:
             company_id: the company.
@@ -40,15 +43,21 @@ class AgencyV1(Resource):
             options: for this call.
 
         Raises:
-            OutcomeUnknownError: the answer got lost; there may be a new key.
+            OutcomeUnknownError: the answer got lost; look with `companies()` whether there is a new key.
             KeyOutcomeUnknownError: the server handed out a key that this process was handed before.
 
-        Document: "AGENCY/COMPANIES/API/ADD".
+        Document: "AGENCY/COMPANIES/API/ADD", `POST /v1/agency/companies/api/add`.
         """
         company_id = checks.company_id(company_id)
         body = V1CreateApiKey(company_id=company_id, name=checks.text(name, "a key's name"))
         made = await self._call(
-            "POST", "/v1/agency/companies/api/add", V1CreatedApiKey, body=body, about=company_id, options=options
+            "POST",
+            "/v1/agency/companies/api/add",
+            V1CreatedApiKey,
+            body=body,
+            about=company_id,
+            find_out=_FIND_OUT,
+            options=options,
         )
         lock, fingerprint = await self._access.creation_lock(company_id), made.api_key.fingerprint
         if fingerprint in lock.handed_out() or lock.elsewhere([fingerprint]):
@@ -64,7 +73,7 @@ class AgencyV1(Resource):
         return made
 
     async def create_company(self, name: str, *, options: CallOptions | None = None) -> V1Company:
-        """Create a company, which is billed; it comes with an API key.
+        """Create a company, which is billed; it comes with an API key. It is never repeated.
 
         Args:
             name: its name.
@@ -73,7 +82,9 @@ class AgencyV1(Resource):
         Raises:
             OutcomeUnknownError: the answer got lost; look with `companies()` before trying again.
 
-        Document: "AGENCY/COMPANIES/ADD".
+        Document: "AGENCY/COMPANIES/ADD", `POST /v1/agency/companies/add`.
         """
         body = V1CreateCompany(name=checks.text(name, "a company's name"))
-        return await self._call("POST", "/v1/agency/companies/add", V1Company, body=body, options=options)
+        return await self._call(
+            "POST", "/v1/agency/companies/add", V1Company, body=body, find_out=_FIND_OUT, options=options
+        )

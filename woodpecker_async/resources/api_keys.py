@@ -1,7 +1,6 @@
 """`/v2/agency/companies/{company_id}/api_keys`: the API keys of client companies. Needs an HQ key."""
 
 from collections.abc import Callable, Iterable
-from operator import attrgetter
 from typing import Final
 
 import attrs
@@ -15,7 +14,7 @@ from woodpecker_async.models.agency import ApiKey, CreateApiKey, CreatedApiKey, 
 from woodpecker_async.models.paging import Listing
 from woodpecker_async.options import CallOptions, call_options
 from woodpecker_async.pagination import Pager
-from woodpecker_async.paging_styles import NUMBERED, Position
+from woodpecker_async.paging_styles import NUMBERED, Position, shape_of
 from woodpecker_async.resources.access import Access
 from woodpecker_async.resources.base import CompanyResource, Resource, for_company
 from woodpecker_async.secret import Secret, hashes
@@ -41,7 +40,7 @@ class ApiKeys(Resource):
         Raises (when it is read):
             CompanyNotFoundError: there is no such company in the agency.
 
-        Document: "Get a company's API keys".
+        Document: "Get a company's API keys", `GET /v2/agency/companies/{company_id}/api_keys`.
         """
         return self._list(_API_KEYS, ApiKey, keys=_known_by, options=options, company_id=checks.company_id(company_id))
 
@@ -74,7 +73,7 @@ class ApiKeys(Resource):
             DeadlineExceededError: the deadline passed before anything was sent.
             KeyOutcomeUnknownError: it cannot be said which key, if any, was made; see `resolve`.
 
-        Document: "Create an API key for a company".
+        Document: "Create an API key for a company", `POST /v2/agency/companies/{company_id}/api_keys`.
         """
         return await self._creation(company_id, label, settle, options).create(baseline=baseline)
 
@@ -99,6 +98,8 @@ class ApiKeys(Resource):
         Raises:
             KeyOutcomeUnknownError: several keys have this label, so none is *the* one (`kind` is
                 `"several_keys"`, nothing was sent); or as for `create`.
+
+        Document: "Create an API key for a company", `POST /v2/agency/companies/{company_id}/api_keys`.
         """
         return await self._creation(company_id, label, settle, options).ensure()
 
@@ -115,7 +116,7 @@ class ApiKeys(Resource):
         return await self._creation(company_id, label, settle, options, hooks=hooks).ensure()
 
     async def create_once(self, company_id: int, label: str, *, options: CallOptions | None = None) -> IssuedKey:
-        """Make a key with one POST and no look.
+        """Make a key with one POST and no look. It is never repeated, unless you say that it may be.
 
         Args:
             company_id: the company.
@@ -126,7 +127,7 @@ class ApiKeys(Resource):
         Raises:
             KeyOutcomeUnknownError: the answer got lost or could not be read; there may be a new key.
 
-        Document: "Create an API key for a company".
+        Document: "Create an API key for a company", `POST /v2/agency/companies/{company_id}/api_keys`.
         """
         idempotent = call_options(options).idempotent
         return await self._creation(company_id, label, _SETTLE, options, idempotent=idempotent).create_once()
@@ -149,6 +150,8 @@ class ApiKeys(Resource):
 
         Raises:
             KeyOutcomeUnknownError: still several, or the deadline passed before `error.settles_at`.
+
+        Document: "Get a company's API keys", `GET /v2/agency/companies/{company_id}/api_keys`.
         """
         if not isinstance(error, KeyOutcomeUnknownError):
             raise ConfigError(f"error must be a KeyOutcomeUnknownError, not {type(error).__name__}")
@@ -190,6 +193,8 @@ class ApiKeys(Resource):
 
 class CompanyApiKeys(CompanyResource):
     """The API keys of one company: the same calls, with the company said once."""
+
+    family = ApiKeys
 
     list = for_company(ApiKeys.list)
     create = for_company(ApiKeys.create)
@@ -254,7 +259,7 @@ def _keys_of(access: Access, company_id: int, options: CallOptions, deadline: fl
         operation: Operation[Listing[ApiKey]] = Operation.of(
             "GET",
             _API_KEYS,
-            NUMBERED.body(ApiKey),
+            shape_of(NUMBERED, ApiKey),
             account=None,
             params=NUMBERED.ask(position),
             segments={"company_id": company_id},
@@ -267,4 +272,4 @@ def _keys_of(access: Access, company_id: int, options: CallOptions, deadline: fl
 
 def _known_by(keys: Iterable[ApiKey]) -> Iterable[int]:
     """What keys are known by in a list."""
-    return hashes(map(attrgetter("api_key"), keys))
+    return hashes([key.api_key for key in keys])

@@ -7,19 +7,25 @@ import inspect
 import re
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import wraps
-from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
+from importlib import import_module
+from typing import Any, ClassVar, Concatenate, Final, Generic, ParamSpec, Protocol, Self, TypeVar, cast, overload
+from urllib.parse import quote
 
 import attrs
 
 from woodpecker_async.engine.operation import Operation, QueryValue
-from woodpecker_async.errors import CallError
+from woodpecker_async.errors import CallError, ConfigError
+from woodpecker_async.models.paging import ListBody
 from woodpecker_async.options import CallOptions
 from woodpecker_async.pagination import Pager
-from woodpecker_async.paging_styles import NUMBERED, OneAnswer, Position
+from woodpecker_async.paging_styles import NUMBERED, OneAnswer, Position, shape_of
 from woodpecker_async.resources.access import Access
+from woodpecker_async.secret import Secret
 
 T = TypeVar("T")
 P = ParamSpec("P")
+
+LONGEST_URL: Final = 4100  # characters, of a request
 
 
 class Resource:
@@ -37,8 +43,11 @@ class Resource:
         *,
         params: Mapping[str, QueryValue] | None = ...,
         body: Any = ...,
+        secrets: Iterable[Secret] = ...,
         idempotent: bool | None = ...,
         about: int | None = ...,
+        find_out: str = ...,
+        deadline: float | None = ...,
         options: CallOptions | None = ...,
         **segments: int | str,
     ) -> T: ...
@@ -51,8 +60,11 @@ class Resource:
         *,
         params: Mapping[str, QueryValue] | None = ...,
         body: Any = ...,
+        secrets: Iterable[Secret] = ...,
         idempotent: bool | None = ...,
         about: int | None = ...,
+        find_out: str = ...,
+        deadline: float | None = ...,
         options: CallOptions | None = ...,
         **segments: int | str,
     ) -> None: ...
@@ -64,12 +76,16 @@ class Resource:
         *,
         params: Mapping[str, QueryValue] | None = None,
         body: Any = None,
+        secrets: Iterable[Secret] = (),
         idempotent: bool | None = None,
         about: int | None = None,
+        find_out: str = "",
+        deadline: float | None = None,
         options: CallOptions | None = None,
         **segments: int | str,
     ) -> T | None:
         """Call an endpoint; the arguments are those of `Operation.of`."""
+        self._check_url(path, params)
         operation = Operation.of(
             method,
             path,
@@ -77,8 +93,11 @@ class Resource:
             account=self._access.account,
             params=params,
             body=body,
+            secrets=secrets,
             idempotent=idempotent,
             about=about,
+            find_out=find_out,
+            deadline=deadline,
             segments=segments,
         )
         return (await self._access.run(operation, options)).value
@@ -111,7 +130,9 @@ class Resource:
             options: for each of the calls.
             segments: what to fill the placeholders of the path with.
         """
-        account, shape = self._access.account, style.body(item)
+        self._check_url(path, params and (params if style.in_body else {**params, **style.ask(style.first)}))
+        account = self._access.account
+        shape: ListBody[T] = shape_of(style, item)  # type: ignore[arg-type]  # types are hashable
 
         def page(position: Position) -> "Operation[Any]":  # unquoted, it would be made for each list
             asked = style.ask(position)
@@ -127,6 +148,25 @@ class Resource:
             )
 
         return Pager(self._access, page, style, key=key, keys=keys, options=options)
+
+    def _check_url(self, path: str, params: Mapping[str, QueryValue] | None) -> None:
+        """See that the URL is not longer than the API takes.
+
+        Raises:
+            ConfigError: it is.
+        """
+        if params and (length := self._url_length(path, params)) > LONGEST_URL:
+            raise ConfigError(
+                f"the URL would have {length} characters, and the API takes {LONGEST_URL}: ask for fewer at once "
+                f"({', '.join(name for name, value in params.items() if isinstance(value, str))})"
+            )
+
+    def _url_length(self, path: str, params: Mapping[str, QueryValue]) -> int:
+        """How many characters the URL of a request has, scheme and host included."""
+        query = sum(
+            len(quote(f"{name}{value}", safe="")) + len("&=") for name, value in params.items() if value is not None
+        )
+        return len(self._access.base_url) + len(path) + query
 
     @staticmethod
     def _parts(entries: Sequence[T], size: int) -> Iterator["Part[T]"]:
@@ -150,11 +190,52 @@ class Part(Generic[T]):
             error.done = self.before
 
 
-class CompanyResource:
-    """A family of agency endpoints for one company: the same methods without their `company_id`."""
+class Family(Generic[T]):
+    """An attribute that is a family of endpoints, loaded when it is first used: few programs need all of them.
 
-    def __init__(self, resource: Resource, company_id: int) -> None:
-        self._resource: Any = resource
+    Args:
+        module: where it is, in this package.
+        name: its class, which is made with the scope that it is an attribute of.
+
+    Example:
+        prospects: "Family[Prospects]" = Family("prospects", "Prospects")
+    """
+
+    def __init__(self, module: str, name: str) -> None:
+        self._module, self._name = module, name
+
+    def __set_name__(self, owner: type, attribute: str) -> None:
+        self._attribute = attribute
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, instance: "HasFamilies", owner: type) -> T: ...
+    def __get__(self, instance: "HasFamilies | None", owner: type) -> Self | T:
+        if instance is None:
+            return self
+        family = instance._family(getattr(import_module(f"{__package__}.{self._module}"), self._name))
+        vars(instance)[self._attribute] = family  # found before this is, from now on
+        return cast("T", family)
+
+
+class HasFamilies(Protocol):
+    """What a `Family` is an attribute of."""
+
+    def _family(self, kind: Any) -> Any: ...
+
+
+class CompanyResource:
+    """A family of agency endpoints for one company: the same methods without their `company_id`.
+
+    Attributes:
+        family: the resource whose methods they are.
+    """
+
+    family: ClassVar[type[Resource]]
+
+    def __init__(self, access: Access, company_id: int) -> None:
+        self._resource: Any = self.family(access)
         self._company_id = company_id
 
 

@@ -1,28 +1,103 @@
-"""`/v2/agency/blacklist`: domains that no company of the agency writes to."""
+"""`/v2/blacklist` and `/v2/agency/blacklist`: whom an account, or no company of the agency, writes to."""
 
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Callable, Iterable
+from typing import ClassVar, Final, TypeVar
+
+import attrs
 
 from woodpecker_async import checks
+from woodpecker_async.models.blacklist import RemovedDomains, RemovedEmails
 from woodpecker_async.options import CallOptions
 from woodpecker_async.pagination import Pager
-from woodpecker_async.paging_styles import DOMAINS
+from woodpecker_async.paging_styles import DOMAINS, EMAILS, Totalled
 from woodpecker_async.resources.access import Access
 from woodpecker_async.resources.base import Resource
 
-_DOMAINS: Final = "/v2/agency/blacklist/domains"
 _MOST: Final = 500  # entries in one request
 
+T = TypeVar("T")
 
-class AgencyDomains(Resource):
+
+@attrs.frozen(kw_only=True)
+class _Kind:
+    """What is blacklisted.
+
+    Attributes:
+        name: in bodies and answers.
+        filter: the parameter that asks for some of them only.
+        style: how pages of them are turned.
+        check: checks one.
+        example: a list of them.
+    """
+
+    name: str
+    filter: str
+    style: Totalled
+    check: Callable[[object, str], str]
+    example: str
+
+
+_DOMAINS: Final = _Kind(
+    name="domains", filter="domain_filter", style=DOMAINS, check=checks.domain, example='["example.com"]'
+)
+_EMAILS: Final = _Kind(
+    name="emails", filter="email_filter", style=EMAILS, check=checks.email, example='["monica@example.com"]'
+)
+
+
+class _Entries(Resource):
+    """The entries of one kind on a blacklist.
+
+    Attributes:
+        kind: what they are.
+        path: their path.
+        most_per_page: how many a page holds at most.
+    """
+
+    kind: ClassVar[_Kind]
+    path: ClassVar[str]
+    most_per_page: ClassVar[int]
+
+    def _listed(self, filter: Iterable[str], per_page: int | None, options: CallOptions | None) -> Pager[str]:
+        return self._list(
+            self.path,
+            str,
+            self.kind.style,
+            key=lambda entry: entry,
+            params={
+                self.kind.filter: checks.comma_list(filter, "filter", self.kind.example),
+                "per_page": None if per_page is None else checks.integer(per_page, "per_page", 1, self.most_per_page),
+            },
+            options=options,
+        )
+
+    async def _sent(
+        self, method: str, entries: Iterable[str], options: CallOptions | None, answer: type[T] | None = None
+    ) -> list[T]:
+        """The answers to the calls that it takes to send the entries."""
+        name = self.kind.name
+        checked = checks.strings(entries, name, self.kind.example)
+        for index, entry in enumerate(checked):
+            self.kind.check(entry, f"{name}[{index}]")
+        answers = []
+        for part in self._parts(checked, _MOST):
+            with part:
+                body = {name: part.entries}
+                got = await self._call(method, self.path, answer, body=body, idempotent=True, options=options)
+            if got is not None:
+                answers.append(got)
+        return answers
+
+
+class AgencyDomains(_Entries):
     """The blacklisted domains of the agency."""
 
+    kind = _DOMAINS
+    path = "/v2/agency/blacklist/domains"
+    most_per_page = 1000
+
     def list(
-        self,
-        *,
-        filter: Iterable[str] = (),
-        per_page: int | None = None,
-        options: CallOptions | None = None,
+        self, *, filter: Iterable[str] = (), per_page: int | None = None, options: CallOptions | None = None
     ) -> Pager[str]:
         """All blacklisted domains.
 
@@ -33,17 +108,7 @@ class AgencyDomains(Resource):
 
         Document: "Get blacklisted domains", `GET /v2/agency/blacklist/domains`.
         """
-        return self._list(
-            _DOMAINS,
-            str,
-            DOMAINS,
-            key=lambda domain: domain,
-            params={
-                "domain_filter": checks.comma_list(filter, "filter", '["example.com"]'),
-                "per_page": None if per_page is None else checks.integer(per_page, "per_page", 1, 1000),
-            },
-            options=options,
-        )
+        return self._listed(filter, per_page, options)
 
     async def add(self, domains: Iterable[str], *, options: CallOptions | None = None) -> None:
         """Blacklist domains. To add one that is there changes nothing, so the call is repeated like a read.
@@ -57,7 +122,7 @@ class AgencyDomains(Resource):
 
         Document: "Add domains to the blacklist", `POST /v2/agency/blacklist/domains`.
         """
-        await self._write("POST", domains, options)
+        await self._sent("POST", domains, options)
 
     async def remove(self, domains: Iterable[str], *, options: CallOptions | None = None) -> None:
         """Take domains off the blacklist; those that are not on it are ignored. Repeated like a read.
@@ -70,22 +135,174 @@ class AgencyDomains(Resource):
 
         Document: "Delete domains from the blacklist", `DELETE /v2/agency/blacklist/domains`.
         """
-        await self._write("DELETE", domains, options)
+        await self._sent("DELETE", domains, options)
 
-    async def _write(self, method: str, domains: Iterable[str], options: CallOptions | None) -> None:
-        for part in self._parts(checks.strings(domains, "domains", '["example.com"]'), _MOST):
-            with part:
-                await self._call(
-                    method, _DOMAINS, None, body={"domains": part.entries}, idempotent=True, options=options
-                )
+
+class AgencyEmails(_Entries):
+    """The blacklisted addresses of the agency. How to remove one is not documented."""
+
+    kind = _EMAILS
+    path = "/v2/agency/blacklist/emails"
+    most_per_page = 1000
+
+    def list(
+        self, *, filter: Iterable[str] = (), per_page: int | None = None, options: CallOptions | None = None
+    ) -> Pager[str]:
+        """All blacklisted addresses.
+
+        Args:
+            filter: only these.
+            per_page: how many on a page, 1 to 1000; 100 by default.
+            options: for the calls of this list.
+
+        Document: "Get blacklisted emails", `GET /v2/agency/blacklist/emails`.
+        """
+        return self._listed(filter, per_page, options)
+
+    async def add(self, emails: Iterable[str], *, options: CallOptions | None = None) -> None:
+        """Blacklist addresses. To add one that is there changes nothing, so the call is repeated like a read.
+
+        More than 500 are sent in several requests, which are not one transaction: if one fails, `.done` of the error
+        tells how many addresses went through before.
+
+        Args:
+            emails: at least one.
+            options: for each of the calls.
+
+        Document: "Add emails to the blacklist", `POST /v2/agency/blacklist/emails`.
+        """
+        await self._sent("POST", emails, options)
 
 
 class AgencyBlacklist:
-    """`woodpecker.agency.blacklist`.
+    """`woodpecker.agency.blacklist`: what no company of the agency writes to.
 
     Attributes:
         domains: the blacklisted domains.
+        emails: the blacklisted addresses.
     """
 
     def __init__(self, access: Access) -> None:
         self.domains: Final = AgencyDomains(access)
+        self.emails: Final = AgencyEmails(access)
+
+
+class AccountDomains(_Entries):
+    """The blacklisted domains of the account."""
+
+    kind = _DOMAINS
+    path = "/v2/blacklist/domains"
+    most_per_page = 500  # an older copy of the document says 1000
+
+    def list(
+        self, *, filter: Iterable[str] = (), per_page: int | None = None, options: CallOptions | None = None
+    ) -> Pager[str]:
+        """All blacklisted domains.
+
+        Args:
+            filter: only these. `*` in one stands for anything.
+            per_page: how many on a page, 1 to 500; 100 by default.
+            options: for the calls of this list.
+
+        Document: "Get blacklisted domains", `GET /v2/blacklist/domains`.
+        """
+        return self._listed(filter, per_page, options)
+
+    async def add(self, domains: Iterable[str], *, options: CallOptions | None = None) -> None:
+        """Blacklist domains. To add one that is there changes nothing, so the call is repeated like a read.
+
+        More than 500 are sent in several requests, which are not one transaction: if one fails, `.done` of the error
+        tells how many domains went through before.
+
+        Args:
+            domains: at least one.
+            options: for each of the calls.
+
+        Document: "Add domains to the blacklist", `POST /v2/blacklist/domains`.
+        """
+        await self._sent("POST", domains, options)
+
+    async def remove(self, domains: Iterable[str], *, options: CallOptions | None = None) -> tuple[str, ...]:
+        """Take domains off the blacklist; those that are not on it are ignored. Repeated like a read.
+
+        More than 500 are sent in several requests, see `add`.
+
+        Args:
+            domains: at least one.
+            options: for each of the calls.
+
+        Returns:
+            Those that were on it. If an answer is lost, the call is repeated, and then those that the first request
+            removed are not among them.
+
+        Document: "Delete domains from the blacklist", `DELETE /v2/blacklist/domains`.
+        """
+        answers = await self._sent("DELETE", domains, options, RemovedDomains)
+        return tuple(entry for answer in answers for entry in answer.domains)
+
+
+class AccountEmails(_Entries):
+    """The blacklisted addresses of the account."""
+
+    kind = _EMAILS
+    path = "/v2/blacklist/emails"
+    most_per_page = 500  # an older copy of the document says 1000
+
+    def list(
+        self, *, filter: Iterable[str] = (), per_page: int | None = None, options: CallOptions | None = None
+    ) -> Pager[str]:
+        """All blacklisted addresses.
+
+        Args:
+            filter: only these. `*` in one stands for anything.
+            per_page: how many on a page, 1 to 500; 100 by default.
+            options: for the calls of this list.
+
+        Document: "Get blacklisted emails", `GET /v2/blacklist/emails`.
+        """
+        return self._listed(filter, per_page, options)
+
+    async def add(self, emails: Iterable[str], *, options: CallOptions | None = None) -> None:
+        """Blacklist addresses. To add one that is there changes nothing, so the call is repeated like a read.
+
+        More than 500 are sent in several requests, which are not one transaction: if one fails, `.done` of the error
+        tells how many addresses went through before.
+
+        Args:
+            emails: at least one.
+            options: for each of the calls.
+
+        Document: "Add emails to the blacklist", `POST /v2/blacklist/emails`.
+        """
+        await self._sent("POST", emails, options)
+
+    async def remove(self, emails: Iterable[str], *, options: CallOptions | None = None) -> tuple[str, ...]:
+        """Take addresses off the blacklist; those that are not on it are ignored. Repeated like a read.
+
+        More than 500 are sent in several requests, see `add`.
+
+        Args:
+            emails: at least one.
+            options: for each of the calls.
+
+        Returns:
+            Those that were on it. If an answer is lost, the call is repeated, and then those that the first request
+            removed are not among them.
+
+        Document: "Delete emails from the blacklist", `DELETE /v2/blacklist/emails`.
+        """
+        answers = await self._sent("DELETE", emails, options, RemovedEmails)
+        return tuple(entry for answer in answers for entry in answer.emails)
+
+
+class Blacklist:
+    """`session.account.blacklist`, and that of a company: what the account does not write to.
+
+    Attributes:
+        domains: the blacklisted domains.
+        emails: the blacklisted addresses.
+    """
+
+    def __init__(self, access: Access) -> None:
+        self.domains: Final = AccountDomains(access)
+        self.emails: Final = AccountEmails(access)

@@ -50,5 +50,12 @@ class Companies(Resource):
         Document: "Create companies", `POST /v2/agency/companies`.
         """
         body = CreateCompanies(companies=tuple(NewCompany(name=name) for name in checks.names(names)))
-        made = await self._call("POST", "/v2/agency/companies", CreatedCompanies, body=body, options=options)
+        made = await self._call(
+            "POST",
+            "/v2/agency/companies",
+            CreatedCompanies,
+            body=body,
+            find_out="look with agency.companies.list() before trying again",
+            options=options,
+        )
         return made.companies

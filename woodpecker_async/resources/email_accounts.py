@@ -29,4 +29,6 @@ class EmailAccounts(Resource):
 class CompanyEmailAccounts(CompanyResource):
     """The e-mail accounts of one company."""
 
+    family = EmailAccounts
+
     list = for_company(EmailAccounts.list)

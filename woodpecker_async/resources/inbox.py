@@ -47,9 +47,11 @@ class Inbox(Resource):
             raise ConfigError("prospect_status and interest exclude each other: the API takes one of them")
         if read is not None and not isinstance(read, bool):
             raise ConfigError(f"read must be True, False or None, not {read!r}")
-        phrases = tuple(search) if not isinstance(search, str) else (search,)
-        if len(phrases) > 20 or any(isinstance(phrase, str) and len(phrase) < 3 for phrase in phrases):
-            raise ConfigError("search must be up to 20 phrases of 3 characters or more")
+        phrases = (search,) if isinstance(search, str) else search
+        if phrases != ():
+            phrases = checks.strings(phrases, "search", '["call me"]')
+            if len(phrases) > 20 or any(len(phrase) < 3 for phrase in phrases):
+                raise ConfigError("search must be up to 20 phrases of 3 characters or more")
         return self._list(
             "/v2/inbox/messages",
             InboxMessage,
@@ -66,3 +68,72 @@ class Inbox(Resource):
             },
             options=options,
         )
+
+    async def reply(
+        self,
+        message_id: int | str,
+        html: str,
+        *,
+        mailbox_id: int | None = None,
+        to: Iterable[str] = (),
+        cc: Iterable[str] = (),
+        bcc: Iterable[str] = (),
+        subject: str | None = None,
+        quote_original: bool | None = None,
+        options: CallOptions | None = None,
+    ) -> None:
+        """Reply to a message: this sends a real e-mail, and marks the message as read.
+
+        It is never repeated, unless the request measurably never left or was refused with 429.
+
+        Args:
+            message_id: the message, by the id that `list` gives.
+            html: the text.
+            mailbox_id: the mailbox to send it from (SMTP id); by default the one that the message came to.
+            to: who gets it; by default who wrote the message.
+            cc: who gets a copy.
+            bcc: who gets a blind copy; by default whom the settings of the mailbox name.
+            subject: by default that of the message, after `Re:`.
+            quote_original: whether the message is quoted below the reply.
+            options: for this call.
+
+        Raises:
+            ConfigError: an argument is not usable; nothing was sent.
+            NotFoundError: there is no such message.
+            OutcomeUnknownError: it may have been sent: look into the mailbox's sent mail before trying again.
+
+        Document: "Reply to a message", `POST /v2/inbox/messages/{message_id}/reply`.
+        """
+        if not checks.content(html, "html").strip():
+            raise ConfigError("html is empty")
+        if quote_original is not None and not isinstance(quote_original, bool):
+            raise ConfigError(f"quote_original must be True, False or None, not {quote_original!r}")
+        body = {
+            "mailbox_id": None if mailbox_id is None else checks.integer(mailbox_id, "mailbox_id", 1),
+            "to": _addresses(to, "to"),
+            "cc": _addresses(cc, "cc"),
+            "bcc": _addresses(bcc, "bcc"),
+            "subject": None if subject is None else checks.text(subject, "subject"),
+            "body": {"html": html},
+            "quote_original_message": quote_original,
+        }
+        is_text = isinstance(message_id, str)
+        await self._call(
+            "POST",
+            "/v2/inbox/messages/{message_id}/reply",
+            None,
+            body={name: value for name, value in body.items() if value is not None},
+            find_out="look into the mailbox's sent mail before trying again",
+            options=options,
+            message_id=checks.text(message_id, "message_id")
+            if is_text
+            else checks.integer(message_id, "message_id", 1),
+        )
+
+
+def _addresses(given: Iterable[str], what: str) -> str | None:
+    """E-mail addresses as the comma list that the API takes; `None` for none."""
+    if given == ():
+        return None
+    addresses = [checks.email(one, f"an entry of {what}") for one in checks.strings(given, what, '["a@example.com"]')]
+    return checks.comma_list(addresses, what, '["a@example.com"]')

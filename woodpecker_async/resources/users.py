@@ -1,11 +1,12 @@
-"""`/v2/agency/companies/{company_id}/users`: who may look at a company."""
+"""`/v2/users` and `/v2/agency/companies/{company_id}/users`: who works in an account, or may look at a company."""
 
 from operator import attrgetter
 
 from woodpecker_async import checks
-from woodpecker_async.models.users import CompanyRole, CompanyUser
+from woodpecker_async.models.users import CompanyRole, CompanyUser, User, UserSort
 from woodpecker_async.options import CallOptions
 from woodpecker_async.pagination import Pager
+from woodpecker_async.paging_styles import NUMBERED_FROM_0
 from woodpecker_async.resources.base import Resource
 
 
@@ -31,4 +32,26 @@ class CompanyUsers(Resource):
             params={"role": checks.choice_or_none("role", role, CompanyRole)},
             options=options,
             company_id=checks.company_id(company_id),
+        )
+
+
+class Users(Resource):
+    """The users of an account."""
+
+    def list(self, *, sort: UserSort | str | None = None, options: CallOptions | None = None) -> Pager[User]:
+        """All confirmed, active users of the account, 50 on a page.
+
+        Args:
+            sort: `"+id"`, which is the default, or `"-id"`.
+            options: for the calls of this list.
+
+        Document: "Users", `GET /v2/users`.
+        """
+        return self._list(
+            "/v2/users",
+            User,
+            NUMBERED_FROM_0,
+            key=attrgetter("id"),
+            params={"sort": checks.choice_or_none("sort", sort, UserSort)},
+            options=options,
         )

@@ -1,53 +1,154 @@
-"""The blacklisted domains of the agency."""
+"""Blacklists of domains and of e-mail addresses: of the agency, and of each account."""
 
 from fnmatch import fnmatchcase
+from typing import Annotated, Any, Final, Literal, Self
 
-from woodpecker_async.sandbox.service import Call, field
-from woodpecker_async.sandbox.wire import Answer, bad_request, bodyless, malformed, whole_number
+from msgspec import Meta, Struct
 
-_MOST_AT_ONCE = 500
-_PER_PAGE = 100
-_MOST_PER_PAGE = 1000
+from woodpecker_async.sandbox.endpoint import Endpoint, Input
+from woodpecker_async.sandbox.service import Call
+from woodpecker_async.sandbox.state import Company
+from woodpecker_async.sandbox.wire import Answer, bodyless
+
+_MOST_AT_ONCE: Final = 500
+_MOST_PER_PAGE: Final = {"agency": 1000, "account": 500}
+
+Kind = Literal["domains", "emails"]
+Entries = Annotated[list[Annotated[str, Meta(min_length=1)]], Meta(min_length=1, max_length=_MOST_AT_ONCE)]
 
 
-def list_domains(call: Call) -> Answer:
-    """``GET /v2/agency/blacklist/domains``: pages are counted from 0."""
-    page = whole_number(call.info.query.get("page", "0"))
-    size = whole_number(call.info.query.get("per_page", str(_PER_PAGE)))
-    if page is None or not size:
-        return bad_request("Value of page or per_page is incorrect.")
-    size = min(size, _MOST_PER_PAGE)
-    wanted = [part for part in call.info.query.get("domain_filter", "").split(",") if part]
-    rows = sorted(
-        domain
-        for domain in call.state.blacklisted_domains
-        if not wanted or any(fnmatchcase(domain, part) for part in wanted)
+class Blacklist(Struct, kw_only=True):
+    """Whom an account does not write to."""
+
+    domains: set[str]
+    emails: set[str]
+
+    @classmethod
+    def begin(cls, seed: int, account: Company) -> Self:  # noqa: ARG003 - the same for all
+        """A competitor, and somebody who wants no more letters."""
+        return cls(domains={"competitor.example"}, emails={"no.thanks@example.com"})
+
+
+class AgencyBlacklist(Blacklist):
+    """Whom no company of the agency writes to; kept with the agency's own account."""
+
+    @classmethod
+    def begin(cls, seed: int, account: Company) -> Self:  # noqa: ARG003 - the same for all
+        """Nobody."""
+        return cls(domains=set(), emails=set())
+
+
+class PageQuery(Input):
+    """Which page, counted from 0. A larger one than there may be is cut down to that."""
+
+    page: Annotated[int, Meta(ge=0)] = 0
+    per_page: Annotated[int, Meta(ge=1)] = 100
+
+
+class DomainsQuery(PageQuery):
+    """Which of the domains; `*` stands for anything."""
+
+    domain_filter: str = ""
+
+
+class EmailsQuery(PageQuery):
+    """Which of the addresses; `*` stands for anything."""
+
+    email_filter: str = ""
+
+
+class DomainsBody(Input):
+    """Domains to add or to remove."""
+
+    domains: Entries
+
+
+class EmailsBody(Input):
+    """Addresses to add or to remove."""
+
+    emails: Entries
+
+
+class DomainsPage(Struct, kw_only=True):
+    """A page of domains."""
+
+    domains: list[str]
+    total: int
+
+
+class EmailsPage(Struct, kw_only=True):
+    """A page of addresses."""
+
+    emails: list[str]
+    total: int
+
+
+class Domains(Struct, kw_only=True):
+    """The domains that were added or removed."""
+
+    domains: list[str]
+
+
+class Emails(Struct, kw_only=True):
+    """The addresses that were added or removed."""
+
+    emails: list[str]
+
+
+_QUERY: Final[dict[Kind, Any]] = {"domains": DomainsQuery, "emails": EmailsQuery}
+_BODY: Final[dict[Kind, Any]] = {"domains": DomainsBody, "emails": EmailsBody}
+_PAGE: Final[dict[Kind, Any]] = {"domains": DomainsPage, "emails": EmailsPage}
+_CHANGED: Final[dict[Kind, Any]] = {"domains": Domains, "emails": Emails}
+
+
+def _endpoints(whose: Literal["agency", "account"], kind: Kind) -> tuple[Endpoint, Endpoint, Endpoint]:
+    """List, add and remove. The agency's writes are answered without a body, those of an account with one."""
+    path = f"/v2/agency/blacklist/{kind}" if whose == "agency" else f"/v2/blacklist/{kind}"
+
+    def entries(call: Call) -> set[str]:
+        kept: set[str] = getattr(call.kept(AgencyBlacklist if whose == "agency" else Blacklist), kind)
+        return kept
+
+    def changed(call: Call, status: int, which: set[str]) -> Answer:
+        call.changed()
+        return bodyless(status) if whose == "agency" else Answer.of({kind: sorted(which)}, status)
+
+    def list_(call: Call, query: Any) -> Answer:
+        """What is blacklisted."""
+        size = min(query.per_page, _MOST_PER_PAGE[whose])
+        wanted = getattr(query, f"{kind.removesuffix('s')}_filter").lower().split(",")
+        rows = sorted(
+            entry for entry in entries(call) if wanted == [""] or any(fnmatchcase(entry, part) for part in wanted)
+        )
+        return Answer.of({kind: rows[query.page * size : (query.page + 1) * size], "total": len(rows)})
+
+    def add(call: Call, body: Any) -> Answer:
+        """Blacklist them, if they are not there already."""
+        new = {entry.lower() for entry in getattr(body, kind)}
+        entries(call).update(new)
+        # The fields of the account's answer are not documented.
+        return changed(call, 201 if whose == "agency" else 200, new)
+
+    def remove(call: Call, body: Any) -> Answer:
+        """Take them off, if they are there; the answer says which were."""
+        gone = {entry.lower() for entry in getattr(body, kind)} & entries(call)
+        entries(call).difference_update(gone)
+        return changed(call, 200, gone)
+
+    for run in (list_, add, remove):
+        run.__name__ = f"{run.__name__.rstrip('_')}_{whose}_{kind}"
+    answer = None if whose == "agency" else _CHANGED[kind]
+    status = 201 if whose == "agency" else 200
+    return (
+        Endpoint(method="GET", path=path, run=list_, query=_QUERY[kind], answer=_PAGE[kind]),
+        Endpoint(method="POST", path=path, run=add, body=_BODY[kind], answer=answer, status=status),
+        Endpoint(method="DELETE", path=path, run=remove, body=_BODY[kind], answer=answer),
     )
-    return Answer.of({"domains": rows[page * size : (page + 1) * size], "total": len(rows)})
 
 
-def add_domains(call: Call) -> Answer:
-    """``POST /v2/agency/blacklist/domains``: 201 without a body, also for what is there already."""
-    domains = _domains(call)
-    if isinstance(domains, Answer):
-        return domains
-    call.state.blacklist(add=domains)
-    return bodyless(201)
-
-
-def remove_domains(call: Call) -> Answer:
-    """``DELETE /v2/agency/blacklist/domains``: 200 without a body, also for what was not there."""
-    domains = _domains(call)
-    if isinstance(domains, Answer):
-        return domains
-    call.state.blacklist(remove=domains)
-    return bodyless(200)
-
-
-def _domains(call: Call) -> list[str] | Answer:
-    if not call.info.body:
-        return bodyless(400)
-    domains = field(call, "domains")
-    if not isinstance(domains, list) or not 1 <= len(domains) <= _MOST_AT_ONCE:
-        return malformed()
-    return domains if all(isinstance(domain, str) and domain for domain in domains) else malformed()
+ENDPOINTS: Final = (
+    *_endpoints("agency", "domains"),
+    *_endpoints("agency", "emails")[:2],  # no document has the removal of addresses
+    *_endpoints("account", "domains"),
+    *_endpoints("account", "emails"),
+)

@@ -3,6 +3,7 @@
 import re
 from typing import Any, Final
 
+from woodpecker_async.sandbox.endpoint import Endpoint
 from woodpecker_async.sandbox.service import Call
 from woodpecker_async.sandbox.state import FelderaKey, NameTakenError, State
 from woodpecker_async.sandbox.wire import Answer, RequestInfo, bodyless, feldera_error, feldera_unauthorized
@@ -124,3 +125,13 @@ def _row(key: FelderaKey) -> dict[str, Any]:
 
 def _unknown(name: str) -> Answer:
     return feldera_error(404, "UnknownApiKey", f"Unknown API key '{name}'", {"name": name})
+
+
+ENDPOINTS: Final = (
+    Endpoint(method="GET", path="/v0/api_keys", run=list_keys),
+    Endpoint(method="POST", path="/v0/api_keys", run=create_key),
+    Endpoint(method="GET", path="/v0/api_keys/{name}", run=get_key),
+    Endpoint(method="DELETE", path="/v0/api_keys/{name}", run=delete_key),
+    Endpoint(method="GET", path="/v0/config", run=config),
+    Endpoint(method="GET", path="/v0/cluster_healthz", run=health),
+)

@@ -1,89 +1,199 @@
 """The messages that came to an account."""
 
-from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any, Final, Literal, Self, get_args
+
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from woodpecker_async.sandbox import draw
+from woodpecker_async.sandbox.endpoint import Endpoint, Input
 from woodpecker_async.sandbox.service import Call
-from woodpecker_async.sandbox.wire import Answer, bad_request, whole_number
+from woodpecker_async.sandbox.state import Company
+from woodpecker_async.sandbox.wire import Answer, bad_request, bodyless, not_found, whole_number
 
-_PER_PAGE = 10
-_MOST_PER_PAGE = 50
-_INTERESTS = ("INTERESTED", "MAYBE_LATER", "NOT_INTERESTED", "NOT_MARKED")
-_STATUSES = ("RESPONDED", "AUTOREPLIED", "BOUNCED", "BLACKLISTED", "OPT_OUT")
-_SUBJECTS = ("Re: Quick question", "Out of office", "Re: Your invitation", "Please stop", "Re: A call next week?")
+Interest = Literal["INTERESTED", "MAYBE_LATER", "NOT_INTERESTED", "NOT_MARKED"]
+Status = Literal["RESPONDED", "AUTOREPLIED", "BOUNCED", "BLACKLISTED", "OPT_OUT"]
 
-
-def list_messages(call: Call) -> Answer:
-    """``GET /v2/inbox/messages``: a cursor, which is opaque and null at the end."""
-    query = call.info.query
-    size = whole_number(query.get("per_page", str(_PER_PAGE)))
-    start = _from_cursor(query.get("next_page_cursor"), call.account.id)
-    if not size or size > _MOST_PER_PAGE or start is None:
-        return bad_request("Value of per_page or next_page_cursor is incorrect.")
-    if "prospect_status" in query and "prospect_interest_level" in query:
-        return bad_request("prospect_status and prospect_interest_level are mutually exclusive.")
-    keep = _filter(query)
-    if keep is None:
-        return bad_request("Value of a filter is incorrect.")
-    rows = [row for row in _messages(call) if keep(row)]
-    end = start + size
-    cursor = _cursor(end, call.account.id) if end < len(rows) else None
-    content = [{name: value for name, value in row.items() if not name.startswith("_")} for row in rows[start:end]]
-    return Answer.of({"content": content, "pagination": {"next_page_cursor": cursor}})
+_SUBJECTS: Final = (
+    "Re: Quick question",
+    "Out of office",
+    "Re: Your invitation",
+    "Please stop",
+    "Re: A call next week?",
+)
 
 
-def _filter(query: Any) -> Callable[[dict[str, Any]], bool] | None:
-    status, interest, read = (query.get(name) for name in ("prospect_status", "prospect_interest_level", "read"))
-    if status not in (None, *_STATUSES) or interest not in (None, *_INTERESTS) or read not in (None, "true", "false"):
-        return None
-    mailboxes, campaigns = (set(query.get(name, "").split(",")) - {""} for name in ("mailbox_ids", "campaign_ids"))
-    phrases = [phrase.lower() for phrase in query.get("search_phrases", "").split(",") if phrase]
+class Filter(Input):
+    """Which of the messages. Where several are given in a comma list, any of them."""
 
-    def keep(row: dict[str, Any]) -> bool:
-        return (
-            status in (None, row["_status"])
-            and interest in (None, row["_interest"])
-            and read in (None, str(row["read"]).lower())
-            and (not mailboxes or str(row["_mailbox"]) in mailboxes)
-            and (not campaigns or any(str(campaign["id"]) in campaigns for campaign in row["campaigns"]))
-            and (not phrases or any(phrase in row["subject"].lower() for phrase in phrases))
+    prospect_status: Status | UnsetType = UNSET
+    prospect_interest_level: Interest | UnsetType = UNSET
+    read: Literal["true", "false"] | UnsetType = UNSET
+    mailbox_ids: str = ""
+    campaign_ids: str = ""
+    search_phrases: str = ""
+    per_page: Annotated[int, Meta(ge=1, le=50)] = 10
+    next_page_cursor: str = ""
+
+
+class ReplyBody(Input):
+    """The text of a reply."""
+
+    html: Annotated[str, Meta(min_length=1)]
+
+
+class Reply(Input):
+    """A reply. Addresses are comma lists."""
+
+    body: ReplyBody
+    mailbox_id: int | UnsetType = UNSET
+    to: str | UnsetType = UNSET
+    cc: str | UnsetType = UNSET
+    bcc: str | UnsetType = UNSET
+    subject: str | UnsetType = UNSET
+    quote_original_message: bool | UnsetType = UNSET
+
+
+class Body(Struct, kw_only=True):
+    """The text of a message."""
+
+    html: str
+
+
+class Campaign(Struct, kw_only=True):
+    """A campaign that a message belongs to."""
+
+    id: int
+
+
+class Message(Struct, kw_only=True):
+    """A message as it is listed."""
+
+    id: int
+    prospect_id: int
+    subject: str
+    body: Body
+    stamp: str
+    read: bool
+    campaigns: list[Campaign]
+
+
+class Cursor(Struct, kw_only=True):
+    """What to ask for the next page with; null at the end."""
+
+    next_page_cursor: str | None
+
+
+class Messages(Struct, kw_only=True):
+    """A page of messages."""
+
+    content: list[Message]
+    pagination: Cursor
+
+
+class Known(Struct, kw_only=True):
+    """A message, and what it is found by."""
+
+    message: Message
+    mailbox: int
+    status: Status
+    interest: Interest
+    replies: int = 0
+
+
+class Inbox(Struct, kw_only=True):
+    """The messages that came to an account."""
+
+    known: list[Known]
+
+    @classmethod
+    def begin(cls, seed: int, account: Company) -> Self:
+        """Some in each mailbox, from prospects of the campaigns that the account begins with."""
+        return cls(
+            known=[
+                _known(seed, account, box.imap_id, count, box.imap_id * 1000 + count)
+                for box in account.mailboxes
+                for count in range(8 + draw.number(seed, "messages", box.imap_id) % 20)
+            ]
         )
 
-    return keep
+
+def _known(seed: int, account: Company, mailbox: int, count: int, message_id: int) -> Known:
+    topic = (seed, "message", mailbox, count)
+    subject = draw.pick(_SUBJECTS, *topic)
+    message = Message(
+        id=message_id,
+        prospect_id=1 + draw.number(*topic, "prospect") % 10**9,
+        subject=subject,
+        body=Body(html=f"<p>{subject}</p>"),
+        stamp=f"2026-10-{1 + count % 28:02d}T08:{count % 60:02d}:00+0000",
+        read=draw.number(*topic, "read") % 2 == 0,
+        campaigns=[Campaign(id=account.id * 100 + count % 3)],
+    )
+    status: Any = draw.pick(get_args(Status), *topic, "status")
+    interest: Any = draw.pick(get_args(Interest), *topic, "interest")
+    return Known(message=message, mailbox=mailbox, status=status, interest=interest)
 
 
-def _messages(call: Call) -> list[dict[str, Any]]:
-    account, seed = call.account, call.state.seed
-    rows = []
-    for box in account.mailboxes:
-        for count in range(8 + draw.number(seed, "messages", box.imap_id) % 20):
-            topic = (seed, "message", box.imap_id, count)
-            subject = draw.pick(_SUBJECTS, *topic)
-            rows.append(
-                {
-                    "id": box.imap_id * 1000 + count,
-                    "prospect_id": 1 + draw.number(*topic, "prospect") % 10**9,
-                    "subject": subject,
-                    "body": {"html": f"<p>{subject}</p>"},
-                    "stamp": f"2026-10-{1 + count % 28:02d}T08:{count % 60:02d}:00+0000",
-                    "read": draw.number(*topic, "read") % 2 == 0,
-                    "campaigns": [{"id": account.id * 10 + count % 3}],
-                    "_mailbox": box.imap_id,
-                    "_status": draw.pick(_STATUSES, *topic, "status"),
-                    "_interest": draw.pick(_INTERESTS, *topic, "interest"),
-                }
-            )
-    return rows
+def put_message(account: Company, seed: int, message_id: int) -> None:
+    """Give an account a message of that id, as somebody does who writes to it."""
+    kept = account.of_family(Inbox, seed)
+    kept.known.append(_known(seed, account, 1, len(kept.known), message_id))
+
+
+def list_messages(call: Call, query: Filter) -> Answer:
+    """``GET /v2/inbox/messages``: a cursor, which is opaque and null at the end."""
+    start = _from_cursor(query.next_page_cursor, call.account.id)
+    if start is None:
+        return bad_request("Value of next_page_cursor is incorrect.")
+    if query.prospect_status is not UNSET and query.prospect_interest_level is not UNSET:
+        return bad_request("prospect_status and prospect_interest_level are mutually exclusive.")
+    found = [known.message for known in call.kept(Inbox).known if _fits(known, query)]
+    end = start + query.per_page
+    cursor = _cursor(end, call.account.id) if end < len(found) else None
+    return Answer.of(Messages(content=found[start:end], pagination=Cursor(next_page_cursor=cursor)))
+
+
+def _fits(known: Known, query: Filter) -> bool:
+    mailboxes, campaigns = ({*text.split(",")} - {""} for text in (query.mailbox_ids, query.campaign_ids))
+    phrases = [phrase.lower() for phrase in query.search_phrases.split(",") if phrase]
+    message = known.message
+    return (
+        query.prospect_status in (UNSET, known.status)
+        and query.prospect_interest_level in (UNSET, known.interest)
+        and query.read in (UNSET, str(message.read).lower())
+        and (not mailboxes or str(known.mailbox) in mailboxes)
+        and (not campaigns or any(str(campaign.id) in campaigns for campaign in message.campaigns))
+        and (not phrases or any(phrase in message.subject.lower() for phrase in phrases))
+    )
 
 
 def _cursor(start: int, account: int) -> str:
     return f"{draw.letters(12, 'cursor', account, start)}{start}"
 
 
-def _from_cursor(cursor: str | None, account: int) -> int | None:
+def _from_cursor(cursor: str, account: int) -> int | None:
     """The place that a cursor stands for; `None` if it was not handed out."""
     if not cursor:
         return 0
-    start = whole_number(cursor[12:])
+    start = whole_number(cursor[12:32])
     return start if start is not None and cursor == _cursor(start, account) else None
+
+
+def reply(call: Call, body: Reply) -> Answer:
+    """``POST /v2/inbox/messages/{message_id}/reply``: the message is read from then on."""
+    wanted = call.parts[0].lstrip("0")
+    known = next((known for known in call.kept(Inbox).known if str(known.message.id) == wanted), None)
+    if known is None:
+        return not_found()
+    if body.mailbox_id is not UNSET and all(box.smtp_id != body.mailbox_id for box in call.account.mailboxes):
+        return bad_request("Value of mailbox_id is incorrect.")
+    known.message.read = True
+    known.replies += 1
+    call.changed()
+    return bodyless(200)
+
+
+ENDPOINTS: Final = (
+    Endpoint(method="GET", path="/v2/inbox/messages", run=list_messages, query=Filter, answer=Messages),
+    Endpoint(method="POST", path="/v2/inbox/messages/{message_id:int}/reply", run=reply, body=Reply),
+)

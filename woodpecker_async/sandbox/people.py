@@ -1,71 +1,141 @@
 """The users and the guests of a company."""
 
-from typing import Any
+from typing import Annotated, Final, Literal
 
-from woodpecker_async.sandbox.service import Call, company_in_path, field, paged
-from woodpecker_async.sandbox.state import Company, Guest, User
-from woodpecker_async.sandbox.wire import Answer, bad_request, bodyless, malformed, not_found
+from msgspec import UNSET, Meta, Struct, UnsetType
 
-_MOST_GUESTS = 10
-_ROLES = ("admin", "owner", "authorized_team_member", "guest")
-_PERMISSIONS = frozenset({"mailboxes"})
+from woodpecker_async.sandbox.endpoint import Endpoint, Input
+from woodpecker_async.sandbox.pages import Page, PageQuery, paged
+from woodpecker_async.sandbox.service import Call, company_in_path
+from woodpecker_async.sandbox.state import Company, User
+from woodpecker_async.sandbox.wire import Answer, bodyless, not_found
+
+Name = Annotated[str, Meta(min_length=1)]
+Permission = Literal["mailboxes"]
+Role = Literal["admin", "owner", "authorized_team_member", "guest"]
 
 
-def list_users(call: Call) -> Answer:
+class UsersQuery(PageQuery):
+    """Which of the users."""
+
+    role: Role | UnsetType = UNSET
+
+
+class CompanyUser(Struct, kw_only=True):
+    """A user of a company."""
+
+    id: int
+    name: str
+    email: str
+    roles: list[Role]
+    guest_permissions: list[Permission]
+
+
+class NewGuest(Input):
+    """Whom to invite."""
+
+    name: Name
+    email: Name
+    guest_permissions: list[Permission] | None = None
+
+
+class NewGuests(Input):
+    """All whom to invite."""
+
+    guests: Annotated[list[NewGuest], Meta(min_length=1, max_length=10)]
+
+
+class InvitedGuest(Struct, kw_only=True):
+    """Who was invited. The names of the fields are not documented, only that the ids come back."""
+
+    id: int
+    email: str
+
+
+class InvitedGuests(Struct, kw_only=True):
+    """All who were invited."""
+
+    guests: list[InvitedGuest]
+
+
+class GuestPermissions(Input):
+    """What a guest may see from now on."""
+
+    id: int
+    permissions: list[Permission]
+
+
+class PermissionsOfGuests(Input):
+    """What guests may see from now on."""
+
+    guests: Annotated[list[GuestPermissions], Meta(min_length=1)]
+
+
+def list_users(call: Call, query: UsersQuery) -> Answer:
     """``GET /v2/agency/companies/{company_id}/users``."""
     company = company_in_path(call)
     if company is None:
         return not_found()
-    role = call.info.query.get("role")
-    if role not in (None, *_ROLES):
-        return bad_request("Value of role is incorrect.")
-    rows = [row for row in _users(call, company) if role is None or role in row["roles"]]
-    return paged(call, rows, lambda row: row)
+    rows = [row for row in _users(call, company) if query.role is UNSET or query.role in row.roles]
+    return paged(call, rows, query.page)
 
 
-def invite_guests(call: Call) -> Answer:
+def invite_guests(call: Call, body: NewGuests) -> Answer:
     """``POST /v2/agency/companies/{company_id}/invite_guest``: all of them or none."""
-    if not call.info.body:
-        return bodyless(400)
     company = company_in_path(call)
     if company is None:
         return not_found()
-    rows = field(call, "guests")
-    if not isinstance(rows, list) or not 1 <= len(rows) <= _MOST_GUESTS or not all(map(_is_guest, rows)):
-        return malformed()
     invited = [
-        call.state.invite(company.id, row["name"], row["email"], row.get("guest_permissions") or ()) for row in rows
+        call.state.invite(company.id, guest.name, guest.email, guest.guest_permissions or ()) for guest in body.guests
     ]
-    # The names of its fields are not documented, only that the ids of the invitations come back.
-    return Answer.of({"guests": [{"id": guest.id, "email": guest.email} for guest in invited]}, 201)
+    return Answer.of(InvitedGuests(guests=[InvitedGuest(id=guest.id, email=guest.email) for guest in invited]), 201)
 
 
-def _is_guest(row: Any) -> bool:
-    if not isinstance(row, dict) or not all(isinstance(row.get(name), str) and row[name] for name in ("name", "email")):
-        return False
-    permissions = row.get("guest_permissions") or []
-    return isinstance(permissions, list) and _PERMISSIONS.issuperset(permissions)
+def set_permissions(call: Call, body: PermissionsOfGuests) -> Answer:
+    """``PUT /v2/agency/companies/{company_id}/guests/permissions``: 200 without a body; all of them or none."""
+    company = company_in_path(call)
+    # What is said of a guest that is not there is not documented.
+    if company is None or not call.state.permit(company.id, {row.id: row.permissions for row in body.guests}):
+        return not_found()
+    return bodyless(200)
 
 
-def _users(call: Call, company: Company) -> list[dict[str, Any]]:
+def _users(call: Call, company: Company) -> list[CompanyUser]:
     owner = call.state.user if company.owner == call.state.user.name else call.state.colleague
-    roles = {call.state.user.id: ["admin"], call.state.colleague.id: ["authorized_team_member"]}
+    roles: dict[int, list[Role]] = {
+        call.state.user.id: ["admin"],
+        call.state.colleague.id: ["authorized_team_member"],
+    }
     roles[owner.id].append("owner")
     return [
         *(_user(user, roles[user.id]) for user in (call.state.user, call.state.colleague)),
-        *(_guest(guest) for guest in company.guests),
+        *(
+            CompanyUser(
+                id=guest.id,
+                name=guest.name,
+                email=guest.email,
+                roles=["guest"],
+                guest_permissions=[*guest.permissions],  # type: ignore[list-item]  # checked when they came
+            )
+            for guest in company.guests
+        ),
     ]
 
 
-def _user(user: User, roles: list[str]) -> dict[str, Any]:
-    return {"id": user.id, "name": user.name, "email": user.email, "roles": roles, "guest_permissions": []}
+def _user(user: User, roles: list[Role]) -> CompanyUser:
+    return CompanyUser(id=user.id, name=user.name, email=user.email, roles=roles, guest_permissions=[])
 
 
-def _guest(guest: Guest) -> dict[str, Any]:
-    return {
-        "id": guest.id,
-        "name": guest.name,
-        "email": guest.email,
-        "roles": ["guest"],
-        "guest_permissions": list(guest.permissions),
-    }
+_COMPANY: Final = "/v2/agency/companies/{company_id:int}"
+ENDPOINTS: Final = (
+    Endpoint(method="GET", path=f"{_COMPANY}/users", run=list_users, query=UsersQuery, answer=Page[CompanyUser]),
+    Endpoint(
+        method="POST",
+        path=f"{_COMPANY}/invite_guest",
+        run=invite_guests,
+        body=NewGuests,
+        answer=InvitedGuests,
+        status=201,
+    ),
+    Endpoint(method="PUT", path=f"{_COMPANY}/guests/permissions/?", run=set_permissions, body=PermissionsOfGuests),
+)

@@ -2,12 +2,36 @@
 
 import re
 from collections.abc import Callable
+from operator import attrgetter
+from typing import Final
 from urllib.parse import unquote
 
 from attrs import frozen
 
-from woodpecker_async.sandbox import account, agency, agency_v1, blacklist, feldera, inbox, people
+from woodpecker_async.sandbox import (
+    account,
+    agency,
+    agency_v1,
+    blacklist,
+    campaigns,
+    deliverability,
+    domains,
+    feldera,
+    inbox,
+    lead_finder,
+    linkedin,
+    mailboxes,
+    manual_tasks,
+    microsoft,
+    people,
+    prospects,
+    reports,
+    users,
+    webhooks,
+)
 from woodpecker_async.sandbox.documented import NOT_SERVED, not_served
+from woodpecker_async.sandbox.endpoint import Endpoint, pattern_of
+from woodpecker_async.sandbox.openapi import description
 from woodpecker_async.sandbox.service import Call, Rules
 from woodpecker_async.sandbox.state import ApiKey, Company, State
 from woodpecker_async.sandbox.wire import (
@@ -23,37 +47,33 @@ from woodpecker_async.sandbox.wire import (
     whole_number,
 )
 
-Endpoint = Callable[[Call], Answer]
-
-_COMPANIES = "/rest/v2/agency/companies"
-# A trailing slash is accepted only where the documentation itself writes one.
-_ENDPOINTS: tuple[tuple[str, str, Endpoint], ...] = (
-    ("GET", _COMPANIES, agency.list_companies),
-    ("POST", _COMPANIES, agency.create_companies),
-    ("GET", _COMPANIES + r"/(\d+)/api_keys", agency.list_api_keys),
-    ("POST", _COMPANIES + r"/(\d+)/api_keys", agency.create_api_key),
-    ("GET", _COMPANIES + r"/(\d+)/email_accounts/?", agency.list_email_accounts),
-    ("GET", _COMPANIES + r"/(\d+)/users", people.list_users),
-    ("POST", _COMPANIES + r"/(\d+)/invite_guest", people.invite_guests),
-    ("GET", "/rest/v2/agency/blacklist/domains", blacklist.list_domains),
-    ("POST", "/rest/v2/agency/blacklist/domains", blacklist.add_domains),
-    ("DELETE", "/rest/v2/agency/blacklist/domains", blacklist.remove_domains),
-    ("GET", "/rest/v1/agency/companies", agency_v1.list_companies),
-    ("POST", "/rest/v1/agency/companies/api/add", agency_v1.add_api_key),
-    ("POST", "/rest/v1/agency/companies/add", agency_v1.add_company),
-    ("GET", "/rest/v1/me", account.me),
-    ("GET", "/rest/v2/mailboxes", account.list_mailboxes),
-    ("GET", "/rest/v2/inbox/messages", inbox.list_messages),
-    ("GET", "/v0/api_keys", feldera.list_keys),
-    ("POST", "/v0/api_keys", feldera.create_key),
-    ("GET", "/v0/api_keys/([^/]+)", feldera.get_key),
-    ("DELETE", "/v0/api_keys/([^/]+)", feldera.delete_key),
-    ("GET", "/v0/config", feldera.config),
-    ("GET", "/v0/cluster_healthz", feldera.health),
+_FAMILIES: Final = (
+    account,
+    agency,
+    agency_v1,
+    blacklist,
+    campaigns,
+    deliverability,
+    domains,
+    feldera,
+    inbox,
+    lead_finder,
+    linkedin,
+    mailboxes,
+    manual_tasks,
+    microsoft,
+    people,
+    prospects,
+    reports,
+    users,
+    webhooks,
 )
-_ROUTES: tuple[tuple[str, re.Pattern[str], Endpoint], ...] = (
-    *((method, re.compile(pattern), endpoint) for method, pattern, endpoint in _ENDPOINTS),
-    *((method, re.compile("/rest" + pattern), not_served) for methods, pattern in NOT_SERVED for method in methods),
+ENDPOINTS: Final[tuple[Endpoint, ...]] = tuple(
+    sorted((endpoint for family in _FAMILIES for endpoint in family.ENDPOINTS), key=attrgetter("placeholders"))
+)
+_ROUTES: Final[tuple[tuple[str, re.Pattern[str], Callable[[Call], Answer]], ...]] = (
+    *((endpoint.method, endpoint.pattern, endpoint) for endpoint in ENDPOINTS),
+    *((method, pattern_of(path), not_served) for methods, path in NOT_SERVED for method in methods),
 )
 
 
@@ -85,6 +105,8 @@ class Router:
 
         Only a request with a known key has an account, so only such a one can take a place in a queue.
         """
+        if info.path == "/openapi.json":
+            return Answer.of(description(ENDPOINTS))
         if info.path.startswith("/v0/"):
             return feldera.refusal(self.state, info) or Job(None, lambda: self._feldera(info))
         if not info.path.startswith("/rest/"):
@@ -120,6 +142,11 @@ class Router:
             # Documented nowhere. The nearest relative is: 403 without a body for x-company-id with a
             # key that is not the agency's.
             return bodyless(403)
+        endpoint, parts, allowed = _find(info)
+        if endpoint is None:
+            if allowed:
+                return error(405, "Method Not Allowed", "Method not allowed").with_headers(Allow=allowed)
+            return v1_error("E_URL_NOT_FOUND", "Url not found", 404) if _is_v1(info) else not_found()
         acts_in: Company | Answer = account_of_key
         if not is_agency and info.company_header is not None:
             # An /agency path names its company itself; what the header does there is not documented,
@@ -127,12 +154,7 @@ class Router:
             acts_in = self._named_company(info.company_header, account_of_key)
         if isinstance(acts_in, Answer):
             return acts_in
-        endpoint, parts, allowed = _find(info)
-        if endpoint is not None:
-            return endpoint(self._call(info, acts_in, key, parts))
-        if allowed:
-            return error(405, "Method Not Allowed", "Method not allowed").with_headers(Allow=allowed)
-        return v1_error("E_URL_NOT_FOUND", "Url not found", 404) if _is_v1(info) else not_found()
+        return endpoint(self._call(info, acts_in, key, parts))
 
     def _named_company(self, header: str, account_of_key: Company) -> Company | Answer:
         company_id = whole_number(header)
@@ -150,15 +172,22 @@ class Router:
         return Call(state=self.state, rules=self.rules, info=info, account=acts_in, key=key, is_hq=is_hq, parts=parts)
 
 
-def _find(info: RequestInfo) -> tuple[Endpoint | None, tuple[str, ...], str]:
-    """The endpoint and the variable parts of its path; or the methods that the path has."""
-    allowed = set()
-    for method, pattern, endpoint in _ROUTES:
-        match = pattern.fullmatch(info.path)
-        if match and method == info.method:
-            return endpoint, tuple(unquote(part) for part in match.groups()), method
-        if match:
-            allowed.add(method)
+def _find(info: RequestInfo) -> tuple[Callable[[Call], Answer] | None, tuple[str, ...], str]:
+    """The endpoint and the variable parts of its path; or the methods that the path has.
+
+    A path that is written out goes before one with open segments, whatever its methods: `/domains/order` is not the
+    domain "order".
+    """
+    found = [
+        (method, endpoint, match)
+        for method, pattern, endpoint in _ROUTES
+        if (match := pattern.fullmatch(info.resource)) is not None
+    ]
+    fewest = min((match.re.groups for _, _, match in found), default=0)
+    allowed = {method: (endpoint, match) for method, endpoint, match in found if match.re.groups == fewest}
+    if info.method in allowed:
+        endpoint, match = allowed[info.method]
+        return endpoint, tuple(unquote(part) for part in match.groups()), info.method
     return None, (), ", ".join(sorted(allowed))
 
 

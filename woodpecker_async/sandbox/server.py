@@ -64,7 +64,7 @@ class Server:
     async def start(self, listening: socket.socket, ssl_context: ssl.SSLContext | None) -> None:
         """Serve on a socket that is bound already."""
         app = web.Application(client_max_size=_LARGEST_BODY)
-        app.router.add_route("*", "/{path:.*}", self._handle)
+        app.router.add_route("*", r"/{path:[\s\S]*}", self._handle)  # a path may have an encoded line break
         # A client that goes away must not stop the work it began: that is the default of aiohttp, said
         # here because it matters.
         self._runner = web.AppRunner(app, access_log=None, handler_cancellation=False, shutdown_timeout=_AT_ONCE)

@@ -1,11 +1,24 @@
 """What the sandbox knows: companies, their keys and mailboxes, and Feldera's keys. No HTTP here."""
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
-from attrs import Factory, define, field, frozen
+import msgspec
+from attrs import Factory, define, evolve, field, frozen
 
 from woodpecker_async.sandbox import draw
+
+
+class Kept(Protocol):
+    """The data of a family, as a struct of msgspec: what an account has of prospects, of campaigns and so on."""
+
+    @classmethod
+    def begin(cls, seed: int, account: "Company") -> Self:
+        """What an account has to begin with."""
+        ...
+
+
+K = TypeVar("K", bound=Kept)
 
 
 class NameTakenError(Exception):
@@ -66,11 +79,20 @@ class Company:
     mailboxes: tuple[Mailbox, ...] = ()
     keys: list[ApiKey] = Factory(list)
     guests: list[Guest] = Factory(list)
+    kept: dict[str, Any] = Factory(dict)
 
     @property
     def email_slots(self) -> int:
         """How many e-mail accounts are connected."""
         return len(self.mailboxes)
+
+    def of_family(self, kind: type[K], seed: int) -> K:
+        """The data of a family; made when it is first asked for."""
+        found = self.kept.get(kind.__name__)
+        if not isinstance(found, kind):  # none yet, or as it stood in a state file
+            found = kind.begin(seed, self) if found is None else msgspec.convert(found, kind)
+            self.kept[kind.__name__] = found
+        return found
 
     def keys_of(self, user_id: int) -> list[ApiKey]:
         """The keys which that user made, oldest first: a user never sees anybody else's."""
@@ -121,7 +143,6 @@ class State:
         companies: the client accounts by id, in the order of their creation.
         feldera_token: the token which Feldera accepts beside the keys it made.
         feldera_keys: Feldera's keys by name.
-        blacklisted_domains: domains that nobody of the agency writes to.
         version: grows by one with each change.
         news: the changes that were noted, for whoever sets it to a list.
     """
@@ -133,7 +154,6 @@ class State:
     feldera_token: str = field(repr=False)
     companies: dict[int, Company] = Factory(dict)
     feldera_keys: dict[str, FelderaKey] = Factory(dict)
-    blacklisted_domains: set[str] = Factory(set)
     version: int = 0
     news: "list[Change] | None" = field(init=False, default=None, eq=False, repr=False)
     _accounts: dict[str, tuple[Company, ApiKey]] = field(init=False, factory=dict, repr=False)
@@ -221,11 +241,16 @@ class State:
         self.note(ChangedAccount(company_id))
         return company.guests[-1]
 
-    def blacklist(self, *, add: Iterable[str] = (), remove: Iterable[str] = ()) -> None:
-        """Change the blacklist of domains."""
-        self.blacklisted_domains |= {domain.lower() for domain in add}
-        self.blacklisted_domains -= {domain.lower() for domain in remove}
-        self.version += 1
+    def permit(self, company_id: int, permissions: Mapping[int, Iterable[str]]) -> bool:
+        """Set what guests may see, of all of them or, if one is not there, of none; tells whether it was done."""
+        company = self.companies[company_id]
+        if permissions.keys() - {guest.id for guest in company.guests}:
+            return False
+        company.guests = [
+            evolve(guest, permissions=tuple(permissions.get(guest.id, guest.permissions))) for guest in company.guests
+        ]
+        self.note(ChangedAccount(company_id))
+        return True
 
     def set_active(self, company_id: int, active: bool) -> None:
         """Activate or deactivate a company, as somebody does on the web page."""

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from attrs import asdict
 
 from woodpecker_async.sandbox.state import (
@@ -178,24 +179,12 @@ def save(state: State, path: Path) -> None:
     Raises:
         OSError: it could not be written, and is as it was.
     """
-    data = {
-        "format": _FORMAT,
-        "seed": state.seed,
-        "version": state.version,
-        "user": asdict(state.user),
-        "colleague": asdict(state.colleague),
-        "feldera_token": state.feldera_token,
-        "hq": _plain(state.hq),
-        "companies": [_plain(company) for company in state.companies.values()],
-        "feldera_keys": [asdict(key) for key in state.feldera_keys.values()],
-        "blacklisted_domains": sorted(state.blacklisted_domains),
-    }
     before = _status_of(path)
     # mkstemp makes the file with mode 0600, so the secrets are never readable by others.
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".sandbox-")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(json.dumps(data) + "\n")
+            file.write(json.dumps(_whole(state)) + "\n")
             if before is not None:
                 _keep_permissions(handle, before)
         Path(name).replace(path)
@@ -205,8 +194,23 @@ def save(state: State, path: Path) -> None:
         raise
 
 
+def _whole(state: State) -> dict[str, Any]:
+    return {
+        "format": _FORMAT,
+        "seed": state.seed,
+        "version": state.version,
+        "user": asdict(state.user),
+        "colleague": asdict(state.colleague),
+        "feldera_token": state.feldera_token,
+        "hq": _plain(state.hq),
+        "companies": [_plain(company) for company in state.companies.values()],
+        "feldera_keys": [asdict(key) for key in state.feldera_keys.values()],
+    }
+
+
 def _plain(company: Company) -> dict[str, Any]:
-    return asdict(company)
+    row = asdict(company, filter=lambda attribute, _: attribute.name != "kept")
+    return {**row, "kept": msgspec.to_builtins(company.kept)}
 
 
 def _status_of(path: Path) -> os.stat_result | None:
@@ -247,7 +251,6 @@ def load(path: Path) -> State:
             hq=_company(data["hq"]),
             companies={row["id"]: _company(row) for row in data["companies"]},
             feldera_keys={row["name"]: FelderaKey(**row) for row in data["feldera_keys"]},
-            blacklisted_domains=set(data.get("blacklisted_domains", ())),
         )
         _ = state.hq_key  # it has one
         return state

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 from attrs import Factory, evolve, field, frozen
 
 _JSON = "application/json"
@@ -75,9 +76,8 @@ class Answer:
 
     @classmethod
     def of(cls, data: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> "Answer":
-        """A JSON answer."""
-        body = json.dumps(data, ensure_ascii=False).encode()
-        return cls(status=status, body=body, headers={"Content-Type": _JSON, **(headers or {})})
+        """A JSON answer, of plain data or of structs of msgspec."""
+        return cls(status=status, body=msgspec.json.encode(data), headers={"Content-Type": _JSON, **(headers or {})})
 
     def json(self) -> Any:
         """The body, decoded.
@@ -89,7 +89,7 @@ class Answer:
 
     def with_json(self, data: Any) -> "Answer":
         """The same answer with another JSON body."""
-        return evolve(self, body=json.dumps(data, ensure_ascii=False).encode())
+        return evolve(self, body=msgspec.json.encode(data))
 
     def with_headers(self, **headers: str) -> "Answer":
         """The same answer with more headers; an underscore in a name stands for a dash."""

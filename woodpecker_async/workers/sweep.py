@@ -5,7 +5,7 @@ It needs a Redis and no API key. What it knows of the run is in the ledger, so a
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
 import attrs
@@ -68,6 +68,7 @@ async def sweep(
     *,
     queue: str = QUEUE,
     on_progress: Callable[[Progress], object] = _nothing,
+    on_planned: Callable[[int], Awaitable[None]] | None = None,
     heartbeat: Heartbeat = Heartbeat(),  # noqa: B008 - it is frozen
 ) -> SweepResult:
     """Send a sweep to the workers of a queue, and wait until it is done.
@@ -80,6 +81,8 @@ async def sweep(
         spec: what to do.
         queue: its name.
         on_progress: a plain function that is told how far it is, several times a second.
+        on_planned: an async function that is told how many companies are left to do, before jobs for them are
+            put on the queue. What it raises ends the sweep.
         heartbeat: how soon the jobs of a worker that died are taken up again.
 
     Raises:
@@ -94,19 +97,25 @@ async def sweep(
     """
     redis_url = as_secret(redis_url)  # at once: this frame is part of tracebacks
     async with connect(redis_url) as redis:
-        sender = _Sender(RedisLedger(redis, queue), Delivery(redis, queue, heartbeat), spec, on_progress)
+        sender = _Sender(RedisLedger(redis, queue), Delivery(redis, queue, heartbeat), spec, on_progress, on_planned)
         return await translate_errors(redis, sender.run())
 
 
 class _Sender:
     def __init__(
-        self, ledger: RedisLedger, delivery: Delivery, spec: Sweep, on_progress: Callable[[Progress], object]
+        self,
+        ledger: RedisLedger,
+        delivery: Delivery,
+        spec: Sweep,
+        on_progress: Callable[[Progress], object],
+        on_planned: Callable[[int], Awaitable[None]] | None,
     ) -> None:
         self._ledger = ledger
         self._delivery = delivery
         self._spec = spec
         self._plan_key = _key(spec.plan())
         self._on_progress = on_progress
+        self._on_planned = on_planned
         self._total: int | None = None
         self._failed: dict[str, str] = {}
 
@@ -122,6 +131,8 @@ class _Sender:
             raise QueueError(f"the plan could not be made: {'; '.join(self._failed.values())}")
         self._total = len(planned["companies"])
         payloads = list(chunks(planned))
+        if self._on_planned is not None:
+            await self._on_planned(len(frozenset(planned["companies"]) - gather(list(results.values())).done))
         for key in map(_key, payloads):
             if key in results and results[key]["whole"] and _may_do_better(results[key]):
                 await self._ledger.reopen(key, results[key])

@@ -1,0 +1,91 @@
+"""`woodpecker-async config`: what is set, and where."""
+
+from typing import Any, Final
+
+import click
+
+from woodpecker_async.cli import output, process
+from woodpecker_async.cli.connection import Connection, connection_options
+from woodpecker_async.cli.groups import Group
+from woodpecker_async.cli.layout import Column, Layout, Record
+from woodpecker_async.cli.wanted import Wanted
+
+_LAYOUT: Final = Layout((Column("setting", "Setting", whole=True), Column("value", "Value"), Column("source", "From")))
+
+
+@click.group(cls=Group)
+def config() -> None:
+    """Settings: where each of them comes from.
+
+    They are options, environment variables (help environment), or stand in profiles of a file that only you can read,
+    woodpecker-async/config.toml in $XDG_CONFIG_HOME or ~/.config:
+
+    \b
+      default_profile = "agency"
+    \b
+      [profiles.agency]
+      api_key_file = "~/.woodpecker-key"
+    \b
+      [profiles.other]
+      base_url = "https://api.woodpecker.co/rest"
+      keyring = true                      # keyring set woodpecker-async other
+      shared = "host"
+      attempts = 8
+      deadline = 300
+      proxy = "http://proxy.example:3128"
+      ca_file = "proxy.pem"
+    """  # noqa: D301 - click's mark for lines that stay as they are
+
+
+@config.command()
+@output.output_options()
+@connection_options
+@click.pass_obj
+def show(connection: Connection, out: output.Output) -> int:
+    """Show each setting and where it comes from; the key is masked.
+
+    An option wins over a profile that --profile names; that wins over the environment; that wins over the default
+    profile.
+    """
+    from woodpecker_async.cli import settings  # noqa: PLC0415 - not for --help
+
+    wanted = Wanted(connection)
+    path, _ = settings.find_config(settings.environment())
+    profile = wanted.profile
+    rows: list[Record] = []
+
+    def add(name: str, value: Any, source: str) -> None:
+        rows.append({"setting": name, "value": value, "source": source})
+
+    there = path is not None and path.exists()
+    add("config_file", None if path is None else str(path), "there" if there else "not there")
+    if profile is not None:
+        add("profile", profile.name, "--profile" if profile.named else "WOODPECKER_PROFILE or default_profile")
+    trouble = None
+    if connection.sandbox:
+        add("api_key", "(of the embedded sandbox)", "--sandbox")
+    elif (key := wanted.key()) is None:
+        add("api_key", None, "set nowhere")
+    else:
+        try:
+            secret = key.read()
+        except process.UsageError as error:
+            trouble = error
+            add("api_key", "(not readable)", key.source)
+        else:
+            add("api_key", f"{secret.masked} (fingerprint {secret.fingerprint})", key.source)
+    for name, found in wanted.found.items():
+        value = (
+            settings.shown_url(found.value) if name in ("base_url", "proxy", "shared") and found.value else found.value
+        )
+        source = found.source
+        if name == "base_url" and connection.sandbox:
+            value, source = "(of the embedded sandbox)", "--sandbox"
+        add(name, value, source)
+    with out.opened(_LAYOUT, connection.note) as printer:
+        for row in rows:
+            printer.add(row)
+        printer.finish()
+    if trouble is not None:
+        raise trouble
+    return process.DONE

@@ -1,0 +1,60 @@
+"""The examples that the help of each command ends in; the tests see that each of them can be parsed."""
+
+from collections.abc import Mapping
+from typing import Final
+
+EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
+    "keys": ("keys list --all", "keys audit --all"),
+    "keys list": (
+        "keys list --all --sandbox",
+        "keys list --all --active --format csv > keys.csv",
+        "keys list --company 123 --company 456 --format json",
+        "keys list --all --label crm --fields company_id,api_key --no-header --format csv",
+        "keys list --all --without-label backup --sort company_name",
+        "keys list --all --output keys.csv --report run.json",
+    ),
+    "keys create": (
+        "keys create --company 123 --label nightly --output nightly.key",
+        "keys create --company 123 --label crm --reveal",
+    ),
+    "keys ensure": (
+        "keys ensure --company 123 --label crm",
+        "keys ensure --all --label backup --dry-run",
+        "keys ensure --all --label backup --output backup-keys.jsonl --yes",
+    ),
+    "keys sweep": (
+        "keys sweep --all --redis redis://localhost:6379/0",
+        "keys sweep --all --ensure backup --sink vault --redis redis://localhost:6379/0",
+    ),
+    "keys audit": ("keys audit", "keys audit --active --format csv > audit.csv", "keys audit --exit-code --quiet"),
+    "keys report": ("keys report --html keys.html", "keys report --html keys.html --active --force"),
+    "inventory": ("inventory save today.json", "inventory diff yesterday.json today.json"),
+    "inventory save": ("inventory save today.json", "inventory save today.json --active --force"),
+    "inventory diff": (
+        "inventory diff yesterday.json today.json",
+        "inventory diff yesterday.json today.json --format json",
+    ),
+    "doctor": ("doctor", "doctor --limits", "doctor --format json > doctor.json"),
+    "api": (
+        "api GET /v2/mailboxes --company 123",
+        "api GET /v2/agency/companies --field active=true --paginate --format jsonl",
+        "api POST /v2/agency/blacklist/domains --input domains.json",
+    ),
+    "config": ("config show", "config show --profile other"),
+    "config show": ("config show", "config show --profile other --format json"),
+    "completion": ("completion bash >> ~/.bashrc", "completion zsh >> ~/.zshrc"),
+    "help": ("help keys list", "help environment", "help exit-codes"),
+    "companies": ("companies list --active",),
+    "companies list": ("companies list", "companies list --active --format csv > companies.csv"),
+    "companies create": (
+        "companies create --name 'Bachmanity Infinite'",
+        "companies create --names-from names.txt --dry-run",
+    ),
+    "me": ("me", "me --company 123 --format json"),
+    "worker": (
+        "worker --redis redis://localhost:6379/0",
+        "worker --redis redis://localhost:6379/0 --sink vault=keys.jsonl",
+    ),
+    "sandbox": ("sandbox serve",),
+    "sandbox serve": ("sandbox serve --companies 40 --state-file sandbox.json",),
+}

@@ -1,0 +1,94 @@
+"""Groups of commands: which there are, what their help says, and what was meant by a name that is none."""
+
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import Final
+
+import click
+
+from woodpecker_async._redact import printable
+from woodpecker_async.cli.examples import EXAMPLES
+
+PROGRAM: Final = "woodpecker-async"
+
+# So much of a name is enough to be told what was meant.
+_ALIKE: Final = 0.6
+
+
+class Group(click.Group):
+    """A group that shows whole summaries, and says which command was probably meant."""
+
+    def summaries(self, ctx: click.Context) -> Iterator[tuple[str, str]]:
+        """The visible commands, each with the first sentence of its help."""
+        for name in self.list_commands(ctx):
+            command = self.get_command(ctx, name)
+            if command is not None and not command.hidden:
+                yield name, summary(command)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands with their summaries, none of them cut."""
+        if rows := list(self.summaries(ctx)):
+            with formatter.section("Commands"):
+                formatter.write_dl(rows)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that the arguments begin with."""
+        name = args[0]
+        if not ctx.resilient_parsing and name[:1] != "-" and self.get_command(ctx, name) is None:
+            raise click.UsageError(no_such_command(name, self.list_commands(ctx)), ctx)
+        return super().resolve_command(ctx, args)
+
+
+class LazyGroup(Group):
+    """A group whose commands are imported when they are asked for, each from the module of its name.
+
+    Args:
+        lazy: the commands in the order in which help shows them, each with its summary, so that help imports none.
+    """
+
+    def __init__(self, *args: object, lazy: Mapping[str, str], **settings: object) -> None:
+        super().__init__(*args, **settings)  # type: ignore[arg-type]
+        self.lazy = lazy
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """The commands, in the order in which help shows them."""
+        return list(self.lazy)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """The command of that name."""
+        if cmd_name not in self.lazy:
+            return None
+        module = import_module(f"woodpecker_async.cli.{cmd_name}")
+        command: click.Command = getattr(module, cmd_name)
+        _add_examples(command, cmd_name)
+        return command
+
+    def summaries(self, ctx: click.Context) -> Iterator[tuple[str, str]]:  # noqa: ARG002
+        """The commands, each with the first sentence of its help."""
+        yield from self.lazy.items()
+
+
+def summary(command: click.Command) -> str:
+    """The first sentence of a command's help."""
+    first, _, _ = (command.help or "").partition("\n\n")
+    return " ".join(first.split())
+
+
+def no_such_command(name: str, there_are: list[str]) -> str:
+    """What to say of a command that does not exist."""
+    from difflib import get_close_matches  # noqa: PLC0415 - not for --help
+
+    text = f"there is no command {printable(repr(name))}"
+    meant = get_close_matches(name, there_are, n=2, cutoff=_ALIKE)
+    return f"{text}; did you mean {' or '.join(meant)}?" if meant else f"{text}; there are: {', '.join(there_are)}"
+
+
+def _add_examples(command: click.Command, path: str) -> None:
+    """Have the help of a command, and of those below it, end in the examples there are."""
+    if lines := EXAMPLES.get(path):
+        command.epilog = "\b\nExamples:\n" + "\n".join(f"  {PROGRAM} {line}" for line in lines)
+    if isinstance(command, click.Group):
+        for name, below in command.commands.items():
+            _add_examples(below, f"{path} {name}")

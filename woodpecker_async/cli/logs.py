@@ -1,0 +1,122 @@
+"""The log of a command: `-v`, `-vv`, `--log-file FILE` and `WOODPECKER_LOG`."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from woodpecker_async.cli import terminal
+from woodpecker_async.cli.process import UsageError, error_text
+
+if TYPE_CHECKING:
+    import logging
+
+
+@contextmanager
+def logging_to(verbose: int, log_file: Path | None) -> Iterator[None]:
+    """Write the log where it was asked for, while the command runs.
+
+    Args:
+        verbose: 0 for none on stderr but what `WOODPECKER_LOG` says, 1 for retries and refusals, 2 for every attempt.
+        log_file: a file to which it is added.
+
+    Raises:
+        UsageError: the file cannot be written to, or the variable holds something else than a level.
+    """
+    import logging  # noqa: PLC0415 - not for --help
+
+    from woodpecker_async import _log  # noqa: PLC0415
+
+    level = _wanted_level(verbose)
+    with ExitStack() as stack:
+        before = _log.logger.level
+        stack.callback(_log.logger.setLevel, before)
+        if level is not None:
+            stack.enter_context(_shown(_stderr_handler(), level))
+        if log_file is not None:
+            try:
+                os.close(os.open(log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))
+                handler = _file_handler(log_file)
+            except OSError as error:
+                raise UsageError(f"cannot write to {log_file}: {error.strerror}") from None
+            stack.enter_context(_shown(handler, level or logging.INFO))
+            stack.enter_context(_with_all_that_is_said(handler))
+        yield
+
+
+def _wanted_level(verbose: int) -> int | None:
+    from woodpecker_async import _log  # noqa: PLC0415 - not for --help
+
+    named = os.environ.get(_log.VARIABLE, "").strip().lower()
+    if named and named not in _log.LEVELS:
+        raise UsageError(f"{_log.VARIABLE} must be debug or info, not {named!r}")
+    levels = [_log.LEVELS[named]] if named else []
+    if verbose:
+        levels.append(_log.LEVELS["info" if verbose == 1 else "debug"])
+    return min(levels, default=None)
+
+
+def _file_handler(path: Path) -> "logging.Handler":
+    import logging  # noqa: PLC0415 - not for --help
+
+    class File(logging.FileHandler):
+        """A file that is full is told of once; `logging` would print a traceback for each record."""
+
+        told = False
+
+        def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802
+            if not self.told:
+                self.told = True
+                error = sys.exc_info()[1]
+                terminal.say(f"Error: the log is not complete: {path}: {getattr(error, 'strerror', None) or error}")
+
+        def close(self) -> None:
+            with suppress(OSError):
+                super().close()
+
+    return File(path, encoding="utf-8", errors="backslashreplace")
+
+
+def _stderr_handler() -> "logging.Handler":
+    import logging  # noqa: PLC0415 - not for --help
+
+    class Stderr(logging.Handler):
+        stream = sys.stderr  # so that `WOODPECKER_LOG` does not show it twice
+
+        def emit(self, record: logging.LogRecord) -> None:
+            terminal.say(self.format(record))
+
+    return Stderr()
+
+
+@contextmanager
+def _with_all_that_is_said(handler: "logging.Handler") -> Iterator[None]:
+    """Write what is said on stderr to the log too, and what ends the command, which is said later."""
+    import logging  # noqa: PLC0415 - not for --help
+
+    def write(text: str) -> None:
+        handler.emit(logging.LogRecord("woodpecker_async", logging.INFO, "", 0, text, None, None))
+
+    with terminal.heard_by(write):
+        try:
+            yield
+        except click.exceptions.Exit:
+            raise
+        except Exception as error:
+            write(error_text(error)[0])
+            raise
+
+
+@contextmanager
+def _shown(handler: "logging.Handler", level: int) -> Iterator[None]:
+    from woodpecker_async import _log  # noqa: PLC0415 - not for --help
+
+    _log.show(handler, level)
+    try:
+        yield
+    finally:
+        _log.hide(handler)

@@ -1,0 +1,32 @@
+"""Errors of the SDK in the words of the command line: they name arguments of Python, and here those are options."""
+
+import re
+from typing import Final
+
+_WORDS: Final = tuple(
+    (re.compile(pattern), words)
+    for pattern, words in (
+        (r"Limits\(shared=\"host\"\)", "--shared host"),
+        (r"Limits\.shared(_outage)?", "--shared"),
+        (r"larger than Limits\.max_body \((\d+) bytes\)", r"larger than \1 bytes"),
+        (r"give params= instead", "use --field name=value instead"),
+        (r"for a private authority pass ssl_context=\S+", "for a private authority use --ca-file FILE"),
+        (r"; the key is passed as api_key", ""),
+        (r"\bbase_url\b", "the base URL"),
+        (r"pass api_key=, or set the environment variable", "set"),
+        (r"if it is the same account under a new key, set report\.account = None first", "begin without --resume"),
+        (r"session\.request", "a path without --company"),
+        (r"^proxy\b", "the proxy"),
+        (r"; `await session\.agency\.api_keys\.resolve\(error\)` looks again", ""),
+        (r": was it read from a file with its last line's end\? strip\(\) it", ": a key is one line"),
+        (r"go on with resume=run\.report", "go on with --resume, if a report was saved"),
+        (r" \(max_pages=\d+\)", ""),
+    )
+)
+
+
+def spoken(text: str) -> str:
+    """An error's text, without what only a programmer could do."""
+    for pattern, words in _WORDS:
+        text = pattern.sub(words, text)
+    return text

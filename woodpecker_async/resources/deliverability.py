@@ -1,0 +1,50 @@
+"""`/v2/agency/deliverability`: what became of the e-mails of each company."""
+
+from datetime import date
+from operator import attrgetter
+
+from woodpecker_async import checks
+from woodpecker_async.models.deliverability import CompanyDeliverability
+from woodpecker_async.options import CallOptions
+from woodpecker_async.pagination import Pager
+from woodpecker_async.resources.base import Resource
+
+
+class Deliverability(Resource):
+    """Deliverability figures of the agency's companies."""
+
+    def list(
+        self,
+        *,
+        from_date: date | str | None = None,
+        to_date: date | str | None = None,
+        per_page: int | None = None,
+        options: CallOptions | None = None,
+    ) -> Pager[CompanyDeliverability]:
+        """What became of the e-mails of each company, beside the period of the same length before.
+
+        A company without any activity is not in the list. Without dates it is about the last 30 days.
+
+        Args:
+            from_date: the first day, a `datetime.date` or "YYYY-MM-DD", in the time zone of the key's user.
+            to_date: the last day.
+            per_page: how many companies on a page, 1 to 50; 20 by default.
+            options: for the calls of this list.
+
+        Raises:
+            ConfigError: a date is none, or the first is after the last.
+
+        Document: "Deliverability", `GET /v2/agency/deliverability`.
+        """
+        first, last = checks.date_range(from_date, to_date, optional=True)
+        return self._list(
+            "/v2/agency/deliverability",
+            CompanyDeliverability,
+            key=attrgetter("id"),
+            params={
+                "from": first,
+                "to": last,
+                "per_page": None if per_page is None else checks.integer(per_page, "per_page", 1, 50),
+            },
+            options=options,
+        )

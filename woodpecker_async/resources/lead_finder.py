@@ -1,0 +1,299 @@
+"""`/v2/lead_finder`: searching for leads, and enriching them."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import attrs
+
+from woodpecker_async import checks
+from woodpecker_async.errors import ConfigError, PaginationError
+from woodpecker_async.models.lead_finder import (
+    Enrichment,
+    EnrichmentDetails,
+    Lead,
+    Leads,
+    ProspectToEnrich,
+    SearchCriterion,
+    SearchOperator,
+)
+from woodpecker_async.models.paging import Listing
+from woodpecker_async.options import CallOptions
+from woodpecker_async.pagination import Pager
+from woodpecker_async.paging_styles import LEADS, UNDOCUMENTED_LIST
+from woodpecker_async.resources.access import Access
+from woodpecker_async.resources.base import Resource
+
+_LEADS: Final = "/v2/lead_finder/leads"
+_ENRICHMENTS: Final = "/v2/lead_finder/leads/enrichments"
+_PROSPECTS: Final = "/v2/lead_finder/prospects/enrichments"
+_AT_ONCE: Final = 50
+_ANYTHING: Final[Any] = Any
+
+
+class LeadFinder(Resource):
+    """Searching for leads.
+
+    Attributes:
+        enrichments: enriching leads that were found.
+        prospect_enrichments: enriching prospects that are there.
+    """
+
+    def __init__(self, access: Access) -> None:
+        super().__init__(access)
+        self.enrichments: Final = Enrichments(access)
+        self.prospect_enrichments: Final = ProspectEnrichments(access)
+
+    def criteria(self, *, options: CallOptions | None = None) -> Pager[Any]:
+        """All criteria that can be searched by, in one answer; as they come, for their fields are not documented.
+
+        Document: "Lead Finder", `GET /v2/lead_finder/search_criteria`.
+        """
+        return self._list("/v2/lead_finder/search_criteria", _ANYTHING, UNDOCUMENTED_LIST, key=id, options=options)
+
+    def criterion_values(
+        self, name: str, *, search_phrase: str | None = None, options: CallOptions | None = None
+    ) -> Pager[Any]:
+        """The values that a criterion takes, in one answer; as they come, for their form is not documented.
+
+        Args:
+            name: of the criterion.
+            search_phrase: only values like this.
+            options: for this call.
+
+        Document: "Lead Finder", `GET /v2/lead_finder/search_criteria/{criterion_name}/values`.
+        """
+        return self._list(
+            "/v2/lead_finder/search_criteria/{criterion_name}/values",
+            _ANYTHING,
+            UNDOCUMENTED_LIST,
+            key=id,
+            params={"search_phrase": None if search_phrase is None else checks.text(search_phrase, "search_phrase")},
+            options=options,
+            criterion_name=checks.text(name, "the name of a criterion"),
+        )
+
+    async def leads(
+        self,
+        criteria: Iterable[SearchCriterion | Mapping[str, Any]],
+        *,
+        limit: int,
+        next_page: str | None = None,
+        options: CallOptions | None = None,
+    ) -> Leads:
+        """Buy leads that meet the criteria, at a credit for each: at most `limit`, in requests of up to 50.
+
+        A request is never repeated, unless it measurably never left or was refused with 429.
+
+        Args:
+            criteria: at least one, each a `SearchCriterion` or a mapping of its fields.
+            limit: how many leads to buy at most, 1 or more.
+            next_page: where to go on: `.next_page` of what an earlier call gave, or of its error.
+            options: for each of the requests.
+
+        Raises:
+            ConfigError: an argument is not usable; nothing was sent.
+            OutcomeUnknownError: the leads of the last request may have been paid for.
+            PaginationError: the server does not go on: it gave the same `next_page` again.
+
+        Whatever ends the call has `.leads`, those that were paid for before, and `.next_page`, where to go on.
+
+        Document: "Lead Finder", `POST /v2/lead_finder/leads`.
+
+        Example:
+            leads = await woodpecker.account.lead_finder.leads(
+                [SearchCriterion(name="job_title", value="CEO")], limit=100
+            )
+        """
+        checked = checks.models("criteria", criteria, SearchCriterion)
+        asked = [_criterion(f"criteria[{index}]", criterion) for index, criterion in enumerate(checked)]
+        checks.integer(limit, "limit", 1)
+        if next_page is not None:
+            checks.text(next_page, "next_page")
+        bought: list[Lead] = []
+        found: int | None = None
+        try:
+            while True:
+                listing = await self._search(asked, min(_AT_ONCE, limit - len(bought)), next_page, options)
+                bought += listing.content
+                found = listing.pagination_data.total_elements if listing.pagination_data is not None else found
+                before, next_page = next_page, listing.next_cursor or None
+                if next_page is None or not listing.content or len(bought) >= limit:
+                    return Leads(tuple(bought), found, next_page)
+                if next_page == before:
+                    raise PaginationError(
+                        "the server gave the same next_page twice, so that leads would be paid for again",
+                        resume=next_page,
+                    )
+        except BaseException as error:
+            paid: Any = error
+            paid.leads, paid.next_page = tuple(bought), next_page
+            raise
+
+    async def _search(
+        self, criteria: "list[dict[str, Any]]", size: int, next_page: str | None, options: CallOptions | None
+    ) -> Listing[Lead]:
+        shape: Any = LEADS.body(Lead)
+        token = {} if next_page is None else {"next_page": next_page}
+        listing: Listing[Lead] = await self._call(
+            "POST",
+            _LEADS,
+            shape,
+            body={"search_criteria": criteria, "size": size, **token},
+            find_out=f"up to {size} leads may have been paid for: look at the credits of the account first",
+            options=options,
+        )
+        return listing
+
+
+class Enrichments(Resource):
+    """Enriching leads that were found."""
+
+    async def start(
+        self,
+        leads: Iterable[Lead | Mapping[str, Any]],
+        *,
+        campaign_ids: Iterable[int],
+        options: CallOptions | None = None,
+    ) -> Enrichment:
+        """Enrich leads, at one and a half credits for each hit, and add them to campaigns.
+
+        It is never repeated, unless the request measurably never left or was refused with 429.
+
+        Args:
+            leads: 1 to 50, as `lead_finder.leads` gave them.
+            campaign_ids: at least one campaign.
+            options: for this call.
+
+        Raises:
+            ConfigError: an argument is not usable; nothing was sent.
+            OutcomeUnknownError: it may have been started: look with `enrichments.list` before trying again.
+
+        Document: "Lead Finder", `POST /v2/lead_finder/leads/enrichments`.
+        """
+        ids = [checks.integer(entry, "an entry of campaign_ids", 1) for entry in _listed(campaign_ids, "campaign_ids")]
+        wire = [_lead(f"leads[{index}]", lead) for index, lead in enumerate(_listed(leads, "leads", _AT_ONCE))]
+        return await self._call(
+            "POST",
+            _ENRICHMENTS,
+            Enrichment,
+            body={"leads": wire, "target_campaign_ids": ids},
+            find_out="look with lead_finder.enrichments.list before trying again",
+            options=options,
+        )
+
+    def list(self, *, created_after: Any = None, options: CallOptions | None = None) -> Pager[Any]:
+        """The enrichments of leads, in one answer; as they come, for their fields are not documented.
+
+        Args:
+            created_after: a `datetime.date` or `"YYYY-MM-DD"`; by default those of the last 24 hours.
+            options: for this call.
+
+        Document: "Lead Finder", `GET /v2/lead_finder/leads/enrichments`.
+        """
+        after = None if created_after is None else checks.date(created_after, "created_after")
+        return self._list(
+            _ENRICHMENTS, _ANYTHING, UNDOCUMENTED_LIST, key=id, params={"created_after": after}, options=options
+        )
+
+    async def get(self, uuid: str, *, options: CallOptions | None = None) -> EnrichmentDetails:
+        """How far an enrichment is, and what it found.
+
+        Document: "Lead Finder", `GET /v2/lead_finder/leads/enrichments/{uuid}`.
+        """
+        return await self._call("GET", _ENRICHMENTS + "/{uuid}", EnrichmentDetails, options=options, uuid=_uuid(uuid))
+
+
+class ProspectEnrichments(Resource):
+    """Enriching prospects that are there."""
+
+    async def start(
+        self, prospects: Iterable[ProspectToEnrich | Mapping[str, Any]], *, options: CallOptions | None = None
+    ) -> Enrichment:
+        """Enrich prospects, at one and a half credits for each that succeeds. None is created.
+
+        It is never repeated, unless the request measurably never left or was refused with 429.
+
+        Args:
+            prospects: at least one, each a `ProspectToEnrich` or a mapping of its fields.
+            options: for this call.
+
+        Raises:
+            ConfigError: an argument is not usable; nothing was sent.
+            OutcomeUnknownError: it may have been started; no way to list these enrichments is documented.
+
+        Document: "Lead Finder", `POST /v2/lead_finder/prospects/enrichments`.
+        """
+        checked = checks.models("prospects", prospects, ProspectToEnrich)
+        return await self._call(
+            "POST",
+            _PROSPECTS,
+            Enrichment,
+            body={"prospects": [_prospect(f"prospects[{i}]", prospect) for i, prospect in enumerate(checked)]},
+            find_out="look at the credits of the account before trying again",
+            options=options,
+        )
+
+    def statuses(self, uuids: Iterable[str], *, options: CallOptions | None = None) -> Pager[Any]:
+        """How far enrichments are, in one answer; as they come, for their fields are not documented.
+
+        Args:
+            uuids: at least one.
+            options: for this call.
+
+        Document: "Lead Finder", `POST /v2/lead_finder/prospects/enrichments/statuses/query`.
+        """
+        # Known from a third party only, which gives the path and not the body.
+        return self._list(
+            _PROSPECTS + "/statuses/query",
+            _ANYTHING,
+            UNDOCUMENTED_LIST,
+            key=id,
+            method="POST",
+            body={"uuids": checks.strings(uuids, "uuids", '["7b1f..."]')},
+            options=options,
+        )
+
+    async def get(self, uuid: str, *, options: CallOptions | None = None) -> EnrichmentDetails:
+        """How far an enrichment is, and what it found.
+
+        Document: "Lead Finder", `GET /v2/lead_finder/prospects/enrichments/{uuid}`.
+        """
+        return await self._call("GET", _PROSPECTS + "/{uuid}", EnrichmentDetails, options=options, uuid=_uuid(uuid))
+
+
+def _listed(value: object, what: str, most: int | None = None) -> "list[Any]":
+    """The entries of a list, at least one and at most so many."""
+    if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
+        raise ConfigError(f"{what} must be a list, not {type(value).__name__}")
+    entries = list(value)
+    if not entries:
+        raise ConfigError(f"{what} must not be empty")
+    if most is not None and len(entries) > most:
+        raise ConfigError(f"{what} must have at most {most} entries, not {len(entries)}")
+    return entries
+
+
+def _criterion(what: str, criterion: SearchCriterion) -> dict[str, Any]:
+    if criterion.value is None or criterion.value == "":
+        raise ConfigError(f"{what}.value must not be empty")
+    return {
+        "name": checks.text(criterion.name, f"{what}.name"),
+        "value": criterion.value,
+        "operator": checks.choice(f"{what}.operator", criterion.operator, SearchOperator),
+    }
+
+
+def _prospect(what: str, prospect: ProspectToEnrich) -> dict[str, str]:
+    fields = attrs.asdict(prospect, filter=lambda _, value: value is not None)
+    texts = {name: checks.text(value, f"{what}.{name}") for name, value in fields.items() if name != "email"}
+    return {"email": checks.email(prospect.email, f"{what}.email"), **texts}
+
+
+def _lead(what: str, given: object) -> dict[str, Any]:
+    if not isinstance(given, Mapping) or not given:
+        raise ConfigError(f"{what} must be a Lead or a mapping, as lead_finder.leads gives it, not {given!r}")
+    return dict(given)
+
+
+def _uuid(value: object) -> str:
+    return checks.text(value, "a uuid")

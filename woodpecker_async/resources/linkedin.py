@@ -1,0 +1,104 @@
+"""LinkedIn accounts: connecting one to a company, and those of an account."""
+
+from operator import attrgetter
+
+from woodpecker_async import checks
+from woodpecker_async.models.linkedin import LinkedInAccount, LinkedInConnection, LinkedInStatus
+from woodpecker_async.options import CallOptions
+from woodpecker_async.pagination import Pager
+from woodpecker_async.paging_styles import LINKEDIN_ACCOUNTS
+from woodpecker_async.resources.base import CompanyResource, Resource, for_company
+
+
+class AgencyLinkedIn(Resource):
+    """LinkedIn accounts of client companies."""
+
+    async def connect(
+        self, company_id: int, *, timezone: str, options: CallOptions | None = None
+    ) -> LinkedInConnection:
+        """Add a LinkedIn account, which takes a free LinkedIn slot of the company; its owner has to authorize it.
+
+        It is never repeated, unless the request measurably never left or was refused with 429.
+
+        Args:
+            company_id: the company.
+            timezone: the account's time zone, an IANA name like "Europe/Warsaw". The API takes some of them only, and
+                no document at hand has the whole list.
+            options: for this call.
+
+        Returns:
+            The link to authorize it with. The answer is not documented, so a field may be `None`.
+
+        Raises:
+            ConfigError: `timezone` is not the name of a time zone.
+            OutcomeUnknownError: the account may have been added: look with `session.company(id).linkedin_accounts.list`
+                before trying again.
+
+        Document: "Connect a LinkedIn account", `POST /v2/agency/companies/{company_id}/linkedin_accounts`.
+        """
+        return await self._call(
+            "POST",
+            "/v2/agency/companies/{company_id}/linkedin_accounts",
+            LinkedInConnection,
+            body={"timezone": checks.time_zone(timezone, "timezone")},
+            find_out=f"look with session.company({company_id}).linkedin_accounts.list() before trying again",
+            options=options,
+            company_id=checks.company_id(company_id),
+        )
+
+    async def new_link(
+        self, company_id: int, account_id: int, *, options: CallOptions | None = None
+    ) -> LinkedInConnection:
+        """A new link to authorize a LinkedIn account with, valid for 48 hours.
+
+        All that a repeat does is to make one more link, so the call is repeated like a read.
+
+        Args:
+            company_id: the company.
+            account_id: the LinkedIn account.
+            options: for this call.
+
+        Document: "New link", `POST /v2/agency/companies/{company_id}/linkedin_accounts/{account_id}/generate-connect-link`.
+        """  # noqa: E501
+        return await self._call(
+            "POST",
+            "/v2/agency/companies/{company_id}/linkedin_accounts/{account_id}/generate-connect-link",
+            LinkedInConnection,
+            idempotent=True,
+            options=options,
+            company_id=checks.company_id(company_id),
+            account_id=checks.integer(account_id, "account_id", 1),
+        )
+
+
+class CompanyLinkedIn(CompanyResource):
+    """LinkedIn accounts of one company."""
+
+    family = AgencyLinkedIn
+
+    connect = for_company(AgencyLinkedIn.connect)
+    new_link = for_company(AgencyLinkedIn.new_link)
+
+
+class LinkedInAccounts(Resource):
+    """The LinkedIn accounts of an account."""
+
+    def list(
+        self, *, status: LinkedInStatus | str | None = None, options: CallOptions | None = None
+    ) -> Pager[LinkedInAccount]:
+        """All LinkedIn accounts, in one answer.
+
+        Args:
+            status: only those that are connected like this.
+            options: for the call of this list.
+
+        Document: "Get a list of LinkedIn accounts", `GET /v2/linkedin_accounts`.
+        """
+        return self._list(
+            "/v2/linkedin_accounts",
+            LinkedInAccount,
+            LINKEDIN_ACCOUNTS,
+            key=attrgetter("id"),
+            params={"status": checks.choice_or_none("status", status, LinkedInStatus)},
+            options=options,
+        )

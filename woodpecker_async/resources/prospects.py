@@ -1,0 +1,297 @@
+"""Prospects: `/v1/prospects` and what belongs to it, of an account; and the removal of all those of a company."""
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from operator import attrgetter
+from typing import Any, Final
+
+from woodpecker_async import checks
+from woodpecker_async.errors import ConfigError
+from woodpecker_async.models.prospects import (
+    AddedProspect,
+    AddedProspects,
+    NewProspect,
+    Prospect,
+    ProspectActivity,
+    ProspectDeletion,
+    ProspectInterest,
+    ProspectResponse,
+    ProspectsAdded,
+    ProspectStatus,
+)
+from woodpecker_async.options import CallOptions
+from woodpecker_async.pagination import Pager
+from woodpecker_async.paging_styles import COUNTED_ARRAY, RESPONSES
+from woodpecker_async.resources import prospect_wire as wire
+from woodpecker_async.resources.base import LONGEST_URL, Part, Resource
+
+_PROSPECTS: Final = "/v1/prospects"
+_MOST: Final = 20_000  # prospects in one request
+_FIND_OUT: Final = 'look with prospects.list(search={"email": ...}) before trying again'
+
+
+class AgencyProspects(Resource):
+    """The prospects of client companies."""
+
+    async def delete_all(
+        self, company_id: int, *, confirm: int, options: CallOptions | None = None
+    ) -> ProspectDeletion:
+        """Delete all prospects of a company, for good.
+
+        It is never repeated, unless the request measurably never left or was refused with 429.
+
+        Args:
+            company_id: the company.
+            confirm: the company's id once more.
+            options: for this call.
+
+        Raises:
+            ConfigError: `confirm` is another id; nothing was sent.
+            OutcomeUnknownError: they may be deleted: look with `session.company(id).prospects.list` before trying
+                again.
+
+        Document: "Delete prospects of a company", `POST /v2/agency/companies/{company_id}/prospects/delete`.
+        """
+        company_id = checks.company_id(company_id)
+        if checks.company_id(confirm) != company_id:
+            raise ConfigError(
+                f"confirm must be {company_id}, the company's id once more, not {confirm}: all its prospects would be "
+                "deleted for good"
+            )
+        return await self._call(
+            "POST",
+            "/v2/agency/companies/{company_id}/prospects/delete",
+            ProspectDeletion,
+            body={"type": "ALL"},
+            find_out=f"look with session.company({company_id}).prospects.list() before trying again",
+            options=options,
+            company_id=company_id,
+        )
+
+
+class Prospects(Resource):
+    """The prospects of an account."""
+
+    def list(
+        self,
+        *,
+        status: ProspectStatus | str | None = None,
+        contacted: bool | None = None,
+        interested: ProspectInterest | str | None = None,
+        activity: ProspectActivity | str | None = None,
+        changed_since: dt.datetime | str | None = None,
+        ids: Iterable[int] = (),
+        campaign_ids: Iterable[int] = (),
+        campaign_details: bool | None = None,
+        search: Mapping[str, str | int | Iterable[str]] | None = None,
+        sort: Iterable[str] = (),
+        per_page: int | None = None,
+        options: CallOptions | None = None,
+    ) -> Pager[Prospect]:
+        """All prospects that match; `Page.total_elements` tells how many there are.
+
+        Args:
+            status: only those of this status; `TO_CHECK`, `TO_REVIEW`, `AUTOREPLIED` and `PAUSED` go with
+                `campaign_ids`.
+            contacted: only those that were written to, or were not.
+            interested: only those of this interest; hyphens and underscores are alike.
+            activity: only those that opened or clicked, or did not.
+            changed_since: only those that were changed since; a `datetime` needs a time zone.
+            ids: only these.
+            campaign_ids: only those in one of these campaigns; their status is then the one in the campaign.
+            campaign_details: whether to tell of the campaigns of each prospect, see `Prospect.campaigns_details`.
+            search: by field, what is to be in it; for one of several texts, a list of them. None may have a comma in
+                it. An address is looked for as a whole; most other fields are searched for what they contain.
+            sort: fields, each with `+` (the default) or `-` in front, such as `["-updated", "email"]`.
+            per_page: how many on a page, 1 to 1000; 100 by default.
+            options: for the calls of this list.
+
+        Raises:
+            ConfigError: a filter is not usable, or all of them make a URL that is longer than the API takes.
+
+        Document: "Get a list of prospects", `GET /v1/prospects`.
+        """
+        checked_status = checks.choice_or_none("status", wire.hyphenated(status), ProspectStatus)
+        campaigns = checks.id_list(campaign_ids, "campaign_ids")
+        if checked_status in wire.IN_CAMPAIGN and campaigns is None:
+            raise ConfigError(f"status {str(checked_status)!r} is one within a campaign: give campaign_ids with it")
+        checked_activity = checks.choice_or_none("activity", wire.hyphenated(activity), ProspectActivity)
+        return self._list(
+            _PROSPECTS,
+            Prospect,
+            COUNTED_ARRAY,
+            key=attrgetter("id", "campaign_id"),
+            params={
+                "status": checked_status,
+                "contacted": checks.boolean_or_none(contacted, "contacted"),
+                "interested": checks.choice_or_none("interested", wire.hyphenated(interested), ProspectInterest),
+                "activity": checked_activity,
+                "diff": None if changed_since is None else wire.moment(changed_since, "changed_since"),
+                "id": checks.id_list(ids, "ids"),
+                "campaigns_id": campaigns,
+                "campaigns_details": checks.boolean_or_none(campaign_details, "campaign_details"),
+                "search": wire.search(search),
+                "sort": wire.sort(sort, with_activity=checked_activity is not None),
+                "per_page": None if per_page is None else checks.integer(per_page, "per_page", 1, 1000),
+            },
+            options=options,
+        )
+
+    async def add(
+        self,
+        prospects: Iterable[NewProspect | Mapping[str, Any]],
+        *,
+        update: bool = False,
+        file_name: str | None = None,
+        options: CallOptions | None = None,
+    ) -> ProspectsAdded:
+        """Add prospects to the account. Those that are there stay as they are, unless `update` is true.
+
+        It is never repeated, unless the request measurably never left or was refused with 429. More than 20,000 are
+        sent in several requests, which are not one transaction: if one fails, `.done` of the error tells how many
+        prospects went through before.
+
+        Args:
+            prospects: at least one, each a `NewProspect` or a mapping of its fields.
+            update: whether to change prospects that are there.
+            file_name: what to show as the source of the prospects.
+            options: for each of the calls.
+
+        Raises:
+            ConfigError: a prospect is not usable; nothing was sent.
+            ApiError: the server refused all of them, also where it says so inside a 200. What it says of a single
+                prospect is in that one's row.
+            OutcomeUnknownError: they may have been added: look with `prospects.list(search=...)` before trying again.
+
+        Document: "Add prospects to the global database", `POST /v1/add_prospects_list`.
+        """
+        return await self._add("/v1/add_prospects_list", {}, prospects, update, file_name, options)
+
+    async def add_to_campaign(
+        self,
+        campaign_id: int,
+        prospects: Iterable[NewProspect | Mapping[str, Any]],
+        *,
+        update: bool = False,
+        force: bool = False,
+        send_after: dt.datetime | str | None = None,
+        file_name: str | None = None,
+        options: CallOptions | None = None,
+    ) -> ProspectsAdded:
+        """Add prospects to a campaign, and to the account where they are not in it. A running campaign writes to them.
+
+        It is never repeated, unless the request measurably never left or was refused with 429. More than 20,000 are
+        sent in several requests, see `add`.
+
+        Args:
+            campaign_id: the campaign.
+            prospects: at least one, each a `NewProspect` or a mapping of its fields.
+            update: whether to change prospects that are there.
+            force: whether to add those too whose status is not `ACTIVE`.
+            send_after: not to be written to before this moment; a `datetime` needs a time zone.
+            file_name: what to show as the source of the prospects.
+            options: for each of the calls.
+
+        Raises:
+            ConfigError: a prospect is not usable; nothing was sent.
+            ApiError: the server refused all of them, also where it says so inside a 200. What it says of a single
+                prospect is in that one's row.
+            OutcomeUnknownError: they may have been added: look with `prospects.list(search=...)` before trying again.
+
+        Document: "Add prospects to a campaign", `POST /v1/add_prospects_campaign`.
+        """
+        campaign: dict[str, Any] = {"campaign_id": checks.integer(campaign_id, "campaign_id", 1)}
+        if send_after is not None:
+            campaign["send_after"] = wire.moment(send_after, "send_after")
+        around = {"campaign": campaign} | ({"force": True} if checks.boolean(force, "force") else {})
+        return await self._add("/v1/add_prospects_campaign", around, prospects, update, file_name, options)
+
+    async def _add(
+        self,
+        path: str,
+        around: Mapping[str, Any],
+        prospects: Iterable[NewProspect | Mapping[str, Any]],
+        update: bool,
+        file_name: str | None,
+        options: CallOptions | None,
+    ) -> ProspectsAdded:
+        """Send prospects, and what the body has `around` them, in as many requests as it takes."""
+        if checks.boolean(update, "update"):
+            around = {**around, "update": True}
+        if file_name is not None:
+            around = {**around, "file_name": checks.text(file_name, "file_name")}
+        entries = wire.entries(prospects, update=update)
+        rows: list[AddedProspect] = []
+        unmatched: list[AddedProspect] = []
+        for part in self._parts(entries, _MOST):
+            with part:
+                body = {**around, "prospects": part.entries}
+                answer = await self._call("POST", path, AddedProspects, body=body, find_out=_FIND_OUT, options=options)
+            matched = wire.matched([entry["email"] for entry in part.entries], answer.prospects or ())
+            rows += matched.rows
+            unmatched += matched.unmatched
+        return ProspectsAdded(rows=tuple(rows), unmatched=tuple(unmatched))
+
+    async def delete(
+        self, ids: Iterable[int], *, campaign_ids: Iterable[int] = (), options: CallOptions | None = None
+    ) -> None:
+        """Delete prospects from the account, or remove them from campaigns only. Repeated like a read.
+
+        Those that do not fit into a URL, some 300, are sent in several requests, which are not one transaction: if one
+        fails, `.done` of the error tells how many prospects went through before.
+
+        Args:
+            ids: at least one.
+            campaign_ids: the campaigns to remove them from; they then stay in the account.
+            options: for each of the calls.
+
+        Raises:
+            ConfigError: there are no ids, or a list of campaigns that is empty; nothing was sent.
+
+        Document: "Delete prospects", `DELETE /v1/prospects`.
+        """
+        campaigns = checks.id_list(campaign_ids, "campaign_ids")
+        for part in self._url_parts(checks.ids(ids, "ids"), campaigns):
+            with part:
+                params = {"id": ",".join(map(str, part.entries)), "campaigns_id": campaigns}
+                await self._call("DELETE", _PROSPECTS, None, params=params, idempotent=True, options=options)
+
+    def _url_parts(self, ids: Sequence[int], campaigns: str | None) -> Sequence[Part[int]]:
+        """Ids in parts that fit into a URL each.
+
+        Raises:
+            ConfigError: there is no room for an id, because of the campaigns.
+        """
+        room = LONGEST_URL - self._url_length(_PROSPECTS, {"id": "", "campaigns_id": campaigns})
+        parts, start, length = [], 0, 0
+        for index, entry in enumerate(ids):
+            digits = len(str(entry))
+            if digits > room:
+                raise ConfigError("campaign_ids has too many entries: together with one id the URL would be too long")
+            length += len("%2C") + digits if index > start else digits
+            if length > room:
+                parts.append(Part(entries=ids[start:index], before=start))
+                start, length = index, digits
+        return [*parts, Part(entries=ids[start:], before=start)]
+
+    def responses(
+        self, prospect_id: int, *, campaign_ids: Iterable[int] = (), options: CallOptions | None = None
+    ) -> Pager[ProspectResponse]:
+        """The answers that came from a prospect, the oldest first, in one answer.
+
+        Args:
+            prospect_id: the prospect.
+            campaign_ids: only those to these campaigns.
+            options: for the call of this list.
+
+        Document: "Get prospect responses", `GET /v2/prospects/{prospect_id}/responses`.
+        """
+        return self._list(
+            "/v2/prospects/{prospect_id}/responses",
+            ProspectResponse,
+            RESPONSES,
+            key=attrgetter("response_id"),
+            params={"campaign_id": checks.id_list(campaign_ids, "campaign_ids")},
+            options=options,
+            prospect_id=checks.integer(prospect_id, "prospect_id", 1),
+        )
