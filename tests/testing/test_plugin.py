@@ -20,12 +20,13 @@ SCOPES = {"function": "", "module": "module_", "session": "session_"}
 def run(pytester, monkeypatch):
     """Runs tests as a user has them, where warnings are errors."""
     monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # loading them all takes longer than the tests
 
     def run(tests, *arguments, conftest=LINE, ini=""):
         pytester.makeconftest(dedent(conftest))
         pytester.makepyfile(dedent(tests))
         pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function\nfilterwarnings = error\n" + ini)
-        return pytester.runpytest_inprocess("-p", "no:cacheprovider", "-p", "no:randomly", *arguments)
+        return pytester.runpytest_inprocess("-p", "pytest_asyncio.plugin", "-p", "no:cacheprovider", *arguments)
 
     return run
 
