@@ -83,6 +83,7 @@ def test_the_parts_of_a_call_meet_only_in_call(name: str) -> None:
         ("keyring", {"cli"}),
         ("rich", {"cli"}),
         ("saq", {"workers.saq"}),
+        ("pytest", {"testing.plugin"}),
     ],
 )
 def test_each_library_has_one_home(library: str, homes: set[str]) -> None:
