@@ -53,7 +53,7 @@ async def test_an_upstream_that_fails_for_good(timed, faults, kind, least):
     box.faults.add(*faults)
     outcome, virtual, real = await passed(clock, woodpecker.account.me())
     assert isinstance(outcome, kind)
-    assert least < virtual
+    assert least < virtual < 125 + real  # the clock counts what really passes, too
     assert real < virtual / 2
     assert clock.skipped > least / 2
 
