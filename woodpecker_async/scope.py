@@ -160,6 +160,9 @@ class AccountLevel(Resource):
     async def me(self, *, options: CallOptions | None = None) -> Me:
         """Whose account is this?
 
+        Args:
+            options: for this call.
+
         Raises:
             CompanyNotFoundError: the company is not in the agency of the key.
             CompanyInactiveError: the company is inactive.
@@ -180,6 +183,13 @@ class AccountLevel(Resource):
     ) -> Any:
         """Call an account-level endpoint that the SDK has no method for; see `WoodpeckerSession.request`.
 
+        Args:
+            method: `"GET"`, `"POST"`, ...
+            path: below the base URL, such as `"/v2/users"`.
+            params: the query; `None` values are left out.
+            json: the body, of what JSON has.
+            options: for this call.
+
         Raises:
             ConfigError: an argument is not usable, or the path is an `/agency` one.
         """
@@ -195,6 +205,13 @@ class AccountLevel(Resource):
         options: CallOptions | None = None,
     ) -> RawResponse:
         """The same call as `request`, and the answer as it came; see `WoodpeckerSession.raw`.
+
+        Args:
+            method: as for `request`.
+            path: as for `request`.
+            params: as for `request`.
+            json: as for `request`.
+            options: for this call.
 
         Raises:
             ConfigError: an argument is not usable, or the path is an `/agency` one.

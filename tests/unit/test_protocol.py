@@ -281,6 +281,8 @@ HTML = b"<html>nginx</html>"
             "409 Conflict: Company is inactive (activate the company in Woodpecker first)",
         ),
         (answered(409, b'{"message": "taken", "error_code": "DuplicateName"}'), "409 taken (DuplicateName)"),
+        (answered(400, b'{"code": "V", "details": ["a", null, 5, "b"]}'), "400 a; b (V)"),
+        (answered(400, b'{"code": "V", "details": null}'), "400 (V)"),
         (
             answered(200, b'{"status": {"status": "ERROR", "code": "E_SESSION", "msg": "no session"}}'),
             f"200 no session (E_SESSION) ({PLAN})",

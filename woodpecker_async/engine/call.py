@@ -42,6 +42,7 @@ from woodpecker_async.errors import (
     SharedLaneError,
     UnknownKind,
 )
+from woodpecker_async.models.paging import no_content
 from woodpecker_async.secret import Secret
 
 T = TypeVar("T")
@@ -96,6 +97,10 @@ class _Call:
 
 def _encoded(body: Any, secrets: tuple[Secret, ...]) -> Callable[[], bytes]:
     return hidden(codec.encode(body, secrets))
+
+
+def _is_html(body: bytes) -> bool:
+    return body.lstrip()[:1] == b"<"
 
 
 def _raw(body: bytes) -> Secret | None:
@@ -336,9 +341,14 @@ class Engine:
 
     def _reply(self, call: _Call, result: AttemptResult) -> Result[Any]:
         operation, options = call.operation, call.terms.options
-        value = None
+        value: Any = None
         if operation.response_type is not None and result.unreadable:
             value = codec.Undecodable((f"$: {result.unreadable}",))
+        elif not operation.all_headers and look_at(result.body, _is_html):
+            # A proxy's, also where no body is promised and none would be read. All headers are for who wants it raw.
+            value = codec.Undecodable(("$: expected JSON, got HTML",))
+        elif result.status == 204 and (nothing := no_content(operation.response_type)) is not None:
+            value = nothing
         elif operation.response_type is not None:
             decode: Any = codec.decode
             if options.strict or options.skip_bad_items:

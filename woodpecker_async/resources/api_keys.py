@@ -39,6 +39,10 @@ class ApiKeys(Resource):
     def list(self, company_id: int, *, options: CallOptions | None = None) -> Pager[ApiKey]:
         """All keys of a company, 50 on a page.
 
+        Args:
+            company_id: the company.
+            options: for the calls of this list.
+
         Raises (when it is read):
             CompanyNotFoundError: there is no such company in the agency.
 
@@ -201,7 +205,7 @@ class ApiKeys(Resource):
 class CompanyApiKeys(CompanyResource):
     """The API keys of one company: the same calls, with the company said once."""
 
-    family = ApiKeys
+    _family = ApiKeys
 
     list = for_company(ApiKeys.list)
     create = for_company(ApiKeys.create)
