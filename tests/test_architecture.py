@@ -84,6 +84,7 @@ def test_the_parts_of_a_call_meet_only_in_call(name: str) -> None:
         ("rich", {"cli"}),
         ("saq", {"workers.saq"}),
         ("opentelemetry", {"telemetry"}),
+        ("pytest", {"testing.plugin"}),
     ],
 )
 def test_each_library_has_one_home(library: str, homes: set[str]) -> None:

@@ -29,6 +29,7 @@ MODULES = (
     "woodpecker_async.feldera",
     "woodpecker_async.sandbox",
     "woodpecker_async.telemetry",
+    "woodpecker_async.testing",
     "woodpecker_async.webhooks",
     "woodpecker_async.workers",
 )

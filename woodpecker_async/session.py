@@ -12,9 +12,10 @@ import aiohttp
 
 from woodpecker_async import __version__, checks
 from woodpecker_async._async_only import AsyncOnly
+from woodpecker_async.engine import clock as clocks
 from woodpecker_async.engine.account import account_name
 from woodpecker_async.engine.call import Engine
-from woodpecker_async.engine.clock import Clock, SystemClock
+from woodpecker_async.engine.clock import Clock
 from woodpecker_async.engine.credentials import InvalidKey, KeySource, to_secret, validate_key
 from woodpecker_async.engine.observe import Hook, Observer
 from woodpecker_async.engine.operation import OWN, QueryValue
@@ -78,7 +79,7 @@ class Session(AsyncOnly):
             proxy=None if proxy is None else proxy_url(proxy, "proxy"),
             trust_env=trust_env,
             ssl_context=ssl_context,
-            clock=clock or SystemClock(),
+            clock=clock or clocks.default,
         )
         self._engine = Engine(settings, Observer(hooks))
 
@@ -86,6 +87,11 @@ class Session(AsyncOnly):
     def limits(self) -> Limits:
         """The limits this session was made with."""
         return self._engine.settings.limits
+
+    @property
+    def clock(self) -> Clock:
+        """Time and chance: the machine's, but in tests."""
+        return self._engine.settings.clock
 
     @property
     def closed(self) -> bool:

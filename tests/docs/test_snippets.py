@@ -91,6 +91,9 @@ async def test_python(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 async def _run(block: Block, page: Path, names: dict[str, Any], directory: Path) -> str:
+    if block.text.startswith("# conftest.py\n"):
+        (directory / "conftest.py").write_text(block.text, encoding="utf-8")
+        return ""
     if "def test_" in block.text:
         return await asyncio.to_thread(_run_tests, block, directory)
     if any(word in block.text for word in _CHANGES_PROCESS):

@@ -32,6 +32,7 @@ from woodpecker_async.engine.observe import Event
 from woodpecker_async.feldera import FelderaSession
 from woodpecker_async.sandbox import Fault, Sandbox
 from woodpecker_async.scope import CompanyClient
+from woodpecker_async.testing import Clock
 from woodpecker_async.workers import Sweep
 from woodpecker_async.workers.sweep import sweep
 
@@ -188,3 +189,16 @@ async def telemetry_of_sessions() -> None:
     async with telemetry.instrument(WoodpeckerSession()) as woodpecker:
         assert_type(woodpecker, WoodpeckerSession)
     assert_type(telemetry.instrument(FelderaSession("http://localhost:8080", token="...")), FelderaSession)
+
+
+async def kit(woodpecker_sandbox: Sandbox, woodpecker_session: WoodpeckerSession, woodpecker_clock: Clock) -> None:
+    woodpecker_sandbox.faults.add("status 503 times=2", Fault.named("down skip=2"), Fault.down(method="POST"))
+    began = woodpecker_clock.now()
+    await woodpecker_session.agency.companies.list().collect()
+    assert_type(woodpecker_clock.now() - began, float)
+    assert_type(woodpecker_clock.skipped, float)
+    woodpecker_clock.advance(900)
+    clock = Clock(seed=3)
+    async with Sandbox(clock=clock) as box, box.session() as session, WoodpeckerSession("1.key", clock=clock) as other:
+        assert_type(session.clock.utcnow(), datetime)
+        assert_type(other, WoodpeckerSession)

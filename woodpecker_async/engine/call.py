@@ -19,6 +19,7 @@ import attrs
 from woodpecker_async.counting import request_sent
 from woodpecker_async.engine import codec, protocol
 from woodpecker_async.engine.account import account_name
+from woodpecker_async.engine.clock import timeout
 from woodpecker_async.engine.credentials import fetch_key
 from woodpecker_async.engine.failures import error_for
 from woodpecker_async.engine.hidden import hidden, look_at
@@ -191,7 +192,7 @@ class Engine:
             if longest is None:
                 await permit.acquire(call.terms.priority, again=again)
             else:
-                async with asyncio.timeout(longest):
+                async with timeout(clock, longest):
                     await permit.acquire(call.terms.priority, again=again)
         except TimeoutError:
             raise self._no_turn(call, longest, permit.trouble) from None
@@ -218,11 +219,11 @@ class Engine:
         clock = self.settings.clock
         assert call.deadline is not None
         request = self._request(call, key)
-        timeout = min(call.terms.attempt_timeout, call.deadline - clock.now())
+        seconds = min(call.terms.attempt_timeout, call.deadline - clock.now())
         call.sending = True
         permit.operation = call.operation.template
         request_sent()
-        outcome = await call.resources.transport.send(request, timeout, permit.abandon)
+        outcome = await call.resources.transport.send(request, seconds, permit.abandon)
         call.sending = False
         result = protocol.classify(
             call.operation,
