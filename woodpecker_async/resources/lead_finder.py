@@ -100,9 +100,11 @@ class LeadFinder(Resource):
         Document: "Lead Finder", `POST /v2/lead_finder/leads`.
 
         Example:
-            leads = await woodpecker.account.lead_finder.leads(
-                [SearchCriterion(name="job_title", value="CEO")], limit=100
-            )
+            ::
+
+                leads = await woodpecker.account.lead_finder.leads(
+                    [SearchCriterion(name="job_title", value="CEO")], limit=100
+                )
         """
         checked = checks.models("criteria", criteria, SearchCriterion)
         asked = [_criterion(f"criteria[{index}]", criterion) for index, criterion in enumerate(checked)]
