@@ -119,6 +119,14 @@ def test_exactly_once_knows_only_what_it_is_handed() -> None:
     assert ours("creation_lock") <= {"engine.clock", "errors"}
 
 
+def test_waiting_knows_only_the_clock_and_what_it_is_handed() -> None:
+    assert ours("polling") <= {"_redact", "checks", "engine.clock", "errors", "options"}
+
+
+def test_deliveries_are_read_without_a_session() -> None:
+    assert ours("webhooks") <= {"engine", "engine.codec", "errors", "models.webhook_events", "models.webhooks"}
+
+
 def test_bulk_uses_what_a_user_could() -> None:
     for part in OURS:
         if part == "bulk" or part.startswith("bulk."):

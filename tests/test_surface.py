@@ -28,6 +28,7 @@ MODULES = (
     "woodpecker_async.bulk",
     "woodpecker_async.feldera",
     "woodpecker_async.sandbox",
+    "woodpecker_async.webhooks",
     "woodpecker_async.workers",
 )
 

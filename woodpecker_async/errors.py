@@ -231,6 +231,7 @@ class CallError(WoodpeckerError):
         attempts: every attempt made, refused ones too.
         resume: the page that could not be had, if this was a list.
         done: how many entries went through in earlier calls, if this was one of several for a long list of entries.
+        job: what names the work at the server that was waited for, if it was: the hash of a report, the id of a batch.
         retryable: trying the same call again later may help.
     """
 
@@ -254,6 +255,7 @@ class CallError(WoodpeckerError):
         self.attempts = tuple(attempts)
         self.resume: int | str | None = None
         self.done = 0
+        self.job: int | str | None = None
 
     @property
     def maybe_sent(self) -> bool:
@@ -266,6 +268,8 @@ class CallError(WoodpeckerError):
             parts.append(f"company {self.company_id}")
         if self.resume is not None:
             parts.append(f"page {self.resume}")
+        if self.job is not None:
+            parts.append(f"job {self.job}")
         if self.attempts:
             spent = sum(attempt.wait + attempt.elapsed for attempt in self.attempts)
             parts.append(f"{_count(len(self.attempts), 'attempt')} in {spent:.2f} s")
@@ -305,7 +309,8 @@ class SharedLaneError(CallError):
 class DeadlineExceededError(CallError):
     """`RetryPolicy.deadline` seconds have passed since the first attempt began, and no answer came.
 
-    The deadline of a key creation begins with the call, and includes waiting for one's turn.
+    The deadline of a key creation begins with the call, and includes waiting for one's turn; so does that of a wait for
+    long work at the server (`job`), which goes on there.
     """
 
     retryable = True

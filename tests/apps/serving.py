@@ -53,14 +53,14 @@ def environment(**more: str) -> dict[str, str]:
 
 @contextlib.contextmanager
 def serving(
-    example: str, log: Path, *, workers: int = 1, port: int | None = None, env: Mapping[str, str] | None = None
+    example: str, log: Path, *, workers: int | None = 1, port: int | None = None, env: Mapping[str, str] | None = None
 ) -> Iterator[App]:
     """Run an example until the end of the block; then nothing of it is left."""
     port = port or free_port()
     command = [sys.executable, "-W", "error", f"examples/{example}", "--port", str(port)]
     with log.open("ab") as output:
         process = subprocess.Popen(
-            [*command, "--workers", str(workers)],
+            [*command, *([] if workers is None else ["--workers", str(workers)])],
             cwd=ROOT,
             env=environment(**env or {}),
             stdin=subprocess.DEVNULL,

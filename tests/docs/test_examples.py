@@ -10,10 +10,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.pages import EXAMPLES, ROOT, identify
+from tests.docs.pages import EXAMPLES, PAGES, identify
 
 # Those that serve until they are stopped, or need a Redis, are run in tests/apps.
-_OF_THEIR_OWN = frozenset({"fastapi_app.py", "aiohttp_app.py", "taskiq_worker.py", "celery_worker.py"})
+_OF_THEIR_OWN = frozenset(
+    {
+        "fastapi_app.py",
+        "aiohttp_app.py",
+        "webhooks_fastapi.py",
+        "webhooks_aiohttp.py",
+        "taskiq_worker.py",
+        "celery_worker.py",
+    }
+)
 
 
 @pytest.mark.system
@@ -47,5 +56,5 @@ def test_it_says_how_to_run_it(example: Path):
 
 
 def test_all_of_them_are_on_a_page():
-    told = (ROOT / "README.md").read_text(encoding="utf-8")
+    told = "".join(page.read_text(encoding="utf-8") for page in PAGES)
     assert [identify(example) for example in EXAMPLES if identify(example) not in told] == []

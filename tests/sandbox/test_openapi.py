@@ -23,10 +23,21 @@ REFUSES_BY_MEANING = (
     "POST /v1/agency/companies/api/add",
     "GET /v2/agency/deliverability",
     "GET /v2/inbox/messages",
+    "POST /v2/mailboxes/manual_connection/bulk",
+    "POST /v2/mailboxes/microsoft/bulk",
+    "POST /v2/reports/campaigns",
+    "POST /v2/reports/complete_statistics_for_each_level_of_campaign",
+    "POST /v2/reports/messages",
+    "POST /v2/reports/open_rate",
     "POST /v2/inbox/messages/{message_id}/reply",
     "POST /v2/campaigns",
     "POST /v2/campaigns/{campaign_id}/steps",
     "PATCH /v2/campaigns/{campaign_id}/steps/{step_id}",
+)
+# POST and PATCH of these paths are documented without their body, and answered with 501.
+NOT_WHOLLY_SERVED = (
+    "GET /v2/mailboxes/microsoft/credentials",
+    "DELETE /v2/mailboxes/microsoft/credentials/{credential_id}",
 )
 
 
@@ -78,6 +89,9 @@ def test_schemathesis_finds_no_disagreement(mode: str, tmp_path: Path) -> None:
         for operation in REFUSES_BY_MEANING:
             lines += ["[[operations]]", f'include-name = "{operation}"']
             lines += ['checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "404", "409"]']
+        for operation in NOT_WHOLLY_SERVED:
+            lines += ["[[operations]]", f'include-name = "{operation}"']
+            lines += ['phases.coverage.unexpected-methods = ["PUT", "TRACE"]']
         config.write_text("\n".join(lines))
         done = subprocess.run(
             [

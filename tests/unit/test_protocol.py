@@ -65,6 +65,10 @@ def result(status: int, body: bytes = b"", operation: Operation = KEYS, **header
         (409, b'{"status": {"status": "ERROR", "code": "E_TOO_MANY_REQUESTS", "msg": "no"}}', "RateLimitedError", "refused"),
         (200, b'{"status": {"status": "ERROR", "code": "E_UNKNOWN", "msg": "no"}}', "ServerError", "server"),
         (400, b'{"status": {"status": "ERROR", "code": "E_NEW", "msg": "no"}}', "BadRequestError", "client"),
+        (200, b'{"status": {"status": "ERROR", "code": "E_WRONG_PARAM", "msg": "no"}}', "BadRequestError", "client"),
+        (409, b'{"status": {"status": "ERROR", "code": "E_WRONG_PARAM", "msg": "no"}}', "ConflictError", "client"),
+        (418, b'{"status": {"status": "ERROR", "code": "E_WRONG_PARAM", "msg": "no"}}', "BadRequestError", "client"),
+        (400, b'{"status": {"status": "ERROR", "code": "E_DUPLICATE", "msg": "no"}}', "ConflictError", "client"),
         (500, b'{"status": {"status": "ERROR", "code": "E_WRONG_PARAM", "msg": "no"}}', "ServerError", "server"),
         (409, problem(409, "Conflict", "Campaign is inactive"), "ConflictError", "client"),
         (409, b'{"message": "taken", "error_code": "DuplicateName", "details": null}', "ConflictError", "client"),
@@ -193,6 +197,17 @@ def test_a_date_to_retry_after_is_measured_by_the_servers_clock(skew: int, wait:
 def test_without_a_usable_date_our_clock_counts(date: str | None) -> None:
     later = format_datetime(NOW + timedelta(seconds=90), usegmt=True)
     assert parse_retry_after(later, date, lambda: NOW) == 90
+
+
+@given(st.text("abcXYZ019\"\\'/é€😀", min_size=4), st.text("-. ", max_size=20), st.booleans())
+def test_a_secret_that_was_sent_is_not_said_back(password: str, around: str, as_json: bool) -> None:
+    operation = Operation.of("POST", "/v2/mailboxes", dict, account=OWN, secrets=[Secret(password)])
+    said = f"{around}{json.dumps(password)[1:-1] if as_json else password}{around}"
+    failed = result(
+        400, json.dumps({"code": "V", "message": said, "details": [said, {said: said}]}).encode(), operation
+    )
+    assert failed.detail == f"{around}****{around}"
+    assert failed.details == [failed.detail, {failed.detail: failed.detail}]
 
 
 @given(st.text(max_size=40), st.text(max_size=40))

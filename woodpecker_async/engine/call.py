@@ -9,7 +9,7 @@ It is a long module for that reason: the steps of a call are told nowhere else.
 
 import asyncio
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
@@ -21,7 +21,7 @@ from woodpecker_async.engine import codec, protocol
 from woodpecker_async.engine.account import account_name
 from woodpecker_async.engine.credentials import fetch_key
 from woodpecker_async.engine.failures import error_for
-from woodpecker_async.engine.hidden import look_at
+from woodpecker_async.engine.hidden import hidden, look_at
 from woodpecker_async.engine.lanes import Outcome, Permit
 from woodpecker_async.engine.loop_resources import LoopBinding, LoopResources
 from woodpecker_async.engine.observe import Event, Observer
@@ -65,7 +65,7 @@ class _Call:
     task: asyncio.Task[Any]
     cancelled_before: int
     number: int = attrs.field(factory=_call_numbers.__next__)
-    body: bytes | None = None
+    body: Callable[[], bytes] | None = None
     deadline: float | None = None
     attempts: list[Attempt] = attrs.field(factory=list)
     sending: bool = False
@@ -91,6 +91,10 @@ class _Call:
         if not self.attempts:
             return None
         return next((a.failure for a in reversed(self.attempts) if a.failure in _UNKNOWN_KINDS), None)
+
+
+def _encoded(body: Any, secrets: tuple[Secret, ...]) -> Callable[[], bytes]:
+    return hidden(codec.encode(body, secrets))
 
 
 def _raw(body: bytes) -> Secret | None:
@@ -146,7 +150,7 @@ class Engine:
     def _prepare(self, operation: Operation[Any], terms: Terms, resources: LoopResources) -> _Call:
         task = asyncio.current_task(resources.loop)
         assert task is not None
-        body = None if operation.body is None else codec.encode(operation.body)
+        body = None if operation.body is None else look_at(hidden(operation.body), _encoded, operation.secrets)
         return _Call(operation, terms, resources, task, task.cancelling(), body=body, deadline=operation.deadline)
 
     # One attempt ------------------------------------------------------------------------------------------

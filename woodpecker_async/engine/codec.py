@@ -10,7 +10,7 @@ names the fault.
 import json
 import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache, partial
 from types import NoneType
 from typing import Any, NamedTuple, TypeVar, get_args, overload
@@ -71,6 +71,11 @@ def decode(body: bytes, into: Any, *, strict: bool = False, skip_bad_items: bool
         return Undecodable((_not_json(body),))
     if into is Any:
         return value
+    return build(value, into, strict=strict, skip_bad_items=skip_bad_items)
+
+
+def build(value: Any, into: Any, *, strict: bool = False, skip_bad_items: bool = False) -> Any:
+    """A decoded JSON value as `into`; the arguments and the result are those of `decode`."""
     converter = _converter(forbid_unknown=strict)
     try:
         return _structure(converter, value, into)
@@ -115,23 +120,27 @@ def _without_bad_items(converter: cattrs.Converter, value: Any, into: ListBody[T
     return attrs.evolve(around, content=tuple(content), undecodable=tuple(undecodable))
 
 
-def encode(body: Any) -> bytes | None:
-    """A request model, or plain JSON values, as JSON; `None` stays `None` (no body).
+def encode(body: Any, secrets: Iterable[Secret] = ()) -> bytes:
+    """A request model, or plain JSON values, as JSON.
+
+    Where it holds a secret, the result does in plain text: to be called through `look_at`.
+
+    Args:
+        body: what to encode.
+        secrets: the secrets in it that are to be sent.
 
     Raises:
-        ConfigError: something in it cannot be JSON.
+        ConfigError: something in it cannot be JSON, such as a secret that is none of these.
+        SecretNotCarriedError: a secret came out of a pickle.
     """
-    if body is None:
-        return None
     try:
         plain = _converter(forbid_unknown=False).unstructure(body)
-        return json.dumps(plain, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+        reveal = partial(_reveal, frozenset(map(id, secrets)))
+        return json.dumps(plain, default=reveal, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
     except (TypeError, ValueError, RecursionError) as error:
         problem = type(error).__name__
-    raise ConfigError(
-        f"the body cannot be sent as JSON ({problem}): it holds a Secret, NaN, a lone surrogate, or an object that "
-        "JSON does not have"
-    )
+    what = "a Secret, NaN, a lone surrogate, or an object that JSON does not have"
+    raise ConfigError(f"the body cannot be sent as JSON ({problem}): it holds {what}")
 
 
 def _not_json(body: bytes) -> str:
@@ -261,8 +270,11 @@ def _mapping(value: Any) -> Mapping[str, Any]:
     return value
 
 
-def _refuse_secret(_: Secret) -> str:
-    raise TypeError("a Secret is not JSON: reveal() it where it must be shown")
+def _reveal(to_be_sent: frozenset[int], value: object) -> str:
+    """What JSON does not have."""
+    if not isinstance(value, Secret) or id(value) not in to_be_sent:
+        raise TypeError("JSON has no such thing, and a Secret is sent only where it is meant to be")
+    return value.reveal()
 
 
 def _strict_containers(converter: cattrs.Converter, *, forbid_unknown: bool) -> None:
@@ -334,6 +346,5 @@ def _converter(*, forbid_unknown: bool) -> cattrs.Converter:
     converter.register_structure_hook(Fields, _structure_fields)
     converter.register_structure_hook_func(lambda into: into in _OBJECTS, _structure_object)
     converter.register_structure_hook_func(lambda into: into in (int | str, int | str | None), _structure_id)
-    converter.register_unstructure_hook(Secret, _refuse_secret)
     _single_hook(converter)
     return converter

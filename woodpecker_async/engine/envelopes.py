@@ -48,12 +48,15 @@ def parse_error(body: bytes, quote: Callable[[str], str]) -> ErrorBody:
     if isinstance(inner, dict):
         return ErrorBody(code=text(inner.get("code")) or None, detail=text(inner.get("msg")), is_api=True)
     code = text(value.get("error_code")) or text(value.get("code")) or None
+    details = value.get("details")
     title, detail = text(value.get("title")), text(value.get("detail")) or text(value.get("message"))
+    if not detail and isinstance(details, list):  # a coded error may say all it says in there
+        detail = "; ".join(filter(None, map(text, details)))[:_LONGEST_DETAIL]
     return ErrorBody(
         title=title,
         detail=detail,
         code=code,
-        details=masked(value.get("details"), quote),
+        details=masked(details, quote),
         timestamp=parse_timestamp(value.get("timestamp")),
         is_api=bool(title or code),
     )

@@ -1,7 +1,7 @@
 """The description of one API operation: what resources write and the engine runs."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from types import MappingProxyType
 from typing import Any, Final, Generic, Protocol, TypeVar, cast
@@ -119,6 +119,8 @@ class Operation(Generic[T]):
             and for them only.
         params: the query; `None` values are left out.
         body: the request model, or JSON values for a raw request.
+        secrets: the secrets in the body that are to be sent. Any other one is refused, and these are masked in what the
+            server says back.
         company_id: the company this is about; only for errors, logs and lanes.
         idempotent: whether repeating it is harmless by nature (reads, deletions).
         deadline: the moment, by the clock, at which the call is over, waiting in the lane included; without it
@@ -142,6 +144,7 @@ class Operation(Generic[T]):
     account: AccountId | None = None
     params: Mapping[str, QueryValue] = attrs.field(factory=dict)
     body: Any = None
+    secrets: tuple[Secret, ...] = ()
     company_id: int | None = None
     idempotent: bool = False
     find_out: str = ""
@@ -168,9 +171,11 @@ class Operation(Generic[T]):
         account: AccountId | None,
         params: Mapping[str, QueryValue] | None = None,
         body: Any = None,
+        secrets: Iterable[Secret] = (),
         idempotent: bool | None = None,
         about: int | None = None,
         find_out: str = "",
+        deadline: float | None = None,
         segments: Mapping[str, int | str] = MappingProxyType({}),
     ) -> "Operation[T]":
         """Describe an operation: the constructor for every method.
@@ -182,9 +187,11 @@ class Operation(Generic[T]):
             account: see the attributes; ignored for `/agency` paths, so that a resource need not ask which it has.
             params: see the attributes.
             body: see the attributes.
+            secrets: see the attributes.
             idempotent: see the attributes; by default reads are.
             about: the company, where it is neither the account nor the segment `company_id`.
             find_out: see the attributes.
+            deadline: see the attributes.
             segments: what to fill the placeholders with, by name.
         """
         path = _fill(template, segments) if segments else template
@@ -197,9 +204,11 @@ class Operation(Generic[T]):
             account=account if is_account_level(template) else None,
             params=params or {},
             body=body,
+            secrets=tuple(secrets),
             company_id=company_id if isinstance(company_id, int) else None,
             idempotent=method == "GET" if idempotent is None else idempotent,
             find_out=find_out,
+            deadline=deadline,
         )
 
     @property

@@ -10,7 +10,7 @@ All that is known of the services' answers is in this one module, so that it can
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import lru_cache, partial
 from typing import Any, Final, Literal
@@ -76,6 +76,7 @@ class Request:
         headers: all of them but the one that carries the key.
         dialect: says which one that is.
         key: the key.
+        body: JSON, hidden: it may hold a password.
     """
 
     method: str
@@ -84,7 +85,7 @@ class Request:
     headers: Mapping[str, str]
     dialect: Dialect
     key: Secret
-    body: bytes | None = None
+    body: Callable[[], bytes] | None = None
     is_write: bool = False
     on_wire: Callable[[bool], None] | None = None
 
@@ -206,7 +207,7 @@ def build_request(
     common: Mapping[str, str],
     dialect: Dialect,
     key: Secret,
-    body: bytes | None,
+    body: Callable[[], bytes] | None,
 ) -> Request:
     """The request of one attempt. What requests have in common is never changed for one of them.
 
@@ -219,7 +220,7 @@ def build_request(
         common: see `common_headers`.
         dialect: how the service is spoken to.
         key: the key to ask with.
-        body: JSON.
+        body: JSON, hidden.
     """
     headers = common
     if operation.company_header is not None:
@@ -265,7 +266,7 @@ def classify(
     Args:
         operation: what was asked.
         outcome: what came back.
-        key: the key it was asked with; a server that says it back is not quoted with it.
+        key: the key it was asked with; a server that says it back, or a secret of the body, is not quoted with it.
         now: tells the wall clock, for a `Retry-After` that is a date where the answer has no `Date`.
         maybe_done_before: an earlier attempt of the same call may have been acted on.
     """
@@ -279,9 +280,10 @@ def classify(
             elapsed=outcome.elapsed,
         )
     status, headers = outcome.status, outcome.headers
+    quote_text = partial(_quoted_text, key=key, secrets=operation.secrets)
     request_id = headers.get("x-request-id") or headers.get("request-id") or None
     if request_id:
-        request_id = _quoted_text(request_id, key)[:_LONGEST_LINE]
+        request_id = quote_text(request_id)[:_LONGEST_LINE]
     if 200 <= status < 300 and not (outcome.mentions_error and look_at(outcome.body, _hides_error)):
         return AttemptResult(
             kind="ok",
@@ -289,7 +291,7 @@ def classify(
             body=outcome.body,
             unreadable=outcome.unreadable,
             request_id=request_id,
-            headers=_all_headers(headers, key)
+            headers=_all_headers(headers, quote_text)
             if operation.all_headers
             else {name: headers[name] for name in RESPONSE_HEADERS if name in headers} or NO_HEADERS,
             elapsed=outcome.elapsed,
@@ -298,11 +300,11 @@ def classify(
     if status == 404 and operation.method == "DELETE" and maybe_done_before:
         # The first answer was lost after the deletion happened.
         return AttemptResult(kind="ok", status=status, request_id=request_id, elapsed=outcome.elapsed, settled=True)
-    said = look_at(outcome.body, parse_error, partial(_quoted_text, key=key))
+    said = look_at(outcome.body, parse_error, quote_text)
     kind, error = _error_class(operation, status, said)
     detail, target = said.detail, ""
     if kind == "redirect":
-        target = _quoted_text(redirect_target(headers), key)[:_LONGEST_LINE]
+        target = quote_text(redirect_target(headers))[:_LONGEST_LINE]
         detail = f"the server redirects to {target}; no redirect is followed"
     elif not detail and not said.is_api and outcome.unreadable:
         detail = f"the body cannot be read: {outcome.unreadable}"
@@ -358,6 +360,10 @@ _BY_V1_CODE: Final[Mapping[str, type[errors.ApiError]]] = {
     "E_UNKNOWN": errors.ServerError,
 }
 
+# A wrong parameter may be one that conflicts with what is there: then the status says more than the code. Without a
+# status of its own (older documents put all codes under 400, and failures come inside a 200) it is this all the same.
+_SAYS_LITTLE: Final = errors.BadRequestError
+
 # Three spellings are known, all from third parties that met them: API_UNSUPPORTED_CAMPAIGN, the same with _FEATURES
 # behind it, and WCNF001.
 _UNSUPPORTED_CAMPAIGN: Final = ("API_UNSUPPORTED_CAMPAIGN", "WCNF001")
@@ -382,10 +388,10 @@ def _error_class(operation: Operation[Any], status: int, said: ErrorBody) -> tup
         error = errors.ServerError
     elif 300 <= status < 400:
         error = errors.UnexpectedRedirectError
-    elif said.code is not None and said.code in _BY_V1_CODE:
+    elif said.code is not None and _BY_V1_CODE.get(said.code, _SAYS_LITTLE) is not _SAYS_LITTLE:
         error = _BY_V1_CODE[said.code]
     else:
-        error = _BY_STATUS.get(status, errors.ApiError)
+        error = _BY_STATUS.get(status, _BY_V1_CODE.get(said.code or "", errors.ApiError))
     if error is errors.NotFoundError and _is_about_company(operation, said.detail.lower()):
         error = errors.CompanyNotFoundError
     if error is errors.ConflictError and said.detail.lower() == "company is inactive":
@@ -421,18 +427,30 @@ def _describe_foreign_body(body: bytes, content_type: str) -> str:
     return f"not an answer of the API, but {len(body)} bytes of {kind}, as a proxy would send"
 
 
-def _quoted_text(text: str, key: Secret) -> str:
-    """What the server wrote, as an error may quote it, and without the key."""
-    return quotable(text.replace(key.reveal(), key.masked))
+def _quoted_text(text: str, key: Secret, secrets: Iterable[Secret]) -> str:
+    """What the server wrote, as an error may quote it: without the key, and without the secrets it was sent."""
+    return look_at(hidden(text), _without_secrets, key, secrets)
 
 
+def _without_secrets(text: str, key: Secret, secrets: Iterable[Secret]) -> str:
+    text = text.replace(key.reveal(), key.masked)
+    for plain in (secret.reveal() for secret in secrets):
+        if len(plain) >= _LEAST_MASKED:
+            in_json = (json.dumps(plain)[1:-1], json.dumps(plain, ensure_ascii=False)[1:-1])
+            for form in sorted((plain, *in_json), key=len, reverse=True):  # one may be a part of another
+                text = text.replace(form, "****")
+    return quotable(text)
+
+
+# What is shorter could be guessed, and stands in many a word.
+_LEAST_MASKED: Final = 4
 _LONGEST_LINE: Final = 300
 
 
-def _all_headers(headers: Mapping[str, str], key: Secret) -> Mapping[str, str]:
+def _all_headers(headers: Mapping[str, str], quote_text: Callable[[str], str]) -> Mapping[str, str]:
     """All headers but those that may hold a secret, as they may be quoted."""
     return {
-        name.lower(): _quoted_text(value, key)[:_LONGEST_LINE]
+        name.lower(): quote_text(value)[:_LONGEST_LINE]
         for name, value in headers.items()
         if not (names_a_secret(name) or "cookie" in name.lower())
     }

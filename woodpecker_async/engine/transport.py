@@ -194,7 +194,7 @@ class Transport:
                     request.method,
                     self._url(path=request.path, query_string=request.query, encoded=True),
                     headers=request.signed_headers(),
-                    data=request.body,
+                    data=None if request.body is None else request.body(),
                     allow_redirects=False,
                     proxy=self._proxy,
                     ssl=self._ssl,

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from woodpecker_async.models.prospects import *
     from woodpecker_async.models.reports import *
     from woodpecker_async.models.users import *
+    from woodpecker_async.models.webhook_events import *
     from woodpecker_async.models.webhooks import *
 
 

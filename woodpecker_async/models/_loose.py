@@ -3,8 +3,9 @@
 To a type checker each is what a program gets to see. To the reader of an answer it is a class that makes that of JSON.
 """
 
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 
 class Loose(type):
@@ -17,6 +18,11 @@ class Loose(type):
     described: str
     # msgspec asks of what was read whether it is an instance. All things are; a built-in answers that fastest.
     __instancecheck__ = object.__instancecheck__
+
+
+def loose(described: str, read: Callable[[object], Any]) -> Loose:
+    """A type of this kind, for the fields of one family."""
+    return Loose("loose", (), {"described": described, "__new__": lambda _, value: read(value)})
 
 
 def read_time(value: object) -> datetime | None:

@@ -20,6 +20,7 @@ from woodpecker_async.options import CallOptions
 from woodpecker_async.pagination import Pager
 from woodpecker_async.paging_styles import NUMBERED, OneAnswer, Position, shape_of
 from woodpecker_async.resources.access import Access
+from woodpecker_async.secret import Secret
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -42,9 +43,11 @@ class Resource:
         *,
         params: Mapping[str, QueryValue] | None = ...,
         body: Any = ...,
+        secrets: Iterable[Secret] = ...,
         idempotent: bool | None = ...,
         about: int | None = ...,
         find_out: str = ...,
+        deadline: float | None = ...,
         options: CallOptions | None = ...,
         **segments: int | str,
     ) -> T: ...
@@ -57,9 +60,11 @@ class Resource:
         *,
         params: Mapping[str, QueryValue] | None = ...,
         body: Any = ...,
+        secrets: Iterable[Secret] = ...,
         idempotent: bool | None = ...,
         about: int | None = ...,
         find_out: str = ...,
+        deadline: float | None = ...,
         options: CallOptions | None = ...,
         **segments: int | str,
     ) -> None: ...
@@ -71,9 +76,11 @@ class Resource:
         *,
         params: Mapping[str, QueryValue] | None = None,
         body: Any = None,
+        secrets: Iterable[Secret] = (),
         idempotent: bool | None = None,
         about: int | None = None,
         find_out: str = "",
+        deadline: float | None = None,
         options: CallOptions | None = None,
         **segments: int | str,
     ) -> T | None:
@@ -86,9 +93,11 @@ class Resource:
             account=self._access.account,
             params=params,
             body=body,
+            secrets=secrets,
             idempotent=idempotent,
             about=about,
             find_out=find_out,
+            deadline=deadline,
             segments=segments,
         )
         return (await self._access.run(operation, options)).value

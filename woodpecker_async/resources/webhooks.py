@@ -1,7 +1,103 @@
-"""`/v2/webhooks`: who is told of events."""
+"""Webhook subscriptions: who is told of events. What is delivered is read by `woodpecker_async.webhooks`."""
 
+from typing import Final
+from urllib.parse import urlsplit
+
+from woodpecker_async import checks
+from woodpecker_async.errors import ConfigError
+from woodpecker_async.models.webhooks import Webhook, WebhookEventName
+from woodpecker_async.options import CallOptions
+from woodpecker_async.pagination import Pager
+from woodpecker_async.paging_styles import OneAnswer
 from woodpecker_async.resources.base import Resource
+
+_WEBHOOKS: Final = OneAnswer(items="webhooks", nothing=frozenset({"message"}))
 
 
 class Webhooks(Resource):
-    """The webhook subscriptions of an account."""
+    """The webhook subscriptions of the account, those of all its users."""
+
+    def list(self, *, options: CallOptions | None = None) -> Pager[Webhook]:
+        """All subscriptions, in one answer.
+
+        Args:
+            options: for the call.
+
+        Document: "Webhooks", `GET /v2/webhooks`.
+        """
+        return self._list(
+            "/v2/webhooks", Webhook, _WEBHOOKS, key=lambda hook: (hook.target_url, hook.event), options=options
+        )
+
+    async def subscribe(
+        self, target_url: str, event: WebhookEventName | str, *, options: CallOptions | None = None
+    ) -> Webhook:
+        """Have the events of a kind sent to a URL.
+
+        It is never repeated, unless the request measurably never left or was refused with 429: the second one would be
+        a conflict with the first.
+
+        Args:
+            target_url: an `http` or `https` URL. The server drops the subscription when it answers 410 or 310, or fails
+                several times.
+            event: such as `"prospect_replied"`.
+            options: for this call.
+
+        Raises:
+            ConfigError: the URL is none, or there is no such event; nothing was sent.
+            ConflictError: the event is sent to this URL already, or to as many as it can be (3, by the documents).
+            OutcomeUnknownError: it may be subscribed: look with `list` before trying again.
+
+        Document: "Subscribe to a webhook", `POST /v1/webhooks/subscribe`.
+        """
+        known = checks.choice("event", _lower(event), WebhookEventName)
+        return await self._call(
+            "POST",
+            "/v1/webhooks/subscribe",
+            Webhook,
+            body={"target_url": _url(target_url), "event": known},
+            find_out="look with webhooks.list() before trying again",
+            options=options,
+        )
+
+    async def unsubscribe(
+        self, target_url: str, event: WebhookEventName | str, *, options: CallOptions | None = None
+    ) -> None:
+        """Send these events to the URL no longer. It is repeated like a read.
+
+        Args:
+            target_url: the URL, as `list` has it.
+            event: the event; one that `list` has may be newer than this version of the SDK.
+            options: for this call.
+
+        Raises:
+            ConfigError: the URL is none, or there is no such event; nothing was sent.
+
+        Document: "Unsubscribe from a webhook", `POST /v1/webhooks/unsubscribe`.
+        """
+        if not isinstance(event, WebhookEventName):
+            event = checks.choice("event", _lower(event), WebhookEventName)
+        await self._call(
+            "POST",
+            "/v1/webhooks/unsubscribe",
+            None,
+            body={"target_url": _url(target_url), "event": event.lower()},
+            idempotent=True,
+            options=options,
+        )
+
+
+def _lower(event: object) -> object:
+    return event.lower() if isinstance(event, str) else event
+
+
+def _url(value: object) -> str:
+    url = checks.text(value, "target_url")
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        usable = False
+    if not usable or any(character.isspace() for character in url):
+        raise ConfigError('target_url must be an http or https URL, like "https://example.com/woodpecker"')
+    return url

@@ -9,21 +9,22 @@ Nothing in it is taken from the SDK: what the SDK believes about the API is put 
 
 import asyncio
 import ssl
-import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from socket import AF_INET, AF_INET6, SO_REUSEADDR, SOCK_STREAM, SOL_SOCKET, socket
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 
-from woodpecker_async.sandbox import statefile
+from woodpecker_async.sandbox import statefile, webhooks
 from woodpecker_async.sandbox.faults import Fault, FaultScript, When
 from woodpecker_async.sandbox.generate import generate
 from woodpecker_async.sandbox.journal import Record, Stats
 from woodpecker_async.sandbox.routing import Router
 from woodpecker_async.sandbox.server import Server
 from woodpecker_async.sandbox.service import Rules
-from woodpecker_async.sandbox.state import State
+from woodpecker_async.sandbox.state import Company, State
+from woodpecker_async.sandbox.thread import ServerThread
+from woodpecker_async.sandbox.webhooks import Delivery
 from woodpecker_async.sandbox.wire import Answer, RequestInfo
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from woodpecker_async.feldera import FelderaSession
     from woodpecker_async.session import SessionArguments
 
-__all__ = ["Answer", "Fault", "FaultScript", "Record", "RequestInfo", "Sandbox", "Stats", "When", "serve"]
+__all__ = ["Answer", "Delivery", "Fault", "FaultScript", "Record", "RequestInfo", "Sandbox", "Stats", "When", "serve"]
 
 
 class Sandbox:
@@ -57,6 +58,7 @@ class Sandbox:
         empty_total_pages: ``total_pages`` of an empty list.
         page_size: items on a page.
         label_filter: what becomes of a label that is sent; None keeps it.
+        ready_after: how many looks at a report, or at mailboxes that are being connected, find them unfinished.
         state_file: where to keep the data; if the file is there, it replaces the generated data.
         journal_limit: how many received requests are kept.
         ssl_context: makes the URLs https.
@@ -85,6 +87,7 @@ class Sandbox:
         empty_total_pages: int = 0,
         page_size: int = 50,
         label_filter: Callable[[str], str | None] | None = None,
+        ready_after: int = 1,
         state_file: str | Path | None = None,
         journal_limit: int = 100_000,
         ssl_context: ssl.SSLContext | None = None,
@@ -99,6 +102,7 @@ class Sandbox:
             "round_trip": round_trip,
             "queued": queued,
             "queue_wait": queue_wait,
+            "ready_after": ready_after,
             "journal_limit": journal_limit,
         }
         for name, value in not_negative.items():
@@ -132,6 +136,7 @@ class Sandbox:
             empty_total_pages=empty_total_pages,
             inactive_lists=inactive_lists,
             label_filter=label_filter,
+            ready_after=ready_after,
         )
         self._server = Server(
             state=state,
@@ -147,11 +152,12 @@ class Sandbox:
             queue_wait=queue_wait,
             state_file=path,
         )
+        self._state_file = path
         self._address = (host, port)
         self._ssl_context = ssl_context
         self._used = False
         self._url: str | None = None
-        self._thread: _ServerThread | None = None
+        self._thread: ServerThread | None = None
 
     def __repr__(self) -> str:
         return f"<Sandbox {self._url or 'not running'}, {len(self.state.companies)} companies>"
@@ -203,6 +209,57 @@ class Sandbox:
 
         return FelderaSession(self.feldera_url, **{"token": self.feldera_token, **arguments})
 
+    def sample_event(self, event: str, number: int = 0, *, company_id: int | None = None) -> dict[str, Any]:
+        """An item that a webhook may be sent, as the documents show it.
+
+        Args:
+            event: such as `"prospect_replied"`.
+            number: which one of many; they differ in ids and times.
+            company_id: the client company it happens in; the agency's own account by default.
+
+        Raises:
+            ValueError: there is no such event.
+        """
+        return webhooks.sample(event, self._account(company_id), self.state.seed, number)
+
+    async def deliver(
+        self,
+        event: str,
+        items: Sequence[Any] | None = None,
+        *,
+        count: int = 1,
+        company_id: int | None = None,
+        pauses: Sequence[float] = (0.05, 0.1, 0.2, 0.4),
+    ) -> list[Delivery]:
+        """Let an event happen: post it to the URLs that are subscribed to it, and return when that is done.
+
+        Items go in arrays of up to 100. An array is sent again after an error, or after ten seconds without an answer.
+        A subscription ends when its URL answers 410 or 310, and with the third array in a row that fails.
+
+        Args:
+            event: such as `"prospect_replied"`.
+            items: what to send, odd things too; by default samples as the documents show them.
+            count: how many of these.
+            company_id: the client company it happens in; the agency's own account by default.
+            pauses: seconds between the attempts.
+
+        Returns:
+            What became of each array; nothing, where nobody is subscribed.
+
+        Raises:
+            ValueError: there is no such event, or a URL is not on 127.0.0.1; nothing was sent.
+        """
+        account = self._account(company_id)
+        samples = [webhooks.sample(event, account, self.state.seed, number) for number in range(count)]
+        before = self.state.version
+        done = await webhooks.deliver(self.state, account, event, samples if items is None else items, pauses)
+        if self.state.version != before and self._state_file is not None:
+            statefile.save(self.state, self._state_file)
+        return done
+
+    def _account(self, company_id: int | None) -> Company:
+        return self.state.hq if company_id is None else self.state.companies[company_id]
+
     async def start(self) -> None:
         """Start serving on the running loop.
 
@@ -238,7 +295,7 @@ class Sandbox:
         await self.stop()
 
     def __enter__(self) -> Self:
-        thread = _ServerThread(self)
+        thread = ServerThread(self)
         thread.start()
         self._thread = thread
         return self
@@ -261,47 +318,6 @@ async def serve(on_ready: Callable[[Sandbox], None], **options: Any) -> None:
     async with Sandbox(**options) as box:
         on_ready(box)
         await asyncio.Event().wait()
-
-
-class _ServerThread:
-    """Runs a sandbox on a loop of its own."""
-
-    def __init__(self, box: Sandbox) -> None:
-        self._box = box
-        self._started = threading.Event()
-        self._error: BaseException | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._end: asyncio.Event | None = None
-        self._thread = threading.Thread(target=self._run, name="woodpecker-sandbox", daemon=True)
-
-    def start(self) -> None:
-        """Start it, and wait until it listens or has failed to."""
-        self._thread.start()
-        self._started.wait()
-        if self._error is not None:
-            self._thread.join()
-            raise self._error
-
-    def stop(self) -> None:
-        """Stop it, and wait for the end of the thread."""
-        if self._loop is not None and self._end is not None and self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._end.set)
-        self._thread.join()
-
-    def _run(self) -> None:
-        try:
-            asyncio.run(self._serve())
-        except BaseException as error:
-            self._error = error
-        finally:
-            self._started.set()
-
-    async def _serve(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._end = asyncio.Event()
-        async with self._box:
-            self._started.set()
-            await self._end.wait()
 
 
 def _bound(host: str, port: int) -> socket:

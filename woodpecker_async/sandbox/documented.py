@@ -7,20 +7,8 @@ from woodpecker_async.sandbox.wire import Answer, error
 
 # Below /rest; {} is one segment.
 _PATHS: Final = """
-GET,PATCH       /v2/mailboxes/{}
-POST            /v2/mailboxes/manual_connection/bulk
-GET             /v2/mailboxes/manual_connection/bulk/{}/summary
-GET,POST        /v2/mailboxes/microsoft/credentials
-PATCH,DELETE    /v2/mailboxes/microsoft/credentials/{}
-POST            /v2/mailboxes/microsoft/bulk
-POST            /v2/reports/campaigns
-POST            /v2/reports/messages
-POST            /v2/reports/open_rate
-POST            /v2/reports/complete_statistics_for_each_level_of_campaign
-GET             /v2/reports/{}
-GET             /v2/webhooks
-POST            /v1/webhooks/subscribe
-POST            /v1/webhooks/unsubscribe
+POST            /v2/mailboxes/microsoft/credentials
+PATCH           /v2/mailboxes/microsoft/credentials/{}
 POST            /v2/domains/mailboxes/order
 """
 

@@ -17,12 +17,14 @@ class Rules:
         empty_total_pages: ``total_pages`` of an empty list.
         inactive_lists: whether the keys of an inactive company can be listed.
         label_filter: what becomes of a label that is sent, e.g. ``str.strip``; None keeps it.
+        ready_after: how many looks at a report, or at mailboxes that are being connected, find them unfinished.
     """
 
     page_size: int = 50
     empty_total_pages: int = 0
     inactive_lists: bool = True
     label_filter: Callable[[str], str | None] | None = None
+    ready_after: int = 1
 
     def label(self, sent: str) -> str | None:
         """The label which is stored for the one sent."""
