@@ -54,7 +54,11 @@ def _strings() -> tuple[str, ...]:
 
 
 # What others print: pip, Python, and the server's own words.
-_OF_OTHERS = ("error: externally-managed-environment", "asyncio.run() cannot be called from a running event loop")
+_OF_OTHERS = (
+    "error: externally-managed-environment",
+    "asyncio.run() cannot be called from a running event loop",
+    "Object of type Secret is not JSON serializable",
+)
 
 
 @pytest.mark.parametrize("row", _rows("troubleshooting.md"), ids=lambda row: row[0])
