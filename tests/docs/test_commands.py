@@ -25,7 +25,7 @@ from tests.docs.pages import COMMANDS, PAGES, ROOT, blocks, identify, missing, p
 from woodpecker_async.cli.main import root, run_command
 
 _OURS = "woodpecker-async "
-_INSTALLERS = ("pip ", "uv ", "python3 -m venv ", "sphinx-build ")
+_INSTALLERS = ("pip ", ".venv/bin/pip ", "uv ", "python3 -m venv ", "sphinx-build ")
 
 
 def _commands(page: Path) -> Iterator[tuple[str, list[str]]]:
