@@ -20,7 +20,11 @@ copybutton_selector = "div.highlight-python pre, div.highlight-console pre, div.
 # Links to headings work as they do on a forge.
 myst_heading_anchors = 3
 
+# Docstrings put code between single backticks.
+default_role = "code"
+
 autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True
 autodoc_typehints = "description"
 autodoc_class_signature = "mixed"
 autodoc_default_options = {"undoc-members": False}

@@ -142,6 +142,20 @@ async def test_the_table_of_errors_and_retries_is_true(case: str, fault: Fault):
                 assert issubclass(kind, getattr(errors, expected.strip("`"))), (error, expected)
 
 
+# ---- docstrings
+
+
+def test_no_property_is_described_in_a_way_that_the_reference_reads_as_a_type():
+    """napoleon takes what stands before a colon in the first line for the type."""
+    found = []
+    for path in (ROOT / "woodpecker_async").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef) and any("property" in ast.unparse(d) for d in node.decorator_list):
+                first = (ast.get_docstring(node) or "").partition("\n")[0]
+                found += [f"{path.name}: {first}"] * (": " in first)
+    assert found == []
+
+
 # ---- installing
 
 
