@@ -1,20 +1,61 @@
-"""Does a run over many companies stay flat, in memory and in time for each company?
+"""From 12 companies to 5,000: time beside a client by hand, memory, and what is kept; and many agencies at once."""
 
-Each size has a fresh process, for the peak of a process is what its largest run left behind.
-"""
-
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 
 import attrs
 
-from benchmarks import peers
-from benchmarks.measure import Chapter, Size, Spread, client, in_turn, table, target
-from benchmarks.server import Target, answering
+from benchmarks import peers, records, sessions
+from benchmarks.figures import marked
+from benchmarks.measure import Chapter, Client, Size, Spread, client, in_turn, memory, ratio, table, target
+from benchmarks.server import Served, Target, answering, serving
+from benchmarks.shared import redis_for_the_run
 
-SIZES = {"tiny": (10, 20), "quick": (100, 1000), "full": (100, 1000, 10_000)}
-AT_MOST = 1.2  # times the peak at a tenth of the companies
+# Companies, and how often each case is measured.
+SIZES: Mapping[Size, Mapping[int, int]] = {
+    "tiny": {10: 1, 20: 1},
+    "quick": {12: 3, 75: 2, 1000: 1},
+    "full": {12: 9, 75: 5, 1000: 3, 5000: 2},
+}
+MEMORY_AT_MOST = 1.2  # times the peak at the size before the largest
+USED_AT_LEAST = 0.99  # of the share of the server that the size before the largest uses
+SERVICE, ROUND_TRIP = 0.005, 0.02
+SEVEN, SIXTY_FOUR = peers.SEVEN, attrs.evolve(peers.SEVEN, title="aiohttp, semaphore of 64", at_once=64)
+
+
+@attrs.frozen
+class Took:
+    """One run of one client.
+
+    Attributes:
+        seconds: of wall time.
+        refused: requests that got 429.
+    """
+
+    seconds: float
+    refused: int
+
+
+Jobs = Mapping[str, Callable[..., peers.Done]]
+Runs = dict[str, list[Took]]
+
+
+def _took(work: Callable[[], peers.Done], served: Served, companies: int) -> Took:
+    done = work()
+    assert done.answered == companies, f"{companies - done.answered} companies were lost"
+    return Took(done.spent.seconds, served.refused())
+
+
+def _in_turn(by: Client, companies: int, rounds: int, scope: str, runs: Jobs) -> Runs:
+    with serving(companies=companies, service_time=SERVICE, round_trip=ROUND_TRIP, limit_scope=scope) as served:
+        few = served.target.company_ids[:5]
+        for work in runs.values():
+            by.run(work, served.target, few)  # code and caches are warm
+        served.refused()
+        measured = {
+            name: partial(_took, partial(by.run, work, served.target), served, companies) for name, work in runs.items()
+        }
+        return in_turn(rounds, measured)
 
 
 @attrs.frozen
@@ -23,86 +64,132 @@ class Grown:
 
     Attributes:
         peak: mebibytes of memory at the most.
-        seconds: of wall time.
         cpu: seconds of CPU.
     """
 
     peak: float
-    seconds: float
     cpu: float
 
 
-def _peak() -> float:
-    # Not getrusage: what it says begins with the peak of the process that started this one.
-    status = Path("/proc/self/status").read_text(encoding="ascii")
-    return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) / 1024
-
-
-def in_bulk(to: Target, companies: int) -> Grown:
-    """`bulk.list_api_keys`, outcomes read and let go."""
-    return _grown(peers.in_bulk, to, companies)
-
-
-def in_gather(to: Target, companies: int) -> Grown:
-    """aiohttp and `gather`, only the number of keys kept."""
-    return _grown(partial(peers.by_hand, peers.SEVEN), to, companies)
-
-
-def _grown(job: Callable[[Target, Iterable[int]], peers.Done], to: Target, companies: int) -> Grown:
-    job(to, range(1, 21))  # code is warm
+def grown(job: Callable[[Target, Iterable[int]], peers.Done], to: Target, companies: int) -> Grown:
+    """A run in a process of its own, for the peak of a process is what its largest run left behind."""
+    job(to, range(1, 11))  # code is warm
     done = job(to, range(1, companies + 1))
     assert done.answered == companies
-    return Grown(_peak(), done.spent.seconds, done.spent.cpu)
+    return Grown(memory("VmHWM") / 1024, done.spent.cpu)
 
 
-def _fresh(work: Callable[[Target, int], Grown], to: Target, companies: int) -> Grown:
+def _fresh(job: Callable[[Target, Iterable[int]], peers.Done], to: Target, companies: int) -> Grown:
     with client() as process:
-        return process.run(work, to, companies)
+        return process.run(grown, job, to, companies)
+
+
+@attrs.frozen
+class Line:
+    """All that was measured with so many companies."""
+
+    companies: int
+    one_limit: Runs
+    own_limits: Runs
+    peaks: dict[str, Grown]
+
+    @property
+    def times(self) -> Spread:
+        """Times the seconds of a client by hand, with one limit."""
+        return self._times(self.one_limit, "ours", "by hand")
+
+    @property
+    def used(self) -> float:
+        """The share of the time in which the server worked."""
+        return self.companies * SERVICE / self._seconds(self.one_limit["ours"])
+
+    @property
+    def refused(self) -> int:
+        """How often the SDK was refused."""
+        return sum(one.refused for runs in (self.one_limit, self.own_limits) for name, took in runs.items()
+                   if name != "by hand" for one in took)  # fmt: skip
+
+    def row(self) -> list[object]:
+        """The line of the table."""
+        in_redis = "redis" in self.one_limit
+        return [
+            f"{self.companies:,}",
+            f"{self._seconds(self.one_limit['ours']):.2f}",
+            self.times,
+            f"{self._seconds(self.one_limit['redis']):.2f}" if in_redis else "",
+            self._times(self.one_limit, "redis", "by hand") if in_redis else "",
+            f"{self._seconds(self.own_limits['ours']):.2f}",
+            self._times(self.own_limits, "ours", "by hand"),
+            f"{self.peaks['ours'].peak:.1f}",
+            f"{self.peaks['by hand'].peak:.1f}",
+            f"{self.peaks['ours'].cpu / self.companies * 1e6:.0f}",
+        ]
+
+    @staticmethod
+    def _seconds(took: list[Took]) -> float:
+        return Spread.of([one.seconds for one in took]).median
+
+    @staticmethod
+    def _times(runs: Runs, name: str, to: str) -> Spread:
+        return ratio([one.seconds for one in runs[name]], to=[one.seconds for one in runs[to]])
+
+
+def _line(by: Client, canned: Target, redis: str | None, companies: int, rounds: int) -> Line:
+    ours: dict[str, Callable[..., peers.Done]] = {"ours": peers.in_bulk}
+    if redis is not None:
+        ours["redis"] = partial(peers.in_bulk, shared=redis)
+    jobs: Jobs = {"ours": peers.in_bulk, "by hand": partial(peers.by_hand, SEVEN)}
+    return Line(
+        companies,
+        _in_turn(by, companies, rounds, "account", {"by hand": partial(peers.by_hand, SEVEN), **ours}),
+        _in_turn(by, companies, rounds, "company", {
+            "by hand": partial(peers.by_hand, SIXTY_FOUR), "ours": partial(peers.in_bulk, lanes="company"),
+        }),
+        {name: _fresh(job, canned, companies) for name, job in jobs.items()},
+    )  # fmt: skip
+
+
+def _companies(size: Size) -> tuple[str, str]:
+    with answering(keys=100) as canned, redis_for_the_run() as redis, client() as by:
+        lines = [_line(by, canned.target, redis, companies, rounds) for companies, rounds in SIZES[size].items()]
+    before, last = lines[-2:]
+    more = last.peaks["ours"].peak / before.peaks["ours"].peak
+    refused = sum(line.refused for line in lines)
+    said = [
+        target(f"nothing refused; it was {refused}", met=refused == 0),
+        target(f"the peak at {last.companies:,} companies is at most {MEMORY_AT_MOST} times that at "
+               f"{before.companies:,}; it is {more:.2f}", met=more <= MEMORY_AT_MOST),
+        target(f"{last.companies:,} companies use the server no less than {before.companies:,}, to 1 %; it is "
+               f"{last.used:.1%} and {before.used:.1%}", met=last.used >= before.used * USED_AT_LEAST),
+    ]  # fmt: skip
+    text = (
+        f"The keys of so many companies, {SERVICE * 1000:g} ms of work and {ROUND_TRIP * 1000:g} ms of travel each. "
+        "By hand is aiohttp with a semaphore of seven, or of 64 where each company has a limit of its own "
+        '(`lanes="company"`). In Redis means that the places of the lane are there, as where several workers share '
+        "an account. Peak memory and CPU are of a run without a limit at the server, two pages for each company, and "
+        "outcomes that are let go. " + ("" if redis else "Without Redis: redis-server is not installed. ")
+        + " ".join(said) + "\n\n" + marked(
+            "growth",
+            table(
+                ["Companies", "one limit, s", "times by hand", "in Redis, s", "times by hand",
+                 "own limits, s", "times by hand", "peak, MiB", "peak by hand, MiB", "CPU for each, µs"],
+                [line.row() for line in lines],
+            ),
+        )
+    )  # fmt: skip
+    sizes, times = zip(*((f"{line.companies:,}", f"{line.times.median:.2f}") for line in lines), strict=True)
+    return text, (
+        f"The keys of {_listed(sizes)} companies take {_listed(times)} times as long as with a semaphore of seven "
+        "written by hand, without being told the seven."
+    )
+
+
+def _listed(words: Sequence[str]) -> str:
+    return f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def chapter(size: Size) -> Chapter:
-    """The table."""
-    rounds = {"tiny": 1, "quick": 1, "full": 2}[size]
-    ways = {"woodpecker-async": in_bulk, "aiohttp, gather": in_gather}
-    with answering(keys=100) as served:
-        results = in_turn(
-            rounds,
-            {
-                f"{name}, {companies:,} companies": partial(_fresh, work, served.target, companies)
-                for name, work in ways.items()
-                for companies in SIZES[size]
-            },
-        )
-    rows = []
-    for name in ways:
-        for companies in SIZES[size]:
-            runs = results[f"{name}, {companies:,} companies"]
-            rows.append(
-                [
-                    f"{name}, {companies:,} companies",
-                    f"{Spread.of([run.peak for run in runs]).median:.1f}",
-                    f"{Spread.of([run.cpu / companies * 1e6 for run in runs]).median:.0f}",
-                    f"{Spread.of([run.seconds / companies * 1e6 for run in runs]).median:.0f}",
-                ]
-            )
-    small, large = SIZES[size][-2:]
-    peaks = [
-        Spread.of([run.peak for run in results[f"woodpecker-async, {companies:,} companies"]]).median
-        for companies in (small, large)
-    ]
-    grown = peaks[1] / peaks[0]
-    each = (peaks[1] - peaks[0]) * 1024 * 1024 / (large - small)
-    return Chapter(
-        title="Growth",
-        text=(
-            "Companies with 100 keys each, two pages, without a limit at the server; outcomes are read and let go. "
-            f"From {small:,} to {large:,} companies the peak of the process grows by {each:.0f} bytes for each "
-            "company: the report keeps their ids. "
-            + target(
-                f"the peak at {large:,} companies is at most {AT_MOST} times that at {small:,}; it is {grown:.2f}",
-                met=grown <= AT_MOST,
-            )
-            + "\n\n"
-            + table(["Client", "peak memory, MiB", "CPU for each, µs", "time for each, µs"], rows)
-        ),
-    )
+    """All three tables."""
+    companies, sentence = _companies(size)
+    text = "\n\n".join([companies, records.section(size), sessions.section(size)])
+    return Chapter(title="Growth", text=text, short=sentence)

@@ -5,14 +5,17 @@ Nothing in this module imports the SDK: a client process decides what can be imp
 
 import gc
 import os
+import platform
 import statistics
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from importlib.metadata import version
 from multiprocessing import get_context, parent_process
+from pathlib import Path
 from typing import Any, Literal, ParamSpec, Self, TypeVar
 
 import attrs
@@ -20,7 +23,7 @@ import attrs
 P = ParamSpec("P")
 T = TypeVar("T")
 
-Size = Literal["tiny", "quick", "full"]  # seconds, for the tests; a minute; what is published
+Size = Literal["tiny", "quick", "full"]  # seconds, for the tests; minutes; what is published
 
 SERVER_CORE, CLIENT_CORE = 0, 1
 
@@ -125,6 +128,13 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
+def memory(what: Literal["VmHWM", "VmRSS"]) -> float:
+    """KiB of this process's memory: at the most so far, or now."""
+    # Not getrusage: what it says begins with the peak of the process that started this one.
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return int(next(line for line in status.splitlines() if line.startswith(what)).split()[1])
+
+
 def in_turn(rounds: int, runs: Mapping[str, Callable[[], T]]) -> dict[str, list[T]]:
     """Run all of them `rounds` times; each round begins with another one."""
     results: dict[str, list[T]] = {name: [] for name in runs}
@@ -154,6 +164,14 @@ def target(what: str, *, met: bool) -> str:
 
 
 def machine() -> str:
-    """What it was measured on."""
+    """What it was measured on, and with which versions."""
     system = {"linux": "Linux", "darwin": "macOS"}.get(sys.platform, sys.platform)
-    return f"{os.cpu_count()} cores, Python {sys.version_info.major}.{sys.version_info.minor}, {system}"
+    versions = ", ".join(f"{package} {version(package)}" for package in ("aiohttp", "msgspec"))
+    return f"{os.cpu_count()} cores ({_processor()}), {system}, Python {platform.python_version()}, {versions}"
+
+
+def _processor() -> str:
+    with suppress(OSError, StopIteration):
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(line for line in lines if line.startswith("model name")).partition(":")[2].strip()
+    return platform.processor() or platform.machine()

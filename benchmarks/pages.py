@@ -13,7 +13,8 @@ from typing import Literal, ParamSpec
 
 import attrs
 
-from benchmarks import peers, picture
+from benchmarks import decoding, peers, picture
+from benchmarks.figures import marked
 from benchmarks.measure import Chapter, Client, Size, Spread, Stopwatch, client, in_turn, ratio, table, target
 from benchmarks.server import Target, answering
 
@@ -82,7 +83,7 @@ Lines = dict[str, dict[str, list[float]]]  # by line of the table and by client
 
 
 def chapter(size: Size) -> Chapter:
-    """Both tables and the picture."""
+    """The tables and the picture."""
     generations, rounds, pages = {"tiny": (1, 1, 30), "quick": (1, 3, 200), "full": (3, 4, 400)}[size]
     lines: Lines = defaultdict(lambda: defaultdict(list))
     compared = peers.available(
@@ -95,11 +96,13 @@ def chapter(size: Size) -> Chapter:
                 for line, runs in _lines(theirs, ours, served.target, pages, compared):
                     for name, figures in in_turn(1 if line == _ALL else rounds, runs).items():
                         lines[line][name] += figures
+        with client() as by:
+            decoded = decoding.section(by, served.target, size)
     by_client, drawn = _by_client(lines.pop(_ALL))
     per_page, sentence = _per_page(lines)
     return Chapter(
         title="Work per page",
-        text=f"{per_page}\n\n{by_client}",
+        text=f"{per_page}\n\n{decoded}\n\n{by_client}",
         short=sentence,
         pictures={"cpu-per-page.svg": drawn},
     )
@@ -171,7 +174,7 @@ def _per_page(lines: Lines) -> tuple[str, str]:
         f"written by hand with aiohttp, attrs, cattrs and tenacity, and {worst[_DICTS, 'keys']:.2f} times that of "
         "plain dicts."
     )
-    return f"{text}{' '.join(targets)}\n\n{table(head, rows)}", sentence
+    return f"{text}{' '.join(targets)}\n\n{marked('pages', table(head, rows))}", sentence
 
 
 def _by_client(results: dict[str, list[float]]) -> tuple[str, str]:

@@ -158,6 +158,17 @@ class _Page(Generic[T]):
     pagination_data: _PageData
 
 
+KEY_PAGE: Final[Any] = _Page[_Key]
+COMPANY_PAGE: Final[Any] = _Page[_Company]
+
+
+def typed_converter() -> cattrs.preconf.json.JsonConverter:
+    """What makes typed objects of JSON, by hand."""
+    converter = cattrs.preconf.json.make_converter()
+    converter.register_structure_hook(datetime, lambda value, _: datetime.fromisoformat(value))
+    return converter
+
+
 class _ServerError(Exception):
     pass
 
@@ -166,8 +177,7 @@ class _ServerError(Exception):
 async def _typed(target: Target) -> AsyncIterator[Fetch]:
     """The same job from the same packages: typed answers by attrs and cattrs, and tenacity around each call."""
     headers, connector = {"x-api-key": target.key}, aiohttp.TCPConnector(limit=0)
-    converter = cattrs.preconf.json.make_converter()
-    converter.register_structure_hook(datetime, lambda value, _: datetime.fromisoformat(value))
+    converter = typed_converter()
     retrying = partial(
         AsyncRetrying,
         retry=retry_if_exception_type((_ServerError, aiohttp.ClientConnectionError)),
@@ -185,7 +195,7 @@ async def _typed(target: Target) -> AsyncIterator[Fetch]:
 
         async def fetch(company_id: int | None) -> int | None:
             url = target.base_url + _path(company_id)
-            model: Any = _Page[_Company] if company_id is None else _Page[_Key]
+            model = COMPANY_PAGE if company_id is None else KEY_PAGE
             if company_id == PROSPECTS:
                 prospects: bytes | None = await retrying()(get, url)
                 return None if prospects is None else len(converter.loads(prospects, list[_Prospect]))
@@ -298,12 +308,15 @@ def by_hand(peer: Peer, to: Target, companies: Iterable[int] | None = None) -> D
     return Done(answered, watch.spent)
 
 
-def in_bulk(to: Target, companies: Iterable[int] | None = None, lanes: Lanes = "account") -> Done:
+def in_bulk(
+    to: Target, companies: Iterable[int] | None = None, lanes: Lanes = "account", shared: str | None = None
+) -> Done:
     """The same through `bulk.list_api_keys`; no outcome is kept."""
+    limits = Limits(lanes=lanes, shared=shared)
 
     async def job() -> int:
         async with (
-            WoodpeckerSession(to.key, base_url=to.base_url, limits=Limits(lanes=lanes)) as woodpecker,
+            WoodpeckerSession(to.key, base_url=to.base_url, limits=limits) as woodpecker,
             bulk.list_api_keys(woodpecker, to.company_ids if companies is None else companies) as run,
         ):
             answered = 0

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -51,6 +52,10 @@ class Served:
         """How many seconds of CPU its process has used so far."""
         return float(self._ask("cpu"))
 
+    def connections(self) -> int:
+        """How many connections it had at the most at once, since this was last asked; of `answering` only."""
+        return int(self._ask("connections"))
+
     def _ask(self, question: str) -> Any:
         self._pipe.send(question)
         return self._pipe.recv()
@@ -64,7 +69,7 @@ def serving(**options: Any) -> Iterator[Served]:
 
 
 @contextmanager
-def answering(*, keys: int = 50) -> Iterator[Served]:
+def answering(*, keys: int = 50, certificate: str | None = None) -> Iterator[Served]:
     """Run a server without a limit that answers as fast as can be, so that the client is what is measured.
 
     It says again and again what the sandbox once said: a page of 50 companies, pages of API keys, and a page of 1,000
@@ -72,8 +77,9 @@ def answering(*, keys: int = 50) -> Iterator[Served]:
 
     Args:
         keys: how many keys each company has, 50 on a page.
+        certificate: path of a certificate for 127.0.0.1 and its key; makes the URL https.
     """
-    with child_server(_canned, {"keys": keys}) as served:
+    with child_server(_canned, {"keys": keys, "certificate": certificate}) as served:
         yield served
 
 
@@ -126,20 +132,44 @@ async def _tell(pipe: Connection, answers: Mapping[str, Callable[[], Any]]) -> N
             pipe.send(answers[question]())
 
 
+@attrs.define
+class _Connections:
+    """How many there are, and were at the most."""
+
+    now: int = 0
+    most: int = 0
+
+    def come(self) -> None:
+        self.now += 1
+        self.most = max(self.most, self.now)
+
+    def go(self) -> None:
+        self.now -= 1
+
+    def tell(self) -> int:
+        most, self.most = self.most, self.now
+        return most
+
+
 class _Canned(asyncio.Protocol):
     """Says what was recorded for the page asked for."""
 
     _PAGE = re.compile(rb"[?&]page=(\d+)")
 
-    def __init__(self, companies: bytes, keys: list[bytes], prospects: bytes) -> None:
+    def __init__(self, companies: bytes, keys: list[bytes], prospects: bytes, connections: _Connections) -> None:
         self._companies = companies
         self._prospects = prospects
         self._keys = keys
+        self._connections = connections
         self._received = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        self._connections.come()
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        self._connections.go()
 
     def data_received(self, data: bytes) -> None:
         self._received += data
@@ -179,13 +209,17 @@ def _canned(pipe: Connection, options: dict[str, Any]) -> None:
             companies = await connection.get("/v2/agency/companies")
             prospects = await connection.get("/v1/prospects?per_page=1000")
             connection.close()
+        context, connections = None, _Connections()
+        if options["certificate"] is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(options["certificate"])
         server = await asyncio.get_running_loop().create_server(
-            lambda: _Canned(companies, keys, prospects), "127.0.0.1", 0
+            lambda: _Canned(companies, keys, prospects, connections), "127.0.0.1", 0, ssl=context, backlog=2000
         )
         async with server:
-            port = server.sockets[0].getsockname()[1]
-            pipe.send(Target(f"http://127.0.0.1:{port}/rest", key, company_ids))
-            await _tell(pipe, {"cpu": time.process_time})
+            address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}/rest"
+            pipe.send(Target(f"http{'' if context is None else 's'}://{address}", key, company_ids))
+            await _tell(pipe, {"cpu": time.process_time, "connections": connections.tell})
 
     pin(SERVER_CORE)
     asyncio.run(main())

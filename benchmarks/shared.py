@@ -1,21 +1,21 @@
-"""`python -m benchmarks.shared`: what a lane that is shared across processes costs, beside one that is not.
+"""What a lane that is shared across processes costs, beside one that is not.
 
 A turn is taken, kept for a round of the event loop and given back, again and again, by one caller and by seven
-at once; nobody else wants a place. The kinds of lane take turns in one run. With `--redis URL` that Redis is used;
-else one is started for the run, if `redis-server` is installed.
+at once; nobody else wants a place. A Redis is started for the run, if `redis-server` is installed.
 """
 
-import argparse
 import asyncio
 import shutil
 import socket
-import statistics
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
+from benchmarks.figures import marked
+from benchmarks.measure import Chapter, Size, Spread, in_turn, table
 from woodpecker_async import Limits
 from woodpecker_async.engine.account_lanes import AccountLanes
 
@@ -79,34 +79,29 @@ def redis_for_the_run() -> Iterator[str | None]:
             process.wait()
 
 
-def main() -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=9, help="rounds, in each of which every kind has its turn")
-    parser.add_argument("--turns", type=int, default=2000, help="turns in a round")
-    parser.add_argument("--redis", help="the URL of a Redis that is there to be used")
-    arguments = parser.parse_args()
-    with redis_for_the_run() as started:
-        url = arguments.redis or started
-        kinds = {"in process": Limits(), "host": Limits(shared="host")}
+def _turns(limits: Limits, turns: int, at_once: int) -> float:
+    return asyncio.run(microseconds(limits, turns, at_once))
+
+
+def chapter(size: Size) -> Chapter:
+    """The table."""
+    rounds, turns = {"tiny": (1, 20), "quick": (3, 1000), "full": (9, 2000)}[size]
+    with redis_for_the_run() as url:
+        kinds = {"one process (for comparison)": Limits(), '`"host"`': Limits(shared="host")}
         if url is not None:
-            kinds["redis"] = Limits(shared=url)
-        print(f"Microseconds for a turn, {arguments.rounds} rounds of {arguments.turns} turns, in turn:\n")
-        print("callers  lane             min    median       max   to that in process (median)")
-        for at_once in (1, 7):
-            results: dict[str, list[float]] = {name: [] for name in kinds}
-            for _ in range(arguments.rounds):
-                for name, limits in kinds.items():
-                    results[name].append(asyncio.run(microseconds(limits, arguments.turns, at_once)))
-            for name, took in results.items():
-                more = [shared - alone for shared, alone in zip(took, results["in process"], strict=True)]
-                print(
-                    f"{at_once:7}  {name:10} {min(took):9.1f} {statistics.median(took):9.1f} {max(took):9.1f}"
-                    f" {statistics.median(more):+12.1f}"
-                )
-        if url is None:
-            print("\nNo Redis: install redis-server, or pass --redis URL.")
-
-
-if __name__ == "__main__":
-    main()
+            kinds["Redis on the same machine"] = Limits(shared=url)
+        one, seven = (
+            in_turn(rounds, {name: partial(_turns, limits, turns, at_once) for name, limits in kinds.items()})
+            for at_once in (1, 7)
+        )
+    rows = [[name, *(f"{Spread.of(took[name]).median:.0f} µs" for took in (one, seven))] for name in kinds]
+    return Chapter(
+        title="Lanes shared across processes",
+        text=(
+            f"What a turn takes in the mean of {turns:,}, each kept for one round of the event loop; the median of "
+            f"{rounds} rounds."
+            + ("" if url is not None else " Without Redis: redis-server is not installed.")
+            + "\n\n"
+            + marked("lane-turns", table(["A turn", "one after another", "seven at once"], rows))
+        ),
+    )

@@ -97,7 +97,12 @@ async def raw_server(
         yield state
     finally:
         server.close()
+        for _ in range(3):  # what was accepted in the last moment begins, and can be ended
+            await asyncio.sleep(0)
         for task in tuple(tasks):
             task.cancel()
+        await asyncio.sleep(0)
+        for writer in state.writers:  # also those whose client does not read what is left
+            writer.transport.abort()
         await asyncio.sleep(0)
         await server.wait_closed()

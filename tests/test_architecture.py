@@ -83,6 +83,8 @@ def test_the_parts_of_a_call_meet_only_in_call(name: str) -> None:
         ("keyring", {"cli"}),
         ("rich", {"cli"}),
         ("saq", {"workers.saq"}),
+        ("opentelemetry", {"telemetry"}),
+        ("pytest", {"testing.plugin"}),
     ],
 )
 def test_each_library_has_one_home(library: str, homes: set[str]) -> None:
@@ -141,7 +143,7 @@ def test_the_sandbox_takes_nothing_from_the_sdk() -> None:
 
 
 def test_nobody_imports_the_edges() -> None:
-    edges = ("cli", "workers", "testing")
+    edges = ("cli", "workers", "testing", "telemetry")
     for name in OURS:
         if not name.startswith(edges) and name != "__main__":  # `python -m woodpecker_async`
             assert not any(used.startswith(edges) for used in ours(name)), name

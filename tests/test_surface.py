@@ -28,6 +28,8 @@ MODULES = (
     "woodpecker_async.bulk",
     "woodpecker_async.feldera",
     "woodpecker_async.sandbox",
+    "woodpecker_async.telemetry",
+    "woodpecker_async.testing",
     "woodpecker_async.webhooks",
     "woodpecker_async.workers",
 )

@@ -32,10 +32,11 @@ if TYPE_CHECKING:
     )
     from woodpecker_async.options import CallOptions, Limits, RetryPolicy, Timeouts
     from woodpecker_async.pagination import Page, Pager
+    from woodpecker_async.raw import RawResponse
     from woodpecker_async.secret import Secret
     from woodpecker_async.session import WoodpeckerSession
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "ApiError",
@@ -56,6 +57,7 @@ __all__ = [
     "Pager",
     "PermissionDeniedError",
     "RateLimitedError",
+    "RawResponse",
     "RetryPolicy",
     "Secret",
     "ServerError",
@@ -96,6 +98,7 @@ __getattr__, __dir__ = lazy_exports(
     models=("models",),
     options=("CallOptions", "Limits", "RetryPolicy", "Timeouts"),
     pagination=("Page", "Pager"),
+    raw=("RawResponse",),
     secret=("Secret",),
     session=("WoodpeckerSession",),
 )

@@ -14,6 +14,7 @@ from unicodedata import category, normalize
 import attrs
 
 from woodpecker_async.errors import ConfigError
+from woodpecker_async.models.enums import respelt
 
 _LARGEST_ID = 2**63 - 1
 _MOST_COMPANIES = 10
@@ -81,14 +82,28 @@ def names(value: object) -> tuple[str, ...]:
     Raises:
         ConfigError: they are not.
     """
-    if isinstance(value, str | bytes) or not isinstance(value, Iterable):
-        raise ConfigError('names is a list of names, like ["Aviato"]')
-    checked = tuple(text(name, "a company's name") for name in value)
+    listed = entries(value, 'names is a list of names, like ["Aviato"]')
+    checked = tuple(text(name, "a company's name") for name in listed)
     if not 1 <= len(checked) <= _MOST_COMPANIES:
         raise ConfigError(f"1 to {_MOST_COMPANIES} companies can be created in one request, not {len(checked)}")
     if len(set(checked)) < len(checked):
         raise ConfigError("a name stands twice among the companies to create")
     return checked
+
+
+def entries(value: object, otherwise: str) -> Iterable[Any]:
+    """Any iterable but a string and a mapping, which were hardly meant to be lists of characters and of keys.
+
+    Args:
+        value: what was given.
+        otherwise: the text of the error.
+
+    Raises:
+        ConfigError: it is something else.
+    """
+    if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
+        raise ConfigError(otherwise)
+    return value
 
 
 def strings(value: object, what: str, example: str, most: int | None = None) -> tuple[str, ...]:
@@ -97,9 +112,8 @@ def strings(value: object, what: str, example: str, most: int | None = None) -> 
     Raises:
         ConfigError: they are not.
     """
-    if isinstance(value, str | bytes) or not isinstance(value, Iterable):
-        raise ConfigError(f"{what} must be a list of strings, like {example}")
-    checked = tuple(text(entry, f"an entry of {what}") for entry in value)
+    listed = entries(value, f"{what} must be a list of strings, like {example}")
+    checked = tuple(text(entry, f"an entry of {what}") for entry in listed)
     if not checked:
         raise ConfigError(f"{what} must not be empty")
     if most is not None and len(checked) > most:
@@ -128,12 +142,14 @@ E = TypeVar("E", bound=StrEnum)
 
 
 def choice(what: str, value: object, choices: type[E]) -> E:
-    """One of the choices, given as such or as its string.
+    """One of the choices, given as such or as its string, with hyphens or underscores in it.
 
     Raises:
         ConfigError: it is none of them; close ones are suggested.
     """
-    return choices(one_of(value, what, map(str, choices)))
+    known = tuple(map(str, choices))
+    spellings = (value, *respelt(value)) if isinstance(value, str) else ()
+    return choices(next((spelling for spelling in spellings if spelling in known), None) or one_of(value, what, known))
 
 
 def _suggestion(value: object, known: Iterable[str]) -> str:
@@ -164,9 +180,8 @@ def choices(what: str, value: object, known: type[E]) -> tuple[E, ...]:
     Raises:
         ConfigError: they are no list of them.
     """
-    if isinstance(value, str | bytes) or not isinstance(value, Iterable):
-        raise ConfigError(f"{what} must be a list of {', '.join(repr(str(member)) for member in known)}")
-    return tuple(choice(f"an entry of {what}", entry, known) for entry in value)
+    listed = entries(value, f"{what} must be a list of {', '.join(repr(str(member)) for member in known)}")
+    return tuple(choice(f"an entry of {what}", entry, known) for entry in listed)
 
 
 def email(value: object, what: str) -> str:
@@ -189,9 +204,29 @@ def domain(value: object, what: str) -> str:
         ConfigError: it is none.
     """
     name = text(value, what)
-    if any(character in "@/:," or character.isspace() for character in name):
+    if "." not in name.strip(".") or any(character in "@/:,?#" or character.isspace() for character in name):
         raise ConfigError(f"{what} must be a domain such as 'example.com', not {name!r}")
     return name
+
+
+def url_or_nothing(value: object, what: str) -> str:
+    """A URL, or `""` for none.
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    if value != "" and not text(value, what).startswith(("http://", "https://")):
+        raise ConfigError(f'{what} must begin with http:// or https://, or be "" for none; not {value!r}')
+    return str(value)
+
+
+def email_or_nothing(value: object, what: str) -> str:
+    """An e-mail address, or `""` for none.
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    return "" if value == "" else email(value, what)
 
 
 def time_zone(value: object, what: str) -> str:
@@ -223,9 +258,8 @@ def ids(value: object, what: str) -> tuple[int, ...]:
     Raises:
         ConfigError: they are not integers >= 1, or there are none.
     """
-    if isinstance(value, str | bytes) or not isinstance(value, Iterable):
-        raise ConfigError(f"{what} must be a list of integers, like [123]")
-    checked = tuple(integer(entry, f"an entry of {what}", 1, _LARGEST_ID) for entry in value)
+    listed = entries(value, f"{what} must be a list of integers, like [123]")
+    checked = tuple(integer(entry, f"an entry of {what}", 1, _LARGEST_ID) for entry in listed)
     if not checked:
         raise ConfigError(f"{what} must not be empty")
     return checked
@@ -243,8 +277,14 @@ def boolean(value: object, what: str) -> bool:
 
 
 def boolean_or_none(value: object, what: str) -> bool | None:
-    """The same, or `None`."""
-    return None if value is None else boolean(value, what)
+    """The same, or `None`.
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    if value is not None and not isinstance(value, bool):
+        raise ConfigError(f"{what} must be True, False or None, not {value!r}")
+    return value
 
 
 def integer(value: object, what: str, least: int, most: int | None = None) -> int:
@@ -287,9 +327,8 @@ def models(what: str, given: object, kind: type[M], *, most: int | None = None) 
     Raises:
         ConfigError: they are not; the message has the index of the one at fault, as in `guests[2]`.
     """
-    if isinstance(given, str | bytes | Mapping | kind) or not isinstance(given, Iterable):
-        raise ConfigError(f"{what} must be a list, each entry a {kind.__name__} or a mapping of its fields")
-    checked = tuple(model(f"{what}[{index}]", entry, kind) for index, entry in enumerate(given))
+    listed = entries(given, f"{what} must be a list, each entry a {kind.__name__} or a mapping of its fields")
+    checked = tuple(model(f"{what}[{index}]", entry, kind) for index, entry in enumerate(listed))
     if not checked:
         raise ConfigError(f"{what} must not be empty")
     if most is not None and len(checked) > most:

@@ -18,7 +18,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Final, NamedTuple
 from weakref import WeakValueDictionary
 
-from woodpecker_async.engine.clock import Clock
+from woodpecker_async.engine.clock import Clock, timeout
 from woodpecker_async.errors import DeadlineExceededError
 
 # A waiter is woken when its turn comes. It also looks by itself this often, in case the holder's loop was closed
@@ -85,7 +85,7 @@ class CreationLock:
         """
         turn = _Turn()
         try:
-            await self._wait_for(turn, deadline - clock.now())
+            await self._wait_for(turn, clock, deadline)
             while wait_until_finished and (left := self.in_flight_until - clock.now()) > 0:
                 if (time_left := deadline - clock.now()) <= 0:
                     raise self._too_late("the server may still be working on an earlier creation")
@@ -94,11 +94,11 @@ class CreationLock:
         finally:
             self._leave(turn)
 
-    async def _wait_for(self, turn: _Turn, seconds: float) -> None:
+    async def _wait_for(self, turn: _Turn, clock: Clock, deadline: float) -> None:
         with _guard:
             self._queue += (turn,)
         with suppress(TimeoutError):
-            async with asyncio.timeout(max(seconds, 0.0)):
+            async with timeout(clock, max(deadline - clock.now(), 0.0)):
                 while True:
                     turn.woken.clear()
                     if self._take(turn):

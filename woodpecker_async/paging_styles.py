@@ -127,6 +127,23 @@ class Totalled(Numbered):
 
 
 @attrs.frozen(kw_only=True)
+class TotalledOrWhole(Totalled):
+    """The same where the answer says how many items there are in all (`total_found`); any other answer is all there is.
+
+    For endpoints whose answer no document tells for certain.
+    """
+
+    def body(self, item: type[T]) -> ListBody[T]:
+        """The shape of an answer with items of this type."""
+        return ListBody(item, self.items, ("total_found",), self.nothing, or_anywhere=True)
+
+    def turn(self, listing: Listing[Any], position: Position, *, seen: int, total_count: str | None) -> Turn:
+        """The page after this one, until as many items came as there are."""
+        turn = super().turn(listing, position, seen=seen, total_count=total_count)
+        return turn if turn.data.total_elements is not None else Turn(turn.data, None)
+
+
+@attrs.frozen(kw_only=True)
 class Cursor(OneAnswer):
     """An opaque string, which each answer hands out for the next page.
 
@@ -172,10 +189,11 @@ ONE_ANSWER: Final = OneAnswer()
 ARRAY: Final = OneAnswer(items=None)
 UNDOCUMENTED_LIST: Final = OneAnswer(items=UNDOCUMENTED)
 LEGACY_ARRAY: Final = OneAnswer(items=None, nothing=frozenset({"message"}))
-PERHAPS_ARRAY: Final = OneAnswer(items=None, nothing=frozenset({"message", "no body"}))
-COUNTED_ARRAY: Final = Totalled(items=None, nothing=frozenset({"message", "no body"}))
+PERHAPS_ARRAY: Final = OneAnswer(items=None, nothing=frozenset({"message", "204"}))
+COUNTED_ARRAY: Final = Totalled(items=None, nothing=frozenset({"message", "204"}))
 RESPONSES: Final = OneAnswer(items="responses", nothing=frozenset({"[]"}))
 DOMAINS: Final = Totalled(items="domains", base=0)
 EMAILS: Final = Totalled(items="emails", base=0)
+CRITERION_VALUES: Final = TotalledOrWhole(items="values")
 LEADS: Final = BodyToken(items="leads", name="next_page", beside=("next_page", "total_found"))
 LINKEDIN_ACCOUNTS: Final = OneAnswer(items="linkedin_accounts", nothing=frozenset({"[]"}))

@@ -21,6 +21,7 @@ from woodpecker_async.engine.settings import Terms
 from woodpecker_async.errors import ConfigError, ScopeClosedError
 from woodpecker_async.models.account import Me
 from woodpecker_async.options import CallOptions, RetryPolicy, call_options
+from woodpecker_async.raw import RawResponse, raw_response
 from woodpecker_async.resources.base import CompanyResource, Family, Resource
 
 if TYPE_CHECKING:
@@ -84,7 +85,12 @@ class Scope:
     def run(self, operation: Operation[T], options: CallOptions | None = None) -> Coroutine[Any, Any, Result[T]]:
         """Run an operation with the options of the scope."""
         self.check()
-        return self.engine.run(operation, self._terms(options))
+        running = self.engine.run(operation, self._terms(options))
+        return running if (tracer := self.engine.tracer) is None else tracer.call(operation, running)
+
+    def procedure(self, name: str, company_id: int | None, running: Coroutine[Any, Any, T]) -> Coroutine[Any, Any, T]:
+        """What is to be awaited in place of a method that makes several calls, so that a tracer sees them as one."""
+        return running if (tracer := self.engine.tracer) is None else tracer.procedure(name, company_id, running)
 
     async def creation_lock(self, company_id: int) -> CreationLock:
         """The lock that lets one key creation at a time at a company."""
@@ -154,6 +160,9 @@ class AccountLevel(Resource):
     async def me(self, *, options: CallOptions | None = None) -> Me:
         """Whose account is this?
 
+        Args:
+            options: for this call.
+
         Raises:
             CompanyNotFoundError: the company is not in the agency of the key.
             CompanyInactiveError: the company is inactive.
@@ -174,12 +183,48 @@ class AccountLevel(Resource):
     ) -> Any:
         """Call an account-level endpoint that the SDK has no method for; see `WoodpeckerSession.request`.
 
+        Args:
+            method: `"GET"`, `"POST"`, ...
+            path: below the base URL, such as `"/v2/users"`.
+            params: the query; `None` values are left out.
+            json: the body, of what JSON has.
+            options: for this call.
+
         Raises:
             ConfigError: an argument is not usable, or the path is an `/agency` one.
         """
+        return (await self._scope.run(self._described(method, path, params, json, "request"), options)).value
+
+    async def raw(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, QueryValue] | None = None,
+        json: Any = None,
+        options: CallOptions | None = None,
+    ) -> RawResponse:
+        """The same call as `request`, and the answer as it came; see `WoodpeckerSession.raw`.
+
+        Args:
+            method: as for `request`.
+            path: as for `request`.
+            params: as for `request`.
+            json: as for `request`.
+            options: for this call.
+
+        Raises:
+            ConfigError: an argument is not usable, or the path is an `/agency` one.
+        """
+        operation = self._described(method, path, params, json, "raw")
+        return await raw_response(operation, partial(self._scope.run, options=options))
+
+    def _described(
+        self, method: str, path: str, params: Mapping[str, QueryValue] | None, json: Any, instead: str
+    ) -> Operation[Any]:
         if isinstance(path, str) and not is_account_level(path):
-            raise ConfigError("an /agency path does not act on one account: use session.request")
-        return (await self._scope.run(raw_request(method, path, params, json, self._scope.account), options)).value
+            raise ConfigError(f"an /agency path does not act on one account: use session.{instead}")
+        return raw_request(method, path, params, json, self._scope.account)
 
 
 class Account(AccountLevel):

@@ -4,7 +4,7 @@ import os
 import ssl
 import warnings
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, TypedDict
 
@@ -12,17 +12,19 @@ import aiohttp
 
 from woodpecker_async import __version__, checks
 from woodpecker_async._async_only import AsyncOnly
+from woodpecker_async.engine import clock as clocks
 from woodpecker_async.engine.account import account_name
 from woodpecker_async.engine.call import Engine
-from woodpecker_async.engine.clock import Clock, SystemClock
+from woodpecker_async.engine.clock import Clock
 from woodpecker_async.engine.credentials import InvalidKey, KeySource, to_secret, validate_key
 from woodpecker_async.engine.observe import Hook, Observer
-from woodpecker_async.engine.operation import OWN, AccountId, QueryValue, is_account_level, raw_request
+from woodpecker_async.engine.operation import OWN, QueryValue
 from woodpecker_async.engine.protocol import WOODPECKER, Dialect
 from woodpecker_async.engine.proxies import proxy_url
 from woodpecker_async.engine.settings import Settings, checked_base_url, whole_user_agent
 from woodpecker_async.errors import ConfigError, SessionClosedError, SetupError
 from woodpecker_async.options import CallOptions, Limits, RetryPolicy, Timeouts, standing_options
+from woodpecker_async.raw import UNSAID, RawResponse, Unsaid, described, raw_response
 from woodpecker_async.resources.agency import Agency
 from woodpecker_async.scope import Account, CompanyClient, Scope
 from woodpecker_async.secret import Secret
@@ -33,13 +35,6 @@ if TYPE_CHECKING:
 __all__ = ["Account", "CompanyClient", "Session", "WoodpeckerSession"]
 
 DEFAULT_BASE_URL: Final = "https://api.woodpecker.co/rest"
-
-
-class _Unsaid:
-    """The company nobody has named."""
-
-
-_UNSAID: Final = _Unsaid()
 
 
 class Session(AsyncOnly):
@@ -84,7 +79,7 @@ class Session(AsyncOnly):
             proxy=None if proxy is None else proxy_url(proxy, "proxy"),
             trust_env=trust_env,
             ssl_context=ssl_context,
-            clock=clock or SystemClock(),
+            clock=clock or clocks.default,
         )
         self._engine = Engine(settings, Observer(hooks))
 
@@ -92,6 +87,11 @@ class Session(AsyncOnly):
     def limits(self) -> Limits:
         """The limits this session was made with."""
         return self._engine.settings.limits
+
+    @property
+    def clock(self) -> Clock:
+        """The source of time and chance, which is the machine's except in tests."""
+        return self._engine.settings.clock
 
     @property
     def closed(self) -> bool:
@@ -262,7 +262,7 @@ class WoodpeckerSession(Session):
         method: str,
         path: str,
         *,
-        company_id: int | _Unsaid | None = _UNSAID,
+        company_id: int | Unsaid | None = UNSAID,
         params: Mapping[str, QueryValue] | None = None,
         json: Any = None,
         options: CallOptions | None = None,
@@ -285,16 +285,38 @@ class WoodpeckerSession(Session):
             ConfigError: an argument is not usable, or the account was not said; nothing was sent.
             CallError: the call failed.
         """
-        account: AccountId | None = None
-        if isinstance(path, str) and is_account_level(path):
-            if isinstance(company_id, _Unsaid):
-                raise ConfigError(
-                    f"say whose account {path} is to act on: company_id=123, or company_id=None for the key's own"
-                )
-            account = OWN if company_id is None else checks.company_id(company_id)
-        elif not (company_id is None or isinstance(company_id, _Unsaid)):
-            raise ConfigError("an /agency path carries the company in the path; x-company-id has no place there")
-        return (await self._agency.run(raw_request(method, path, params, json, account), options)).value
+        operation = described(method, path, company_id, params, json)
+        return (await self._agency.run(operation, options)).value
+
+    async def raw(
+        self,
+        method: str,
+        path: str,
+        *,
+        company_id: int | Unsaid | None = UNSAID,
+        params: Mapping[str, QueryValue] | None = None,
+        json: Any = None,
+        options: CallOptions | None = None,
+    ) -> RawResponse:
+        """The same call as `request`, for those who debug: the answer as it came, also where its status is a failure.
+
+        Args:
+            method: as for `request`.
+            path: as for `request`.
+            company_id: as for `request`.
+            params: as for `request`.
+            json: as for `request`.
+            options: for this call.
+
+        Returns:
+            Status, headers, body and attempts; `.error` is what `request` would have raised.
+
+        Raises:
+            ConfigError: an argument is not usable, or the account was not said; nothing was sent.
+            CallError: there was no answer.
+        """
+        operation = described(method, path, company_id, params, json)
+        return await raw_response(operation, partial(self._agency.run, options=options))
 
 
 def _key_from_environment() -> Secret:

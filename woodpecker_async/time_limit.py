@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
-from woodpecker_async.engine.clock import Clock
+from woodpecker_async.engine.clock import Clock, timeout
 
 T = TypeVar("T")
 
@@ -43,7 +43,7 @@ class TimeLimit:
                 call.close()
             raise self._error()
         try:
-            async with asyncio.timeout(left + _GRACE) as timer:
+            async with timeout(self._clock, left + _GRACE) as timer:
                 return await call
         except TimeoutError:
             if not timer.expired():

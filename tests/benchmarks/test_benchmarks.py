@@ -1,15 +1,14 @@
 """The benchmarks run: each in a tiny form, which takes seconds. What they measure is not looked at here."""
 
 import asyncio
-from importlib import import_module
 
 import pytest
 
 from benchmarks import main_job, peers
-from benchmarks.__main__ import NAMES, main, run, short, there, write
-from benchmarks.measure import Chapter, Spread, client, in_turn, ratio
+from benchmarks.__main__ import NAMES, main, run
+from benchmarks.figures import blocks
+from benchmarks.measure import Spread, client, in_turn, machine, ratio
 from benchmarks.server import answering, serving
-from tests.docs.pages import ROOT
 
 COMPARED = {
     "floor": peers.FLOOR,
@@ -17,18 +16,18 @@ COMPARED = {
     "requests": peers.REQUESTS,
     "httpx": peers.HTTPX,
     "aiohttp": peers.SEVEN,
+    "typed": peers.TYPED,
     "sdk": peers.SDK,
 }
 
 
 @pytest.mark.system
-@pytest.mark.parametrize("name", [name for name in NAMES if there(name)])
+@pytest.mark.parametrize("name", NAMES)
 def test_each_runs(name):
-    if not hasattr(import_module(f"benchmarks.{name}"), "chapter"):
-        pytest.skip(f"benchmarks.{name} is a program of its own, without a tiny form")
     chapter = run(name, "tiny")
     assert chapter.title
     tables = [block for block in chapter.text.split("\n\n") if block.startswith("|")]
+    tables += [table.strip() for table in blocks(chapter.text).values()]
     assert tables
     for table in tables:
         head, line, *rows = (row.split(" | ") for row in table.splitlines())
@@ -58,13 +57,13 @@ def test_every_client_does_the_same_work(name, canned, process):
         pytest.skip(f"{peer.needs} is not installed: pip install '.[bench]'")
     counts = process.run(_counts, peer, canned.target)
     # The SDK is asked for pages, and gives the first; the others follow the pages.
-    assert counts == ([50, 50] if peer.ours else [100, 50])
+    assert counts == ([50, 50, 1000] if peer.ours else [100, 50, 1000])
 
 
 def _counts(peer, to):
     async def counts():
         async with peer.open(to) as fetch:
-            return [await fetch(7), await fetch(None)]
+            return [await fetch(7), await fetch(None), await fetch(peers.PROSPECTS)]
 
     return asyncio.run(counts())
 
@@ -97,33 +96,6 @@ def test_ratios_are_made_within_a_round():
     assert str(Spread(1.0, 2.0, 3.0)) == "2.00 (1.00 to 3.00)"
 
 
-@pytest.mark.system
-def test_one_that_only_prints_is_run_as_a_program(monkeypatch, tmp_path):
-    (tmp_path / "benchmarks").mkdir()
-    (tmp_path / "benchmarks" / "__init__.py").touch()
-    (tmp_path / "benchmarks" / "printing.py").write_text("if __name__ == '__main__':\n    print('a  1')\n")
-    monkeypatch.setattr("benchmarks.__main__.ROOT", tmp_path)
-    monkeypatch.setattr("benchmarks.__path__", [str(tmp_path / "benchmarks")])
-    assert run("printing", "full") == Chapter(title="Printing", text="```text\na  1\n```")
-
-
-def test_what_is_written_down(tmp_path):
-    (tmp_path / "benchmarks").mkdir()
-    (tmp_path / "docs").mkdir()
-    (tmp_path / "README.md").write_text("before\n<!-- figures -->\n- old\n<!-- end of figures -->\nafter\n")
-    chapters = [
-        Chapter(title="One", text="first", short="It is 1.", pictures={"one.svg": "<svg></svg>"}),
-        Chapter(title="Two", text="second"),
-    ]
-    for _ in range(2):  # again is the same
-        write(chapters, tmp_path)
-        written = (tmp_path / "benchmarks" / "results.md").read_text()
-        assert written.endswith("- It is 1.\n\n## One\n\nfirst\n\n## Two\n\nsecond\n")
-        assert (tmp_path / "docs" / "images" / "one.svg").read_text() == "<svg></svg>"
-        readme = (tmp_path / "README.md").read_text()
-        assert readme == "before\n<!-- figures -->\n- It is 1.\n<!-- end of figures -->\nafter\n"
-
-
 def test_unknown_names_are_refused(capsys):
     with pytest.raises(SystemExit) as ended:
         main(["nothing"])
@@ -131,18 +103,8 @@ def test_unknown_names_are_refused(capsys):
     assert "no benchmark nothing" in capsys.readouterr().err
 
 
-def test_a_benchmark_that_is_not_there_is_left_out(monkeypatch, capsys):
-    monkeypatch.setattr("benchmarks.__main__.NAMES", (*NAMES, "of_tomorrow"))
-    main(["of_tomorrow"])
-    assert "of_tomorrow: not part of this copy" in capsys.readouterr().out
-
-
-def test_the_readme_says_what_the_results_say():
-    figures = [line for line in (ROOT / "benchmarks" / "results.md").read_text().splitlines() if line.startswith("- ")]
-    readme = (ROOT / "README.md").read_text()
-    between = readme.partition("<!-- figures -->\n")[2].partition("<!-- end of figures -->")[0]
-    assert between.splitlines() == figures
-    assert short([Chapter(title="", text="", short=line.removeprefix("- ")) for line in figures]) == between
+def test_the_machine_is_named():
+    assert all(word in machine() for word in (" cores (", "Python 3.", "aiohttp 3.", "msgspec "))
 
 
 def test_a_share_is_of_the_time_the_server_could_have_worked():

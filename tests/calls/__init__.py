@@ -66,6 +66,7 @@ for _family in iter_modules(__path__):
 
 # Methods that send what another one has a row for.
 LIKE = {"agency.api_keys.resolve": "agency.api_keys.list", "company.api_keys.resolve": "company.api_keys.list"}
+LIKE |= {"account.raw": "account.request", "company.raw": "company.request"}
 
 
 def method_at(root: Any, name: str) -> Any:

@@ -19,7 +19,7 @@ ROWS: dict[str, Row] = {
     "account.lead_finder.criteria": Row("GET", "/v2/lead_finder/search_criteria", {"search_criteria": []}),
     "account.lead_finder.criterion_values": Row(
         "GET",
-        "/v2/lead_finder/search_criteria/job_title/values?search_phrase=ce",
+        "/v2/lead_finder/search_criteria/job_title/values?search_phrase=ce&limit=50&page=1",
         ["CEO"],
         ("job_title",),
         {"search_phrase": "ce"},

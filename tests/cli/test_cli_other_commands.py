@@ -176,3 +176,10 @@ def test_no_command_shows_a_key(cli, box, command, format_, fault):
     assert not any(key.secret in got.out + got.err for c in box.state.companies.values() for key in c.keys)
     assert box.hq_key not in got.out + got.err
     assert all(line.isprintable() for line in got.err.split("\n"))
+
+
+def test_companies_in_another_shape(opened):
+    with opened(companies=4) as (box, cli):
+        got = cli("companies", "list", "--fields", "id", "--no-header", "--sort", "-id", "--limit", "2")
+        assert got.out.split() == [str(company) for company in sorted(box.company_ids)[:1:-1]]
+        assert "Shown: 2 rows of 4 (--limit)." in got.err

@@ -232,3 +232,17 @@ def test_serving_in_the_background_of_a_script(real_alone):
         process.send_signal(signal.SIGINT)
         process.send_signal(signal.SIGTERM)
         assert real_alone.ended(process).code == 0
+
+
+def test_serving_with_faults(real_alone, alone):
+    faults = ["--fault", "status 503 times=2 path~companies$", "--fault", "close method=POST at=after_commit"]
+    with real_alone.start("sandbox", "serve", "--companies", 1, "--keys", 1, *faults) as process:
+        alone.env.update(settings_from(process))
+        listed = alone("companies", "list", "--format", "json", "--verbose")
+        assert (listed.code, listed.err.count("503")) == (0, 2)
+        company = json.loads(listed.out)[0]["id"]
+        assert alone("keys", "create", "--company", company, "--label", "crm").code == 0
+        keys = alone("keys", "list", "--company", company, "--format", "jsonl")
+        assert len(json.loads(keys.out)["keys"]) == 2
+        process.send_signal(signal.SIGTERM)
+        assert real_alone.ended(process).code == 0

@@ -32,6 +32,11 @@ from tests.waiting import until
         (["zzzzzz"], "there are: keys, companies,"),
         (["sandbox", "serve", "--companies", "1", "--inactive", "2"], "must not exceed"),
         (["sandbox", "serve", "--state-file", "/"], "is a directory"),
+        (
+            ["sandbox", "serve", "--fault", "down", "--fault", "dwon"],
+            "there is no fault 'dwon'; there are: body, close",
+        ),
+        (["sandbox", "serve", "--fault", "wait soon"], "seconds=soon: must be a number >= 0"),
         (["sandbox", "serve", "--state-file", "/nowhere/state"], "there is no directory /nowhere"),
     ],
 )

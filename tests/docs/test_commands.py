@@ -5,15 +5,12 @@ what was left out. Output of stdout and stderr is not told apart.
 """
 
 import contextlib
-import fcntl
 import os
 import re
 import shlex
 import signal
-import struct
 import subprocess
 import sys
-import termios
 import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,6 +19,7 @@ import click
 import pytest
 
 from tests.docs.pages import COMMANDS, PAGES, ROOT, blocks, identify, missing, prose, sandbox
+from tests.docs.terminal import in_terminal
 from woodpecker_async.cli.main import root, run_command
 
 _OURS = "woodpecker-async "
@@ -194,21 +192,7 @@ def test_the_readme_begins_with_a_sentence_and_two_commands():
 @pytest.mark.system
 def test_the_first_command_prints_what_the_readme_shows():
     shown = next(block for block in blocks(ROOT / "README.md") if block.kind == "text")
-    terminal, other_end = os.openpty()
-    fcntl.ioctl(other_end, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 100, 0, 0))
-    with subprocess.Popen(
-        [Path(sys.executable).parent / "woodpecker-async", "keys", "list", "--all", "--sandbox"],
-        stdout=other_end,
-        stderr=subprocess.PIPE,
-        env={"PATH": os.environ["PATH"], "TERM": "xterm", "NO_COLOR": "1", "LANG": "C.UTF-8"},
-    ) as process:
-        os.close(other_end)
-        output = b""
-        with contextlib.suppress(OSError):  # that is how a terminal says that it is over
-            while chunk := os.read(terminal, 65536):
-                output += chunk
-        os.close(terminal)
-        assert process.stderr is not None
-        output += process.stderr.read()
-    assert process.returncode == 0
-    assert missing(shown.text.splitlines(), output.decode().replace("\r\n", "\n")) == []
+    command = [Path(sys.executable).parent / "woodpecker-async", "keys", "list", "--all", "--sandbox"]
+    code, output = in_terminal(command, path=os.environ["PATH"])
+    assert code == 0
+    assert missing(shown.text.splitlines(), output) == []

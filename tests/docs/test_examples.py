@@ -13,7 +13,7 @@ import pytest
 from tests.docs.pages import EXAMPLES, PAGES, identify
 
 # Those that serve until they are stopped, or need a Redis, are run in tests/apps.
-_OF_THEIR_OWN = frozenset(
+SERVING = frozenset(
     {
         "fastapi_app.py",
         "aiohttp_app.py",
@@ -26,9 +26,7 @@ _OF_THEIR_OWN = frozenset(
 
 
 @pytest.mark.system
-@pytest.mark.parametrize(
-    "example", [example for example in EXAMPLES if example.name not in _OF_THEIR_OWN], ids=identify
-)
+@pytest.mark.parametrize("example", [example for example in EXAMPLES if example.name not in SERVING], ids=identify)
 def test_it_runs(example: Path, tmp_path: Path):
     if "redis-server" in example.read_text(encoding="utf-8") and not shutil.which("redis-server"):
         pytest.skip("no redis-server here; to run this: apt-get install redis-server")

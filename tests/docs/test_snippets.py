@@ -29,6 +29,9 @@ from woodpecker_async.feldera import FelderaSession
 _CHECK = doctest.OutputChecker()
 _OPTIONS = doctest.ELLIPSIS
 
+# What patches libraries for good is run in a process of its own.
+_CHANGES_PROCESS = ("sentry_sdk.init(",)
+
 # What a user's own project has in its configuration.
 _OF_THEIR_OWN = ("-W", "error", "-p", "no:cacheprovider", "-o", "asyncio_default_fixture_loop_scope=function")
 
@@ -44,18 +47,19 @@ def test_every_block_is_of_a_kind_that_is_looked_after(page: Path):
 
 
 @pytest.fixture(autouse=True)
-def _log_level_as_before() -> Iterator[None]:
+def _log_as_before() -> Iterator[None]:
     logger = logging.getLogger("woodpecker_async")
-    before = logger.level
+    level, handlers = logger.level, [*logger.handlers]
     yield
-    logger.setLevel(before)
+    logger.setLevel(level)
+    logger.handlers[:] = handlers
 
 
 def _with_python() -> Iterator[Any]:
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
-        # A pytest of its own; a Redis; a library that only those tests have.
-        system = "def test_" in text or "WOODPECKER_REDIS_URL" in text or "import pandas" in text
+        # A pytest of its own; a Redis; pandas; what changes a whole process.
+        system = any(word in text for word in ("def test_", "WOODPECKER_REDIS_URL", "import pandas", *_CHANGES_PROCESS))
         if any(block.kind in PYTHON for block in blocks(page)):
             yield pytest.param(page, id=identify(page), marks=[pytest.mark.system] * system)
 
@@ -89,8 +93,13 @@ async def test_python(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 async def _run(block: Block, page: Path, names: dict[str, Any], directory: Path) -> str:
+    if block.text.startswith("# conftest.py\n"):
+        (directory / "conftest.py").write_text(block.text, encoding="utf-8")
+        return ""
     if "def test_" in block.text:
         return await asyncio.to_thread(_run_tests, block, directory)
+    if any(word in block.text for word in _CHANGES_PROCESS):
+        return await asyncio.to_thread(_run_apart, block)
     # Blank lines in front, so that a traceback shows the line of the page.
     code = compile(
         "\n" * (block.line - 1) + block.text, identify(page), "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True
@@ -101,6 +110,14 @@ async def _run(block: Block, page: Path, names: dict[str, Any], directory: Path)
         elif inspect.isawaitable(result := eval(code, names)):
             await result
     return stdout.getvalue()
+
+
+def _run_apart(block: Block) -> str:
+    ran = subprocess.run(
+        [sys.executable, "-W", "error", "-c", block.text], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return ran.stdout
 
 
 def _run_tests(block: Block, directory: Path) -> str:

@@ -358,3 +358,12 @@ async def test_strict_reading_knows_all_documented_fields(box: Sandbox) -> None:
         assert await woodpecker.account.users.list(options=strict).collect()
         assert await woodpecker.account.blacklist.domains.list(options=strict).collect()
         await woodpecker.agency.prospects.delete_all(box.company_ids[0], confirm=box.company_ids[0], options=strict)
+
+
+async def test_the_answer_to_a_connection_is_read_as_far_as_it_goes(
+    box: Sandbox, woodpecker: WoodpeckerSession
+) -> None:
+    box.faults.add(Fault.body({"account_id": "7", "connect_account_link": "https://link.example/?t=1"}))
+    connection = await woodpecker.agency.linkedin.connect(box.company_ids[0], timezone="Europe/Warsaw")
+    assert connection.account_id == 7
+    assert connection.connect_account_link is not None

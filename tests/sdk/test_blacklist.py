@@ -114,7 +114,7 @@ REFUSED: dict[str, tuple[Callable[[WoodpeckerSession], Any], str]] = {
         r"emails\[1\] must be an e-mail address, not 'a.example'",
     ),
     "an address among domains": (
-        lambda w: w.account.blacklist.domains.remove(["n@a.example"]),
+        lambda w: w.account.blacklist.domains.add(["n@a.example"]),
         r"domains\[0\] must be a domain such as 'example.com', not 'n@a.example'",
     ),
     "a URL among domains": (
@@ -153,3 +153,10 @@ async def test_a_filter_fits_into_a_url_of_4100_characters_or_is_refused(box: Sa
         with pytest.raises(errors.ConfigError, match="the URL would have 4101 characters, and the API takes 4100"):
             domains.list(filter=["a" * (4101 - rest)])
     assert len(box.journal) == 1
+
+
+async def test_what_is_malformed_can_be_taken_off(woodpecker: WoodpeckerSession) -> None:
+    blacklist = woodpecker.account.blacklist
+    assert await blacklist.domains.remove(["n@a.example", "competitor.example"]) == ("competitor.example",)
+    assert await blacklist.emails.remove(["nobody"]) == ()
+    await woodpecker.agency.blacklist.domains.remove(["acme"])

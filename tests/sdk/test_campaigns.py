@@ -229,12 +229,12 @@ async def test_a_campaign_may_lack_parts_and_have_new_ones(body: Any) -> None:
         assert [step.versions for step in campaign.steps] == [(), ()]
 
 
-NOTHING = {"an array": b"[]", "a message": b'{"message": "No campaigns."}', "no body": b""}
+NOTHING = {"an array": b"[]", "a message": b'{"message": "No campaigns."}', "204": b""}
 
 
 @pytest.mark.parametrize("said", NOTHING)
 async def test_no_campaigns(said: str) -> None:
-    async with answering(answer(NOTHING[said]), answer(NOTHING[said])) as woodpecker:
+    async with answering(*[answer(NOTHING[said], "204 No Content" if said == "204" else "200 OK")] * 2) as woodpecker:
         assert await woodpecker.account.campaigns.list(status=["DRAFT"]).collect() == []
         with pytest.raises(errors.NotFoundError, match="has no campaign 12"):
             await woodpecker.account.campaigns.stats(12)
@@ -479,7 +479,7 @@ REFUSED: dict[str, tuple[Callable[[WoodpeckerSession], Any], str]] = {
     "nothing to update": (lambda w: w.account.campaigns.update(1), "say what is to change"),
     "no settings to update": (lambda w: w.account.campaigns.update(1, settings={}), "say what is to change"),
     "an unknown setting": (settings(daily_enrol=1), "settings has no field 'daily_enrol'.*did you mean 'daily_enroll'"),
-    "a negative number": (settings(daily_enroll=-1), "settings.daily_enroll must be an integer >= 0"),
+    "a negative number": (settings(daily_enroll=-1), "settings.daily_enroll must be an integer from 0 to 500"),
     "a boolean as a str": (settings(gdpr_unsubscribe="yes"), "settings.gdpr_unsubscribe must be True or False"),
     "an unknown mode": (settings(catch_all_verification_mode="MAX"), "must be one of 'NONE', 'BALANCED'"),
     "an unknown provider": (settings(open_disabled_list=["gogle.com"]), "did you mean 'google.com'"),
@@ -523,3 +523,26 @@ async def test_arguments_are_refused_before_anything_is_sent(name: str) -> None:
     async with WoodpeckerSession("1.key", base_url="http://127.0.0.1:9/rest") as woodpecker:
         with pytest.raises(errors.ConfigError, match=message):
             await call(woodpecker)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda w: w.account.campaigns.pause(1),
+        lambda w: w.account.campaigns.update(1, name="n"),
+        lambda w: w.account.prospects.delete([1]),
+        lambda w: w.account.inbox.reply(1, "<p>x</p>"),
+    ],
+    ids=["no body", "perhaps a body", "a deletion", "never repeated"],
+)
+async def test_the_page_of_a_proxy_is_no_success(call: Callable[[WoodpeckerSession], Any]) -> None:
+    async with answering(answer(b"\n<html>log in</html>")) as woodpecker:
+        with pytest.raises(errors.ResponseDecodeError, match="got HTML"):
+            await call(woodpecker)
+
+
+@pytest.mark.parametrize("body", [{}, {"message": "m"}])
+async def test_a_threshold_that_did_not_come_is_not_one_that_is_not_set(body: Any) -> None:
+    async with answering(json_answer(body)) as woodpecker:
+        with pytest.raises(errors.ResponseDecodeError, match="bounce_rate_threshold"):
+            await woodpecker.account.campaigns.bounce_shield.get(1)

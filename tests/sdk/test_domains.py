@@ -101,6 +101,19 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "an owner without a phone": (lambda d: d.set_owner({**OWNER, "phone": None}), "owner needs phone"),
     "an owner": (lambda d: d.set_owner(DomainOwner()), "owner needs email, first_name"),
     "a misspelt field": (lambda d: d.set_owner({**OWNER, "fone": "1"}), "did you mean 'phone'"),
+    "a path": (lambda d: d.get("owner"), "the name of a domain must be a domain such as 'example.com', not 'owner'"),
+    "another path": (lambda d: d.set_redirect_url("a.com?x", ""), "the name of a domain must be a domain"),
+    "no domain": (lambda d: d.order(["a.com", "acme"], provider="GOOGLE"), r"domains\[1\] must be a domain"),
+    "one twice": (lambda d: d.order(["a.com", "A.com"], provider="GOOGLE"), "a domain stands twice among the domains"),
+    "a mapping": (lambda d: d.order({"a.com": 1}, provider="GOOGLE"), "domains must be a list of strings"),
+    "an owner's URL": (
+        lambda d: d.set_owner({**OWNER, "configuration": {"default_domain_redirect_url": "a.com"}}),
+        "owner.configuration.default_domain_redirect_url must begin with http",
+    ),
+    "an owner's forwarding": (
+        lambda d: d.set_owner({**OWNER, "configuration": {"default_email_forward_address": "a"}}),
+        "owner.configuration.default_email_forward_address must be an e-mail address",
+    ),
     "no query": (lambda d: d.suggest("", provider="GOOGLE"), "query is empty"),
 }
 

@@ -176,3 +176,27 @@ async def test_bad_input_is_refused_before_anything_is_sent(name: str) -> None:
     async with WoodpeckerSession("1.key", base_url="http://127.0.0.1:9/rest") as woodpecker:
         with pytest.raises(ConfigError, match=message):
             await call(woodpecker.account.lead_finder)
+
+
+VALUES = [f"title {number}" for number in range(120)]
+
+
+def _page(number: int) -> dict[str, Any]:
+    page = VALUES[(number - 1) * 50 :][:50]
+    return {"criterion_name": "JOB", "page": number, "limit": 50, "values": page, "total_found": 120, "last": False}
+
+
+async def test_all_pages_of_the_values_of_a_criterion_are_read(box: Sandbox, woodpecker: WoodpeckerSession) -> None:
+    for number in (1, 2, 3):
+        box.faults.add(Fault.body(_page(number), page=number))
+    assert await woodpecker.account.lead_finder.criterion_values("job_title").collect() == VALUES
+    assert [record.query for record in box.journal] == [{"limit": "50", "page": str(number)} for number in (1, 2, 3)]
+
+
+@pytest.mark.parametrize("body", [["a", "b"], {"values": ["a", "b"]}, {"values": ["a", "b"], "total_found": None}])
+async def test_values_that_are_not_counted_are_all_there_is(
+    box: Sandbox, woodpecker: WoodpeckerSession, body: Any
+) -> None:
+    box.faults.add(Fault.body(body))
+    assert await woodpecker.account.lead_finder.criterion_values("job_title").collect() == ["a", "b"]
+    assert len(box.journal) == 1

@@ -7,7 +7,9 @@ import math
 import pytest
 
 from tests.fakes import VirtualClock
-from woodpecker_async import RetryPolicy, errors
+from tests.raw import answer, raw_server
+from woodpecker_async import RetryPolicy, WoodpeckerSession, errors
+from woodpecker_async.feldera import FelderaSession
 from woodpecker_async.sandbox import Fault, Sandbox
 
 
@@ -45,11 +47,58 @@ async def test_a_refusal_that_is_the_end_is_told_as_well(box: Sandbox, caplog: p
     assert told(caplog, logging.INFO) == [("refused", 429, "refused")]
 
 
+async def test_a_lost_answer_to_a_deletion_that_was_made_good_is_a_warning(
+    box: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with FelderaSession(box.feldera_url, token=box.feldera_token, clock=VirtualClock()) as feldera:
+        await feldera.api_keys.create(name="ci")
+        box.faults.add(Fault.close(at="after_commit", method="DELETE"))
+        await feldera.api_keys.delete("ci")
+        assert told(caplog, logging.WARNING) == [("the", 404, None)]
+        caplog.clear()
+        await feldera.api_keys.create(name="ci")
+        box.faults.add(Fault.close(method="DELETE"))  # lost before anything was done: an ordinary retry
+        await feldera.api_keys.delete("ci")
+        assert not told(caplog, logging.WARNING)
+
+
+async def test_a_lost_answer_to_a_creation_that_was_made_good_is_a_warning(
+    box: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    box.faults.add(Fault.close(at="after_commit", method="POST"))
+    async with box.session(clock=VirtualClock()) as woodpecker:
+        made = await woodpecker.agency.api_keys.create(box.company_ids[0], "crm")
+    (record,) = [record for record in caplog.records if record.levelno == logging.WARNING]
+    assert (record.woodpecker_company_id, record.woodpecker_failure) == (box.company_ids[0], "connection_lost")
+    assert record.woodpecker_fingerprint == made.api_key.fingerprint
+    assert made.api_key.reveal() not in caplog.text
+
+
+async def test_what_the_server_writes_stays_on_its_line(caplog: pytest.LogCaptureFixture) -> None:
+    async def handle(*_: object) -> bytes:
+        return answer(
+            b'{"title": "a\\nWARNING forged", "detail": "\\u001b[2J"}', "503 a", X_Request_Id="r\x1b[2J\u202e1"
+        )
+
+    async with (
+        raw_server(handle) as server,
+        WoodpeckerSession(
+            "1.key", base_url=server.url, clock=VirtualClock(), retry=RetryPolicy(attempts=2)
+        ) as woodpecker,
+    ):
+        with caplog.at_level(logging.DEBUG, logger="woodpecker_async"), pytest.raises(errors.ServerError) as caught:
+            await woodpecker.account.me()
+    lines = [record.getMessage() for record in caplog.records if record.name == "woodpecker_async"]
+    assert len(lines) == 5
+    assert any("request_id=r" in line for line in lines)
+    assert all(line.isprintable() for line in [*lines, str(caught.value)])
+
+
 async def test_a_call_without_trouble_is_told_at_debug_only(box: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, logger="woodpecker_async"):
         async with box.session() as woodpecker:
             await woodpecker.account.me()
-    assert not caplog.records
+    assert not [record for record in caplog.records if record.name == "woodpecker_async"]
     with caplog.at_level(logging.DEBUG, logger="woodpecker_async"):
         async with box.session() as woodpecker:
             await woodpecker.agency.api_keys.list(box.company_ids[0])

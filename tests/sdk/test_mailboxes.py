@@ -343,7 +343,7 @@ CONNECT: dict[str, tuple[dict[str, Any], str]] = {
     },
     "an address that is none": ({"smtp_email": "monica"}, "must be an e-mail address"),
     "bcc that is none": ({"bcc": "crm"}, "bcc must be an e-mail address"),
-    "URL as a domain": ({"click_tracking_domain": "https://a.example"}, 'must be a domain, like "open'),
+    "URL as a domain": ({"click_tracking_domain": "https://a.example"}, "must be a domain such as 'example.com'"),
     "short pause": ({"sending_wait_time_from": 9}, "from 10 to 9999"),
     "long pause": ({"sending_wait_time_to": 10000}, "from 20 to 9999"),
     "short longest pause": ({"sending_wait_time_to": 19}, "from 20 to 9999"),

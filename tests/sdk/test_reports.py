@@ -171,3 +171,11 @@ async def test_bad_input_is_refused_before_anything_is_sent() -> None:
             with pytest.raises(errors.ConfigError, match=message):
                 await call(woodpecker)
                 pytest.fail(name)
+
+
+async def test_a_start_that_names_no_report_is_no_fault_of_the_caller(
+    box: Sandbox, woodpecker: WoodpeckerSession
+) -> None:
+    box.faults.add(Fault.body({"hash": ""}, path="/v2/reports/messages"))
+    with pytest.raises(errors.ResponseDecodeError, match=r"\$\.hash"):
+        await woodpecker.account.reports.messages(*DAYS)

@@ -34,6 +34,7 @@ import woodpecker_async
 from tests.calls import method_of_the_session, methods_of, methods_of_the_session, row_of
 from tests.raw import answer, raw_server
 from tests.reporters import REPORTERS, SENTRY
+from tests.telescope import Telescope
 from tests.walker import Interruption, frames, leaks
 from woodpecker_async import CallOptions, RetryPolicy, Secret, Timeouts, WoodpeckerSession, bulk, creation_lock, errors
 from woodpecker_async.engine.clock import SystemClock
@@ -76,6 +77,7 @@ PROCEDURES: dict[str, Callable[[WoodpeckerSession, int], Awaitable[object]]] = {
     "company.api_keys.create": lambda w, c: w.company(c).api_keys.create("crm", settle=0),
     "company.api_keys.ensure": lambda w, c: w.company(c).api_keys.ensure("crm", settle=0),
     "company.api_keys.resolve": lambda w, c: w.company(c).api_keys.resolve(unknown(c)),
+    "raw": lambda w, c: w.raw("GET", f"/v2/agency/companies/{c}/api_keys"),
     "request": lambda w, c: w.request("GET", f"/v2/agency/companies/{c}/api_keys"),
     "bulk.list_api_keys": lambda w, c: outcomes(bulk.list_api_keys(w)),
     "bulk.ensure_api_keys": lambda w, c: outcomes(
@@ -103,7 +105,7 @@ PLAIN_BY_WISH = {"request", "account.request", "company.request"}  # what they r
 
 
 def test_every_method_is_covered() -> None:
-    public = {"request", *(f"bulk.{name}" for name in bulk.__all__ if inspect.isfunction(getattr(bulk, name)))}
+    public = {"raw", "request", *(f"bulk.{name}" for name in bulk.__all__ if inspect.isfunction(getattr(bulk, name)))}
     assert set(CALLS) - methods_of_the_session(WoodpeckerSession("1.key")).keys() == public
     feldera = FelderaSession("http://127.0.0.1", token="t")
     assert {f"api_keys.{name}" for name in methods_of(feldera.api_keys)} == set(FELDERA)
@@ -283,7 +285,11 @@ async def test_no_key_is_ever_shown(
                 "hooks": [events.append],
                 "clock": Hasty(),
             }
-            async with box.session(**settings) as woodpecker, box.feldera_session(**settings) as feldera:
+            telescope = Telescope()
+            async with (
+                telescope.on(box.session(**settings)) as woodpecker,
+                telescope.on(box.feldera_session(**settings)) as feldera,
+            ):
                 if script is not None:
                     box.faults.add(script())
                 for name in calls_for(fault, long=long):
@@ -294,7 +300,8 @@ async def test_no_key_is_ever_shown(
                     await seen.of(call(feldera))
             seen.texts += [caplog.text, repr([vars(record) for record in caplog.records])]
             seen.texts += [str(warning.message) for warning in caught_warnings]
-            seen.texts += [repr(events), *capsys.readouterr()]
+            seen.texts += [telescope.text(), repr(events), *capsys.readouterr()]
+            telescope.close()
             seen.check()
     assert seen.failures or fault == "success"
 

@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,34 @@ def keys(server: RedisServer) -> list[str]:
     """Of lanes: the name of the run is kept for longer."""
     with Redis.from_url(server.url, decode_responses=True) as redis:
         return [key for key in redis.keys("*") if key != "woodpecker-async:1:{a}"]
+
+
+async def test_what_serves_all_calls_is_no_part_of_the_first_ones_trace(
+    redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    span: ContextVar[str] = ContextVar("span", default="none")
+    seen: dict[str, str] = {}
+
+    def watched(name: str) -> None:
+        method = getattr(RedisBackend, name)
+
+        async def watching(self, *args):
+            seen[name] = span.get()
+            await method(self, *args)
+
+        monkeypatch.setattr(RedisBackend, name, watching)
+
+    watched("_speak")
+    watched("_listen")
+    process = backend(redis_server, 1)
+    try:
+        span.set("the first call")
+        lane = process.slots("all")
+        await lane.take()
+        assert not await is_free(lane)  # who waits makes it listen
+    finally:
+        await process.aclose()
+    assert seen == {"_speak": "none", "_listen": "none"}
 
 
 async def test_never_more_than_there_are_places(redis_server: RedisServer, no_tasks_left: None) -> None:

@@ -16,6 +16,7 @@ from woodpecker_async import (
     Page,
     Pager,
     RateLimitedError,
+    RawResponse,
     RetryPolicy,
     Secret,
     SetupError,
@@ -25,11 +26,13 @@ from woodpecker_async import (
     bulk,
     errors,
     models,
+    telemetry,
 )
 from woodpecker_async.engine.observe import Event
 from woodpecker_async.feldera import FelderaSession
 from woodpecker_async.sandbox import Fault, Sandbox
 from woodpecker_async.scope import CompanyClient
+from woodpecker_async.testing import Clock
 from woodpecker_async.workers import Sweep
 from woodpecker_async.workers.sweep import sweep
 
@@ -173,3 +176,29 @@ async def workers() -> None:
 async def feldera() -> None:
     async with FelderaSession("http://localhost:8080", token="...") as session:
         print((await session.api_keys.create(name="ci")).api_key.masked)
+
+
+async def raw_answers(woodpecker: WoodpeckerSession) -> None:
+    answer = await woodpecker.raw("GET", "/v1/me", company_id=123)
+    assert_type(answer, RawResponse)
+    if answer.error is not None and answer.error.retryable:
+        print(answer.headers.get("retry-after"), [attempt.wait for attempt in answer.attempts], answer.read()[:10])
+
+
+async def telemetry_of_sessions() -> None:
+    async with telemetry.instrument(WoodpeckerSession()) as woodpecker:
+        assert_type(woodpecker, WoodpeckerSession)
+    assert_type(telemetry.instrument(FelderaSession("http://localhost:8080", token="...")), FelderaSession)
+
+
+async def kit(woodpecker_sandbox: Sandbox, woodpecker_session: WoodpeckerSession, woodpecker_clock: Clock) -> None:
+    woodpecker_sandbox.faults.add("status 503 times=2", Fault.named("down skip=2"), Fault.down(method="POST"))
+    began = woodpecker_clock.now()
+    await woodpecker_session.agency.companies.list().collect()
+    assert_type(woodpecker_clock.now() - began, float)
+    assert_type(woodpecker_clock.skipped, float)
+    woodpecker_clock.advance(900)
+    clock = Clock(seed=3)
+    async with Sandbox(clock=clock) as box, box.session() as session, WoodpeckerSession("1.key", clock=clock) as other:
+        assert_type(session.clock.utcnow(), datetime)
+        assert_type(other, WoodpeckerSession)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from woodpecker_async import checks
 from woodpecker_async.errors import ConfigError
+from woodpecker_async.models import InterestLevel, ProspectInterest, ProspectStatus, StepSignature, UserSort
 
 
 @attrs.frozen(kw_only=True)
@@ -111,3 +112,25 @@ def test_only_an_optional_range_may_be_open() -> None:
     assert checks.date_range(None, None, optional=True) == (None, None)
     with pytest.raises(ConfigError, match="to_date must be"):
         checks.date_range("2026-02-01", None)
+
+
+@pytest.mark.parametrize("value", [{"a": 1}, "a", b"a", 5, None])
+def test_what_is_no_list_is_refused_alike(value: Any) -> None:
+    for check in (
+        checks.names,
+        lambda value: checks.strings(value, "things", '["a"]'),
+        lambda value: checks.choices("things", value, StepSignature),
+        lambda value: checks.ids(value, "things"),
+        lambda value: checks.models("things", value, Thing),
+    ):
+        with pytest.raises(ConfigError, match="list"):
+            check(value)
+
+
+def test_hyphens_and_underscores_are_alike_in_choices() -> None:
+    assert checks.choice("x", "MAYBE-LATER", InterestLevel) is InterestLevel.MAYBE_LATER
+    assert checks.choice("x", "MAYBE_LATER", ProspectInterest) is ProspectInterest.MAYBE_LATER
+    assert InterestLevel("NOT-MARKED") is InterestLevel.NOT_MARKED
+    assert ProspectStatus("TO_CHECK") is ProspectStatus.TO_CHECK
+    with pytest.raises(ConfigError):
+        checks.choice("x", "_id", UserSort)  # a sign is no hyphen

@@ -12,7 +12,7 @@ from woodpecker_async import Pager
 from woodpecker_async.engine.codec import Undecodable, decode
 from woodpecker_async.engine.operation import OWN, Operation, Result
 from woodpecker_async.errors import ConfigError, ConnectionLostError, PaginationError
-from woodpecker_async.models.paging import ListBody, Listing, PaginationData
+from woodpecker_async.models.paging import ListBody, Listing, PaginationData, no_content
 from woodpecker_async.options import CallOptions
 from woodpecker_async.paging_styles import (
     ARRAY,
@@ -201,9 +201,16 @@ async def test_a_server_that_holds_its_pages_smaller_than_asked_for_loses_nothin
     assert await pager_of(Server(DOMAINS, list(range(1200)), 500)).collect() == list(range(1200))
 
 
-@pytest.mark.parametrize("body", [b"", b"  ", b'{"message": "No prospects found."}', b"[]"])
+@pytest.mark.parametrize("body", [b'{"message": "No prospects found."}', b"[]"])
 async def test_prospects_have_three_ways_to_say_that_there_are_none(body: bytes) -> None:
     assert decode(body, COUNTED_ARRAY.body(int)) == Listing(content=())
+    assert no_content(COUNTED_ARRAY.body(int)) == Listing(content=())
+    assert no_content(NUMBERED.body(int)) is None
+
+
+@pytest.mark.parametrize("body", [b"", b"  "])
+async def test_no_body_is_no_empty_list_unless_the_status_says_so(body: bytes) -> None:
+    assert isinstance(decode(body, COUNTED_ARRAY.body(int)), Undecodable)
 
 
 def test_totals_have_two_namings() -> None:

@@ -281,6 +281,8 @@ HTML = b"<html>nginx</html>"
             "409 Conflict: Company is inactive (activate the company in Woodpecker first)",
         ),
         (answered(409, b'{"message": "taken", "error_code": "DuplicateName"}'), "409 taken (DuplicateName)"),
+        (answered(400, b'{"code": "V", "details": ["a", null, 5, "b"]}'), "400 a; b (V)"),
+        (answered(400, b'{"code": "V", "details": null}'), "400 (V)"),
         (
             answered(200, b'{"status": {"status": "ERROR", "code": "E_SESSION", "msg": "no session"}}'),
             f"200 no session (E_SESSION) ({PLAN})",
@@ -347,8 +349,15 @@ def test_a_long_text_of_the_servers_is_cut() -> None:
     assert len(result(400, x_request_id="r" * 400).request_id) == 300
 
 
-def test_all_headers_but_those_that_may_hold_a_secret() -> None:
+def test_all_headers_and_what_may_be_a_secret_in_them_masked() -> None:
     headers = {"Date": "x", "X-Odd": f"a {KEY.reveal()}\n", "Set-Cookie": "a", "X-Api-Key": KEY.reveal(), "X-Auth": "b"}
     asked = attrs.evolve(READ, all_headers=True)
-    assert result(200, b"{}", asked, **headers).headers == {"date": "x", "x-odd": f"a {KEY.masked}\\n"}
-    assert result(200, b"{}", READ, **headers).headers == {}
+    shown = {
+        "date": "x",
+        "x-odd": f"a {KEY.masked}\\n",
+        "set-cookie": "****",
+        "x-api-key": "****",
+        "x-auth": "****",
+    }
+    assert result(200, b"{}", asked, **headers).headers == result(503, b"{}", asked, **headers).headers == shown
+    assert result(200, b"{}", READ, **headers).headers == result(503, b"{}", READ, **headers).headers == {}

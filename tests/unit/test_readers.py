@@ -26,9 +26,10 @@ MODELS = [model for name in models.__all__ if attrs.has(model := getattr(models,
 SHAPES = (
     ListBody,
     partial(ListBody, items=None),
-    partial(ListBody, items=None, nothing=frozenset({"message", "no body"})),
+    partial(ListBody, items=None, nothing=frozenset({"message", "204"})),
     partial(ListBody, items="label", beside=("total", "next_page")),
     partial(ListBody, beside=("pagination",)),
+    partial(ListBody, items="label", beside=("total_found",), or_anywhere=True),
     Single.__class_getitem__,
 )
 TYPES: list[Any] = [*MODELS, *(shape(model) for shape in SHAPES for model in MODELS), ListBody(str)]

@@ -1,11 +1,13 @@
 """The base of all resources: a method on a company's view, and arguments that are refused before any I/O."""
 
 import inspect
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from tests.calls import methods_of_the_session
 from woodpecker_async import WoodpeckerSession
 from woodpecker_async.errors import CallError, ConfigError
 from woodpecker_async.models import NewGuest
@@ -128,3 +130,22 @@ async def test_an_error_in_the_middle_of_a_long_write_says_how_much_went_through
         await AgencyDomains(Access()).add([f"{number}.example" for number in range(1201)])  # type: ignore[arg-type]
     assert [len(part) for part in sent] == [500, 500, 201]
     assert failed.value.done == 1000
+
+
+METHODS = methods_of_the_session(WoodpeckerSession("1.key"))
+SECTIONS = ["Args", "Returns", "Raises", "Raises (when it is read)", "Example", "Document"]
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_all_methods_are_documented_in_the_same_form(name: str) -> None:
+    method = METHODS[name]
+    doc = inspect.getdoc(method) or ""
+    if doc.startswith("See `"):
+        return
+    sections = re.findall(f"^({'|'.join(map(re.escape, SECTIONS))}):", doc, re.MULTILINE)
+    assert sections == sorted(sections, key=SECTIONS.index)
+    args = re.search(r"^Args:\n((?: {4}.*\n?)*)", doc, re.MULTILINE)
+    described = re.findall(r"^ {4}(\w+):", args.group(1), re.MULTILINE) if args else []
+    assert described == list(inspect.signature(method).parameters)
+    if not name.endswith((".request", ".raw")):
+        assert re.search(r'^Documents?: "[^"]+", `[A-Z]+ /v[12]/\S+`', doc, re.MULTILINE)

@@ -7,9 +7,9 @@ It uses nothing but the public names of the SDK; read it as an example of what c
 
 import copy
 import inspect
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from functools import partial
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from woodpecker_async import checks
 from woodpecker_async.bulk import sinks
@@ -84,13 +84,48 @@ def list_api_keys(
                     print(outcome.company_id, len(outcome.keys), outcome.error)
             print(run.report.ok, run.report.failures_by_type)
     """
-    report = _report(session, resume, "list")
+    return list_each(
+        session,
+        lambda company_id, options: (session.agency.api_keys.list(company_id, options=options),),
+        companies,
+        task="list",
+        ordered=ordered,
+        concurrency=concurrency,
+        resume=resume,
+        on_progress=on_progress,
+    )
+
+
+def list_each(
+    session: WoodpeckerSession,
+    lister: Callable[[int, CallOptions], Iterable[Pager[Any]]],
+    companies: Companies | None = None,
+    *,
+    task: str,
+    ordered: bool = False,
+    concurrency: int | None = None,
+    resume: Report | None = None,
+    on_progress: Callable[[Report], object] | None = None,
+) -> Run:
+    """List anything of many companies; what was found is in `Outcome.keys`, whatever it is.
+
+    Args:
+        session: an open session with an HQ key.
+        lister: the lists of a company, by its id and the options of each call.
+        companies: as for `list_api_keys`.
+        task: what the run does, as its report names it.
+        ordered: as for `list_api_keys`.
+        concurrency: as for `list_api_keys`.
+        resume: as for `list_api_keys`.
+        on_progress: as for `list_api_keys`.
+    """
+    report = _report(session, resume, task)
 
     async def work(company_id: int, stats: WorkStats) -> tuple[ApiKey, ...]:
         with counting_requests(stats.requests):
-            keys = await read_settled(session.agency.api_keys.list(company_id, options=_BULK))
-        stats.drifted = not keys.settled
-        return keys.items
+            found = [await read_settled(pager) for pager in lister(company_id, _BULK)]
+        stats.drifted = not all(read.settled for read in found)
+        return tuple(item for read in found for item in read.items)
 
     listing = Listing()
     return Run(

@@ -36,6 +36,7 @@ class LabelCheck:
     def __init__(self, session: WoodpeckerSession, label: str, options: CallOptions) -> None:
         self.loop = asyncio.get_running_loop()
         self.failed: LabelNotKeptError | None = None
+        self._clock = session.clock
         self._list = session.agency.api_keys.list
         self._label = label
         self._options = options
@@ -93,15 +94,15 @@ class LabelCheck:
             # The key is there and stored. Whoever is next looks for it before making another.
 
     async def _verify(self, issued: IssuedKey, settle: float) -> None:
-        until, pause = self.loop.time() + settle, _FIRST_PAUSE
+        until, pause = self._clock.now() + settle, _FIRST_PAUSE
         while True:
             keys = (await read_settled(self._list(issued.company_id, options=self._options))).items
             if any(key.api_key == issued.api_key for key in keys):
                 break
-            if (left := until - self.loop.time()) <= 0:
+            if (left := until - self._clock.now()) <= 0:
                 self._fail(issued, f"the server's list does not show it within {settle:g} s")
                 return
-            await asyncio.sleep(min(pause, left))
+            await self._clock.sleep(min(pause, left))
             pause = min(2 * pause, _LONGEST_PAUSE)
         if issued.api_key in keys_with_label(keys, self._label, ()):
             self._verified = True

@@ -52,25 +52,26 @@ class Chosen:
             check_report(self.report, self.failed_of, task, account)
 
 
-def companies_options(*, active: bool | None = None, required: bool = True) -> Callable[[C], C]:
+def companies_options(*, active: bool | None = None, required: bool = True, own: bool = False) -> Callable[[C], C]:
     """Give a command the options that say which companies; it gets them as one, `chosen`.
 
     Args:
         active: which of all companies, where neither --active nor --inactive is given.
         required: they must be said; if not, all is what is meant without a word.
+        own: without a word the key's own account is meant; `chosen` is then `None`.
     """
     every = "All companies" if active is None else "All active companies"
+    silent = "" if required else "; the default"
+    own_account = "; by default the key's own account" if own else ""
     options = (
-        click.option(
-            "--all", "everything", is_flag=True, help=f"{every} of the agency{'' if required else '; the default'}."
-        ),
+        click.option("--all", "everything", is_flag=True, help=f"{every} of the agency{silent}."),
         click.option(
             "--company",
             "companies",
             type=click.IntRange(min=1),
             metavar="ID",
             multiple=True,
-            help="A company; repeatable.",
+            help=f"A company; repeatable{own_account}.",
         ),
         click.option(
             "--companies-from",
@@ -102,6 +103,10 @@ def companies_options(*, active: bool | None = None, required: bool = True) -> C
             **kwargs: Any,
         ) -> Any:
             named = bool(companies) or companies_from is not None
+            if own and not (everything or named or failed_of is not None):
+                if active is not None:
+                    raise click.UsageError("--active and --inactive choose among --all")
+                return command(*args, chosen=None, **kwargs)
             everything = everything or not (required or named or failed_of is not None)
             if everything + named + (failed_of is not None) != 1:
                 raise click.UsageError(

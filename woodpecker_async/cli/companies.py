@@ -12,6 +12,7 @@ from woodpecker_async.cli.groups import Group
 from woodpecker_async.cli.layout import Column, Layout, Record
 from woodpecker_async.cli.new_companies import create
 from woodpecker_async.cli.printers import Printer
+from woodpecker_async.cli.selection import SelectingPrinter, Shown, shape_options
 
 if TYPE_CHECKING:
     from woodpecker_async import WoodpeckerSession
@@ -39,16 +40,17 @@ def companies() -> None:
 @companies.command("list")
 @click.option("--active/--inactive", default=None, help="Only the active ones, or only the others; by default all.")
 @output.output_options()
+@shape_options(_LAYOUT)
 @connection_options
 @click.pass_obj
-def list_(connection: Connection, active: bool | None, out: output.Output) -> int:
+def list_(connection: Connection, active: bool | None, out: output.Output, shown: Shown) -> int:
     """List the agency's client companies.
 
     If the list changes while it is read, it is read again, three times at most. If it still changes then, a
     company may be missing: that is said on stderr, and the exit code is 3.
     """
 
-    async def work(woodpecker: "WoodpeckerSession", printer: Printer) -> int:
+    async def work(woodpecker: "WoodpeckerSession", printer: Printer | SelectingPrinter) -> int:
         count = 0
         with progress.progress("Listing companies", "companies", wanted=connection.shows_progress(out)) as bar:
             everything = AllCompanies(woodpecker, active)
@@ -63,8 +65,9 @@ def list_(connection: Connection, active: bool | None, out: output.Output) -> in
         connection.note(terminal.companies(count))
         return process.SOME_FAILED if everything.unsettled else process.DONE
 
-    with out.opened(_LAYOUT, connection.note) as printer:
-        return connected(connection, lambda woodpecker: work(woodpecker, printer))
+    with out.opened(shown.shape.layout(_LAYOUT), connection.note) as printer:
+        shaping = shown.over(printer, _LAYOUT, connection.note)
+        return connected(connection, lambda woodpecker: work(woodpecker, shaping))
 
 
 companies.add_command(create)

@@ -119,7 +119,7 @@ async def _ensure(woodpecker: "WoodpeckerSession", args: EnsureArgs, places: Pla
         title="Ensuring keys",
         done="given a key",
         start=start,
-        record=lambda outcome: _record(outcome, args.label, out),
+        records=lambda outcome: (_record(outcome, args.label, out),),
         summary=_summary,
         receipt=receipt,
         again=_how_to_go_on(places),

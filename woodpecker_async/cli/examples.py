@@ -34,6 +34,54 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
         "inventory diff yesterday.json today.json",
         "inventory diff yesterday.json today.json --format json",
     ),
+    "users": ("users list --company 123",),
+    "users list": ("users list", "users list --all --fields company_id,email,roles --format csv > users.csv"),
+    "guests": ("guests list --company 123",),
+    "guests list": ("guests list --all", "guests list --company 123 --sort email"),
+    "guests invite": (
+        "guests invite --company 123 'Monica Hall <monica@example.com>' --dry-run",
+        "guests invite --company 123 'Monica Hall <monica@example.com>' --permission mailboxes --yes",
+    ),
+    "guests set-permissions": (
+        "guests set-permissions --company 123 456 789 --permission mailboxes",
+        "guests set-permissions --company 123 456 --none",
+    ),
+    "email-accounts": ("email-accounts list --company 123",),
+    "email-accounts list": (
+        "email-accounts list --company 123",
+        "email-accounts list --all --active --sort -error",
+    ),
+    "mailboxes": ("mailboxes list --company 123",),
+    "mailboxes list": (
+        "mailboxes list --company 123",
+        "mailboxes list --all --active --format csv --output mailboxes.csv",
+        "mailboxes list --all --fields company_name,email,sent_today,daily_limit --sort -sent_today --limit 20",
+    ),
+    "campaigns": ("campaigns list --company 123",),
+    "campaigns list": ("campaigns list --company 123", "campaigns list --all --status RUNNING --format csv"),
+    "prospects": ("prospects list --company 123 --limit 20",),
+    "prospects list": (
+        "prospects list --company 123 --search email=monica@example.com",
+        "prospects list --company 123 --status BOUNCED --format csv --output bounced.csv",
+    ),
+    "blacklist": ("blacklist list --agency", "blacklist add --agency rival.example"),
+    "blacklist list": ("blacklist list --agency", "blacklist list --all --only stop@example.com"),
+    "blacklist add": (
+        "blacklist add --agency rival.example stop@example.com --dry-run",
+        "blacklist add --company 123 --from unsubscribed.txt",
+    ),
+    "blacklist remove": ("blacklist remove --agency rival.example", "blacklist remove --company 123 stop@example.com"),
+    "deliverability": ("deliverability list",),
+    "deliverability list": (
+        "deliverability list --sort -bounces --limit 10",
+        "deliverability list --from 2026-10-01 --to 2026-10-31 --format csv > october.csv",
+    ),
+    "webhooks": ("webhooks list",),
+    "webhooks list": ("webhooks list --all", "webhooks list --company 123 --reveal"),
+    "webhooks subscribe": (
+        "webhooks subscribe --company 123 https://example.com/woodpecker prospect_replied prospect_bounced",
+    ),
+    "webhooks unsubscribe": ("webhooks unsubscribe --company 123 https://example.com/woodpecker prospect_bounced",),
     "doctor": ("doctor", "doctor --limits", "doctor --format json > doctor.json"),
     "api": (
         "api GET /v2/mailboxes --company 123",
@@ -45,7 +93,11 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     "completion": ("completion bash >> ~/.bashrc", "completion zsh >> ~/.zshrc"),
     "help": ("help keys list", "help environment", "help exit-codes"),
     "companies": ("companies list --active",),
-    "companies list": ("companies list", "companies list --active --format csv > companies.csv"),
+    "companies list": (
+        "companies list",
+        "companies list --active --format csv > companies.csv",
+        "companies list --fields id,name,running_campaigns --sort -running_campaigns --limit 10",
+    ),
     "companies create": (
         "companies create --name 'Bachmanity Infinite'",
         "companies create --names-from names.txt --dry-run",

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _MOST_FAILURES: Final = 20
 
 
-def tell_failures(report: "Report", connection: Connection, done: str, rest: str) -> None:
+def tell_failures(report: "Report", connection: Connection, done: str, rest: str, noun: str = "key") -> None:
     """Name them on stderr, and what may have been missed; --quiet leaves out only those that are inactive.
 
     Args:
@@ -21,6 +21,7 @@ def tell_failures(report: "Report", connection: Connection, done: str, rest: str
         connection: says whether to be quiet.
         done: what could not be done with inactive companies.
         rest: where the others are, if there are too many to name.
+        noun: what the company's list is of.
     """
     failed = [company for company in sorted(report.failures) if company not in report.inactive]
     for company in failed[:_MOST_FAILURES]:
@@ -30,8 +31,8 @@ def tell_failures(report: "Report", connection: Connection, done: str, rest: str
         terminal.echo_err(f"... and {terminal.companies(len(failed) - _MOST_FAILURES)} more; {rest}.")
     for company in sorted(report.drifted)[:_MOST_FAILURES]:
         terminal.echo_err(
-            f"Company {company}: its list of keys changed each time it was read, or was not as long as it announced: "
-            "a key may be missing."
+            f"Company {company}: its list of {terminal.plural(noun)} changed each time it was read, or was not as long "
+            f"as it announced: {terminal.an(noun)} may be missing."
         )
     if len(report.drifted) > _MOST_FAILURES:
         terminal.echo_err(f"... and {terminal.companies(len(report.drifted) - _MOST_FAILURES)} more; {rest}.")

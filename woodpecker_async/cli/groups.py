@@ -1,6 +1,6 @@
 """Groups of commands: which there are, what their help says, and what was meant by a name that is none."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from importlib import import_module
 from typing import Final
 
@@ -25,6 +25,16 @@ class Group(click.Group):
             if command is not None and not command.hidden:
                 yield name, summary(command)
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the options before the command."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            if ctx.parent is None:  # which has too many commands to name
+                raise
+            text = f"{error.message.rstrip('.')}: the command comes first, {' or '.join(self.list_commands(ctx))}"
+            raise click.NoSuchOption(error.option_name, text, error.possibilities, ctx) from None
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands with their summaries, none of them cut."""
         if rows := list(self.summaries(ctx)):
@@ -46,11 +56,15 @@ class LazyGroup(Group):
 
     Args:
         lazy: the commands in the order in which help shows them, each with its summary, so that help imports none.
+        families: the names of those that the module `families` makes.
     """
 
-    def __init__(self, *args: object, lazy: Mapping[str, str], **settings: object) -> None:
+    def __init__(
+        self, *args: object, lazy: Mapping[str, str], families: Collection[str] = (), **settings: object
+    ) -> None:
         super().__init__(*args, **settings)  # type: ignore[arg-type]
         self.lazy = lazy
+        self.families = families
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """The commands, in the order in which help shows them."""
@@ -60,8 +74,12 @@ class LazyGroup(Group):
         """The command of that name."""
         if cmd_name not in self.lazy:
             return None
-        module = import_module(f"woodpecker_async.cli.{cmd_name}")
-        command: click.Command = getattr(module, cmd_name)
+        if cmd_name in self.families:
+            from woodpecker_async.cli.families import family  # noqa: PLC0415 - not for the help of the root
+
+            command: click.Command = family(cmd_name)
+        else:
+            command = getattr(import_module(f"woodpecker_async.cli.{cmd_name}"), cmd_name)
         _add_examples(command, cmd_name)
         return command
 

@@ -15,14 +15,13 @@ from woodpecker_async.cli.groups import Group
 from woodpecker_async.cli.issue import create
 from woodpecker_async.cli.layout import Column, Layout, Record
 from woodpecker_async.cli.report import report
-from woodpecker_async.cli.runs import Saved, Source, Work, perform, run_options
+from woodpecker_async.cli.runs import Saved, Source, Work, perform, run_options, summary
 from woodpecker_async.cli.selection import Shown, selection_options
 from woodpecker_async.cli.sweep import sweep
-from woodpecker_async.cli.terminal import companies, count
 
 if TYPE_CHECKING:
     from woodpecker_async import WoodpeckerSession
-    from woodpecker_async.bulk import Outcome, Report
+    from woodpecker_async.bulk import Outcome
 
 
 @click.group(cls=Group)
@@ -114,8 +113,8 @@ def list_(
             title="Listing keys",
             done="listed",
             start=lambda companies: bulk.list_api_keys(woodpecker, companies, resume=saved.resume),
-            record=lambda outcome: record_of(outcome, out),
-            summary=_summary,
+            records=lambda outcome: (record_of(outcome, out),),
+            summary=summary,
         )
         await saved.check(woodpecker, chosen)
         source = Source(woodpecker, chosen, saved)
@@ -152,11 +151,3 @@ def _status(outcome: "Outcome") -> str:
     if outcome.drifted:
         return "incomplete"
     return "ok" if outcome.keys else "no keys"
-
-
-def _summary(report: "Report") -> list[str]:
-    failed = report.failed - len(report.inactive)
-    parts = [companies(report.total), count(report.keys, "key"), f"{failed} failed"]
-    if report.inactive:
-        parts.append(f"{len(report.inactive)} inactive")
-    return [*parts, count(report.requests, "request"), f"{report.seconds:.2f} s"]

@@ -11,11 +11,23 @@ from woodpecker_async.cli import process, terminal
 from woodpecker_async.cli.connection import connection_options
 from woodpecker_async.cli.groups import PROGRAM, LazyGroup
 
-# With the first sentence of the help of each, which would have to be imported for it.
+# Each with the first sentence of its help, which would have to be imported for it.
+_FAMILIES: Final[Mapping[str, str]] = {
+    "users": "Who works in an account, or may look at a company.",
+    "guests": "People from outside who may look at a company.",
+    "email-accounts": "The e-mail accounts that companies send from, as the agency sees them.",
+    "mailboxes": "The mailboxes of an account, with their limits.",
+    "campaigns": "The campaigns of an account.",
+    "prospects": "The people whom an account writes to.",
+    "blacklist": "Domains and addresses that nobody writes to, in an account or in the whole agency.",
+    "deliverability": "What became of the e-mails of each company.",
+    "webhooks": "Who is told of events.",
+}
 _COMMANDS: Final[Mapping[str, str]] = {
     "keys": "API keys of client companies.",
     "companies": "Client companies of the agency.",
     "inventory": "What keys there are, saved without any secret, and what changed since.",
+    **_FAMILIES,
     "me": "Show whose API key this is.",
     "doctor": "Find out how the API behaves for your key, by harmless reads.",
     "api": "Call any endpoint of the API.",
@@ -30,6 +42,7 @@ _COMMANDS: Final[Mapping[str, str]] = {
 @click.group(
     cls=LazyGroup,
     lazy=_COMMANDS,
+    families=_FAMILIES,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=(
         "Data goes to stdout, everything else to stderr. Exit codes: 0 done, 1 failed, 2 usage, "

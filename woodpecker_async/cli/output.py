@@ -114,11 +114,12 @@ class Output:
             yield FilePrinter(self.format_, layout, file, rows, header=self.header)
 
 
-def output_options(*, reveal: bool = False, plain: bool = False) -> Callable[[C], C]:
+def output_options(*, reveal: bool | str = False, plain: bool = False) -> Callable[[C], C]:
     """Give a command the options that say where its data goes; it gets them as one, `out`.
 
     Args:
-        reveal: it prints keys, and has an option to do so in full.
+        reveal: it prints keys, and has an option to do so in full; or the help of that option, if it is about something
+            else.
         plain: without a wish its format is `plain`.
     """
     default = "plain" if plain else "table"
@@ -177,7 +178,8 @@ def output_options(*, reveal: bool = False, plain: bool = False) -> Callable[[C]
             click.option("--force", is_flag=True, help="Replace the file of --output if it exists."),
         ]
         if reveal:
-            options.append(click.option("--reveal", is_flag=True, help="Show keys in full."))
+            help_ = reveal if isinstance(reveal, str) else "Show keys in full."
+            options.append(click.option("--reveal", is_flag=True, help=help_))
         result: Any = with_output
         for option in reversed(options):
             result = option(result)

@@ -81,8 +81,13 @@ def tell_plan(found: Plan, label: str, account: str, connection: "Connection") -
     return process.SOME_FAILED if found.ambiguous else exit_code(found.report)
 
 
-async def ask(what: str, connection: "Connection") -> bool:
+async def ask(what: str, connection: "Connection", nothing: str = "Nothing was made.") -> bool:
     """Whether the person at the terminal wants this done.
+
+    Args:
+        what: what it is, in a sentence.
+        connection: says whether to be quiet.
+        nothing: what is said when it is not wanted.
 
     Raises:
         UsageError: there is nobody to ask.
@@ -95,7 +100,7 @@ async def ask(what: str, connection: "Connection") -> bool:
         answer = await _line()
     if answer.strip().lower() in {"y", "yes"}:
         return True
-    connection.note("Nothing was made.")
+    connection.note(nothing)
     return False
 
 

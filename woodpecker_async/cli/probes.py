@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from woodpecker_async.cli.shape import is_count, shape, strings, without
-from woodpecker_async.engine.operation import OWN, AccountId, QueryValue, Result, raw_request
+from woodpecker_async.engine.operation import OWN, AccountId, QueryValue, Result
+from woodpecker_async.engine.protocol import MASKED
 from woodpecker_async.errors import ApiError, AuthenticationError, CallError, RateLimitedError, WoodpeckerError
 from woodpecker_async.options import CallOptions, RetryPolicy
 
@@ -125,18 +126,18 @@ class Probes:
         *,
         once: bool = False,
     ) -> Result[Any]:
-        operation = attrs.evolve(raw_request("GET", path, query, None, account), all_headers=True)
+        company_id = account if isinstance(account, int) else None
         options = CallOptions(retry=RetryPolicy(attempts=1)) if once else None
-        try:
-            result = await self._woodpecker._agency.run(operation, options)
-        except ApiError as error:
-            self._redirects += 300 <= error.status < 400
-            self._request_ids += error.request_id is not None
-            raise
-        self._headers |= {name for name in result.headers if _HEADER_NAME.fullmatch(name)}
-        self._request_ids += result.request_id is not None
-        self._data |= set(strings(result.value))
-        return result
+        answer = await self._woodpecker.raw("GET", path, company_id=company_id, params=query, options=options)
+        self._redirects += 300 <= answer.status < 400
+        self._request_ids += answer.request_id is not None
+        answer.raise_for_error()
+        value = answer.json()
+        self._headers |= {
+            name for name, value in answer.headers.items() if value != MASKED and _HEADER_NAME.fullmatch(name)
+        }
+        self._data |= set(strings(value))
+        return Result(value=value, headers=answer.headers)
 
     # Whose key --------------------------------------------------------------------------------------------
 

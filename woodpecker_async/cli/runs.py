@@ -3,7 +3,7 @@
 Whatever ends a run early, what is done is printed, then the report is saved, then it is said how to go on.
 """
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import AbstractContextManager, aclosing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from woodpecker_async.cli.chosen import Chosen, check_report, read_report
 from woodpecker_async.cli.companies import UNSETTLED, AllCompanies
 from woodpecker_async.cli.connection import Connection
 from woodpecker_async.cli.failures import exit_code, tell_failures
+from woodpecker_async.cli.layout import Record
 from woodpecker_async.cli.output import Output
 from woodpecker_async.cli.printers import Printer
 from woodpecker_async.cli.progress import Bar, progress
@@ -106,19 +107,37 @@ class Work:
         title: of the progress bar.
         done: what cannot be done with inactive companies.
         start: begins the run over these companies.
-        record: what is printed of an outcome.
+        records: what is printed of an outcome.
         summary: what came of a run, in a few words.
         again: how to go on without a report; empty if that is not possible.
         receipt: shows an outcome on stdout, where the data goes elsewhere.
+        noun: what companies have.
     """
 
     title: str
     done: str
     start: "Callable[[Any], Run]"
-    record: "Callable[[Outcome], dict[str, Any]]"
+    records: "Callable[[Outcome], Iterable[Record]]"
     summary: "Callable[[Report], list[str]]"
     again: str = ""
     receipt: "Callable[[Outcome], None] | None" = None
+    noun: str = "key"
+
+    def show(self, outcome: "Outcome", printer: "Printer | SelectingPrinter") -> None:
+        """Print an outcome."""
+        for record in self.records(outcome):
+            printer.add(record, outcome.index)
+        if self.receipt is not None:
+            self.receipt(outcome)
+
+
+def summary(report: "Report", noun: str = "key") -> list[str]:
+    """What came of a run that lists, in a few words."""
+    failed = report.failed - len(report.inactive)
+    parts = [terminal.companies(report.total), terminal.count(report.keys, noun), f"{failed} failed"]
+    if report.inactive:
+        parts.append(f"{len(report.inactive)} inactive")
+    return [*parts, terminal.count(report.requests, "request"), f"{report.seconds:.2f} s"]
 
 
 def _same_file(one: Path | None, other: Path | None) -> bool:
@@ -147,9 +166,7 @@ async def perform(
         try:
             async with aclosing(companies), run:
                 async for outcome in run:
-                    printer.add(work.record(outcome), outcome.index)
-                    if work.receipt is not None:
-                        work.receipt(outcome)
+                    work.show(outcome, printer)
                     bar.advance(failed=not (outcome.ok or outcome.inactive))
         except click.exceptions.Exit:  # nobody reads it, and so nobody has what a report would call done
             raise
@@ -168,7 +185,7 @@ async def perform(
     if stopped is not None:
         return _tell_stop(stopped, run, work, source, saved if was_saved else None)
     rest = "--report FILE keeps them all" if saved.report_file is None else f"{saved.report_file} has them all"
-    tell_failures(this_run, connection, work.done, rest)
+    tell_failures(this_run, connection, work.done, rest, work.noun)
     if this_run.unsettled:
         terminal.echo_err(UNSETTLED)
     if saved.resume is not None:
@@ -209,7 +226,7 @@ def _tell_stop(stopped: BaseException, run: "Run", work: Work, source: "Source",
         rest = work.again
     else:
         rest = ". With --report FILE there would be something to go on with."
-    terminal.echo_err(f"{word} after {after}, {terminal.count(report.keys, 'key')}{rest}")
+    terminal.echo_err(f"{word} after {after}, {terminal.count(report.keys, work.noun)}{rest}")
     return code
 
 

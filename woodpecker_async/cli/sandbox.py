@@ -2,6 +2,7 @@
 
 import errno
 import shlex
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,9 @@ from woodpecker_async.cli import process, terminal
 from woodpecker_async.cli.groups import Group
 
 if TYPE_CHECKING:
-    from woodpecker_async.sandbox import Sandbox
+    from collections.abc import Sequence
+
+    from woodpecker_async.sandbox import Fault, Sandbox
 
 
 @click.group(cls=Group)
@@ -45,12 +48,32 @@ def sandbox() -> None:
     type=click.Path(path_type=Path),
     help="Keep the data here, so that what is created survives a restart.",
 )
+@click.option(
+    "--fault",
+    "faults",
+    metavar="FAULT",
+    multiple=True,
+    help='What is to go wrong, like "status 503 method=POST times=2"; may be given several times.',
+)
 def serve(
-    host: str, port: int, companies: int, keys: int, inactive: int, service_time: float, state_file: Path | None
+    host: str,
+    port: int,
+    companies: int,
+    keys: int,
+    inactive: int,
+    service_time: float,
+    state_file: Path | None,
+    faults: tuple[str, ...],
 ) -> int:
     """Serve until Ctrl-C or SIGTERM.
 
     Prints its URLs and keys in a form that a shell can read. They are good for this sandbox only.
+
+    A FAULT is a name and its arguments: "down", "close method=POST at=after_commit", "wait 3 path~api_keys$",
+    "status 429 times=always". The names: body, close, commit_then, down, empty_page, growing_total_pages, half_body,
+    html, late_commit, not_json, null_api_key, redirect, same_page, set_cookie, status, stuck_page_number,
+    truncated_json, v1_error, wait. Which requests it strikes: method=, path=, path~REGEX, company=, page=, skip=,
+    times= (a number or "always") and probability=.
     """
     options = {
         "host": host,
@@ -65,10 +88,12 @@ def serve(
     async def main() -> int:
         import asyncio  # noqa: PLC0415 - not for --help
 
+        from woodpecker_async.sandbox import Fault  # noqa: PLC0415
         from woodpecker_async.sandbox import serve as serve_sandbox  # noqa: PLC0415
 
         try:
-            await serve_sandbox(_introduce, **options)
+            ordered = [Fault.named(fault) for fault in faults]
+            await serve_sandbox(partial(_introduce, faults=ordered), **options)
         except asyncio.CancelledError:
             return process.DONE  # that is how it is meant to end
         except ValueError as error:
@@ -83,7 +108,8 @@ def serve(
     return process.run(main)
 
 
-def _introduce(box: "Sandbox") -> None:
+def _introduce(box: "Sandbox", faults: "Sequence[Fault]") -> None:
+    box.faults.add(*faults)
     lines = [
         f"# A sandbox with {len(box.company_ids)} client companies. The keys are good for it alone.",
         *_assigned("base URL", WOODPECKER_BASE_URL=box.base_url),

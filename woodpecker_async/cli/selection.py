@@ -217,7 +217,6 @@ def selection_options(layout: Layout) -> Callable[[C], C]:
 
     It stands above the options of output: without a header is a thing of those.
     """
-    names = [column.name for column in layout.columns]
     options = (
         click.option("--label", "labels", metavar="TEXT", multiple=True, help="Only keys of this label; repeatable."),
         click.option(
@@ -229,6 +228,41 @@ def selection_options(layout: Layout) -> Callable[[C], C]:
         ),
         click.option("--duplicates", is_flag=True, help="Only keys whose label another key of the company has too."),
         click.option("--no-keys", is_flag=True, help="Only companies without keys."),
+    )
+
+    def decorate(command: C) -> C:
+        @functools.wraps(command)
+        def with_selection(
+            *args: Any,
+            labels: tuple[str, ...],
+            without_label: str | None,
+            duplicates: bool,
+            no_keys: bool,
+            shown: Shown,
+            **kwargs: Any,
+        ) -> Any:
+            selection = Selection(
+                labels=frozenset(normalize("NFC", label) for label in labels),
+                unlabelled=without_label == "",
+                lacking=normalize("NFC", without_label) if without_label else None,
+                duplicates=duplicates,
+                no_keys=no_keys,
+            )
+            _check(selection)
+            return command(*args, shown=replace(shown, selection=selection), **kwargs)
+
+        result: Any = shape_options(layout)(with_selection)
+        for option in reversed(options):
+            result = option(result)
+        return cast("C", result)
+
+    return decorate
+
+
+def shape_options(layout: Layout) -> Callable[[C], C]:
+    """Give a command that lists anything the options that shape it, see `selection_options`."""
+    names = [column.name for column in layout.columns]
+    options = (
         click.option(
             "--fields",
             metavar="FIELDS",
@@ -243,12 +277,8 @@ def selection_options(layout: Layout) -> Callable[[C], C]:
 
     def decorate(command: C) -> C:
         @functools.wraps(command)
-        def with_selection(
+        def with_shape(
             *args: Any,
-            labels: tuple[str, ...],
-            without_label: str | None,
-            duplicates: bool,
-            no_keys: bool,
             fields: str | None,
             sort: str | None,
             limit: int | None,
@@ -256,14 +286,6 @@ def selection_options(layout: Layout) -> Callable[[C], C]:
             out: Output,
             **kwargs: Any,
         ) -> Any:
-            selection = Selection(
-                labels=frozenset(normalize("NFC", label) for label in labels),
-                unlabelled=without_label == "",
-                lacking=normalize("NFC", without_label) if without_label else None,
-                duplicates=duplicates,
-                no_keys=no_keys,
-            )
-            _check(selection)
             if no_header and out.format_ not in _FLAT_FORMATS:
                 raise click.UsageError(f"--no-header goes with tables and CSV, not with {out.format_}")
             shape = Shape(
@@ -271,9 +293,9 @@ def selection_options(layout: Layout) -> Callable[[C], C]:
                 sort=() if sort is None else tuple(_sort(sort, names)),
                 limit=limit,
             )
-            return command(*args, shown=Shown(selection, shape), out=replace(out, header=not no_header), **kwargs)
+            return command(*args, shown=Shown(Selection(), shape), out=replace(out, header=not no_header), **kwargs)
 
-        result: Any = with_selection
+        result: Any = with_shape
         for option in reversed(options):
             result = option(result)
         return cast("C", result)

@@ -131,12 +131,24 @@ def discard(stream: TextIO) -> None:
 
 def companies(number: int) -> str:
     """So many companies, in words."""
-    return f"{number} company" if number == 1 else f"{number} companies"
+    return count(number, "company")
 
 
 def count(number: int, noun: str) -> str:
     """So many of them, in words."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    return f"{number} {noun}" if number == 1 else f"{number} {plural(noun)}"
+
+
+def an(noun: str) -> str:
+    """One of them."""
+    return f"{'an' if noun[0] in 'aei' else 'a'} {noun}"
+
+
+def plural(noun: str) -> str:
+    """Several of them."""
+    if noun.endswith("y") and noun[-2] not in "aeiou":
+        return f"{noun[:-1]}ies"
+    return f"{noun}es" if noun.endswith(("x", "s")) else f"{noun}s"
 
 
 def is_terminal(stream: TextIO | None) -> bool:

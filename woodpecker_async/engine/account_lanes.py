@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
+from woodpecker_async.engine.clock import TimerClock
 from woodpecker_async.engine.lanes import Lane, Permit
 from woodpecker_async.engine.semaphore import PrioritySemaphore
 from woodpecker_async.engine.shared import Backend, SharedBy, Slots, backend
@@ -26,6 +27,7 @@ class AccountLanes:
     Args:
         account: names the key and the base URL, the same in all processes.
         now: monotonic seconds, the same on all event loops.
+        timers: the clock that timers go by, if that is not the event loop's.
 
     Attributes:
         limits: what the sessions' limits come to.
@@ -33,10 +35,13 @@ class AccountLanes:
         total: the gate that does so.
     """
 
-    def __init__(self, account: str = "", now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, account: str = "", now: Callable[[], float] = time.monotonic, timers: TimerClock | None = None
+    ) -> None:
         self.limits = Limits()
         self.account = account
         self.now = now
+        self.timers = timers
         self.token = object()  # stands for this event loop, and does not keep it
         self._life: AsyncGenerator[None, None] | None = None
         self._backend: Backend | None = None
@@ -177,10 +182,11 @@ class AccountLanes:
 _SHARED: WeakKeyDictionary[asyncio.AbstractEventLoop, WeakValueDictionary[str, AccountLanes]] = WeakKeyDictionary()
 
 
-def shared_lanes(loop: asyncio.AbstractEventLoop, account: str) -> AccountLanes:
+def shared_lanes(loop: asyncio.AbstractEventLoop, account: str, timers: TimerClock | None = None) -> AccountLanes:
     """The lanes that all sessions of this loop share, which use this account."""
     here = _SHARED.setdefault(loop, WeakValueDictionary())
     lanes = here.get(account)
     if lanes is None:
-        lanes = here[account] = AccountLanes(account)
+        now = time.monotonic if timers is None else timers.now
+        lanes = here[account] = AccountLanes(account, now, timers)
     return lanes

@@ -19,12 +19,13 @@ import attrs
 from woodpecker_async.counting import request_sent
 from woodpecker_async.engine import codec, protocol
 from woodpecker_async.engine.account import account_name
+from woodpecker_async.engine.clock import timeout
 from woodpecker_async.engine.credentials import fetch_key
 from woodpecker_async.engine.failures import error_for
 from woodpecker_async.engine.hidden import hidden, look_at
 from woodpecker_async.engine.lanes import Outcome, Permit
 from woodpecker_async.engine.loop_resources import LoopBinding, LoopResources
-from woodpecker_async.engine.observe import Event, Observer
+from woodpecker_async.engine.observe import Event, Observer, Tracer
 from woodpecker_async.engine.operation import Operation, Result
 from woodpecker_async.engine.protocol import AttemptResult
 from woodpecker_async.engine.retry import RetryState, should_retry
@@ -41,6 +42,7 @@ from woodpecker_async.errors import (
     SharedLaneError,
     UnknownKind,
 )
+from woodpecker_async.models.paging import no_content
 from woodpecker_async.secret import Secret
 
 T = TypeVar("T")
@@ -97,6 +99,10 @@ def _encoded(body: Any, secrets: tuple[Secret, ...]) -> Callable[[], bytes]:
     return hidden(codec.encode(body, secrets))
 
 
+def _is_html(body: bytes) -> bool:
+    return body.lstrip()[:1] == b"<"
+
+
 def _raw(body: bytes) -> Secret | None:
     return Secret(body.decode("utf-8", "replace")) if body else None
 
@@ -106,6 +112,7 @@ class Engine:
 
     def __init__(self, settings: Settings, observer: Observer) -> None:
         self.settings = settings
+        self.tracer: Tracer | None = None
         self._observer = observer
         self._binding = LoopBinding(settings)
         self._under_way: set[_Call] = set()
@@ -156,16 +163,18 @@ class Engine:
     # One attempt ------------------------------------------------------------------------------------------
 
     async def _attempt(self, call: _Call, waited: float = 0.0) -> AttemptResult:
-        listening = self._observer.listening
+        listening, tracer = self._observer.listening, self.tracer
         key = await self._key()
         with call.resources.lanes_of(key).permit(call.company_id, self.settings.limits) as permit:
             if not permit.acquire_now():
-                await self._take_turn(call, permit)
+                waiting = self._take_turn(call, permit)
+                await (waiting if tracer is None else tracer.wait(waiting))
             permit.sent = self._begin(call)
             number = len(call.attempts) + 1
             if listening:
                 self._tell(call, "start", number, wait=waited)
-            result = await self._send(call, permit, key)
+            sending = self._send(call, permit, key)
+            result = await (sending if tracer is None else tracer.attempt(sending, waited))
             permit.outcome, permit.latency = _outcome(result), result.elapsed
         call.attempts.append(Attempt(number, result.status, result.failure or "", waited, result.elapsed))
         if listening or result.kind == "refused":
@@ -183,7 +192,7 @@ class Engine:
             if longest is None:
                 await permit.acquire(call.terms.priority, again=again)
             else:
-                async with asyncio.timeout(longest):
+                async with timeout(clock, longest):
                     await permit.acquire(call.terms.priority, again=again)
         except TimeoutError:
             raise self._no_turn(call, longest, permit.trouble) from None
@@ -210,11 +219,11 @@ class Engine:
         clock = self.settings.clock
         assert call.deadline is not None
         request = self._request(call, key)
-        timeout = min(call.terms.attempt_timeout, call.deadline - clock.now())
+        seconds = min(call.terms.attempt_timeout, call.deadline - clock.now())
         call.sending = True
         permit.operation = call.operation.template
         request_sent()
-        outcome = await call.resources.transport.send(request, timeout, permit.abandon)
+        outcome = await call.resources.transport.send(request, seconds, permit.abandon)
         call.sending = False
         result = protocol.classify(
             call.operation,
@@ -223,6 +232,8 @@ class Engine:
             now=clock.utcnow,
             maybe_done_before=call.unknown_failure is not None,
         )
+        if (keep := call.operation.on_outcome) is not None:
+            keep(outcome, result, call.attempts)
         if (tell := call.operation.on_wire) and not (
             result.ok or result.kind in _UNKNOWN_KINDS or call.unknown_failure
         ):
@@ -289,6 +300,8 @@ class Engine:
             call.stop_reason = str(error.args[0])
             return last
         call.stop_reason = repeats.stop_reason
+        if result.ok and result.status == 404:  # what was to be deleted is gone, so the lost answer was a success
+            self._observer.made_good(self._event(call, "end", len(call.attempts), result=result))
         return result
 
     # The end ----------------------------------------------------------------------------------------------
@@ -328,9 +341,14 @@ class Engine:
 
     def _reply(self, call: _Call, result: AttemptResult) -> Result[Any]:
         operation, options = call.operation, call.terms.options
-        value = None
+        value: Any = None
         if operation.response_type is not None and result.unreadable:
             value = codec.Undecodable((f"$: {result.unreadable}",))
+        elif not operation.all_headers and look_at(result.body, _is_html):
+            # A proxy's, also where no body is promised and none would be read. All headers are for who wants it raw.
+            value = codec.Undecodable(("$: expected JSON, got HTML",))
+        elif result.status == 204 and (nothing := no_content(operation.response_type)) is not None:
+            value = nothing
         elif operation.response_type is not None:
             decode: Any = codec.decode
             if options.strict or options.skip_bad_items:
@@ -371,20 +389,24 @@ class Engine:
         result: AttemptResult | None = None,
         wait: float | None = None,
     ) -> None:
-        self._observer.tell(
-            Event(
-                kind=kind,
-                call_id=call.id,
-                method=call.operation.method,
-                path=call.operation.template,
-                company_id=call.company_id,
-                attempt=number,
-                status=result.status if result else None,
-                failure=result.failure if result else None,
-                milliseconds=result.elapsed * 1000 if result and kind == "end" else None,
-                wait=wait,
-                request_id=result.request_id if result else None,
-            )
+        self._observer.tell(self._event(call, kind, number, result=result, wait=wait))
+
+    @staticmethod
+    def _event(
+        call: _Call, kind: Any, number: int, *, result: AttemptResult | None = None, wait: float | None = None
+    ) -> Event:
+        return Event(
+            kind=kind,
+            call_id=call.id,
+            method=call.operation.method,
+            path=call.operation.template,
+            company_id=call.company_id,
+            attempt=number,
+            status=result.status if result else None,
+            failure=result.failure if result else None,
+            milliseconds=result.elapsed * 1000 if result and kind == "end" else None,
+            wait=wait,
+            request_id=result.request_id if result else None,
         )
 
     # Closing ----------------------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ from woodpecker_async.errors import ConfigError
 from woodpecker_async.models._loose import Loose
 from woodpecker_async.models.account import Fields
 from woodpecker_async.models.enums import OpenEnum
-from woodpecker_async.models.paging import UNDOCUMENTED, ListBody, Listing, Perhaps, Single, envelope, found_anywhere
+from woodpecker_async.models.paging import ListBody, Listing, Perhaps, Single, envelope, found_anywhere
 from woodpecker_async.secret import Secret
 
 T = TypeVar("T")
@@ -56,8 +56,8 @@ def decode(body: bytes, into: Any, *, strict: bool = False, skip_bad_items: bool
     """
     if getattr(into, "__origin__", None) is Perhaps:
         return _perhaps(body, into.__args__[0], strict=strict)
-    if not body.strip() and (into is Any or (isinstance(into, ListBody) and "no body" in into.nothing)):
-        return None if into is Any else Listing(content=())
+    if into is Any and not body.strip():
+        return None
     if not strict and (read := reader(into)) is not None:
         try:
             if not body.isascii():
@@ -308,7 +308,7 @@ def _structure(converter: cattrs.Converter, value: Any, into: Any) -> Any:
     """A model; or the answer of a list endpoint, which is read in its own shape and no other."""
     if not isinstance(into, ListBody):
         return converter.structure(value, into)
-    if into.items == UNDOCUMENTED:
+    if into.is_anywhere(value):
         return Listing(content=tuple(converter.structure(item, into.item) for item in found_anywhere(value)))
     return Listing(content=()) if into.says_nothing(value) else into.listing(converter.structure(value, envelope(into)))
 

@@ -52,6 +52,7 @@ class Exchange:
         reused: the connection had served before.
         sent: the request may have left.
         answered: the head of an answer came.
+        address: the local address of the connection, once there is one.
         on_wire: told `True` when the request may leave.
         kept: listens for the answer, which did not begin before the attempt was given up.
     """
@@ -60,6 +61,7 @@ class Exchange:
     reused: bool = False
     sent: bool = False
     answered: bool = False
+    address: Any = None
     kept: "LateConnection | None" = None
 
 
@@ -98,6 +100,7 @@ class GuardedRequest(aiohttp.ClientRequest):
         if guard.has_spoken(reused=exchange.reused):
             raise UnfitConnectionError
         guard.expect_answer()
+        exchange.address = protocol.transport.get_extra_info("sockname")
         exchange.sent = True
         if exchange.on_wire is not None:
             exchange.on_wire(True)
@@ -198,6 +201,9 @@ class _Guard:
         reads = getattr(transport, "_ssl_protocol", transport)
         if hasattr(reads, "max_size"):  # not in other event loops than asyncio's own
             reads.max_size = _READ_AT_ONCE
+            if hasattr(reads, "_ssl_buffer_view"):  # TLS has its 256 KiB as long as the connection lives
+                reads._ssl_buffer = bytearray(_READ_AT_ONCE)
+                reads._ssl_buffer_view = memoryview(reads._ssl_buffer)
         protocol._woodpecker_guard = self
 
     def has_spoken(self, *, reused: bool) -> bool:

@@ -69,8 +69,9 @@ class Deadline:
 
     def expire(self) -> None:
         """Its moment has come."""
-        self.expired = True
-        self._task.cancel()
+        if not self.expired:
+            self.expired = True
+            self._task.cancel()
 
     def __enter__(self) -> Self:
         task = asyncio.current_task(self._deadlines.loop)

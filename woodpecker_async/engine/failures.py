@@ -57,9 +57,9 @@ def _message(result: AttemptResult, hints: Mapping[type[errors.CallError], str])
     if result.status is None:
         return result.detail
     said = ": ".join(part for part in (result.title, result.detail) if part)
-    message = f"{result.status} {said or 'without a body'}"
-    if result.code:
-        message += f" ({result.code})"
+    if not said and (result.body_kind == "empty" or not result.code):
+        said = "without a body" if result.body_kind == "empty" else "without an explanation"
+    message = " ".join(filter(None, (str(result.status), said, f"({result.code})" if result.code else "")))
     if result.retry_after is not None:
         message += f"; the server asks to wait {result.retry_after:g} s"
     if hint := hints.get(result.error):

@@ -19,6 +19,7 @@ from functools import partial
 from typing import Final, Literal, Protocol, Self
 
 from woodpecker_async.engine.backlog import AbandonedRequest, Backlog, LateAnswer, held_for
+from woodpecker_async.engine.clock import Timer, TimerClock, later
 from woodpecker_async.engine.semaphore import PrioritySemaphore
 from woodpecker_async.engine.shared import Slots, SlotsUnavailableError
 from woodpecker_async.engine.window import AdaptiveWindow, RefusalWindow
@@ -140,6 +141,11 @@ class Account(Protocol):
         """Monotonic seconds, the same on all event loops."""
         ...
 
+    @property
+    def timers(self) -> TimerClock | None:
+        """The clock that its timers go by, if that is not the event loop's."""
+        ...
+
     async def part_with(self, slots: Slots) -> None:
         """What keeps these places refuses us, and will do so again."""
         ...
@@ -165,7 +171,8 @@ class Lane:
     """
 
     _taken = 0  # shared places that requests in flight have
-    _timer: asyncio.TimerHandle | None = None
+    _timer: Timer | None = None
+    _looks_at = 0.0
 
     def __init__(self, account: Account, key: int | None, window: AdaptiveWindow) -> None:
         self.key = key
@@ -208,16 +215,16 @@ class Lane:
             self._look_again(min(backlog.until(now) - now, _LOOK_AGAIN))
 
     def _look_again(self, seconds: float) -> None:
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:  # nobody waits here
+        at = self._account.now() + seconds
+        if self._timer is not None and self._looks_at <= at:
             return
-        at = loop.time() + seconds
+        try:
+            timer = later(self._account.timers, seconds, self._time_passed)
+        except RuntimeError:  # no event loop runs: nobody waits here
+            return
         if self._timer is not None:
-            if self._timer.when() <= at:
-                return
             self._timer.cancel()
-        self._timer = loop.call_at(at, self._time_passed)
+        self._timer, self._looks_at = timer, at
 
     def _time_passed(self) -> None:
         self._timer = None

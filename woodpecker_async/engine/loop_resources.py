@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from woodpecker_async.engine.account import account_name
 from woodpecker_async.engine.account_lanes import AccountLanes, shared_lanes
+from woodpecker_async.engine.clock import timers_of
 from woodpecker_async.engine.settings import Settings
 from woodpecker_async.engine.transport import Transport
 from woodpecker_async.errors import SetupError, WrongLoopError
@@ -27,6 +28,7 @@ class LoopResources:
             ssl_context=settings.ssl_context,
             connect_timeout=settings.timeouts.connect,
             max_body=settings.limits.max_body,
+            timers=timers_of(settings.clock),
         )
         self._settings = settings
         self._lanes: AccountLanes | None = None
@@ -40,7 +42,8 @@ class LoopResources:
         """What all sessions with this key share on this loop."""
         # Found once: a key that is rotated later still belongs to the same account.
         if self._lanes is None:
-            lanes = shared_lanes(self.loop, account_name(self._settings.base_url, key.fingerprint))
+            account = account_name(self._settings.base_url, key.fingerprint)
+            lanes = shared_lanes(self.loop, account, timers_of(self._settings.clock))
             lanes.join(self, self._settings.limits)
             self._lanes = lanes
         return self._lanes

@@ -1,17 +1,21 @@
-"""What may be told about a call: hooks for the user, one quiet logger.
+"""What may be told about a call: hooks for the user, one quiet logger, and a tracer that surrounds its parts.
 
-Both work by allow-list: an `Event` has no field that could hold a header, a query or a body.
+Hooks and log work by allow-list: an `Event` has no field that could hold a header, a query or a body.
 """
 
 import inspect
 import logging
-from collections.abc import Callable, Iterable
-from typing import Any, Literal
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, Literal, Protocol, TypeVar
 
 import attrs
 
 from woodpecker_async._log import logger, show_if_wanted
+from woodpecker_async.engine.operation import Operation
+from woodpecker_async.engine.protocol import AttemptResult
 from woodpecker_async.errors import ConfigError, FailureKind
+
+T = TypeVar("T")
 
 show_if_wanted()
 
@@ -51,6 +55,29 @@ class Event:
 Hook = Callable[[Event], object]
 
 
+class Tracer(Protocol):
+    """Surrounds the parts of calls, see `woodpecker_async.telemetry`.
+
+    Each method awaits what it is handed at once, once, in the same task, and passes on what comes of it.
+    """
+
+    async def procedure(self, name: str, company_id: int | None, running: Coroutine[Any, Any, T]) -> T:
+        """Several calls that are one method of the SDK."""
+        ...
+
+    async def call(self, operation: Operation[Any], running: Coroutine[Any, Any, T]) -> T:
+        """One logical call, with its attempts and all waiting."""
+        ...
+
+    async def wait(self, waiting: Coroutine[Any, Any, None]) -> None:
+        """The wait for a turn in the lane; not told where the turn came at once."""
+        ...
+
+    async def attempt(self, sending: Coroutine[Any, Any, AttemptResult], waited: float) -> AttemptResult:
+        """One attempt, after so many seconds of backoff."""
+        ...
+
+
 class Observer:
     """Tells the hooks and the logger; costs nothing when nobody listens."""
 
@@ -73,9 +100,16 @@ class Observer:
             except Exception:
                 logger.exception("a hook of the session failed on the %s of an attempt", event.kind)
         level = _level(event)
-        if logger.isEnabledFor(level):
-            moment = "refused" if level == logging.INFO and event.kind == "end" else event.kind
-            logger.log(level, "%s %s %s %s", moment, event.method, event.path, _told(event), extra=_fields(event))
+        _log(level, "refused" if level == logging.INFO and event.kind == "end" else event.kind, event)
+
+    def made_good(self, event: Event) -> None:
+        """Log that the answer to an earlier attempt was lost, and that this one shows that it had been a success."""
+        _log(logging.WARNING, "the answer that was lost had been a success:", event)
+
+
+def _log(level: int, moment: str, event: Event) -> None:
+    if logger.isEnabledFor(level):
+        logger.log(level, "%s %s %s %s", moment, event.method, event.path, _told(event), extra=_fields(event))
 
 
 def _level(event: Event) -> int:

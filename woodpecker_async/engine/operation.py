@@ -1,7 +1,7 @@
 """The description of one API operation: what resources write and the engine runs."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
 from types import MappingProxyType
 from typing import Any, Final, Generic, Protocol, TypeVar, cast
@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import attrs
 
-from woodpecker_async.errors import ConfigError
+from woodpecker_async.errors import Attempt, ConfigError
 from woodpecker_async.models.paging import ListBody
 from woodpecker_async.options import CallOptions
 from woodpecker_async.secret import Secret
@@ -128,9 +128,12 @@ class Operation(Generic[T]):
         on_wire: told `True` when the server may act on a request from now on (writes only), and `False` when
             it has said that it did not.
         find_out: how to find out whether a write whose answer was lost happened, for the error.
+        on_outcome: handed what came back of each attempt, what that means, and the attempts of the call: a list that
+            the attempt is about to join.
+        name: of the method of the SDK, where the template does not tell it because there is none.
         before_send: called just before each attempt is sent, when its turn in the lane has come; what it raises
             ends the call, and nothing is sent.
-        all_headers: hand out all headers of the answer that hold no secret, not only the `RESPONSE_HEADERS`.
+        all_headers: hand out all headers of the answer, the secrets in them masked, not only the `RESPONSE_HEADERS`.
 
     Raises:
         ConfigError: a placeholder was not filled, or it is not said whose account an account-level path is to act
@@ -151,6 +154,8 @@ class Operation(Generic[T]):
     deadline: float | None = None
     on_wire: Callable[[bool], None] | None = None
     before_send: Callable[[], object] | None = None
+    on_outcome: Callable[[Any, Any, Sequence[Attempt]], object] | None = None
+    name: str = ""
     all_headers: bool = False
 
     def __attrs_post_init__(self) -> None:
@@ -246,6 +251,7 @@ def raw_request(
         params=query(params),
         body=body,
         idempotent=method == "GET",
+        name="request",
     )
 
 

@@ -160,7 +160,7 @@ class AttemptResult:
         permanent: another attempt would come to the same.
         target: where a redirect points, scheme and host.
         request_id: the server's id of the answer.
-        headers: those headers of a success that somebody reads.
+        headers: those of the answer that somebody reads.
         elapsed: seconds from sending to the end.
     """
 
@@ -284,6 +284,7 @@ def classify(
     request_id = headers.get("x-request-id") or headers.get("request-id") or None
     if request_id:
         request_id = quote_text(request_id)[:_LONGEST_LINE]
+    shown = _all_headers(headers, quote_text) if operation.all_headers else NO_HEADERS
     if 200 <= status < 300 and not (outcome.mentions_error and look_at(outcome.body, _hides_error)):
         return AttemptResult(
             kind="ok",
@@ -291,15 +292,15 @@ def classify(
             body=outcome.body,
             unreadable=outcome.unreadable,
             request_id=request_id,
-            headers=_all_headers(headers, quote_text)
-            if operation.all_headers
-            else {name: headers[name] for name in RESPONSE_HEADERS if name in headers} or NO_HEADERS,
+            headers=shown or {name: headers[name] for name in RESPONSE_HEADERS if name in headers} or NO_HEADERS,
             elapsed=outcome.elapsed,
             settled=True,
         )
     if status == 404 and operation.method == "DELETE" and maybe_done_before:
         # The first answer was lost after the deletion happened.
-        return AttemptResult(kind="ok", status=status, request_id=request_id, elapsed=outcome.elapsed, settled=True)
+        return AttemptResult(
+            kind="ok", status=status, request_id=request_id, headers=shown, elapsed=outcome.elapsed, settled=True
+        )
     said = look_at(outcome.body, parse_error, quote_text)
     kind, error = _error_class(operation, status, said)
     detail, target = said.detail, ""
@@ -325,6 +326,7 @@ def classify(
         body_kind="api" if said.is_api else _kind_of_foreign_body(outcome),
         target=target,
         request_id=request_id,
+        headers=shown,
         elapsed=outcome.elapsed,
     )
 
@@ -447,10 +449,21 @@ _LEAST_MASKED: Final = 4
 _LONGEST_LINE: Final = 300
 
 
+# What stands in place of a header that may hold a secret.
+MASKED: Final = "****"
+# Names that sound like one, though it is not said there.
+_NO_SECRETS: Final = re.compile(r"(www|proxy)-authenticate|access-control-.*|.*-policy")
+
+
 def _all_headers(headers: Mapping[str, str], quote_text: Callable[[str], str]) -> Mapping[str, str]:
-    """All headers but those that may hold a secret, as they may be quoted."""
-    return {
-        name.lower(): quote_text(value)[:_LONGEST_LINE]
-        for name, value in headers.items()
-        if not (names_a_secret(name) or "cookie" in name.lower())
-    }
+    """All headers, by lower-case names, as they may be quoted: without what may be a secret."""
+    shown: dict[str, str] = {}
+    for name, value in headers.items():  # one item for each line of the head
+        name = quote_text(name.lower())
+        if (names_a_secret(name) or "cookie" in name) and not (_NO_SECRETS.fullmatch(name) or value.isdecimal()):
+            value = MASKED
+        elif name in ("location", "content-location", "refresh", "link"):  # a query may hold a token
+            value = re.sub(r"[?#][^\s>;,]*", "?****", re.sub(r"//[^/@\s]*@", "//****@", value))
+        value = quote_text(value)[:_LONGEST_LINE]
+        shown[name] = f"{shown[name]}, {value}" if name in shown else value
+    return shown

@@ -11,6 +11,7 @@ import asyncio
 import math
 import time
 from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from ssl import SSLContext
 from typing import Final
@@ -19,6 +20,7 @@ import aiohttp
 from aiohttp import hdrs
 from yarl import URL
 
+from woodpecker_async.engine.clock import TimerClock
 from woodpecker_async.engine.connections import (
     Exchange,
     GuardedRequest,
@@ -42,6 +44,8 @@ _INHERITED: Final[list[object]] = []
 _LONGEST_HEADER: Final = 64 * 1024
 _MOST_HEADERS: Final = 256
 
+_UNWATCHED: Final = nullcontext()
+
 
 def _nobody_asks(kept: LateConnection | None) -> None:
     if kept is not None:
@@ -60,6 +64,7 @@ class Transport:
         connect_timeout: seconds to reach the server. In a borrowed connector the wait for a free connection is
             no part of it.
         max_body: bytes that a body may have, as it comes and decoded.
+        timers: the clock that attempts go by, if that is not the event loop's.
 
     Raises:
         SetupError: the proxy of the environment cannot be used, or the borrowed session is closed.
@@ -75,9 +80,12 @@ class Transport:
         ssl_context: SSLContext | None,
         connect_timeout: float,
         max_body: int,
+        timers: TimerClock | None = None,
     ) -> None:
         self._borrowed = borrowed
         self._max_body = max_body
+        self._timers = timers
+        self._now = time.monotonic if timers is None else timers.now
         self._ssl: SSLContext | bool = ssl_context if ssl_context is not None else True
         self._proxy = proxy or (environment_proxy(origin) if trust_env else None)
         # Built from its parts, for taking a URL to pieces costs twice as much.
@@ -160,10 +168,10 @@ class Transport:
     ) -> RawResponse | TransportFailure:
         exchange = Exchange(on_wire=request.on_wire)
         current.set(exchange)  # and never reset: a coroutine may be thrown away in another context than it began in
-        started = time.monotonic()
+        started = self._now()
         whole = False
         try:
-            with self._deadlines.after(timeout):
+            with self._deadlines.after(timeout) as deadline, self._watch(deadline.expire, timeout, exchange):
                 response = await self._response(request)
                 exchange.answered = True
                 try:
@@ -178,13 +186,19 @@ class Transport:
                 headers=response.headers,
                 body=body,
                 unreadable=unreadable,
-                elapsed=time.monotonic() - started,
+                elapsed=self._now() - started,
             )
         except Exception as error:  # the promise above: nothing of aiohttp's gets out
-            return _no_answer(error, exchange, timeout=timeout, elapsed=time.monotonic() - started)
+            return _no_answer(error, exchange, timeout=timeout, elapsed=self._now() - started)
         finally:
             if exchange.sent and not whole:
                 unanswered(exchange.kept)
+
+    def _watch(self, expire: Callable[[], object], seconds: float, exchange: Exchange) -> AbstractContextManager[None]:
+        """Let the attempt end by the clock, if there is one."""
+        if self._timers is None:
+            return _UNWATCHED
+        return self._timers.attempt(seconds, expire, lambda: exchange.address)
 
     async def _response(self, request: Request) -> aiohttp.ClientResponse:
         exchange = current.get()

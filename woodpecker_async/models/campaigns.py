@@ -341,4 +341,4 @@ class BounceShield:
         bounce_rate_threshold: the share of bounces, in percent, that pauses it; `None` if it is not set.
     """
 
-    bounce_rate_threshold: int | None = None
+    bounce_rate_threshold: int | None

@@ -148,12 +148,12 @@ class DomainOffers:
     """Which domains can be bought.
 
     Attributes:
-        provider: from whom.
         domains: the domains.
+        provider: from whom.
     """
 
+    domains: tuple[DomainOffer, ...]
     provider: DomainProvider | None = None
-    domains: tuple[DomainOffer, ...] = ()
 
 
 @attrs.frozen(kw_only=True)

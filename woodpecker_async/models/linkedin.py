@@ -2,7 +2,7 @@
 
 import attrs
 
-from woodpecker_async.models._loose import Text
+from woodpecker_async.models._loose import Number, Text
 from woodpecker_async.models.enums import OpenEnum
 from woodpecker_async.secret import Secret
 
@@ -20,7 +20,7 @@ class LinkedInConnection:
             so it is a secret.
     """
 
-    account_id: int | None = None
+    account_id: Number = None
     connect_account_link: Secret | None = None
 
 

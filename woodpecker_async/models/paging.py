@@ -107,13 +107,21 @@ class ListBody(Generic[T]):
             `UNDOCUMENTED` if no document tells.
         beside: which of the known fields may stand beside the items.
         nothing: how the endpoint may say that there are no items, other than by an empty array in its place: with an
-            object `{"message": "..."}`, without a body, or with `[]` for the whole body.
+            object `{"message": "..."}`, with status 204, or with `[]` for the whole body.
+        or_anywhere: whether an answer without that field is read like one whose shape is not documented.
     """
 
     item: type[T]
     items: str | None = "content"
     beside: tuple[str, ...] = ("pagination_data",)
     nothing: frozenset[str] = frozenset()
+    or_anywhere: bool = False
+
+    def is_anywhere(self, value: object) -> bool:
+        """Whether the items of this decoded body have to be looked for."""
+        return self.items == UNDOCUMENTED or (
+            self.or_anywhere and not (isinstance(value, dict) and type(value.get(self.items)) is list)
+        )
 
     def says_nothing(self, value: object) -> bool:
         """Whether a decoded body says that there are no items in the documented words for it."""
@@ -142,6 +150,11 @@ class ListBody(Generic[T]):
             pagination_data=plain,
             next_cursor=cursor.next_page_cursor if cursor is not None else getattr(value, "next_page", None),
         )
+
+
+def no_content(into: Any) -> Listing[Any] | None:
+    """What a 204 says, which has no body: that a list is empty, where that is documented for it; else `None`."""
+    return Listing(content=()) if isinstance(into, ListBody) and "204" in into.nothing else None
 
 
 @cache

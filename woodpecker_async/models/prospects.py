@@ -1,7 +1,7 @@
 """Prospects: the people whom an account writes to."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final, Self, overload
+from typing import Any, Final, overload
 
 import attrs
 
@@ -9,16 +9,7 @@ from woodpecker_async.models._loose import Number, Text, Time
 from woodpecker_async.models.enums import OpenEnum
 
 
-class _Hyphenated(OpenEnum):
-    """An enumeration whose words have hyphens; with underscores, as v2 endpoints write them, they are the same."""
-
-    @classmethod
-    def _missing_(cls, value: object) -> Self | None:
-        known = cls._value2member_map_.get(value.replace("_", "-")) if isinstance(value, str) else None
-        return known if isinstance(known, cls) else super()._missing_(value)
-
-
-class ProspectStatus(_Hyphenated):
+class ProspectStatus(OpenEnum):
     """What a prospect's status is; those from `TO_CHECK` on only within a campaign."""
 
     ACTIVE = "ACTIVE"
@@ -32,7 +23,7 @@ class ProspectStatus(_Hyphenated):
     PAUSED = "PAUSED"
 
 
-class ProspectInterest(_Hyphenated):
+class ProspectInterest(OpenEnum):
     """How interested a prospect is. The endpoints of the inbox spell these with underscores, see `InterestLevel`."""
 
     INTERESTED = "INTERESTED"
@@ -41,7 +32,7 @@ class ProspectInterest(_Hyphenated):
     NOT_MARKED = "NOT-MARKED"
 
 
-class ProspectActivity(_Hyphenated):
+class ProspectActivity(OpenEnum):
     """What a prospect did with the e-mails that came."""
 
     OPENED = "OPENED"

@@ -1,11 +1,14 @@
 """What resources see of a session: a way to run operations, and little else."""
 
-from typing import Protocol
+from collections.abc import Coroutine
+from typing import Any, Protocol, TypeVar
 
 from woodpecker_async.creation_lock import CreationLock
 from woodpecker_async.engine.clock import Clock
 from woodpecker_async.engine.operation import AccountId, Caller
 from woodpecker_async.options import CallOptions, RetryPolicy
+
+T = TypeVar("T")
 
 
 class Access(Caller, Protocol):
@@ -24,6 +27,10 @@ class Access(Caller, Protocol):
     @property
     def clock(self) -> Clock:
         """The session's time."""
+        ...
+
+    def procedure(self, name: str, company_id: int | None, running: Coroutine[Any, Any, T]) -> Coroutine[Any, Any, T]:
+        """What is to be awaited in place of a method that makes several calls, so that a tracer sees them as one."""
         ...
 
     async def creation_lock(self, company_id: int) -> CreationLock:

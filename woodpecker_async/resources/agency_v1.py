@@ -28,6 +28,9 @@ class AgencyV1(Resource):
     def companies(self, *, options: CallOptions | None = None) -> Pager[V1Company]:
         """Every company with its keys, in one answer.
 
+        Args:
+            options: for the call of this list.
+
         Document: "AGENCY/COMPANIES", `GET /v1/agency/companies`.
         """
         return self._list("/v1/agency/companies", V1Company, LEGACY_ARRAY, key=attrgetter("id"), options=options)

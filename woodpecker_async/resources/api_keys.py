@@ -1,7 +1,7 @@
 """`/v2/agency/companies/{company_id}/api_keys`: the API keys of client companies. Needs an HQ key."""
 
-from collections.abc import Callable, Iterable
-from typing import Final
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, Final, TypeVar
 
 import attrs
 
@@ -18,6 +18,8 @@ from woodpecker_async.paging_styles import NUMBERED, Position, shape_of
 from woodpecker_async.resources.access import Access
 from woodpecker_async.resources.base import CompanyResource, Resource, for_company
 from woodpecker_async.secret import Secret, hashes
+
+T = TypeVar("T")
 
 _API_KEYS: Final = "/v2/agency/companies/{company_id}/api_keys"
 
@@ -36,6 +38,10 @@ class ApiKeys(Resource):
 
     def list(self, company_id: int, *, options: CallOptions | None = None) -> Pager[ApiKey]:
         """All keys of a company, 50 on a page.
+
+        Args:
+            company_id: the company.
+            options: for the calls of this list.
 
         Raises (when it is read):
             CompanyNotFoundError: there is no such company in the agency.
@@ -75,7 +81,8 @@ class ApiKeys(Resource):
 
         Document: "Create an API key for a company", `POST /v2/agency/companies/{company_id}/api_keys`.
         """
-        return await self._creation(company_id, label, settle, options).create(baseline=baseline)
+        creation = self._creation(company_id, label, settle, options)
+        return await self._procedure("create", creation, creation.create(baseline=baseline))
 
     async def ensure(
         self, company_id: int, label: str, *, settle: float = _SETTLE, options: CallOptions | None = None
@@ -101,7 +108,7 @@ class ApiKeys(Resource):
 
         Document: "Create an API key for a company", `POST /v2/agency/companies/{company_id}/api_keys`.
         """
-        return await self._creation(company_id, label, settle, options).ensure()
+        return await self._ensure(company_id, label, settle=settle, options=options)
 
     async def _ensure(
         self,
@@ -110,10 +117,11 @@ class ApiKeys(Resource):
         *,
         settle: float = _SETTLE,
         options: CallOptions | None = None,
-        hooks: PostHooks,
+        hooks: PostHooks = PostHooks(),  # noqa: B008 - frozen
     ) -> IssuedKey:
         """`ensure`, for a caller who does something before each POST."""
-        return await self._creation(company_id, label, settle, options, hooks=hooks).ensure()
+        creation = self._creation(company_id, label, settle, options, hooks=hooks)
+        return await self._procedure("ensure", creation, creation.ensure())
 
     async def create_once(self, company_id: int, label: str, *, options: CallOptions | None = None) -> IssuedKey:
         """Make a key with one POST and no look. It is never repeated, unless you say that it may be.
@@ -156,7 +164,10 @@ class ApiKeys(Resource):
         if not isinstance(error, KeyOutcomeUnknownError):
             raise ConfigError(f"error must be a KeyOutcomeUnknownError, not {type(error).__name__}")
         creation = self._creation(error.company_id, error.label, _SETTLE, options, creation_id=error.creation_id)
-        return await creation.resolve(error)
+        return await self._procedure("resolve", creation, creation.resolve(error))
+
+    def _procedure(self, method: str, creation: KeyCreation, running: Coroutine[Any, Any, T]) -> Coroutine[Any, Any, T]:
+        return self._access.procedure(f"agency.api_keys.{method}", creation.company_id, running)
 
     def _creation(
         self,
@@ -194,7 +205,7 @@ class ApiKeys(Resource):
 class CompanyApiKeys(CompanyResource):
     """The API keys of one company: the same calls, with the company said once."""
 
-    family = ApiKeys
+    _family = ApiKeys
 
     list = for_company(ApiKeys.list)
     create = for_company(ApiKeys.create)

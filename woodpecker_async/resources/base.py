@@ -226,16 +226,12 @@ class HasFamilies(Protocol):
 
 
 class CompanyResource:
-    """A family of agency endpoints for one company: the same methods without their `company_id`.
+    """A family of agency endpoints for one company: the same methods without their `company_id`."""
 
-    Attributes:
-        family: the resource whose methods they are.
-    """
-
-    family: ClassVar[type[Resource]]
+    _family: ClassVar[type[Resource]]  # whose methods they are
 
     def __init__(self, access: Access, company_id: int) -> None:
-        self._resource: Any = self.family(access)
+        self._resource: Any = self._family(access)
         self._company_id = company_id
 
 

@@ -27,6 +27,7 @@ from woodpecker_async.models.campaigns import (
 _MOST_STEPS: Final = 16
 _MOST_VERSIONS: Final = 5
 _MOST_WINDOWS: Final = 3
+_MOST_ENROLLED: Final = 500
 _SENDING: Final = (StepType.EMAIL, StepType.LINKEDIN)
 _CLOCK: Final = re.compile(r"([01]\d|2[0-3]):[0-5]\d", re.ASCII)
 
@@ -87,9 +88,9 @@ def settings(given: object) -> Body:
         what = f"settings.{name}"
         match name:
             case "timezone":
-                checks.text(value, what)
+                checks.time_zone(value, what)
             case "daily_enroll":
-                checks.integer(value, what, 0)
+                checks.integer(value, what, 0, _MOST_ENROLLED)
             case "open_disabled_list":
                 checked[name] = list(checks.choices(what, value, MailProvider))
             case "auto_pause_prospect_from_domain_statuses":

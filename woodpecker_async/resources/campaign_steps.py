@@ -38,7 +38,7 @@ class CampaignSteps(Resource):
         """Add a step behind the last one.
 
         The API wants the id of the step that the new one is to follow. Unless it is given, the campaign is read
-        first. The step itself is never sent twice, unless the request measurably never left or was refused with 429.
+        first. The addition itself is never repeated, unless it measurably never left or was refused with 429.
 
         Args:
             campaign_id: the campaign.

@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from operator import attrgetter
 
 from woodpecker_async import checks
-from woodpecker_async.errors import ConfigError
 from woodpecker_async.models.agency import Company, CreateCompanies, CreatedCompanies, NewCompany
 from woodpecker_async.options import CallOptions
 from woodpecker_async.pagination import Pager
@@ -23,13 +22,11 @@ class Companies(Resource):
 
         Document: "List of companies", `GET /v2/agency/companies`.
         """
-        if active is not None and not isinstance(active, bool):
-            raise ConfigError(f"active must be True, False or None, not {active!r}")
         return self._list(
             "/v2/agency/companies",
             Company,
             key=attrgetter("id"),
-            params={"active": active},
+            params={"active": checks.boolean_or_none(active, "active")},
             options=options,
         )
 

@@ -34,6 +34,9 @@ class Domains(Resource):
     def list(self, *, options: CallOptions | None = None) -> Pager[Domain]:
         """All domains, in one answer.
 
+        Args:
+            options: for the call of this list.
+
         Document: "Domains", `GET /v2/domains`.
         """
         return self._list("/v2/domains", Domain, _DOMAINS, key=attrgetter("domain"), options=options)
@@ -41,12 +44,23 @@ class Domains(Resource):
     async def get(self, name: str, *, options: CallOptions | None = None) -> DomainDetails:
         """What is known of a domain.
 
+        Args:
+            name: the domain.
+            options: for this call.
+
+        Raises:
+            NotFoundError: the account has no such domain.
+
         Document: "Domains", `GET /v2/domains/{name}`.
         """
         return await self._call("GET", "/v2/domains/{name}", DomainDetails, options=options, name=_name(name))
 
     def mailboxes(self, name: str, *, options: CallOptions | None = None) -> Pager[DomainMailbox]:
         """All mailboxes that were bought with a domain, in one answer.
+
+        Args:
+            name: the domain.
+            options: for the call of this list.
 
         Document: "Domains", `GET /v2/domains/{name}/mailboxes`.
         """
@@ -61,6 +75,9 @@ class Domains(Resource):
 
     async def owner(self, *, options: CallOptions | None = None) -> DomainOwner:
         """Who owns the domains that the account buys.
+
+        Args:
+            options: for this call.
 
         Document: "Domains", `GET /v2/domains/owner`.
         """
@@ -97,7 +114,7 @@ class Domains(Resource):
             "/v2/domains/availability",
             DomainOffers,
             params={"provider": checks.choice("provider", provider, DomainProvider)},
-            body={"domains": checks.strings(domains, "domains", '["example.com"]')},
+            body={"domains": _names(domains)},
             idempotent=True,
             options=options,
         )
@@ -138,7 +155,7 @@ class Domains(Resource):
         It is never repeated, unless the request measurably never left or was refused with 429.
 
         Args:
-            domains: at least one.
+            domains: at least one, each once.
             provider: from whom.
             mailboxes: each a `NewDomainMailbox` or a mapping of its fields.
             options: for this call.
@@ -154,7 +171,7 @@ class Domains(Resource):
         """
         body = {
             "provider": checks.choice("provider", provider, DomainProvider),
-            "domains": checks.strings(domains, "domains", '["example.com"]'),
+            "domains": _names(domains),
             "mailboxes": [] if mailboxes == () else _mailboxes(mailboxes),
         }
         anything: Any = Any
@@ -177,9 +194,7 @@ class Domains(Resource):
 
         Document: "Domains", `PATCH /v2/domains/{name}/set_redirect_url`.
         """
-        if url != "" and not checks.text(url, "url").startswith(("http://", "https://")):
-            raise ConfigError(f'url must begin with http:// or https://, or be "" for none; not {url!r}')
-        await self._set(name, "redirect_url", {"domain_redirect_url": url}, options)
+        await self._set(name, "redirect_url", {"domain_redirect_url": checks.url_or_nothing(url, "url")}, options)
 
     async def set_email_forwarding(self, name: str, email: str, *, options: CallOptions | None = None) -> None:
         """Send e-mail of a domain to an address. Repeated like a read. The domain must be ready.
@@ -191,7 +206,7 @@ class Domains(Resource):
 
         Document: "Domains", `PATCH /v2/domains/{name}/set_email_forwarding`.
         """
-        address = "" if email == "" else checks.email(email, "email")
+        address = checks.email_or_nothing(email, "email")
         await self._set(name, "email_forwarding", {"email_forward_address": address}, options)
 
     async def _set(self, name: str, what: str, body: Mapping[str, str], options: CallOptions | None) -> None:
@@ -200,7 +215,17 @@ class Domains(Resource):
 
 
 def _name(name: object) -> str:
-    return checks.text(name, "the name of a domain")
+    return checks.domain(name, "the name of a domain")
+
+
+def _names(domains: object) -> tuple[str, ...]:
+    """Domains, each once: what is ordered is paid for."""
+    checked = checks.strings(domains, "domains", '["example.com"]')
+    for index, name in enumerate(checked):
+        checks.domain(name, f"domains[{index}]")
+    if len({name.casefold() for name in checked}) < len(checked):
+        raise ConfigError("a domain stands twice among the domains")
+    return checked
 
 
 def _owner(given: object) -> Mapping[str, Any]:
@@ -213,7 +238,11 @@ def _owner(given: object) -> Mapping[str, Any]:
     checks.email(owner.email, "owner.email")
     if owner.configuration is not None:
         defaults = checks.model("owner.configuration", owner.configuration, DomainDefaults)
-        fields["configuration"] = attrs.asdict(defaults, filter=lambda _, value: value is not None)
+        fields["configuration"] = given_defaults = attrs.asdict(defaults, filter=lambda _, value: value is not None)
+        if (url := given_defaults.get("default_domain_redirect_url")) is not None:
+            checks.url_or_nothing(url, "owner.configuration.default_domain_redirect_url")
+        if (address := given_defaults.get("default_email_forward_address")) is not None:
+            checks.email_or_nothing(address, "owner.configuration.default_email_forward_address")
     return fields
 
 

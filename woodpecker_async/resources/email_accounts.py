@@ -14,6 +14,10 @@ class EmailAccounts(Resource):
     def list(self, company_id: int, *, options: CallOptions | None = None) -> "Pager[models.EmailAccount]":
         """All e-mail accounts of a company, in one answer.
 
+        Args:
+            company_id: the company.
+            options: for the call of this list.
+
         Document: "List of email accounts", `GET /v2/agency/companies/{company_id}/email_accounts`.
         """
         return self._list(
@@ -29,6 +33,6 @@ class EmailAccounts(Resource):
 class CompanyEmailAccounts(CompanyResource):
     """The e-mail accounts of one company."""
 
-    family = EmailAccounts
+    _family = EmailAccounts
 
     list = for_company(EmailAccounts.list)

@@ -120,7 +120,7 @@ def _permissions(given: object) -> tuple[GuestPermissions, ...]:
 class CompanyGuests(CompanyResource):
     """The guests of one company."""
 
-    family = Guests
+    _family = Guests
 
     invite = for_company(Guests.invite)
     set_permissions = for_company(Guests.set_permissions)

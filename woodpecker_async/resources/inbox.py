@@ -45,8 +45,6 @@ class Inbox(Resource):
         """
         if prospect_status is not None and interest is not None:
             raise ConfigError("prospect_status and interest exclude each other: the API takes one of them")
-        if read is not None and not isinstance(read, bool):
-            raise ConfigError(f"read must be True, False or None, not {read!r}")
         phrases = (search,) if isinstance(search, str) else search
         if phrases != ():
             phrases = checks.strings(phrases, "search", '["call me"]')
@@ -63,7 +61,7 @@ class Inbox(Resource):
                 "mailbox_ids": checks.id_list(mailbox_ids, "mailbox_ids"),
                 "campaign_ids": checks.id_list(campaign_ids, "campaign_ids"),
                 "search_phrases": checks.comma_list(phrases, "search", '["call me"]'),
-                "read": read,
+                "read": checks.boolean_or_none(read, "read"),
                 "per_page": None if per_page is None else checks.integer(per_page, "per_page", 1, 50),
             },
             options=options,
@@ -106,8 +104,6 @@ class Inbox(Resource):
         """
         if not checks.content(html, "html").strip():
             raise ConfigError("html is empty")
-        if quote_original is not None and not isinstance(quote_original, bool):
-            raise ConfigError(f"quote_original must be True, False or None, not {quote_original!r}")
         body = {
             "mailbox_id": None if mailbox_id is None else checks.integer(mailbox_id, "mailbox_id", 1),
             "to": _addresses(to, "to"),
@@ -115,7 +111,7 @@ class Inbox(Resource):
             "bcc": _addresses(bcc, "bcc"),
             "subject": None if subject is None else checks.text(subject, "subject"),
             "body": {"html": html},
-            "quote_original_message": quote_original,
+            "quote_original_message": checks.boolean_or_none(quote_original, "quote_original"),
         }
         is_text = isinstance(message_id, str)
         await self._call(

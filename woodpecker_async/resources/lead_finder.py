@@ -1,5 +1,6 @@
 """`/v2/lead_finder`: searching for leads, and enriching them."""
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -19,7 +20,7 @@ from woodpecker_async.models.lead_finder import (
 from woodpecker_async.models.paging import Listing
 from woodpecker_async.options import CallOptions
 from woodpecker_async.pagination import Pager
-from woodpecker_async.paging_styles import LEADS, UNDOCUMENTED_LIST
+from woodpecker_async.paging_styles import CRITERION_VALUES, LEADS, UNDOCUMENTED_LIST
 from woodpecker_async.resources.access import Access
 from woodpecker_async.resources.base import Resource
 
@@ -46,6 +47,9 @@ class LeadFinder(Resource):
     def criteria(self, *, options: CallOptions | None = None) -> Pager[Any]:
         """All criteria that can be searched by, in one answer; as they come, for their fields are not documented.
 
+        Args:
+            options: for the call of this list.
+
         Document: "Lead Finder", `GET /v2/lead_finder/search_criteria`.
         """
         return self._list("/v2/lead_finder/search_criteria", _ANYTHING, UNDOCUMENTED_LIST, key=id, options=options)
@@ -53,21 +57,24 @@ class LeadFinder(Resource):
     def criterion_values(
         self, name: str, *, search_phrase: str | None = None, options: CallOptions | None = None
     ) -> Pager[Any]:
-        """The values that a criterion takes, in one answer; as they come, for their form is not documented.
+        """The values that a criterion takes, 50 on a page; as they come, for their form is not documented.
 
         Args:
             name: of the criterion.
             search_phrase: only values like this.
-            options: for this call.
+            options: for the calls of this list.
 
         Document: "Lead Finder", `GET /v2/lead_finder/search_criteria/{criterion_name}/values`.
         """
         return self._list(
             "/v2/lead_finder/search_criteria/{criterion_name}/values",
             _ANYTHING,
-            UNDOCUMENTED_LIST,
-            key=id,
-            params={"search_phrase": None if search_phrase is None else checks.text(search_phrase, "search_phrase")},
+            CRITERION_VALUES,
+            key=lambda value: json.dumps(value, sort_keys=True),
+            params={
+                "search_phrase": None if search_phrase is None else checks.text(search_phrase, "search_phrase"),
+                "limit": _AT_ONCE,
+            },
             options=options,
             criterion_name=checks.text(name, "the name of a criterion"),
         )
@@ -97,14 +104,14 @@ class LeadFinder(Resource):
 
         Whatever ends the call has `.leads`, those that were paid for before, and `.next_page`, where to go on.
 
-        Document: "Lead Finder", `POST /v2/lead_finder/leads`.
-
         Example:
             ::
 
                 leads = await woodpecker.account.lead_finder.leads(
                     [SearchCriterion(name="job_title", value="CEO")], limit=100
                 )
+
+        Document: "Lead Finder", `POST /v2/lead_finder/leads`.
         """
         checked = checks.models("criteria", criteria, SearchCriterion)
         asked = [_criterion(f"criteria[{index}]", criterion) for index, criterion in enumerate(checked)]
@@ -172,7 +179,7 @@ class Enrichments(Resource):
 
         Document: "Lead Finder", `POST /v2/lead_finder/leads/enrichments`.
         """
-        ids = [checks.integer(entry, "an entry of campaign_ids", 1) for entry in _listed(campaign_ids, "campaign_ids")]
+        ids = checks.ids(campaign_ids, "campaign_ids")
         wire = [_lead(f"leads[{index}]", lead) for index, lead in enumerate(_listed(leads, "leads", _AT_ONCE))]
         return await self._call(
             "POST",
@@ -199,6 +206,13 @@ class Enrichments(Resource):
 
     async def get(self, uuid: str, *, options: CallOptions | None = None) -> EnrichmentDetails:
         """How far an enrichment is, and what it found.
+
+        Args:
+            uuid: what `start` returned.
+            options: for this call.
+
+        Raises:
+            NotFoundError: there is no such enrichment.
 
         Document: "Lead Finder", `GET /v2/lead_finder/leads/enrichments/{uuid}`.
         """
@@ -258,6 +272,13 @@ class ProspectEnrichments(Resource):
     async def get(self, uuid: str, *, options: CallOptions | None = None) -> EnrichmentDetails:
         """How far an enrichment is, and what it found.
 
+        Args:
+            uuid: what `start` returned.
+            options: for this call.
+
+        Raises:
+            NotFoundError: there is no such enrichment.
+
         Document: "Lead Finder", `GET /v2/lead_finder/prospects/enrichments/{uuid}`.
         """
         return await self._call("GET", _PROSPECTS + "/{uuid}", EnrichmentDetails, options=options, uuid=_uuid(uuid))
@@ -265,9 +286,7 @@ class ProspectEnrichments(Resource):
 
 def _listed(value: object, what: str, most: int | None = None) -> "list[Any]":
     """The entries of a list, at least one and at most so many."""
-    if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
-        raise ConfigError(f"{what} must be a list, not {type(value).__name__}")
-    entries = list(value)
+    entries = list(checks.entries(value, f"{what} must be a list, not {type(value).__name__}"))
     if not entries:
         raise ConfigError(f"{what} must not be empty")
     if most is not None and len(entries) > most:

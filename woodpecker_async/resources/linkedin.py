@@ -74,7 +74,7 @@ class AgencyLinkedIn(Resource):
 class CompanyLinkedIn(CompanyResource):
     """LinkedIn accounts of one company."""
 
-    family = AgencyLinkedIn
+    _family = AgencyLinkedIn
 
     connect = for_company(AgencyLinkedIn.connect)
     new_link = for_company(AgencyLinkedIn.new_link)

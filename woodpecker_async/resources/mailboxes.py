@@ -40,7 +40,7 @@ class Mailboxes(Resource):
         """All mailboxes, in one answer.
 
         Args:
-            options: for the call.
+            options: for the call of this list.
 
         Document: "List of mailboxes", `GET /v2/mailboxes`.
         """
@@ -238,13 +238,6 @@ def _html(value: object, what: str) -> str:
     return value
 
 
-def _domain(value: object, what: str) -> str:
-    domain = checks.text(value, what)
-    if "." not in domain or any(character.isspace() or character in "/:@?#," for character in domain):
-        raise ConfigError(f'{what} must be a domain, like "open.example.com", not {domain!r}')
-    return domain
-
-
 def _field(check: Callable[..., Any], *bounds: int) -> Callable[[object, str, str], Any]:
     return lambda value, what, name: check(value, f"{what}.{name}", *bounds)
 
@@ -262,9 +255,9 @@ _CHECKS: Final[Mapping[str, Callable[[object, str, str], Any]]] = {
     "imap_port": _field(checks.integer, 1, 65535),
     "footer": _field(_html),
     "bcc": _field(checks.email),
-    "open_tracking_domain": _field(_domain),
-    "click_tracking_domain": _field(_domain),
-    "unsubscribe_tracking_domain": _field(_domain),
+    "open_tracking_domain": _field(checks.domain),
+    "click_tracking_domain": _field(checks.domain),
+    "unsubscribe_tracking_domain": _field(checks.domain),
     "sending_wait_time_from": _field(checks.integer, 10, 9999),
     "sending_wait_time_to": _field(checks.integer, 20, 9999),
     "daily_sending_limit": _field(checks.integer, 1, 5500),

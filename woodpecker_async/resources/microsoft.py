@@ -69,7 +69,7 @@ class MicrosoftCredentials(Resource):
         """All credentials, in one answer, without their secrets.
 
         Args:
-            options: for the call.
+            options: for the call of this list.
 
         Document: "Microsoft credentials", `GET /v2/mailboxes/microsoft/credentials`.
         """

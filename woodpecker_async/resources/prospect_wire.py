@@ -31,11 +31,6 @@ IN_CAMPAIGN: Final = frozenset(
 )
 
 
-def hyphenated(value: object) -> object:
-    """A choice as the v1 API writes it: v2 has underscores where it has hyphens."""
-    return value.replace("_", "-") if isinstance(value, str) else value
-
-
 def search(given: object) -> str | None:
     """Texts by field, as one parameter.
 
@@ -89,11 +84,11 @@ def entries(given: object, *, update: bool) -> list[Mapping[str, Any]]:
         entry = dict(prospect.wire)
         entry["email"] = checks.email(prospect.email, f"{at}.email")
         if prospect.status is not None:
-            entry["status"] = checks.choice(f"{at}.status", hyphenated(prospect.status), ProspectStatus)
+            entry["status"] = checks.choice(f"{at}.status", prospect.status, ProspectStatus)
         if prospect.interested is not None:
             if not update:
                 raise ConfigError(f"{at}.interested is taken with update=True only")
-            entry["interested"] = checks.choice(f"{at}.interested", hyphenated(prospect.interested), ProspectInterest)
+            entry["interested"] = checks.choice(f"{at}.interested", prospect.interested, ProspectInterest)
         if prospect.organization_id is not None:
             checks.integer(prospect.organization_id, f"{at}.organization_id", 0)
         for name, value in entry.items():

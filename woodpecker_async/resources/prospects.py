@@ -111,11 +111,11 @@ class Prospects(Resource):
 
         Document: "Get a list of prospects", `GET /v1/prospects`.
         """
-        checked_status = checks.choice_or_none("status", wire.hyphenated(status), ProspectStatus)
+        checked_status = checks.choice_or_none("status", status, ProspectStatus)
         campaigns = checks.id_list(campaign_ids, "campaign_ids")
         if checked_status in wire.IN_CAMPAIGN and campaigns is None:
             raise ConfigError(f"status {str(checked_status)!r} is one within a campaign: give campaign_ids with it")
-        checked_activity = checks.choice_or_none("activity", wire.hyphenated(activity), ProspectActivity)
+        checked_activity = checks.choice_or_none("activity", activity, ProspectActivity)
         return self._list(
             _PROSPECTS,
             Prospect,
@@ -124,7 +124,7 @@ class Prospects(Resource):
             params={
                 "status": checked_status,
                 "contacted": checks.boolean_or_none(contacted, "contacted"),
-                "interested": checks.choice_or_none("interested", wire.hyphenated(interested), ProspectInterest),
+                "interested": checks.choice_or_none("interested", interested, ProspectInterest),
                 "activity": checked_activity,
                 "diff": None if changed_since is None else wire.moment(changed_since, "changed_since"),
                 "id": checks.id_list(ids, "ids"),

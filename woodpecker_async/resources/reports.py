@@ -72,7 +72,18 @@ class Reports(Resource):
         on_progress: OnProgress | None = None,
         options: CallOptions | None = None,
     ) -> Report:
-        """The statistics of messages; as `campaigns`.
+        """The statistics of messages; see `campaigns`.
+
+        Args:
+            from_date: the first day, a `datetime.date` or `"YYYY-MM-DD"`.
+            to_date: the last day, at most 30 days later.
+            deadline: seconds for all of it.
+            on_progress: see `campaigns`.
+            options: for each of the calls.
+
+        Raises:
+            ConfigError: a day is none, the range is reversed or too long; nothing was sent.
+            DeadlineExceededError: the report was not ready in time; `job` is its hash, to go on with by `wait`.
 
         Document: "Messages statistics", `POST /v2/reports/messages`.
         """
@@ -87,7 +98,18 @@ class Reports(Resource):
         on_progress: OnProgress | None = None,
         options: CallOptions | None = None,
     ) -> Report:
-        """The statistics of opened messages; as `campaigns`.
+        """The statistics of opened messages; see `campaigns`.
+
+        Args:
+            from_date: the first day, a `datetime.date` or `"YYYY-MM-DD"`.
+            to_date: the last day, at most 30 days later.
+            deadline: seconds for all of it.
+            on_progress: see `campaigns`.
+            options: for each of the calls.
+
+        Raises:
+            ConfigError: a day is none, the range is reversed or too long; nothing was sent.
+            DeadlineExceededError: the report was not ready in time; `job` is its hash, to go on with by `wait`.
 
         Document: "Open rate statistics", `POST /v2/reports/open_rate`.
         """
@@ -102,7 +124,18 @@ class Reports(Resource):
         on_progress: OnProgress | None = None,
         options: CallOptions | None = None,
     ) -> Report:
-        """The statistics of each campaign, step and version, the paths of a condition added up; as `campaigns`.
+        """The statistics of each campaign, step and version, the paths of a condition added up; see `campaigns`.
+
+        Args:
+            from_date: the first day, a `datetime.date` or `"YYYY-MM-DD"`.
+            to_date: the last day, at most 30 days later.
+            deadline: seconds for all of it.
+            on_progress: see `campaigns`.
+            options: for each of the calls.
+
+        Raises:
+            ConfigError: a day is none, the range is reversed or too long; nothing was sent.
+            DeadlineExceededError: the report was not ready in time; `job` is its hash, to go on with by `wait`.
 
         Document: "Complete statistics", `POST /v2/reports/complete_statistics_for_each_level_of_campaign`.
         """
@@ -214,6 +247,15 @@ class Reports(Resource):
             deadline=ends,
             options=options,
         )
+        if not started.hash.strip():
+            what = "$.hash: expected a string that is not empty, got an empty one"
+            raise ResponseDecodeError(
+                f"the server said that the report is started, but not what it is asked for by: {what}",
+                paths=[what],
+                status=200,
+                method="POST",
+                path="/v2/reports",
+            )
         return started.hash
 
     async def _look(

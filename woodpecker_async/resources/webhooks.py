@@ -21,7 +21,7 @@ class Webhooks(Resource):
         """All subscriptions, in one answer.
 
         Args:
-            options: for the call.
+            options: for the call of this list.
 
         Document: "Webhooks", `GET /v2/webhooks`.
         """

@@ -19,6 +19,7 @@ from woodpecker_async.sandbox import statefile, webhooks
 from woodpecker_async.sandbox.faults import Fault, FaultScript, When
 from woodpecker_async.sandbox.generate import generate
 from woodpecker_async.sandbox.journal import Record, Stats
+from woodpecker_async.sandbox.pausing import REAL_TIME, ServerClock
 from woodpecker_async.sandbox.routing import Router
 from woodpecker_async.sandbox.server import Server
 from woodpecker_async.sandbox.service import Rules
@@ -62,6 +63,8 @@ class Sandbox:
         state_file: where to keep the data; if the file is there, it replaces the generated data.
         journal_limit: how many received requests are kept.
         ssl_context: makes the URLs https.
+        clock: the time that its waits and records go by, and the sessions that it makes; with
+            `woodpecker_async.testing.Clock` it passes at once.
 
     Raises:
         ValueError: an argument makes no sense.
@@ -91,6 +94,7 @@ class Sandbox:
         state_file: str | Path | None = None,
         journal_limit: int = 100_000,
         ssl_context: ssl.SSLContext | None = None,
+        clock: ServerClock = REAL_TIME,
     ) -> None:
         not_negative = {
             "companies": companies,
@@ -138,6 +142,7 @@ class Sandbox:
             label_filter=label_filter,
             ready_after=ready_after,
         )
+        self._state_file = None if path is None else statefile.StateFile(state, path)
         self._server = Server(
             state=state,
             router=Router(state=state, rules=rules, by_company=limit_scope == "company"),
@@ -150,9 +155,10 @@ class Sandbox:
             queue=queue,
             queued=queued,
             queue_wait=queue_wait,
-            state_file=path,
+            state_file=self._state_file,
+            clock=clock,
         )
-        self._state_file = path
+        self._time: Any = {} if clock is REAL_TIME else {"clock": clock}
         self._address = (host, port)
         self._ssl_context = ssl_context
         self._used = False
@@ -200,14 +206,14 @@ class Sandbox:
         """A session of the SDK with the HQ key; arguments are passed on."""
         from woodpecker_async import WoodpeckerSession  # noqa: PLC0415 - the server must not need the SDK
 
-        arguments.setdefault("base_url", self.base_url)
-        return WoodpeckerSession(self.hq_key, **arguments)
+        merged: SessionArguments = {"base_url": self.base_url, **self._time, **arguments}
+        return WoodpeckerSession(self.hq_key, **merged)
 
     def feldera_session(self, **arguments: Any) -> "FelderaSession":
         """A session of the SDK with Feldera; arguments are passed on."""
         from woodpecker_async.feldera import FelderaSession  # noqa: PLC0415 - the server must not need it
 
-        return FelderaSession(self.feldera_url, **{"token": self.feldera_token, **arguments})
+        return FelderaSession(self.feldera_url, **{**self._time, "token": self.feldera_token, **arguments})
 
     def sample_event(self, event: str, number: int = 0, *, company_id: int | None = None) -> dict[str, Any]:
         """An item that a webhook may be sent, as the documents show it.
@@ -254,7 +260,7 @@ class Sandbox:
         before = self.state.version
         done = await webhooks.deliver(self.state, account, event, samples if items is None else items, pauses)
         if self.state.version != before and self._state_file is not None:
-            statefile.save(self.state, self._state_file)
+            self._state_file.save()
         return done
 
     def _account(self, company_id: int | None) -> Company:

@@ -174,7 +174,7 @@ def delete_prospects(call: Call, body: Deletion) -> Answer:  # noqa: ARG001 - al
     if company is None:
         return not_found()
     count = prospects.delete_all(company, call.state.seed)
-    call.changed()
+    call.changed(company)
     return Answer.of(Deleted(deletion_request_id=call.state.version, count=count), 202)
 
 

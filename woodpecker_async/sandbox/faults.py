@@ -10,7 +10,7 @@ All faults are in one module: most of it is one class method each.
 import json
 import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Literal
 
 from attrs import define, evolve, field, frozen
@@ -108,6 +108,20 @@ class Fault:
         return self.answer(info) if callable(self.answer) else self.answer
 
     @classmethod
+    def named(cls, text: str) -> "Fault":
+        """The fault that a text names, such as ``status 503 method=POST times=2``.
+
+        First the name of one of these class methods, then its arguments, in order or as ``name=value``, as a shell
+        would split them. ``path~REGEX`` searches the path, ``times=always`` sets no limit.
+
+        Raises:
+            ValueError: it names none, or its arguments do not fit.
+        """
+        from woodpecker_async.sandbox.named import parse  # noqa: PLC0415 - which reads this class
+
+        return parse(text)
+
+    @classmethod
     def status(
         cls,
         status: int,
@@ -144,6 +158,12 @@ class Fault:
     def close(cls, *, at: Moment = "before_commit", **when: Any) -> "Fault":
         """Close the connection without an answer; after the commit the work is done all the same."""
         return cls(when=When(**when), at=at, answer=_NOTHING)
+
+    @classmethod
+    def down(cls, **when: Any) -> "Fault":
+        """Be down: close every connection, for ever unless ``times`` is given; nothing is done."""
+        when.setdefault("times", None)
+        return cls.close(at="arrival", **when)
 
     @classmethod
     def late_commit(cls, seconds: float, **when: Any) -> "Fault":
@@ -261,15 +281,21 @@ class FaultScript:
     _draws: int = field(init=False, default=0)
     _lock: threading.Lock = field(init=False, factory=threading.Lock, repr=False)
 
-    def add(self, *faults: Fault) -> None:
-        """Add faults; of two that fit, the one added first strikes first."""
-        with self._lock:
-            self._entries.extend(_Entry(fault) for fault in faults)
+    def add(self, *faults: Fault | str) -> None:
+        """Add faults, or texts for `Fault.named`; of two that fit, the one added first strikes first.
 
-    def clear(self) -> None:
-        """Let nothing go wrong any more."""
+        Raises:
+            ValueError: a text names none. Then none is added.
+        """
+        entries = [_Entry(Fault.named(fault) if isinstance(fault, str) else fault) for fault in faults]
         with self._lock:
-            self._entries.clear()
+            self._entries.extend(entries)
+
+    def clear(self, *, keep: Collection[Fault] = ()) -> None:
+        """Let nothing go wrong any more, but for faults to keep."""
+        kept = {id(fault) for fault in keep}
+        with self._lock:
+            self._entries = [entry for entry in self._entries if id(entry.fault) in kept]
 
     def hits(self, fault: Fault) -> int:
         """How often a fault has struck since it was added."""

@@ -56,9 +56,11 @@ class Bought(Struct):
 
 
 class ValuesQuery(Input):
-    """The query of the values of a criterion."""
+    """The query of the values of a criterion; pages are counted from 1."""
 
     search_phrase: str | UnsetType = UNSET
+    page: Annotated[int, Meta(ge=1)] = 1
+    limit: Annotated[int, Meta(ge=1, le=50)] = 10
 
 
 class Criterion(Struct):
@@ -150,7 +152,9 @@ def list_values(call: Call, query: ValuesQuery) -> Answer:
     if values is None:
         return not_found()
     phrase = "" if query.search_phrase is UNSET else query.search_phrase
-    return Answer.of({"values": [value for value in values if phrase.lower() in value.lower()]})
+    found = [value for value in values if phrase.lower() in value.lower()]
+    page = found[(query.page - 1) * query.limit :][: query.limit]
+    return Answer.of({"values": page, "page": query.page, "limit": query.limit, "total_found": len(found)})
 
 
 def search(call: Call, body: Search) -> Answer:

@@ -88,7 +88,7 @@ def new_link(call: Call) -> Answer:
 def _link(call: Call, kept: LinkedIn, account: LinkedInAccount) -> Answer:
     token = draw.letters(32, call.state.seed, "linkedin link", account.id, len(kept.links))
     kept.links.append(f"https://connect.example/authorize?token={token}")
-    call.changed()
+    call.changed(company_in_path(call))
     return Answer.of(Connection(account_id=account.id, connect_account_link=kept.links[-1]), 201)
 
 

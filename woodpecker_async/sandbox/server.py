@@ -4,20 +4,17 @@ import asyncio
 import contextlib
 import socket
 import ssl
-import time
-from collections.abc import Callable
-from functools import partial
-from pathlib import Path
 
 from aiohttp import web
-from attrs import define, field
+from attrs import define, field, frozen
 
-from woodpecker_async.sandbox import statefile
 from woodpecker_async.sandbox.faults import FaultScript, Moment
 from woodpecker_async.sandbox.journal import Record, Stats
+from woodpecker_async.sandbox.pausing import Address, ServerClock
 from woodpecker_async.sandbox.queueing import AccountQueue, RefusedError
 from woodpecker_async.sandbox.routing import Job, Router
 from woodpecker_async.sandbox.state import State
+from woodpecker_async.sandbox.statefile import StateFile
 from woodpecker_async.sandbox.wire import Answer, RequestInfo, too_many_requests
 
 _LARGEST_BODY = 64 * 1024 * 1024
@@ -42,6 +39,7 @@ class Server:
         queued: how many requests of an account may wait.
         queue_wait: how many seconds each may wait.
         state_file: where the data is kept.
+        clock: the time it goes by.
     """
 
     state: State
@@ -55,7 +53,8 @@ class Server:
     queue: bool
     queued: int
     queue_wait: float
-    state_file: Path | None
+    state_file: StateFile | None
+    clock: ServerClock
     _queues: dict[int, AccountQueue] = field(init=False, factory=dict)
     _busy: set[asyncio.Task[object]] = field(init=False, factory=set)
     _received: int = field(init=False, default=0)
@@ -90,7 +89,12 @@ class Server:
         for task in busy:
             task.cancel()
         await asyncio.gather(*busy, return_exceptions=True)
+        server = self._runner.server
         await self._runner.cleanup()
+        for _ in range(3):  # a connection that was accepted in the last moment comes only now
+            await asyncio.sleep(0)
+        if server is not None:
+            await server.shutdown(_AT_ONCE)
         self._runner = None
         self._listening = None
 
@@ -99,42 +103,47 @@ class Server:
         if task is not None:
             self._busy.add(task)
         try:
-            info = await _read(request)
-            record = self._recorded(info)
-            try:
-                answer = await self._answer(info, record, partial(_hang_up, request))
-                await _pause(self.round_trip / 2)
-                return await _send(request, record, answer)
-            finally:
-                record.finished = time.monotonic()
-                self.stats.left(record.account)
+            client = _Client(request=request, clock=self.clock)
+            with self.clock.serving(client.address):
+                return await self._serve(request, client)
         finally:
             if task is not None:
                 self._busy.discard(task)
 
-    async def _answer(self, info: RequestInfo, record: Record, hang_up: Callable[[], None]) -> Answer:
-        await _pause(self.round_trip / 2)
-        info, answer = await self._strike("arrival", info, hang_up)
+    async def _serve(self, request: web.Request, client: "_Client") -> web.StreamResponse:
+        info = await _read(request)
+        record = self._recorded(info)
+        try:
+            answer = await self._answer(info, record, client)
+            await client.pause(self.round_trip / 2)
+            return await _send(request, record, answer)
+        finally:
+            record.finished = self.clock.now()
+            self.stats.left(record.account)
+
+    async def _answer(self, info: RequestInfo, record: Record, client: "_Client") -> Answer:
+        await client.pause(self.round_trip / 2)
+        info, answer = await self._strike("arrival", info, client)
         if answer is not None:
             return answer
         job = self.router.admit(info)
         if isinstance(job, Answer):
             return job
         try:
-            return await self._work(job, info, record, hang_up)
+            return await self._work(job, info, record, client)
         except RefusedError:
             self.stats.refused += 1
             return too_many_requests()
 
-    async def _work(self, job: Job, info: RequestInfo, record: Record, hang_up: Callable[[], None]) -> Answer:
+    async def _work(self, job: Job, info: RequestInfo, record: Record, client: "_Client") -> Answer:
         queue = self._queue(job.limit)
         record.in_queue_at_arrival = queue.length
         try:
-            async with queue.turn():
-                record.started = time.monotonic()
+            async with queue.turn(client.address):
+                record.started = self.clock.now()
                 if self.service_time:
-                    await queue.work(self.service_time)
-                _, answer = await self._strike("before_commit", info, hang_up)
+                    await queue.work(self.service_time, client.address)
+                _, answer = await self._strike("before_commit", info, client)
                 if answer is not None:
                     return answer
                 # Nothing waits in here, so each request is all or nothing.
@@ -144,8 +153,8 @@ class Server:
                 self.stats.peak_queued[job.limit] = queue.peak
         for fault in self.faults.strike("after_commit", info):
             if fault.hang_up:
-                hang_up()
-            await _pause(fault.delay)
+                client.hang_up()
+            await client.pause(fault.delay)
             if fault.rewrite is not None:
                 answer = fault.rewrite(info, answer)
             answer = fault.reply(info) or answer
@@ -156,16 +165,14 @@ class Server:
         answer = job.work()
         record.committed = self.state.version != before
         if record.committed and self.state_file is not None:
-            statefile.save(self.state, self.state_file)
+            self.state_file.save()
         return answer
 
-    async def _strike(
-        self, moment: Moment, info: RequestInfo, hang_up: Callable[[], None]
-    ) -> tuple[RequestInfo, Answer | None]:
+    async def _strike(self, moment: Moment, info: RequestInfo, client: "_Client") -> tuple[RequestInfo, Answer | None]:
         for fault in self.faults.strike(moment, info):
             if fault.hang_up:
-                hang_up()
-            await _pause(fault.delay)
+                client.hang_up()
+            await client.pause(fault.delay)
             if fault.edit is not None:
                 info = fault.edit(info)
             reply = fault.reply(info)
@@ -176,9 +183,9 @@ class Server:
     def _queue(self, account: int | None) -> AccountQueue:
         if account is None or not self.queue:
             # A queue of one's own is no limit.
-            return AccountQueue(places=0, patience=0)
+            return AccountQueue(places=0, patience=0, clock=self.clock)
         if account not in self._queues:
-            self._queues[account] = AccountQueue(places=self.queued, patience=self.queue_wait)
+            self._queues[account] = AccountQueue(places=self.queued, patience=self.queue_wait, clock=self.clock)
         return self._queues[account]
 
     def _recorded(self, info: RequestInfo) -> Record:
@@ -193,7 +200,7 @@ class Server:
             company_header=info.company_header,
             company_id=info.company_id,
             account=account,
-            received=time.monotonic(),
+            received=self.clock.now(),
         )
         self._received += 1
         self.stats.arrived(account)
@@ -201,6 +208,29 @@ class Server:
         if len(self.journal) > self.journal_limit:
             del self.journal[: len(self.journal) - self.journal_limit]
         return record
+
+
+@frozen(kw_only=True)
+class _Client:
+    """Whoever sent a request, and waits for its answer."""
+
+    request: web.Request
+    clock: ServerClock
+    address: Address = field(init=False)
+
+    @address.default
+    def _peer(self) -> Address:
+        transport = self.request.transport
+        return None if transport is None else transport.get_extra_info("peername")
+
+    def hang_up(self) -> None:
+        """Close the connection."""
+        _hang_up(self.request)
+
+    async def pause(self, seconds: float) -> None:
+        """Let it wait."""
+        if seconds > 0:
+            await self.clock.park(seconds, self.address)
 
 
 async def _read(request: web.Request) -> RequestInfo:
@@ -233,8 +263,3 @@ async def _send(request: web.Request, record: Record, answer: Answer) -> web.Str
 def _hang_up(request: web.Request) -> None:
     if request.transport is not None:
         request.transport.close()
-
-
-async def _pause(seconds: float) -> None:
-    if seconds > 0:
-        await asyncio.sleep(seconds)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from attrs import frozen
 
-from woodpecker_async.sandbox.state import ApiKey, Company, K, State, User
+from woodpecker_async.sandbox.state import ApiKey, ChangedAccount, Company, K, State, User
 from woodpecker_async.sandbox.wire import RequestInfo, whole_number
 
 
@@ -57,9 +57,9 @@ class Call:
         """The data of a family in the account that the request acts in. Say `changed` after a change."""
         return self.account.of_family(kind, self.state.seed)
 
-    def changed(self) -> None:
-        """Say that the data was changed."""
-        self.state.version += 1
+    def changed(self, account: Company | None = None) -> None:
+        """Say that the data of an account was changed: by default of the one that the request acts in."""
+        self.state.note(ChangedAccount((account or self.account).id))
 
     @property
     def user(self) -> User:

@@ -1,7 +1,7 @@
 """What the sandbox knows: companies, their keys and mailboxes, and Feldera's keys. No HTTP here."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
 import msgspec
 from attrs import Factory, define, evolve, field, frozen
@@ -109,6 +109,28 @@ class FelderaKey:
     api_key: str = field(repr=False)
 
 
+class NewKey(NamedTuple):
+    """An account has one key more."""
+
+    account_id: int
+    key: ApiKey
+
+
+class ChangedAccount(NamedTuple):
+    """An account is new, or something in it is another now."""
+
+    account_id: int
+
+
+class ChangedFelderaKey(NamedTuple):
+    """A Feldera key is new, or has gone."""
+
+    name: str
+
+
+Change = NewKey | ChangedAccount | ChangedFelderaKey
+
+
 @define(kw_only=True)
 class State:
     """All data of one sandbox.
@@ -122,6 +144,7 @@ class State:
         feldera_token: the token which Feldera accepts beside the keys it made.
         feldera_keys: Feldera's keys by name.
         version: grows by one with each change.
+        news: the changes that were noted, for whoever sets it to a list.
     """
 
     seed: int
@@ -132,12 +155,19 @@ class State:
     companies: dict[int, Company] = Factory(dict)
     feldera_keys: dict[str, FelderaKey] = Factory(dict)
     version: int = 0
+    news: "list[Change] | None" = field(init=False, default=None, eq=False, repr=False)
     _accounts: dict[str, tuple[Company, ApiKey]] = field(init=False, factory=dict, repr=False)
 
     def __attrs_post_init__(self) -> None:
         for company in (self.hq, *self.companies.values()):
             for key in company.keys:
                 self._accounts[key.secret] = (company, key)
+
+    def note(self, change: "Change") -> None:
+        """Something has changed: to be called once for each change, behind it."""
+        self.version += 1
+        if self.news is not None:
+            self.news.append(change)
 
     @property
     def hq_key(self) -> str:
@@ -174,7 +204,7 @@ class State:
         )
         company.keys.append(key)
         self._accounts[key.secret] = (company, key)
-        self.version += 1
+        self.note(NewKey(company.id, key))
         return key
 
     def add_companies(self, names: Iterable[str], *, by: User, key_label: str | None = None) -> list[Company]:
@@ -195,9 +225,9 @@ class State:
             company_id = newest + 1 + draw.number(self.seed, "step", newest) % 997
             company = Company(id=company_id, name=name, owner=by.name)
             self.companies[company.id] = company
+            self.note(ChangedAccount(company.id))
             self.add_key(company.id, key_label, created_by=by.id)
             made.append(company)
-        self.version += 1
         return made
 
     def invite(self, company_id: int, name: str, email: str, permissions: Iterable[str]) -> Guest:
@@ -208,7 +238,7 @@ class State:
                 return guest
         guest_id = 900_000 + draw.number(self.seed, "guest", company_id, len(company.guests)) % 10**8
         company.guests.append(Guest(id=guest_id, name=name, email=email, permissions=tuple(permissions)))
-        self.version += 1
+        self.note(ChangedAccount(company_id))
         return company.guests[-1]
 
     def permit(self, company_id: int, permissions: Mapping[int, Iterable[str]]) -> bool:
@@ -219,13 +249,13 @@ class State:
         company.guests = [
             evolve(guest, permissions=tuple(permissions.get(guest.id, guest.permissions))) for guest in company.guests
         ]
-        self.version += 1
+        self.note(ChangedAccount(company_id))
         return True
 
     def set_active(self, company_id: int, active: bool) -> None:
         """Activate or deactivate a company, as somebody does on the web page."""
         self.companies[company_id].active = active
-        self.version += 1
+        self.note(ChangedAccount(company_id))
 
     def add_feldera_key(self, name: str, role: str = "read") -> FelderaKey:
         """Make a Feldera key.
@@ -241,14 +271,14 @@ class State:
             id=draw.identifier(*topic), name=name, role=role, api_key=f"apikey:{draw.letters(128, *topic)}"
         )
         self.feldera_keys[name] = key
-        self.version += 1
+        self.note(ChangedFelderaKey(name))
         return key
 
     def delete_feldera_key(self, name: str) -> bool:
         """Forget a Feldera key; tells whether there was one."""
         if self.feldera_keys.pop(name, None) is None:
             return False
-        self.version += 1
+        self.note(ChangedFelderaKey(name))
         return True
 
     def feldera_role(self, token: str) -> str | None:

@@ -1,4 +1,8 @@
-"""Keeping the data in a file, so that what was created survives a restart."""
+"""Keeping the data in a file, so that what was created survives a restart.
+
+The first line is the whole state, and each line behind it what one request has changed: see `StateFile`. What ends
+without a line break was being written when the power went, and is no part of it.
+"""
 
 import contextlib
 import errno
@@ -6,15 +10,29 @@ import json
 import os
 import stat
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from attrs import asdict
 
-from woodpecker_async.sandbox.state import ApiKey, Company, FelderaKey, Guest, Mailbox, State, User
+from woodpecker_async.sandbox.state import (
+    ApiKey,
+    Change,
+    ChangedAccount,
+    ChangedFelderaKey,
+    Company,
+    FelderaKey,
+    Guest,
+    Mailbox,
+    NewKey,
+    State,
+    User,
+)
 
-_FORMAT = 1
+_FORMAT = 2
+_READABLE = (1, 2)  # 1: the first line alone
 
 
 def claimed(path: Path) -> Path:
@@ -47,6 +65,112 @@ def claimed(path: Path) -> Path:
     return target
 
 
+class StateFile:
+    """A file that has the state, and goes on having it.
+
+    Each change is appended, so that it costs as much as there is new. The file is written anew for the first change of
+    a run, and where something has changed that was not noted, or somebody else wrote to the file.
+
+    Args:
+        state: the data; its changes are noted from now on.
+        path: from `claimed`.
+    """
+
+    def __init__(self, state: State, path: Path) -> None:
+        self.path = path
+        self._state = state
+        self._written: tuple[int, int, int] | None = None  # device, inode and size, as it was left
+        self._version = state.version
+        state.news = []
+
+    def save(self) -> None:
+        """Write what has changed, so that the file is whole at any moment.
+
+        Raises:
+            OSError: it could not be written, and is as it was.
+        """
+        state, news = self._state, self._state.news
+        assert news is not None
+        if len(news) == state.version - self._version and self._append(_line(state, news)):
+            pass
+        else:
+            save(state, self.path)
+            self._written = _identity(self.path.stat())
+        self._version = state.version
+        news.clear()
+
+    def _append(self, line: bytes) -> bool:
+        """Append a line, if the file is as it was left."""
+        if self._written is None:
+            return False
+        try:
+            file = os.open(self.path, os.O_WRONLY | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0))
+        except OSError:
+            return False
+        try:
+            if _identity(os.fstat(file)) != self._written:
+                return False
+            size = self._written[2]
+            try:
+                left = memoryview(line)
+                while left:
+                    left = left[os.write(file, left) :]
+            except BaseException:
+                os.ftruncate(file, size)
+                raise
+        finally:
+            os.close(file)
+        self._written = (*self._written[:2], size + len(line))
+        return True
+
+
+def _identity(status: os.stat_result) -> tuple[int, int, int]:
+    return status.st_dev, status.st_ino, status.st_size
+
+
+def _line(state: State, news: Iterable[Change]) -> bytes:
+    """What has changed, for `_apply`."""
+    accounts = {change.account_id for change in news if isinstance(change, ChangedAccount)}
+    changes = {
+        "version": state.version,
+        "accounts": [_plain(_account(state, account_id)) for account_id in accounts],
+        "keys": [
+            [change.account_id, asdict(change.key)]
+            for change in news
+            if isinstance(change, NewKey) and change.account_id not in accounts
+        ],
+        "feldera_keys": {
+            change.name: asdict(state.feldera_keys[change.name]) if change.name in state.feldera_keys else None
+            for change in news
+            if isinstance(change, ChangedFelderaKey)
+        },
+    }
+    return json.dumps(changes).encode() + b"\n"
+
+
+def _apply(state: dict[str, Any], line: bytes) -> None:
+    """Put what has changed into the whole, both as they are in the file."""
+    changes = json.loads(line)
+    state["version"] = changes["version"]
+    rows = {row["id"]: row for row in (state["hq"], *state["companies"])}
+    for row in changes["accounts"]:
+        if row["id"] in rows:
+            rows[row["id"]].update(row)
+        else:
+            state["companies"].append(row)
+    for account_id, key in changes["keys"]:
+        rows[account_id]["keys"].append(key)
+    keys = {key["name"]: key for key in state["feldera_keys"]}
+    for name, key in changes["feldera_keys"].items():
+        keys.pop(name, None)
+        keys |= {} if key is None else {name: key}
+    state["feldera_keys"] = list(keys.values())
+
+
+def _account(state: State, account_id: int) -> Company:
+    return state.hq if account_id == state.hq.id else state.companies[account_id]
+
+
 def save(state: State, path: Path) -> None:
     """Write the data to a file that `claimed` gave: a new one is readable by its owner only.
 
@@ -55,7 +179,23 @@ def save(state: State, path: Path) -> None:
     Raises:
         OSError: it could not be written, and is as it was.
     """
-    data = {
+    before = _status_of(path)
+    # mkstemp makes the file with mode 0600, so the secrets are never readable by others.
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".sandbox-")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(json.dumps(_whole(state)) + "\n")
+            if before is not None:
+                _keep_permissions(handle, before)
+        Path(name).replace(path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            Path(name).unlink()
+        raise
+
+
+def _whole(state: State) -> dict[str, Any]:
+    return {
         "format": _FORMAT,
         "seed": state.seed,
         "version": state.version,
@@ -66,19 +206,6 @@ def save(state: State, path: Path) -> None:
         "companies": [_plain(company) for company in state.companies.values()],
         "feldera_keys": [asdict(key) for key in state.feldera_keys.values()],
     }
-    before = _status_of(path)
-    # mkstemp makes the file with mode 0600, so the secrets are never readable by others.
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".sandbox-")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(data, file)
-            if before is not None:
-                _keep_permissions(handle, before)
-        Path(name).replace(path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            Path(name).unlink()
-        raise
 
 
 def _plain(company: Company) -> dict[str, Any]:
@@ -108,15 +235,13 @@ def _keep_permissions(handle: int, before: os.stat_result) -> None:
 
 
 def load(path: Path) -> State:
-    """Read what `save` wrote.
+    """Read what `StateFile` or `save` wrote.
 
     Raises:
         ValueError: the file is something else.
     """
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        if data["format"] != _FORMAT:
-            raise ValueError(f"format {data['format']!r} is not known")
+        data = _read(path.read_bytes())
         state = State(
             seed=data["seed"],
             version=data["version"],
@@ -131,6 +256,19 @@ def load(path: Path) -> State:
         return state
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"{path} is not a state file of the sandbox: {type(error).__name__}: {error}") from error
+
+
+def _read(text: bytes) -> Any:
+    try:
+        data, changes = json.loads(text), []
+    except ValueError:
+        first, *changes = text.split(b"\n")
+        data = json.loads(first)
+    if data["format"] not in _READABLE:
+        raise ValueError(f"format {data['format']!r} is not known")
+    for line in changes[:-1]:  # behind the last line break there is nothing, or a part of a line
+        _apply(data, line)
+    return data
 
 
 def _company(row: dict[str, Any]) -> Company:

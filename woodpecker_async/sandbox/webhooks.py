@@ -12,7 +12,7 @@ from msgspec import Meta, Struct
 from woodpecker_async.sandbox import draw
 from woodpecker_async.sandbox.endpoint import Endpoint, Input
 from woodpecker_async.sandbox.service import Call
-from woodpecker_async.sandbox.state import Company, State
+from woodpecker_async.sandbox.state import ChangedAccount, Company, State
 from woodpecker_async.sandbox.wire import Answer, bodyless, v1_error
 
 _MOST_URLS = 3
@@ -165,7 +165,7 @@ async def deliver(
                 ended = statuses[-1] in _GONE or hook.failures >= _FAILURES
                 if ended and hook in kept.hooks:
                     kept.hooks.remove(hook)
-                    state.version += 1
+                    state.note(ChangedAccount(account.id))
                 done.append(
                     Delivery(
                         target_url=hook.target_url,

@@ -211,6 +211,7 @@ class _Progress:
             int(company): bulk.Report.from_json(json.dumps(part["report"]))
             for company, part in start.get("parts", {}).items()
         }
+        self._known = self._base.done | self._base.failures.keys() | self._parts.keys()
         self._seconds = self.report.seconds
 
     async def begin(self) -> None:
@@ -227,12 +228,12 @@ class _Progress:
         self._seconds = max(self._seconds, seconds)
         found: list[FoundKey] = [{"label": key.label, "fingerprint": key.api_key.fingerprint} for key in outcome.keys]
         self._found[str(company)] = found
+        self._known.add(company)
         if self._ledger is not None:
-            known = self._base.done | self._base.failures.keys() | self._parts.keys()
             kept = {
                 "report": json.loads(part.to_json()),
                 "found": {str(company): found},
-                "outcomes": len(known),
+                "outcomes": len(self._known),
             }
             await self._ledger.add(self._job.key, company, kept)
 

@@ -18,6 +18,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from contextvars import Context
 from typing import Final
 from weakref import WeakSet
 
@@ -228,7 +229,11 @@ class RedisBackend:
         self._lanes[slots.key] = slots
         self._unsaid.add(slots)
         if self._speaker is None or self._speaker.done():  # if there was an outage, it may be over long since
-            self._speaker = asyncio.get_running_loop().create_task(self._speak(), name="woodpecker_async shared lane")
+            self._speaker = asyncio.get_running_loop().create_task(
+                self._speak(),
+                name="woodpecker_async shared lane",
+                context=Context(),  # it serves all calls, and is no part of the first one's trace
+            )
             if time.monotonic() < self._retry_at:  # it is not
                 slots.grant_alone(self._outage.places)
         else:

@@ -1,0 +1,298 @@
+"""The families of endpoints that have commands: for each command what it calls, and what it prints.
+
+The commands are made from this table by `Listing` and `Change`. What is not in it, `api` can call.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import click
+
+from woodpecker_async.cli import blacklisting, inviting, subscribing
+from woodpecker_async.cli.changing import Change
+from woodpecker_async.cli.fields import Field
+from woodpecker_async.cli.groups import Group
+from woodpecker_async.cli.listing import At, Listing
+
+_PERSON: Final = (
+    Field("id", "ID", whole=True),
+    Field("name", "Name"),
+    Field("email", "E-mail", whole=True),
+    Field("roles", "Roles", spare=1, of=lambda user: user.roles if hasattr(user, "roles") else [user.role]),
+    Field("guest_permissions", "Permissions", spare=2, of=lambda user: getattr(user, "guest_permissions", None)),
+)
+_CAMPAIGN_STATES: Final = ("DRAFT", "RUNNING", "PAUSED", "STOPPED", "EDITED", "COMPLETED")
+_PROSPECT_STATES: Final = (
+    *("ACTIVE", "BOUNCED", "REPLIED", "BLACKLIST", "INVALID"),
+    *("TO-CHECK", "TO-REVIEW", "AUTOREPLIED", "PAUSED"),
+)
+_INTEREST: Final = ("INTERESTED", "MAYBE-LATER", "NOT-INTERESTED", "NOT-MARKED")
+
+
+def _search(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> dict[str, list[str]] | None:
+    wanted: dict[str, list[str]] = {}
+    for criterion in given:
+        name, equals, text = criterion.partition("=")
+        if not (name and equals and text):
+            raise click.UsageError(f"--search is FIELD=TEXT, not {criterion!r}")
+        wanted.setdefault(name, []).append(text)
+    return wanted or None
+
+
+def _users(at: At, **given: Any) -> Any:
+    if at.company is None:
+        return at.account.users.list(**given)
+    return at.woodpecker.agency.users.list(at.company, **given)
+
+
+def _figures(name: str, title: str, spare: int = 0) -> tuple[Field, Field]:
+    return (
+        Field(name, title, whole=True, spare=spare, of=f"{name}.current_period"),
+        Field(f"{name}_before", of=f"{name}.previous_period"),
+    )
+
+
+def _states(name: str, states: tuple[str, ...], help_: str, *, multiple: bool = False) -> Any:
+    return click.option(
+        f"--{name}", type=click.Choice(states, case_sensitive=False), metavar="WORD", multiple=multiple, help=help_
+    )
+
+
+# By name, the summary and the commands of each family.
+_FAMILIES: Final[Mapping[str, tuple[str, Mapping[str, Listing | Change]]]] = {
+    "users": (
+        "Who works in an account, or may look at a company.",
+        {
+            "list": Listing(
+                help="List the users of your own account, or of companies with their guests.",
+                noun="user",
+                call=_users,
+                fields=_PERSON,
+            ),
+        },
+    ),
+    "guests": (
+        "People from outside who may look at a company.",
+        {
+            "list": Listing(
+                help="List the guests of companies.",
+                noun="guest",
+                call=lambda at, **given: at.woodpecker.agency.users.list(at.company, role="guest", **given),
+                fields=tuple(field for field in _PERSON if field.name != "roles"),
+                whose="companies",
+            ),
+            "invite": inviting.INVITE,
+            "set-permissions": inviting.SET_PERMISSIONS,
+        },
+    ),
+    "email-accounts": (
+        "The e-mail accounts that companies send from, as the agency sees them.",
+        {
+            "list": Listing(
+                help=(
+                    "List the e-mail accounts of companies.\n\n"
+                    "Each has two rows, one that sends (SMTP) and one that receives (IMAP). What they may send in a "
+                    "day is told by `mailboxes list`."
+                ),
+                noun="e-mail account",
+                call=lambda at, **given: at.woodpecker.agency.email_accounts.list(at.company, **given),
+                fields=(
+                    Field("id", "ID", whole=True),
+                    Field("type", "Type", whole=True),
+                    Field("email", "E-mail", whole=True, of="details.email"),
+                    Field("provider", "Provider", spare=2, of="details.provider"),
+                    Field("from_name", "Sender", spare=3, of="details.from_name"),
+                    Field("running_campaigns", "Campaigns", whole=True, spare=1, of="details.running_campaigns"),
+                    Field("error", "Error", of="details.error"),
+                    Field("imap_id", of="details.imap_id"),
+                ),
+                whose="companies",
+            ),
+        },
+    ),
+    "mailboxes": (
+        "The mailboxes of an account, with their limits.",
+        {
+            "list": Listing(
+                help=(
+                    "List the mailboxes of your own account, or of companies.\n\n"
+                    "Each has two rows, one that sends (SMTP) and one that receives (IMAP)."
+                ),
+                noun="mailbox",
+                call=lambda at, **given: at.account.mailboxes.list(**given),
+                fields=(
+                    Field("id", "ID", whole=True),
+                    Field("type", "Type", whole=True),
+                    Field("email", "E-mail", whole=True, of="details.email"),
+                    Field("provider", "Provider", spare=3, of="details.provider"),
+                    Field("from_name", "Sender", spare=4, of="details.from_name"),
+                    Field("sent_today", "Sent today", whole=True, spare=1, of="details.sent_today"),
+                    Field("daily_limit", "Limit a day", whole=True, spare=2, of="details.daily_limit"),
+                    Field("error", "Error", of="details.error"),
+                    Field("login", of="details.login"),
+                    Field("server", of="details.server"),
+                    Field("port", of="details.port"),
+                    Field("imap_id", of="details.imap_id"),
+                ),
+            ),
+        },
+    ),
+    "campaigns": (
+        "The campaigns of an account.",
+        {
+            "list": Listing(
+                help="List the campaigns of your own account, or of companies.",
+                noun="campaign",
+                call=lambda at, **given: at.account.campaigns.list(**given),
+                fields=(
+                    Field("id", "ID", whole=True),
+                    Field("name", "Campaign"),
+                    Field("status", "Status", whole=True),
+                    Field("created", "Created", spare=3),
+                    Field("from_email", "From", spare=2),
+                    Field("from_name"),
+                    Field("folder_name", "Folder", spare=4),
+                    Field("per_day", "A day", whole=True, spare=1),
+                    Field("error", "Error"),
+                ),
+                options=(
+                    _states(
+                        "status",
+                        _CAMPAIGN_STATES,
+                        "Only those in this state; repeatable: " + ", ".join(_CAMPAIGN_STATES) + ".",
+                        multiple=True,
+                    ),
+                ),
+            ),
+        },
+    ),
+    "prospects": (
+        "The people whom an account writes to.",
+        {
+            "list": Listing(
+                help=(
+                    "List or search the prospects of your own account, or of companies.\n\n"
+                    "Texts of --search are looked for inside the field, but e-mail addresses as a whole."
+                ),
+                noun="prospect",
+                call=lambda at, **given: at.account.prospects.list(per_page=500, **given),
+                fields=(
+                    Field("id", "ID", whole=True),
+                    Field("email", "E-mail", whole=True),
+                    Field("first_name", "First name"),
+                    Field("last_name", "Last name"),
+                    Field("company", "Works at", spare=2),
+                    Field("status", "Status", whole=True),
+                    Field("tags", "Tags", spare=3),
+                    *map(Field, ("title", "industry", "website", "linkedin_url", "phone", "address", "city", "state")),
+                    *map(Field, ("country", "interested", "campaign_id", "last_contacted", "last_replied")),
+                    Field("updated", "Updated", spare=4),
+                ),
+                options=(
+                    click.option(
+                        "--search",
+                        metavar="FIELD=TEXT",
+                        multiple=True,
+                        callback=_search,
+                        help="Only those with this text in a field, such as email, company or tags; repeatable.",
+                    ),
+                    _states(
+                        "status",
+                        _PROSPECT_STATES,
+                        f"Only those of this status: {', '.join(_PROSPECT_STATES)}. "
+                        "From TO-CHECK on it is one within a campaign, so --campaign goes with it.",
+                    ),
+                    _states("interested", _INTEREST, f"Only those of this interest: {', '.join(_INTEREST)}."),
+                    click.option(
+                        "--contacted/--not-contacted",
+                        default=None,
+                        help="Only those that were written to, or only the others.",
+                    ),
+                    click.option(
+                        "--campaign",
+                        "campaign_ids",
+                        type=click.IntRange(min=1),
+                        metavar="ID",
+                        multiple=True,
+                        help="Only those in this campaign; repeatable.",
+                    ),
+                ),
+            ),
+        },
+    ),
+    "blacklist": (
+        "Domains and addresses that nobody writes to, in an account or in the whole agency.",
+        {
+            "list": Listing(
+                help="List the blacklist of your own account, of companies, or of the whole agency.",
+                noun="entry",
+                call=blacklisting.lists,
+                fields=(
+                    Field("entry", "Entry", of=str),
+                    Field("kind", "Kind", whole=True, of=blacklisting.kind),
+                ),
+                whole_agency=True,
+                options=(
+                    click.option(
+                        "--only", metavar="ENTRY", multiple=True, help="Only this domain or address; repeatable."
+                    ),
+                ),
+            ),
+            "add": blacklisting.ADD,
+            "remove": blacklisting.REMOVE,
+        },
+    ),
+    "deliverability": (
+        "What became of the e-mails of each company.",
+        {
+            "list": Listing(
+                help=(
+                    "List what became of the e-mails of each company, and of the same time before.\n\n"
+                    "Without dates it is about the last 30 days. A company that did nothing is not in the list."
+                ),
+                noun="company",
+                call=lambda at, **given: at.woodpecker.agency.deliverability.list(per_page=50, **given),
+                fields=(
+                    Field("company_id", "Company", whole=True, of="id"),
+                    Field("company_name", "Name", of="name"),
+                    *_figures("emails_sent", "Sent"),
+                    *_figures("delivered_emails", "Delivered", 1),
+                    *_figures("views", "Views", 2),
+                    *_figures("replies", "Replies"),
+                    *_figures("bounces", "Bounces"),
+                ),
+                whose="agency",
+                options=(
+                    click.option("--from", "from_date", metavar="YYYY-MM-DD", help="The first day."),
+                    click.option("--to", "to_date", metavar="YYYY-MM-DD", help="The last day."),
+                ),
+            ),
+        },
+    ),
+    "webhooks": (
+        "Who is told of events.",
+        {
+            "list": Listing(
+                help=(
+                    "List the webhooks of your own account, or of companies.\n\n"
+                    "Passwords and secret parameters of URLs are masked unless --reveal asks for them in full."
+                ),
+                noun="webhook",
+                call=lambda at, **given: at.account.webhooks.list(**given),
+                fields=(Field("event", "Event", whole=True), Field("target_url", "URL", url=True)),
+                reveal="Show URLs in full.",
+            ),
+            "subscribe": subscribing.SUBSCRIBE,
+            "unsubscribe": subscribing.UNSUBSCRIBE,
+        },
+    ),
+}
+
+
+def family(name: str) -> click.Group:
+    """The group of commands of a family."""
+    help_, table = _FAMILIES[name]
+    group = Group(name, help=help_)
+    for verb, row in table.items():
+        group.add_command(row.command(f"{name} {verb}"))
+    return group

@@ -1,0 +1,182 @@
+"""Calls that a user describes, and answers as they come: for new endpoints, and for those who debug the vendor."""
+
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final
+
+import attrs
+
+from woodpecker_async import checks
+from woodpecker_async.engine import codec
+from woodpecker_async.engine.hidden import look_at
+from woodpecker_async.engine.operation import OWN, AccountId, Operation, QueryValue, is_account_level, raw_request
+from woodpecker_async.engine.protocol import AttemptResult, TransportFailure
+from woodpecker_async.engine.protocol import RawResponse as Response
+from woodpecker_async.errors import Attempt, CallError, ConfigError, ResponseDecodeError, SecretNotCarriedError
+
+
+def _read_only(headers: Mapping[str, str]) -> Mapping[str, str]:
+    return MappingProxyType(dict(headers))
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class RawResponse:
+    """An answer as it came, whatever its status.
+
+    Its body may hold keys in plain text. Neither `repr` nor an error reporter gets to see it, only who calls `read`,
+    `text` or `json`; a pickle does not carry it.
+
+    Attributes:
+        method: the HTTP method.
+        path: the path below the base URL.
+        company_id: the company the call was for, if any.
+        status: the HTTP status of the last attempt.
+        headers: of the answer, by lower-case names; values that may be secrets are masked.
+        unreadable: why the body cannot be had, if it cannot: too large, or in a coding that was not asked for.
+        request_id: the server's id of the answer, if it sends one.
+        attempts: every attempt made, this one last.
+        error: what `request` would have raised; `None` for a success.
+    """
+
+    method: str
+    path: str
+    company_id: int | None
+    status: int
+    headers: Mapping[str, str] = attrs.field(converter=_read_only)
+    unreadable: str
+    request_id: str | None
+    attempts: tuple[Attempt, ...]
+    error: CallError | None
+    _body: Callable[[], bytes] = attrs.field(repr=False)
+
+    @property
+    def ok(self) -> bool:
+        """Whether it is a success."""
+        return self.error is None
+
+    def read(self) -> bytes:
+        """The body, decompressed."""
+        return self._body()
+
+    def text(self) -> str:
+        """The body as UTF-8; what is not becomes U+FFFD."""
+        return self._body().decode("utf-8", "replace")
+
+    def json(self) -> Any:
+        """The body, parsed.
+
+        Raises:
+            ResponseDecodeError: it is not JSON.
+        """
+        decode: Callable[[bytes, Any], Any] = codec.decode
+        value = look_at(self._body, decode, Any)
+        if isinstance(value, codec.Undecodable):
+            raise ResponseDecodeError(
+                f"the server said {self.status}, and the body is not JSON: {self.unreadable or ', '.join(value.paths)}",
+                paths=value.paths,
+                status=self.status,
+                method=self.method,
+                path=self.path,
+                company_id=self.company_id,
+                request_id=self.request_id,
+                attempts=self.attempts,
+            )
+        return value
+
+    def raise_for_error(self) -> None:
+        """Raise `error`, if there is one.
+
+        Raises:
+            CallError: as `request` would have.
+        """
+        if self.error is not None:
+            raise self.error
+
+    def __copy__(self) -> "RawResponse":
+        return self
+
+    def __deepcopy__(self, memo: object) -> "RawResponse":
+        return self
+
+    def __reduce__(self) -> tuple[Callable[..., "RawResponse"], tuple[dict[str, Any]]]:
+        fields = {field.name: getattr(self, field.name) for field in attrs.fields(RawResponse) if field.init}
+        del fields["_body"]
+        return _unpickled, ({**fields, "headers": dict(self.headers)},)
+
+
+def _unpickled(fields: dict[str, Any]) -> RawResponse:
+    return RawResponse(**fields, body=_not_carried)
+
+
+def _not_carried() -> bytes:
+    raise SecretNotCarriedError("a pickle does not carry the body, for it may hold keys: read() it where it was got")
+
+
+class Unsaid:
+    """The company nobody has named."""
+
+
+UNSAID: Final = Unsaid()
+
+
+def described(
+    method: str, path: str, company_id: int | Unsaid | None, params: Mapping[str, QueryValue] | None, json: Any
+) -> Operation[Any]:
+    """The operation that a user describes.
+
+    Raises:
+        ConfigError: an argument is not usable, or the account was not said.
+    """
+    account: AccountId | None = None
+    if isinstance(path, str) and is_account_level(path):
+        if isinstance(company_id, Unsaid):
+            raise ConfigError(
+                f"say whose account {path} is to act on: company_id=123, or company_id=None for the key's own"
+            )
+        account = OWN if company_id is None else checks.company_id(company_id)
+    elif not (company_id is None or isinstance(company_id, Unsaid)):
+        raise ConfigError("an /agency path carries the company in the path; x-company-id has no place there")
+    return raw_request(method, path, params, json, account)
+
+
+async def raw_response(
+    operation: Operation[Any], run: Callable[[Operation[Any]], Coroutine[Any, Any, Any]]
+) -> RawResponse:
+    """Run an operation, and return the answer also where the call failed with it.
+
+    Args:
+        operation: what to ask for; its body is not decoded.
+        run: runs it, with its repeats.
+
+    Raises:
+        CallError: there was no answer to the last attempt, or there was no attempt.
+    """
+    outcomes: list[tuple[Response | TransportFailure, AttemptResult, Sequence[Attempt]]] = []
+
+    def keep(*outcome: Any) -> None:
+        outcomes[:] = [outcome]
+
+    operation.response_type, operation.all_headers, operation.name = None, True, "raw"
+    operation.on_outcome, failure = keep, None
+    try:
+        await run(operation)
+    except CallError as error:
+        # Without a status the error is about a later attempt than the one that was answered.
+        if not outcomes or getattr(error, "status", None) is None or not isinstance(outcomes[0][0], Response):
+            raise
+        failure = error.with_traceback(None)
+    ((last, result, attempts),) = outcomes
+    assert isinstance(last, Response)
+    company_id = operation.company_id if operation.company_header is None else operation.company_header
+    return RawResponse(
+        method=operation.method,
+        path=operation.path,
+        company_id=company_id,
+        status=last.status,
+        headers=result.headers,
+        unreadable=last.unreadable,
+        request_id=result.request_id,
+        attempts=tuple(attempts),
+        error=failure,
+        body=last.body,
+    )

@@ -1,0 +1,281 @@
+"""`Clock`: time that passes at once when everybody waits for it, and as ever while anybody works."""
+
+import asyncio
+import heapq
+import itertools
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Final
+
+# Seconds without any news after which everybody is taken to wait.
+_QUIET: Final = 0.001
+
+
+class Clock:
+    """Virtual time, for sessions (`clock=`) and for a sandbox (`clock=`).
+
+    It goes on with the machine's time. As soon as nothing is in flight, it jumps to the moment that comes next: the end
+    of a pause before a retry, of `settle`, of a wait for a turn in the lane, of a deadline. A request that a sandbox of
+    this clock makes wait (`Fault.wait`, its queue) is not in flight meanwhile, so that an attempt's timeout passes at
+    once too. While a request is on its way, worked on or answered, time does not jump: no answer comes too late
+    because the machine is slow. Where another server makes a request wait, that takes as long as it takes.
+
+    Everything else keeps to the machine's time, such as `asyncio.sleep` and `asyncio.timeout` in your own code.
+
+    Args:
+        seed: what chance follows from: the jitter of pauses is the same in each run.
+
+    Attributes:
+        skipped: how many seconds nobody had to wait for.
+    """
+
+    def __init__(self, *, seed: int = 0) -> None:
+        self.skipped = 0.0
+        self._began = datetime.now(UTC), time.monotonic()
+        self._random = random.Random(seed)  # noqa: S311 - jitter
+        self._lock = threading.RLock()
+        self._timers: list[tuple[float, int, _Timer]] = []
+        self._numbers = itertools.count()
+        # Attempts of clients, by what tells the local addresses of their connections.
+        self._attempts: dict[Callable[[], object], asyncio.AbstractEventLoop] = {}
+        # Requests at servers, by the addresses they came from: all, and those that are made to wait.
+        self._serving: Counter[object] = Counter()
+        self._parked: Counter[object] = Counter()
+        self._news = 0
+        self._loop: asyncio.AbstractEventLoop | None = None  # of the client
+        self._look: asyncio.TimerHandle | None = None
+
+    def __repr__(self) -> str:
+        return f"<Clock {self.utcnow():%Y-%m-%d %H:%M:%S}, {self.skipped:.1f} s skipped>"
+
+    # For tests ----------------------------------------------------------------------------------------------
+
+    def advance(self, seconds: float) -> None:
+        """Let so many seconds pass, whatever is in flight. What is due then happens when its event loop runs next.
+
+        Raises:
+            ValueError: time does not go back.
+        """
+        if not seconds >= 0:
+            raise ValueError(f"time does not go back: seconds must be a number >= 0, not {seconds!r}")
+        with self._lock:
+            until = self.now() + seconds
+            while self._timers and self._timers[0][0] <= until:
+                self._skip_to(self._timers[0][2])
+            self._skip(until - self.now())
+
+    # What sessions ask --------------------------------------------------------------------------------------
+
+    def now(self) -> float:
+        """Monotonic seconds, ahead of the machine's by what was skipped."""
+        return time.monotonic() + self.skipped
+
+    def utcnow(self) -> datetime:
+        """The wall clock, aware, in UTC; ahead of the machine's as well."""
+        wall, monotonic = self._began
+        return wall + timedelta(seconds=self.now() - monotonic)
+
+    def random(self) -> float:
+        """Evenly spread over [0, 1)."""
+        return self._random.random()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait until so many seconds have passed by this clock; cancellable. Lets others run, also for 0 s."""
+        over = asyncio.get_running_loop().create_future()
+        timer = self.call_later(seconds, partial(_wake, over))
+        try:
+            await over
+        finally:
+            timer.cancel()
+
+    def call_later(self, seconds: float, callback: Callable[[], object]) -> "_Timer":
+        """Call it on the running event loop when so many seconds have passed."""
+        timer = self._timer(seconds, callback)
+        self._tell(timer.loop)
+        return timer
+
+    @contextmanager
+    def attempt(self, seconds: float, expire: Callable[[], object], address: Callable[[], object]) -> Iterator[None]:
+        """An attempt of a client, which waits for an answer inside the ``with``.
+
+        Args:
+            seconds: how long it may.
+            expire: ends it; called on the running event loop.
+            address: the local address of its connection; `None` as long as it has none.
+        """
+        loop = asyncio.get_running_loop()
+        timer = self._timer(seconds, expire)
+        with self._lock:
+            self._attempts[address] = loop
+        self._tell(loop)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._attempts.pop(address, None)
+            timer.cancel()
+            self._tell(loop)
+
+    # What a sandbox asks ------------------------------------------------------------------------------------
+
+    @contextmanager
+    def serving(self, client: object) -> Iterator[None]:
+        """A request has come from this address, and is worked on inside the ``with``, but for while it is parked."""
+        self._count(self._serving, client, 1)
+        try:
+            yield
+        finally:
+            self._count(self._serving, client, -1)
+            self._tell()
+
+    def park(self, seconds: float, client: object) -> "_Parked":
+        """Begin to wait, at the server."""
+        return _Parked(self, seconds, client)
+
+    def _count(self, what: Counter[object], client: object, more: int) -> None:
+        with self._lock:
+            what[client] += more
+            if not what[client]:
+                del what[client]
+
+    # How time passes ----------------------------------------------------------------------------------------
+
+    def _timer(self, seconds: float, callback: Callable[[], object]) -> "_Timer":
+        timer = _Timer(self.now() + seconds, callback, asyncio.get_running_loop(), seconds)
+        with self._lock:
+            heapq.heappush(self._timers, (timer.when, next(self._numbers), timer))
+        return timer
+
+    def _tell(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        """Something has happened: see whether everybody waits, on the client's event loop, once it has been quiet."""
+        with self._lock:
+            self._news += 1
+            if loop is not None and loop is not self._loop:
+                self._loop, self._look = loop, None
+            loop = self._loop
+        if loop is None or loop.is_closed():
+            return
+        if asyncio._get_running_loop() is loop:
+            self._look_soon()
+        else:
+            with suppress(RuntimeError):  # it has just been closed
+                loop.call_soon_threadsafe(self._look_soon)
+
+    def _look_soon(self) -> None:
+        if self._look is None and self._loop is not None and not self._loop.is_closed():
+            self._look = self._loop.call_later(_QUIET, self._look_around, self._news)
+
+    def _look_around(self, news: int) -> None:
+        self._look = None
+        with self._lock:
+            if news == self._news and not self._busy():
+                self._drop_ended()
+                if not self._timers:
+                    return
+                self._skip_to(self._timers[0][2])
+            elif news == self._news:
+                return  # the end of what goes on will be told
+        self._look_soon()
+
+    def _busy(self) -> bool:
+        """Whether anything is in flight: at work at a server, or on its way there or back."""
+        if any(number > self._parked[client] for client, number in self._serving.items()):
+            return True
+        return any(not loop.is_closed() and not self._parked[address()] for address, loop in self._attempts.items())
+
+    def _drop_ended(self) -> None:
+        while self._timers and self._timers[0][2].ended:
+            heapq.heappop(self._timers)
+
+    def _skip_to(self, timer: "_Timer") -> None:
+        heapq.heappop(self._timers)
+        if not timer.ended:
+            self._skip(timer.when - self.now())
+            timer.ring()
+
+    def _skip(self, seconds: float) -> None:
+        self.skipped += max(seconds, 0.0)
+
+
+def _wake(sleeper: asyncio.Future[None]) -> None:
+    if not sleeper.done():
+        sleeper.set_result(None)
+
+
+class _Timer:
+    """Calls something once, when its moment has come by the machine's time or was skipped to."""
+
+    def __init__(
+        self, when: float, callback: Callable[[], object], loop: asyncio.AbstractEventLoop, seconds: float
+    ) -> None:
+        self.when = when
+        self.loop = loop
+        self.before: Callable[[], None] | None = None  # called at once when its moment has come
+        self._callback: Callable[[], object] | None = callback
+        self._handle = loop.call_later(max(seconds, 0.0), self._call)
+
+    @property
+    def ended(self) -> bool:
+        """Whether it was called or cancelled, or cannot be called any more."""
+        return self._callback is None or self.loop.is_closed()
+
+    def ring(self) -> None:
+        """Its moment has come; told on whatever thread."""
+        if self.before is not None:
+            self.before()
+        with suppress(RuntimeError):  # its event loop has just been closed
+            self.loop.call_soon_threadsafe(self._call)
+
+    def cancel(self) -> None:
+        """Let it not happen."""
+        self._callback = None
+        self._handle.cancel()
+
+    def _call(self) -> None:
+        callback = self._callback
+        self.cancel()
+        if callback is not None:
+            callback()
+
+
+class _Parked:
+    """A wait at a server."""
+
+    def __init__(self, clock: Clock, seconds: float, client: object) -> None:
+        self._clock = clock
+        self._client = client
+        self._over: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._parked = True
+        clock._count(clock._parked, client, 1)
+        self._timer = clock._timer(seconds, lambda: self._end(False))
+        self._timer.before = self._unpark
+        clock._tell()
+
+    def wake(self) -> None:
+        """End it now."""
+        self._end(True)
+
+    def _unpark(self) -> None:
+        """From now on the request is in flight again; told on whatever thread."""
+        if self._parked:
+            self._parked = False
+            self._clock._count(self._clock._parked, self._client, -1)
+
+    def _end(self, woken: bool) -> None:
+        self._unpark()
+        if not self._over.done():
+            self._over.set_result(woken)
+
+    def __await__(self) -> Generator[object, None, bool]:
+        try:
+            return (yield from self._over)
+        finally:
+            self._unpark()
+            self._timer.cancel()
+            self._clock._tell()

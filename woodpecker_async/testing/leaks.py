@@ -1,0 +1,69 @@
+"""Looks for keys of a sandbox in what a test logged and printed."""
+
+import logging
+import re
+from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
+from typing import Any
+
+from woodpecker_async.sandbox import Sandbox
+
+_FORMATTER = logging.Formatter()
+# What is behind the number of a key, or behind its kind: without that there is no use in it.
+_FRONT = re.compile(r"^(\d+\.|apikey:)")
+
+
+class LogWatch(logging.Handler):
+    """Keeps what is logged, with all fields of each record, and where that was."""
+
+    def __init__(self) -> None:
+        super().__init__(level=logging.NOTSET)
+        self.seen: list[tuple[str, str]] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep it."""
+        parts = []
+        with suppress(Exception):  # a record that cannot be formatted is not for us to report
+            parts.append(record.getMessage())
+        with suppress(Exception):
+            parts += [f"{name}={value}" for name, value in vars(record).items() if name not in ("msg", "args")]
+        with suppress(Exception):
+            parts += [_FORMATTER.formatException(record.exc_info)] if record.exc_info else []
+        where = f"logged by {record.name!r} at {record.levelname} in {record.pathname}:{record.lineno}"
+        self.seen.append((where, "\n".join(parts)))
+
+
+def secrets_of(boxes: Iterable[Sandbox]) -> frozenset[str]:
+    """Every secret that these sandboxes know, without what is no secret in it."""
+    secrets: set[str] = set()
+    for box in boxes:
+        state = box.state
+        secrets.add(state.feldera_token)
+        secrets |= {key.secret for account in (state.hq, *state.companies.values()) for key in account.keys}
+        secrets |= {key.api_key for key in state.feldera_keys.values()}
+    return frozenset(_FRONT.sub("", secret) for secret in secrets)
+
+
+def find(secrets: Collection[str], seen: Iterable[tuple[str, str]]) -> list[str]:
+    """A line for each place at which a secret was seen; the secret is not in it."""
+    return [
+        f"{where}: {line.replace(secret, '*' * 4)[:200]}"
+        for where, text in seen
+        for secret in secrets
+        if secret in text
+        for line in (next(line for line in text.splitlines() if secret in line),)
+    ]
+
+
+def watch_readouterr(fixture: Any, name: str, tell: Callable[[str, str], None]) -> None:
+    """Tell what a test takes from `capsys` or `capfd`, for nobody else gets to see it."""
+    readouterr = fixture.readouterr
+
+    def noted() -> Any:
+        read = readouterr()
+        for stream, data in (("stdout", read.out), ("stderr", read.err)):
+            text = data if isinstance(data, str) else data.decode("utf-8", "replace")
+            tell(f"{stream}, read by {name}", text)
+        return read
+
+    fixture.readouterr = noted
