@@ -288,7 +288,7 @@ class LaneTimeoutError(CallError):
 
     @property
     def maybe_sent(self) -> bool:
-        """Never: the wait is before the first attempt."""
+        """Never, because the wait is before the first attempt."""
         return False
 
 
@@ -302,7 +302,7 @@ class SharedLaneError(CallError):
 
     @property
     def maybe_sent(self) -> bool:
-        """Never: the wait is before the first attempt."""
+        """Never, because the wait is before the first attempt."""
         return False
 
 
@@ -327,7 +327,7 @@ class NotSentError(TransportError):
 
     @property
     def maybe_sent(self) -> bool:
-        """Never: no attempt got as far as sending."""
+        """Never, because no attempt got as far as sending."""
         return False
 
 

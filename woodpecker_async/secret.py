@@ -60,7 +60,7 @@ class Secret:
 
     @property
     def fingerprint(self) -> str:
-        """The first 12 hexadecimal digits of the key's SHA-256: names a key without showing it."""
+        """The first 12 hexadecimal digits of the key's SHA-256, which name a key without showing it."""
         if not hasattr(self, "_fingerprint"):
             digest = hashlib.sha256(self.reveal().encode("utf-8", "surrogatepass"))
             self._fingerprint = digest.hexdigest()[:_FINGERPRINT_DIGITS]

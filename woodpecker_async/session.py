@@ -90,7 +90,7 @@ class Session(AsyncOnly):
 
     @property
     def clock(self) -> Clock:
-        """Time and chance: the machine's, but in tests."""
+        """The source of time and chance, which is the machine's except in tests."""
         return self._engine.settings.clock
 
     @property
@@ -100,7 +100,7 @@ class Session(AsyncOnly):
 
     @property
     def account_name(self) -> str | None:
-        """What names the account in reports: base URL and key fingerprint; `None` if a function returns the key."""
+        """The account's name in reports (base URL and key fingerprint), or `None` if a function returns the key."""
         settings = self._engine.settings
         return account_name(settings.base_url, settings.key.fingerprint) if isinstance(settings.key, Secret) else None
 

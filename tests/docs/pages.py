@@ -17,7 +17,7 @@ COMPANY_IDS = (123, 456, 789)
 
 # Everything a block may be: run as Python, run as a command, or output, data and markup of other kinds.
 PYTHON, COMMANDS = frozenset({"python"}), frozenset({"console", "bash"})
-SHOWN = frozenset({"text", "json", "{toctree}", "{eval-rst}"})
+SHOWN = frozenset({"text", "json", "{toctree}", "{eval-rst}", "{include}"})
 
 _FENCE = re.compile(r"(?P<indent> *)(?P<marks>`{3,}|~{3,})(?P<info>[^`]*)")
 

@@ -23,7 +23,7 @@ from tests.docs.terminal import in_terminal
 from woodpecker_async.cli.main import root, run_command
 
 _OURS = "woodpecker-async "
-_INSTALLERS = ("pip ", "uv ", "python3 -m venv ", "sphinx-build ")
+_INSTALLERS = ("pip ", ".venv/bin/pip ", "uv ", "python3 -m venv ", "sphinx-build ")
 
 
 def _commands(page: Path) -> Iterator[tuple[str, list[str]]]:

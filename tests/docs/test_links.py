@@ -34,13 +34,22 @@ def test_links(page: Path):
             assert anchor in _anchors(target), f"{identify(page)}: {link} (there are {sorted(_anchors(target))})"
 
 
-def test_every_page_is_in_the_index_and_in_its_toctree():
+def test_the_start_page_and_the_sidebar_have_every_page_once_in_the_same_groups():
     index = ROOT / "docs" / "index.md"
-    (toctree,) = [block for block in blocks(index) if block.kind == "{toctree}"]
-    listed = {line for line in toctree.text.splitlines() if line and not line.startswith(":")}
-    pages = {page.stem for page in PAGES if page.parent == index.parent} - {"index"}
-    assert listed == pages
-    assert {Path(link).stem for link in _LINK.findall(prose(index)) if link.endswith(".md")} >= pages
+    text, sidebar = index.read_text(encoding="utf-8"), {}
+    for block in blocks(index):
+        if block.kind == "{toctree}":
+            caption = re.search(r'^:caption: "(.+)"$', block.text, re.MULTILINE)
+            assert caption is not None
+            sidebar[caption[1]] = [line for line in block.text.splitlines() if line and not line.startswith(":")]
+    sections = re.split(r"^## (.+)$", text.partition("```{toctree}")[0], flags=re.MULTILINE)[1:]
+    listed = {
+        title: re.findall(r"^- \[[^\]]*\]\(([\w-]+)\.md\)", body, re.MULTILINE)
+        for title, body in zip(sections[::2], sections[1::2], strict=True)
+    }
+    assert listed == sidebar
+    pages = sorted(page.stem for page in PAGES if page.parent == index.parent and page != index)
+    assert sorted(name for names in listed.values() for name in names) == pages
 
 
 @pytest.mark.parametrize("page", _LINKING, ids=identify)
@@ -56,6 +65,7 @@ def test_sphinx_builds_without_a_warning(tmp_path: Path):
     pytest.importorskip("sphinx")
     pytest.importorskip("myst_parser")
     pytest.importorskip("furo")
+    pytest.importorskip("sphinx_copybutton")
     built = subprocess.run(
         [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-E", ROOT / "docs", tmp_path / "html"],
         capture_output=True,

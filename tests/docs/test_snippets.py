@@ -58,14 +58,16 @@ def _log_as_before() -> Iterator[None]:
 def _with_python() -> Iterator[Any]:
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
-        # A pytest of its own; a Redis; what changes a whole process.
-        system = any(word in text for word in ("def test_", "WOODPECKER_REDIS_URL", *_CHANGES_PROCESS))
+        # A pytest of its own; a Redis; pandas; what changes a whole process.
+        system = any(word in text for word in ("def test_", "WOODPECKER_REDIS_URL", "import pandas", *_CHANGES_PROCESS))
         if any(block.kind in PYTHON for block in blocks(page)):
             yield pytest.param(page, id=identify(page), marks=[pytest.mark.system] * system)
 
 
 @pytest.mark.parametrize("page", list(_with_python()))
 async def test_python(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    if "import pandas" in page.read_text(encoding="utf-8"):
+        pytest.importorskip("pandas", reason="pandas is not installed: pip install '.[system]'")
     monkeypatch.chdir(tmp_path)
     async with sandbox() as box:
         monkeypatch.setenv("WOODPECKER_API_KEY", box.hq_key)

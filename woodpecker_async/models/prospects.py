@@ -180,7 +180,7 @@ class AddedProspect:
 
     @property
     def ok(self) -> bool:
-        """Whether the server took it, or had it before: it gave an id, and no error."""
+        """Whether the server took it, or had it before; it gave an id, and no error."""
         return self.status != "ERROR" and self.id is not None
 
 

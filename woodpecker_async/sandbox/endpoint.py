@@ -67,7 +67,7 @@ class Endpoint:
 
     @property
     def placeholders(self) -> int:
-        """How many segments of its path are open: `/domains/owner` goes before `/domains/{name}`."""
+        """How many segments of its path are open; `/domains/owner` goes before `/domains/{name}`."""
         return self.path.count("{")
 
     def __call__(self, call: Call) -> Answer:

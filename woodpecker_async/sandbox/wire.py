@@ -41,7 +41,7 @@ class RequestInfo:
 
     @property
     def company_id(self) -> int | None:
-        """The company which the request names: in its path, or else in ``x-company-id``."""
+        """The company that the request names in its path, or else in ``x-company-id``."""
         parts = self.path.split("/")
         if "companies" in parts[:-1]:
             return whole_number(parts[parts.index("companies") + 1])

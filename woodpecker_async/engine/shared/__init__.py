@@ -23,7 +23,7 @@ class Slots(Protocol):
 
     @property
     def ready(self) -> bool:
-        """Whether places can be had, as far as is known: what they are kept in has served, and still does."""
+        """Whether places can be had, as far as is known; what they are kept in has served, and still does."""
         ...
 
     @property

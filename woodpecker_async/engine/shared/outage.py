@@ -107,7 +107,7 @@ class Outage:
 
     @property
     def refusal(self) -> str | None:
-        """Why calls fail, if they do: not while it settles, if it does so for the first time."""
+        """Why calls fail, if they do; not while it settles, if it does so for the first time."""
         return self.trouble if self._policy == "fail" and self._after_grace and not self._settles else None
 
     @property
