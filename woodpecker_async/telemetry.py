@@ -19,7 +19,9 @@ import attrs
 try:
     from opentelemetry import context, metrics, trace
 except ImportError as error:
-    raise ImportError("OpenTelemetry is an extra: pip install 'woodpecker-async[otel]'") from error
+    raise ModuleNotFoundError(
+        "OpenTelemetry is an extra: pip install 'woodpecker-async[otel]'", name="opentelemetry"
+    ) from error
 
 from woodpecker_async import __version__
 from woodpecker_async._redact import without_keys
