@@ -424,6 +424,7 @@ def test_a_signal_handler_that_raises_shows_nothing(kind: type[BaseException], n
                 loop.run_until_complete(task)
             assert not leaks(cancelled.value, secrets_of(box))
             loop.run_until_complete(session.aclose())
+            loop.run_until_complete(loop.shutdown_asyncgens())  # with which what listens ends, as in `asyncio.run`
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, before)
