@@ -186,7 +186,10 @@ def said():
             def log_message(self, *_):
                 pass
 
-        with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        class Server(http.server.ThreadingHTTPServer):
+            daemon_threads = False  # so that it waits for them when it is closed
+
+        with Server(("127.0.0.1", 0), Handler) as server:
             thread = threading.Thread(target=server.serve_forever)
             thread.start()
             try:

@@ -396,6 +396,7 @@ def test_a_coroutine_that_is_thrown_away_shows_nothing() -> None:
             loop.run_until_complete(task)
         loop.run_until_complete(session.aclose())
         loop.run_until_complete(asyncio.sleep(0.01))
+        loop.run_until_complete(loop.shutdown_asyncgens())
         loop.close()
         assert [type(error) for error in seen] == [GeneratorExit]
         assert not leaks(seen[0], secrets_of(box))
@@ -507,6 +508,8 @@ def _interrupted(box: Sandbox, name: str, moment: int) -> tuple[BaseException | 
             task.cancel()
         with contextlib.suppress(BaseException):
             loop.run_until_complete(session.aclose())
+        with contextlib.suppress(BaseException):
+            loop.run_until_complete(loop.shutdown_asyncgens())
     finally:
         loop.close()
     return error, found, interruption.happened
