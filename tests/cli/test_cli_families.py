@@ -296,7 +296,7 @@ def test_no_secret_of_a_url_is_left(pairs, user):
     ("args", "said"),
     [
         (("email-accounts", "list"), "say which companies"),
-        (("mailboxes", "--company", "1"), "No such option '--company': the command comes first, list"),
+        (("mailboxes", "--company", "1"), ": the command comes first, list"),
         (("webhooks", "subscribe", "x.example", "task_done"), "URL must be an http or https URL"),
         (("webhooks", "subscribe", "https://x.example", "replied"), "'replied' is not one of"),
         (("webhooks", "unsubscribe", "https://x.example/?key=****", "task_done"), "this URL is masked"),
