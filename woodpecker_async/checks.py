@@ -91,6 +91,9 @@ def names(value: object) -> tuple[str, ...]:
     return checked
 
 
+C = TypeVar("C")
+
+
 def entries(value: object, otherwise: str) -> Iterable[Any]:
     """Any iterable but a string and a mapping, which were hardly meant to be lists of characters and of keys.
 
@@ -106,6 +109,19 @@ def entries(value: object, otherwise: str) -> Iterable[Any]:
     return value
 
 
+def counted(checked: tuple[C, ...], what: str, most: int | None = None) -> tuple[C, ...]:
+    """These entries, if there is at least one and at most so many.
+
+    Raises:
+        ConfigError: there are none, or too many.
+    """
+    if not checked:
+        raise ConfigError(f"{what} must not be empty")
+    if most is not None and len(checked) > most:
+        raise ConfigError(f"{what} must have at most {most} entries, not {len(checked)}")
+    return checked
+
+
 def strings(value: object, what: str, example: str, most: int | None = None) -> tuple[str, ...]:
     """Strings such as `text` accepts, at least one and at most so many.
 
@@ -114,11 +130,7 @@ def strings(value: object, what: str, example: str, most: int | None = None) -> 
     """
     listed = entries(value, f"{what} must be a list of strings, like {example}")
     checked = tuple(text(entry, f"an entry of {what}") for entry in listed)
-    if not checked:
-        raise ConfigError(f"{what} must not be empty")
-    if most is not None and len(checked) > most:
-        raise ConfigError(f"{what} must have at most {most} entries, not {len(checked)}")
-    return checked
+    return counted(checked, what, most)
 
 
 def comma_list(value: object, what: str, example: str) -> str | None:
@@ -259,10 +271,7 @@ def ids(value: object, what: str) -> tuple[int, ...]:
         ConfigError: they are not integers >= 1, or there are none.
     """
     listed = entries(value, f"{what} must be a list of integers, like [123]")
-    checked = tuple(integer(entry, f"an entry of {what}", 1, _LARGEST_ID) for entry in listed)
-    if not checked:
-        raise ConfigError(f"{what} must not be empty")
-    return checked
+    return counted(tuple(integer(entry, f"an entry of {what}", 1, _LARGEST_ID) for entry in listed), what)
 
 
 def boolean(value: object, what: str) -> bool:
@@ -329,11 +338,7 @@ def models(what: str, given: object, kind: type[M], *, most: int | None = None) 
     """
     listed = entries(given, f"{what} must be a list, each entry a {kind.__name__} or a mapping of its fields")
     checked = tuple(model(f"{what}[{index}]", entry, kind) for index, entry in enumerate(listed))
-    if not checked:
-        raise ConfigError(f"{what} must not be empty")
-    if most is not None and len(checked) > most:
-        raise ConfigError(f"{what} must have at most {most} entries, not {len(checked)}")
-    return checked
+    return counted(checked, what, most)
 
 
 def date(value: object, what: str) -> str:

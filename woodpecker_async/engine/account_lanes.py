@@ -32,7 +32,7 @@ class AccountLanes:
     Attributes:
         limits: what the sessions' limits come to.
         refusals: bounds what is in flight in all lanes together.
-        total: the gate that does so.
+        total: the semaphore that does so.
     """
 
     def __init__(

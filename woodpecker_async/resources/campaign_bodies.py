@@ -71,9 +71,7 @@ def mailboxes(given: object) -> list[int]:
     Raises:
         ConfigError: they are not.
     """
-    if not (ids := checks.id_list(given, "email_account_ids")):
-        raise ConfigError("email_account_ids must not be empty: e-mail is sent from at least one mailbox")
-    return [int(one) for one in ids.split(",")]
+    return list(checks.ids(given, "email_account_ids"))
 
 
 def settings(given: object) -> Body:
@@ -98,7 +96,7 @@ def settings(given: object) -> Body:
             case "catch_all_verification_mode":
                 checked[name] = checks.choice(what, value, CatchAllMode)
             case _:
-                _boolean(value, what)
+                checks.boolean(value, what)
     return checked
 
 
@@ -214,7 +212,7 @@ def version(what: str = "", **given: object) -> Body:
         if name == "signature":
             checked[name] = checks.choice(called, value, StepSignature)
         elif name == "track_opens":
-            checked[name] = _boolean(value, called)
+            checked[name] = checks.boolean(value, called)
         else:
             checked[name] = checks.content(value, called)
     return checked
@@ -260,9 +258,3 @@ def _window(given: object, what: str) -> Body:
     if start >= end:
         raise ConfigError(f"a window of {what} must end after it begins: {start} to {end}")
     return {"from": start, "to": end}
-
-
-def _boolean(value: object, what: str) -> bool:
-    if not isinstance(value, bool):
-        raise ConfigError(f"{what} must be True or False, not {value!r}")
-    return value

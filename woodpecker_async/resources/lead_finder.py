@@ -180,7 +180,9 @@ class Enrichments(Resource):
         Document: "Lead Finder", `POST /v2/lead_finder/leads/enrichments`.
         """
         ids = checks.ids(campaign_ids, "campaign_ids")
-        wire = [_lead(f"leads[{index}]", lead) for index, lead in enumerate(_listed(leads, "leads", _AT_ONCE))]
+        listed = tuple(checks.entries(leads, f"leads must be a list, not {type(leads).__name__}"))
+        checks.counted(listed, "leads", _AT_ONCE)
+        wire = [_lead(f"leads[{index}]", lead) for index, lead in enumerate(listed)]
         return await self._call(
             "POST",
             _ENRICHMENTS,
@@ -282,16 +284,6 @@ class ProspectEnrichments(Resource):
         Document: "Lead Finder", `GET /v2/lead_finder/prospects/enrichments/{uuid}`.
         """
         return await self._call("GET", _PROSPECTS + "/{uuid}", EnrichmentDetails, options=options, uuid=_uuid(uuid))
-
-
-def _listed(value: object, what: str, most: int | None = None) -> "list[Any]":
-    """The entries of a list, at least one and at most so many."""
-    entries = list(checks.entries(value, f"{what} must be a list, not {type(value).__name__}"))
-    if not entries:
-        raise ConfigError(f"{what} must not be empty")
-    if most is not None and len(entries) > most:
-        raise ConfigError(f"{what} must have at most {most} entries, not {len(entries)}")
-    return entries
 
 
 def _criterion(what: str, criterion: SearchCriterion) -> dict[str, Any]:
