@@ -1,7 +1,7 @@
 """An asyncio SDK for the Woodpecker agency API.
 
-Every name here is loaded when it is first used, so that a program which only asks for help or for the version
-does not pay for the HTTP stack.
+Every name here is loaded on first use, so a program that only prints its help or version does not pay for importing
+the HTTP stack.
 """
 
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""What can be set, and how the three levels (session, scope, call) merge."""
+"""The settings, and how the three levels (session, scope, call) merge."""
 
 import math
 import re
@@ -16,7 +16,7 @@ Priority = Literal["interactive", "bulk"]
 Lanes = Literal["account", "company", "discover"]
 SharedOutage = Literal["local", "wait", "fail"]
 
-# Each of these has one owner in the SDK; a second value from outside would win or lose by accident.
+# The SDK sets each of these in one place; which of two values would win is an accident.
 _RESERVED_HEADERS = frozenset(
     {
         "x-api-key",
@@ -32,7 +32,7 @@ _RESERVED_HEADERS = frozenset(
         "accept",
         "accept-encoding",
         "user-agent",
-        # These are about the connection, or about an exchange of more than one request and one answer.
+        # These control the connection, or an exchange of more than one request and one response.
         "connection",
         "keep-alive",
         "proxy-connection",
@@ -61,20 +61,20 @@ def _at_least_one(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) 
 
 @attrs.frozen(kw_only=True)
 class RetryPolicy:
-    """When a failed attempt is repeated.
+    """When a failed attempt is retried.
 
-    Reads are repeated after a lost connection, an attempt that timed out, 429, 500, 502, 503 and 504.
-    Writes only when the request measurably never left, or after 429, which means that the server did not
-    process it. Waits are evenly random between 0 and `initial_backoff`, doubled with each failure up to
-    `max_backoff` (full jitter), and never below a `Retry-After` of the server.
+    Reads are retried after a lost connection, an attempt that timed out, 429, 500, 502, 503 and 504. Writes are retried
+    only if the request is known not to have been sent, or after 429, which means that the server did not process it.
+    Each wait is drawn uniformly between 0 and a bound (full jitter): `initial_backoff` after the first failure, doubled
+    with each further one up to `max_backoff`. It is never shorter than the server's `Retry-After`.
 
     Attributes:
-        attempts: attempts in all, 1 and up; 1 means never repeat. An answer 429 does not count, unless
-            `attempts` is 1.
-        deadline: seconds for the whole call, from the moment its first attempt may be sent.
-        initial_backoff: seconds, the longest wait after the first failure.
-        max_backoff: seconds, the longest wait at all that the SDK chooses by itself.
-        retry_after_cap: seconds; when the server asks for more, the call fails now and says so.
+        attempts: the maximum number of attempts, an integer >= 1; 1 disables retries. A 429 does not count as an
+            attempt, unless `attempts` is 1.
+        deadline: seconds for the whole call, counted from the moment its first attempt may be sent.
+        initial_backoff: the longest wait after the first failure, in seconds.
+        max_backoff: the longest wait that the SDK chooses itself, in seconds.
+        retry_after_cap: seconds. If the server asks for a longer wait, the call fails at once and the error says so.
     """
 
     attempts: int = attrs.field(default=5, validator=_at_least_one)
@@ -89,9 +89,9 @@ class Timeouts:
     """Three independent time limits.
 
     Attributes:
-        connect: seconds to reach the server.
-        attempt: seconds for one attempt, from its turn in the lane to the last byte of the answer. The
-            default leaves room for the 15 s that the server may keep a request in its queue.
+        connect: seconds to establish a connection.
+        attempt: seconds for one attempt, from its turn in the lane to the last byte of the response. The default
+            leaves room for the 15 s that the server may keep a request queued.
         lane: seconds to wait for a turn in the lane; `None` waits as long as it takes.
     """
 
@@ -104,22 +104,22 @@ def _within_queue(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) 
     _at_least_one(instance, attribute, value)
     if value > 7:
         raise ConfigError(
-            f"Limits.max_in_flight must be at most 7, not {value}: the server works on one request of an account, "
-            "queues six and refuses the rest"
+            f"Limits.max_in_flight must be at most 7, not {value}: the server processes one request per account, "
+            "queues six more and refuses the rest"
         )
 
 
 def _kept(value: str | Secret | None) -> Literal["host"] | Secret | None:
     if value == "host":
         return "host"
-    return Secret(value) if isinstance(value, str) and value else cast("Secret | None", value)  # a URL, it seems
+    return Secret(value) if isinstance(value, str) and value else cast("Secret | None", value)  # taken for a URL
 
 
 def _shared_shown(value: str | Secret | None) -> str:
     try:
         if isinstance(value, Secret) and redis_url.fault(value) is None:
             return repr(redis_url.without_password(value))
-    except SecretNotCarriedError:  # out of a pickle
+    except SecretNotCarriedError:  # unpickled
         pass
     return repr(value)
 
@@ -132,25 +132,25 @@ _MAX_BODY = 64 * 1024 * 1024
 class Limits:
     """How many requests may be in flight at once.
 
-    The server works on one request at a time per account, queues six more for at most 15 s and answers 429
-    to the rest. All calls pass a lane that keeps to that.
+    The server processes one request at a time per account, queues six more for at most 15 s and answers 429 to the
+    rest. Every call passes through a lane that stays within that limit.
 
     Attributes:
         max_in_flight: requests in flight in one lane, 1 to 7.
-        lanes: `"account"`: all calls of one key share one lane. `"company"`: every company has a lane of its
-            own (only right if the server counts each company apart). `"discover"`: one lane that may open
+        lanes: `"account"`: all calls with one key share one lane. `"company"`: each company has a lane of its own
+            (only correct if the server limits each company separately). `"discover"`: one lane that may grow
             past seven, up to `total`, and falls back for good on the first refusal.
-        total: requests in flight over all lanes of one key.
-        queue_wait: seconds the server keeps a queued request.
-        shared: count what other processes have in flight too. `None`: this process is alone. `"host"`: all
-            processes of this user on this machine, by lock files. `"redis://[user:password@]host:port/db"`
-            (also `rediss://` and `unix://`): all that use this Redis; kept as a `Secret`. All of them say the
-            same here.
-        shared_outage: what to do while that Redis cannot be reached: `"local"`: go on, one request at a time
-            in each lane of this process. `"wait"`: wait, `Timeouts.lane` at most. `"fail"`: calls raise
+        total: requests in flight across all lanes of one key.
+        queue_wait: how long the server keeps a queued request, in seconds.
+        shared: which other processes to share the limit with. `None`: none. `"host"`: all processes of this user
+            on this machine, through lock files. `"redis://[user:password@]host:port/db"` (also `rediss://` and
+            `unix://`): all processes that use this Redis; the URL is kept as a `Secret`. Set the same value in every
+            process.
+        shared_outage: what to do while that Redis cannot be reached. `"local"`: continue with one request at a time
+            in each lane of this process. `"wait"`: wait, for at most `Timeouts.lane`. `"fail"`: raise
             `SharedLaneError`.
-        max_body: bytes that the body of an answer may have, as it comes and after decompression. A larger one
-            is not read to its end: the call raises `ResponseDecodeError`, and the connection is closed.
+        max_body: the largest response body, in bytes, both as received and after decompression. A larger one is not
+            read to the end: the call raises `ResponseDecodeError`, and the connection is closed.
 
     Example:
         >>> Limits(shared="redis://app:pa55@10.0.0.5:6379/0").shared
@@ -176,7 +176,7 @@ class Limits:
         shared_outage: SharedOutage = "local",
         max_body: int = _MAX_BODY,
     ) -> None:
-        # The name is bound to a Secret at once: this frame is part of a traceback.
+        # Rebind the name to a Secret at once: this frame, with its locals, may end up in a traceback.
         kept = shared = _kept(shared)
         self.__attrs_init__(
             max_in_flight=max_in_flight,
@@ -200,7 +200,7 @@ class Limits:
                 raise ConfigError(f"{_SHARED_IS}: {fault}")
             if find_spec("redis") is None:
                 raise ConfigError(
-                    "Limits.shared names a Redis, and its client is not installed: "
+                    "Limits.shared names a Redis, but its client is not installed: "
                     "pip install 'woodpecker-async[redis]'"
                 )
         elif value == "host":
@@ -209,7 +209,7 @@ class Limits:
         elif value is not None:
             raise ConfigError(f"{_SHARED_IS}, not {value!r}")
         if value is not None and self.lanes == "discover":
-            raise ConfigError('Limits.shared needs lanes="account" or "company": "discover" is for one process')
+            raise ConfigError('Limits.shared needs lanes="account" or "company": "discover" works in one process only')
 
     @shared_outage.validator
     def _one_of_three(self, _attribute: "attrs.Attribute[Any]", value: str) -> None:
@@ -228,30 +228,30 @@ def _headers(value: Mapping[str, str] | None) -> Mapping[str, str]:
             raise ConfigError(f"header {name!r}: name and value must be str")
         if not name or not name.isascii() or any(not c.isalnum() and c not in "!#$%&'*+-.^_`|~" for c in name):
             raise ConfigError(f"{name!r} is not a header name")
-        if re.sub(r"[^a-z0-9]", "-", name.lower()) in _RESERVED_HEADERS:  # servers take X_Company_Id for X-Company-Id
+        if re.sub(r"[^a-z0-9]", "-", name.lower()) in _RESERVED_HEADERS:  # servers may read _ as -
             raise ConfigError(f"the SDK sets {name} itself; it cannot be passed as a header")
         if any(ord(c) < 32 or ord(c) == 127 or 0xD800 <= ord(c) < 0xE000 for c in text):
             raise ConfigError(f"the value of header {name} has a control character or a lone surrogate")
-        clean[name.lower()] = text  # so that levels merge whatever the case
+        clean[name.lower()] = text  # so that the levels merge regardless of case
     return clean
 
 
 @attrs.frozen(kw_only=True)
 class CallOptions:
-    """What one call, or all calls of a scope or a session, do differently. `None` leaves a setting unchanged.
+    """Overrides for one call, or for all calls of a scope or a session. `None` leaves a setting unchanged.
 
     Attributes:
-        deadline: seconds for the whole call with all its repeats, instead of `RetryPolicy.deadline`.
+        deadline: seconds for the whole call including retries, instead of `RetryPolicy.deadline`.
         attempt_timeout: seconds for one attempt, instead of `Timeouts.attempt`.
         retry: another `RetryPolicy`.
         priority: `"interactive"` (the default) goes before `"bulk"`.
-        idempotent: your promise that repeating this write is harmless; it is then repeated like a read. Only
-            for a call: a session or a scope refuses it.
-        headers: more headers; never the ones the SDK owns.
-        keep_raw: keep the body of each page as it came, as `Page.raw` (a `Secret`, for it may hold keys).
-        skip_bad_items: leave out of a list the items that cannot be decoded, and name them in
-            `Page.undecodable`, instead of failing.
-        strict: fields that this version of the SDK does not know are an error: for your tests, to notice what
+        idempotent: your promise that repeating this write is harmless; it is then retried like a read. Valid for
+            a single call only: a session or a scope rejects it.
+        headers: extra headers; the ones the SDK sets itself are rejected.
+        keep_raw: keep the body of each page as received, in `Page.raw` (a `Secret`, because it may contain keys).
+        skip_bad_items: leave items that cannot be decoded out of a list and describe them in `Page.undecodable`,
+            instead of failing.
+        strict: treat fields that this version of the SDK does not know as an error, so that your tests notice what
             is new. By default they are ignored.
 
     Example:
@@ -281,7 +281,7 @@ skip_bad_items=None, strict=None)
             raise ConfigError(f'priority must be "interactive" or "bulk", not {value!r}')
 
     def merged_over(self, other: Self) -> Self:
-        """These options, with the other's where these are `None`. Headers add up."""
+        """Return these options, taking from the other what is `None` here. Headers are combined."""
         if self is other or other is _NOTHING:
             return self
         if self is _NOTHING and other.idempotent is None:
@@ -291,7 +291,7 @@ skip_bad_items=None, strict=None)
             for name in ("deadline", "attempt_timeout", "retry", "priority", "keep_raw", "skip_bad_items", "strict")
         }
         if self.retry is not None and self.deadline is None:
-            merged["deadline"] = None  # the nearer level's policy brings a deadline of its own
+            merged["deadline"] = None  # the policy of the inner level brings its own deadline
         return type(self)(headers={**other.headers, **self.headers}, idempotent=self.idempotent, **merged)
 
 
@@ -299,10 +299,10 @@ _NOTHING = CallOptions()
 
 
 def standing_options(options: CallOptions | None) -> CallOptions:
-    """The options of a session or a scope.
+    """Check the options of a session or a scope.
 
     Raises:
-        ConfigError: they are not `CallOptions`, or say `idempotent`, which is a promise about one call.
+        ConfigError: they are not `CallOptions`, or they set `idempotent`, which is a promise about one call.
     """
     standing = call_options(options)
     if standing.idempotent is not None:
@@ -311,7 +311,7 @@ def standing_options(options: CallOptions | None) -> CallOptions:
 
 
 def call_options(options: CallOptions | None) -> CallOptions:
-    """The options given, or those that change nothing.
+    """Return the options given, or options that change nothing.
 
     Raises:
         ConfigError: they are not `CallOptions`.

@@ -1,7 +1,7 @@
-"""Whose account a call acts on: `Account` and `CompanyClient`, and the end of a scope.
+"""Whose account a call acts on: `Account`, `CompanyClient`, and how a scope ends.
 
-The account is a field of the scope that a resource was made in, and each operation of an account-level path takes it
-from there. Nothing shared is ever changed for it, so that it can neither be lost nor leak into another task's request.
+The account is a field of the scope a resource was created in, and every operation on an account-level path takes it
+from there. No shared state changes, so the account can neither get lost nor leak into another task's request.
 """
 
 import asyncio
@@ -53,13 +53,13 @@ class _End:
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class Scope:
-    """The engine, as one scope may use it.
+    """The engine as seen from one scope.
 
     Attributes:
         engine: runs the operations.
         account: whose account the account-level calls act on; `None` for the agency's families, which have none.
         options: for all calls made in the scope.
-        end: whether it has ended.
+        end: whether the scope has ended.
     """
 
     engine: Engine
@@ -74,31 +74,31 @@ class Scope:
 
     @property
     def base_url(self) -> str:
-        """What all URLs begin with."""
+        """The base URL of all requests."""
         return self.engine.settings.base_url
 
     @property
     def clock(self) -> Clock:
-        """The session's time."""
+        """The session's clock."""
         return self.engine.settings.clock
 
     def run(self, operation: Operation[T], options: CallOptions | None = None) -> Coroutine[Any, Any, Result[T]]:
-        """Run an operation with the options of the scope."""
+        """Run an operation with the scope's options, overridden by these."""
         self.check()
         running = self.engine.run(operation, self._terms(options))
         return running if (tracer := self.engine.tracer) is None else tracer.call(operation, running)
 
     def procedure(self, name: str, company_id: int | None, running: Coroutine[Any, Any, T]) -> Coroutine[Any, Any, T]:
-        """What is to be awaited in place of a method that makes several calls, so that a tracer sees them as one."""
+        """Wrap a method that makes several calls, so that a tracer sees them as one."""
         return running if (tracer := self.engine.tracer) is None else tracer.procedure(name, company_id, running)
 
     async def creation_lock(self, company_id: int) -> CreationLock:
-        """The lock that lets one key creation at a time at a company."""
+        """Return the lock that allows one key creation at a time per company."""
         self.check()
         return creation_lock(await self.engine.account(), company_id)
 
     def policy(self, options: CallOptions) -> RetryPolicy:
-        """The retry policy that holds here, its deadline included."""
+        """Return the effective retry policy, including its deadline."""
         return self._terms(options).retry
 
     def _terms(self, options: CallOptions | None) -> Terms:
@@ -107,34 +107,34 @@ class Scope:
         return self.engine.settings.terms(call_options(options).merged_over(self.options))
 
     def check(self) -> None:
-        """Raise if the scope has ended.
+        """Check that the scope has not ended.
 
         Raises:
             ScopeClosedError: it has.
         """
         if self.end.reached:
             raise ScopeClosedError(
-                f"the scope of company {self.account} has ended: use it inside its `async with` block, or take "
+                f"the scope of company {self.account} has ended: use it inside its `async with` block, or use "
                 "session.company(id) without one"
             )
 
 
 class AccountLevel(Resource):
-    """All that acts on one account. It exists for the key's own account and for each company of the agency.
+    """Everything that acts on one account: the key's own, or that of a client company.
 
     Attributes:
-        users: who works in the account.
-        prospects: who is written to.
-        campaigns: what they are written.
-        inbox: what they answered.
-        mailboxes: what the account sends from.
-        blacklist: domains and addresses that the account does not write to.
-        manual_tasks: what somebody is to do by hand.
-        linkedin_accounts: its LinkedIn accounts.
+        users: the account's users.
+        prospects: the people the account writes to.
+        campaigns: the e-mails they are sent, and when.
+        inbox: their replies.
+        mailboxes: the mailboxes the account sends from.
+        blacklist: domains and addresses the account never writes to.
+        manual_tasks: tasks for someone to do by hand.
+        linkedin_accounts: the account's LinkedIn accounts.
         reports: statistics.
-        webhooks: who is told of events.
-        lead_finder: searching for leads, and enriching them.
-        domains: the domains that it bought or brought along.
+        webhooks: subscriptions to events.
+        lead_finder: searching for and enriching leads.
+        domains: the account's domains, bought from Woodpecker or brought along.
     """
 
     users: "Family[Users]" = Family("users", "Users")
@@ -158,13 +158,13 @@ class AccountLevel(Resource):
         return kind(self._scope)
 
     async def me(self, *, options: CallOptions | None = None) -> Me:
-        """Whose account is this?
+        """Return whose account this is.
 
         Args:
             options: for this call.
 
         Raises:
-            CompanyNotFoundError: the company is not in the agency of the key.
+            CompanyNotFoundError: the company does not belong to the key's agency.
             CompanyInactiveError: the company is inactive.
             PermissionDeniedError: a company was named, and the key is not from the main agency account.
 
@@ -185,13 +185,13 @@ class AccountLevel(Resource):
 
         Args:
             method: `"GET"`, `"POST"`, ...
-            path: below the base URL, such as `"/v2/users"`.
-            params: the query; `None` values are left out.
-            json: the body, of what JSON has.
+            path: the path below the base URL, such as `"/v2/users"`.
+            params: the query parameters; those that are `None` are left out.
+            json: the body, as anything JSON can represent.
             options: for this call.
 
         Raises:
-            ConfigError: an argument is not usable, or the path is an `/agency` one.
+            ConfigError: an argument is invalid, or the path is an `/agency` one.
         """
         return (await self._scope.run(self._described(method, path, params, json, "request"), options)).value
 
@@ -204,7 +204,7 @@ class AccountLevel(Resource):
         json: Any = None,
         options: CallOptions | None = None,
     ) -> RawResponse:
-        """The same call as `request`, and the answer as it came; see `WoodpeckerSession.raw`.
+        """Make the same call as `request`, but return the response as received; see `WoodpeckerSession.raw`.
 
         Args:
             method: as for `request`.
@@ -214,7 +214,7 @@ class AccountLevel(Resource):
             options: for this call.
 
         Raises:
-            ConfigError: an argument is not usable, or the path is an `/agency` one.
+            ConfigError: an argument is invalid, or the path is an `/agency` one.
         """
         operation = self._described(method, path, params, json, "raw")
         return await raw_response(operation, partial(self._scope.run, options=options))
@@ -228,20 +228,20 @@ class AccountLevel(Resource):
 
 
 class Account(AccountLevel):
-    """The account that the key itself belongs to: the agency's own (HQ), for an HQ key."""
+    """The account the key itself belongs to; for an HQ key, the agency's own account (HQ)."""
 
 
 class CompanyClient(AsyncOnly, AccountLevel):
-    """One client company, seen with the HQ key. Immutable; may be kept, shared and used by many tasks.
+    """A view of one client company, using the HQ key. Immutable, so it can be kept and shared between tasks.
 
-    `async with` hands out a view of its own that ends with the block: what was made in it raises
-    `ScopeClosedError` afterwards. Without `async with` the view lives as long as the session.
+    `async with` returns a new view that ends with the block: anything created from it raises `ScopeClosedError`
+    afterwards. Without `async with`, the view lives as long as the session.
 
     Attributes:
         id: the company's id.
-        api_keys: its API keys (the agency's call for this company, as are the next three).
+        api_keys: the company's API keys (an agency call for this company, as are the next three).
         email_accounts: its e-mail accounts.
-        guests: invitations to it.
+        guests: inviting guests to it.
         linkedin: connecting LinkedIn accounts to it.
     """
 
@@ -268,8 +268,8 @@ class CompanyClient(AsyncOnly, AccountLevel):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # A view may be entered by several tasks at once; each leaves the child it was handed. Some frameworks
-        # leave in another task than they entered in: then it is the latest child.
+        # Several tasks may enter one view at the same time; each one ends the child it was given. Some frameworks
+        # exit in a different task than they entered in: then the latest child ends.
         task = asyncio.current_task()
         mine = [entry for entry in self._handed_out if entry[0] is task] or self._handed_out
         entry = mine[-1]

@@ -1,4 +1,4 @@
-"""`WoodpeckerSession`: its lifecycle, and the wiring of what hangs on it."""
+"""`WoodpeckerSession`: its lifecycle and its wiring."""
 
 import os
 import ssl
@@ -38,7 +38,7 @@ DEFAULT_BASE_URL: Final = "https://api.woodpecker.co/rest"
 
 
 class Session(AsyncOnly):
-    """What the sessions of all services share: one engine, opened late and closed once."""
+    """The base of the sessions of all services: one engine, opened lazily and closed once."""
 
     def __init__(
         self,
@@ -85,31 +85,31 @@ class Session(AsyncOnly):
 
     @property
     def limits(self) -> Limits:
-        """The limits this session was made with."""
+        """The limits this session was created with."""
         return self._engine.settings.limits
 
     @property
     def clock(self) -> Clock:
-        """The source of time and chance, which is the machine's except in tests."""
+        """The source of time and randomness: the system's, except in tests."""
         return self._engine.settings.clock
 
     @property
     def closed(self) -> bool:
-        """Whether it has been closed."""
+        """Whether the session has been closed."""
         return self._engine.closed
 
     @property
     def account_name(self) -> str | None:
-        """The account's name in reports (base URL and key fingerprint), or `None` if a function returns the key."""
+        """The account's name in reports (base URL and key fingerprint); `None` if `api_key` is a function."""
         settings = self._engine.settings
         return account_name(settings.base_url, settings.key.fingerprint) if isinstance(settings.key, Secret) else None
 
     async def identify(self) -> str:
-        """The account's name; calls the key function, if there is one. Sends nothing."""
+        """Return the account's name, calling the key function if there is one. Sends nothing."""
         return await self._engine.account()
 
     async def aclose(self) -> None:
-        """Close it. Calls in flight end with an error. May be called again."""
+        """Close the session. Calls in flight end with an error. Closing twice does no harm."""
         await self._engine.aclose()
 
     async def __aenter__(self) -> Self:
@@ -140,7 +140,7 @@ class Session(AsyncOnly):
 
 
 class SessionArguments(TypedDict, total=False):
-    """The arguments of `WoodpeckerSession` but the key, for functions that pass them on."""
+    """The arguments of `WoodpeckerSession` other than the key, for functions that pass them on."""
 
     base_url: str | None
     retry: RetryPolicy
@@ -157,31 +157,32 @@ class SessionArguments(TypedDict, total=False):
 
 
 class WoodpeckerSession(Session):
-    """A session with the Woodpecker API, for one key.
+    """A session with the Woodpecker API, authenticated by one API key.
 
-    Making one does no I/O and needs no event loop: it may stand at module level. It opens at the first call,
-    works in several `asyncio.run` one after another and after a fork, and refuses a second living loop.
+    Creating a session does no I/O and needs no event loop, so it can live at module level. It connects on the first
+    call, works across successive `asyncio.run` calls and after a fork, and raises `WrongLoopError` if a second event
+    loop uses it while the first is still alive.
 
     Args:
-        api_key: an HQ key (or a client's, for the account level); a str, a `Secret`, or a function that
-            returns one and may be `async`, asked before each attempt (rotation). By default the environment
-            variable `WOODPECKER_API_KEY`.
-        base_url: with `/rest`; by default `WOODPECKER_BASE_URL`, or else the vendor's.
-        retry: when failed attempts are repeated.
-        timeouts: seconds to wait for what.
-        limits: requests in flight at once.
-        http_session: an aiohttp session whose connector is used. It is borrowed: never closed, and none of
-            its headers, cookies, middlewares or timeouts take part.
-        hooks: plain functions that are told every `Event` of every attempt.
-        proxy: URL of an HTTP proxy.
+        api_key: an HQ key, or a client's key for account-level calls. A str, a `Secret`, or a function (sync or
+            `async`) that returns one; the function is called before each attempt, so keys can be rotated. Defaults to
+            the environment variable `WOODPECKER_API_KEY`.
+        base_url: the base URL, including `/rest`. Defaults to `WOODPECKER_BASE_URL`, then to the vendor's URL.
+        retry: when failed attempts are retried.
+        timeouts: time limits, in seconds.
+        limits: how many requests may be in flight at once.
+        http_session: an aiohttp session whose connector to use. It is borrowed: it is never closed, and its headers,
+            cookies, middlewares and timeouts are ignored.
+        hooks: plain functions, called with every `Event` of every attempt.
+        proxy: the URL of an HTTP proxy.
         trust_env: take the proxy from `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`.
-        ssl_context: for a private certificate authority, say.
+        ssl_context: the TLS configuration, for example for a private certificate authority.
         user_agent: put in front of the SDK's own name and version.
         options: `CallOptions` for every call of the session.
-        clock: time and chance, for tests.
+        clock: the source of time and randomness, for tests.
 
     Raises:
-        ConfigError: one of them is not usable.
+        ConfigError: an argument is invalid.
         SetupError: there is no key, or it cannot be sent.
 
     Example:
@@ -212,7 +213,7 @@ class WoodpeckerSession(Session):
         options: CallOptions | None = None,
         clock: Clock | None = None,
     ) -> None:
-        # The name is bound to a Secret at once: this frame is part of a traceback.
+        # Rebind the name to a Secret at once: this frame, with its locals, may end up in a traceback.
         key = api_key = to_secret(api_key) if api_key is not None else _key_from_environment()
         super().__init__(
             WOODPECKER,
@@ -236,13 +237,13 @@ class WoodpeckerSession(Session):
 
     @cached_property
     def agency_v1(self) -> "AgencyV1":
-        """The legacy calls."""
+        """The legacy v1 calls."""
         from woodpecker_async.resources.agency_v1 import AgencyV1  # noqa: PLC0415 - few programs need them
 
         return AgencyV1(self._agency)
 
     def company(self, company_id: int, *, options: CallOptions | None = None) -> CompanyClient:
-        """The view of one client company: `x-company-id` on every account-level call made through it.
+        """Return a view of one client company, which sends `x-company-id` with every account-level call.
 
         Args:
             company_id: the company.
@@ -267,22 +268,23 @@ class WoodpeckerSession(Session):
         json: Any = None,
         options: CallOptions | None = None,
     ) -> Any:
-        """Call an endpoint that the SDK has no method for, with the same limits and retries; returns the parsed JSON.
+        """Call an endpoint that the SDK has no method for, and return the parsed JSON.
 
-        What comes back is as the server sent it: keys in it are plain text.
+        The same limits and retries apply. The JSON is returned exactly as the server sent it: any API keys in it are
+        in plain text.
 
         Args:
-            method: GET, POST, PUT, PATCH or DELETE. Only GET is repeated like a read, unless
-                `CallOptions(idempotent=True)` says otherwise.
-            path: below the base URL, such as `"/v2/mailboxes"`; without a query.
-            company_id: whose account to act on; `None` for the key's own. It must be said for every path but
-                those of `/agency`, where the company is in the path.
-            params: the query.
+            method: GET, POST, PUT, PATCH or DELETE. Only GET is retried as a read, unless you pass
+                `CallOptions(idempotent=True)`.
+            path: the path below the base URL, such as `"/v2/mailboxes"`, without a query.
+            company_id: whose account to act on; `None` for the key's own. Required for every path outside `/agency`,
+                where the company is part of the path.
+            params: the query parameters.
             json: the body.
             options: for this call.
 
         Raises:
-            ConfigError: an argument is not usable, or the account was not said; nothing was sent.
+            ConfigError: an argument is invalid, or `company_id` is missing; nothing was sent.
             CallError: the call failed.
         """
         operation = described(method, path, company_id, params, json)
@@ -298,7 +300,9 @@ class WoodpeckerSession(Session):
         json: Any = None,
         options: CallOptions | None = None,
     ) -> RawResponse:
-        """The same call as `request`, for those who debug: the answer as it came, also where its status is a failure.
+        """Make the same call as `request`, but return the response as received, even if its status is an error.
+
+        Meant for debugging.
 
         Args:
             method: as for `request`.
@@ -309,11 +313,11 @@ class WoodpeckerSession(Session):
             options: for this call.
 
         Returns:
-            Status, headers, body and attempts; `.error` is what `request` would have raised.
+            The status, headers, body and attempts; `.error` is what `request` would have raised.
 
         Raises:
-            ConfigError: an argument is not usable, or the account was not said; nothing was sent.
-            CallError: there was no answer.
+            ConfigError: an argument is invalid, or `company_id` is missing; nothing was sent.
+            CallError: there was no response.
         """
         operation = described(method, path, company_id, params, json)
         return await raw_response(operation, partial(self._agency.run, options=options))
