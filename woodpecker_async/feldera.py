@@ -1,7 +1,7 @@
 """Feldera's API keys, on the same engine.
 
-Another service, another token (`Authorization: Bearer`), another error shape. It says of itself that 502, 503
-and 504 pass, and that 500 is to be raised at once. 408 is repeated too, as its own client does.
+Feldera has its own token (`Authorization: Bearer`) and its own error format. Its documents call 502, 503 and 504
+temporary, and say that 500 is not to be retried. 408 is retried too, as in Feldera's own client.
 """
 
 import ssl
@@ -42,28 +42,28 @@ class FelderaKeys(Resource):
     """The API keys of the instance."""
 
     def list(self, *, options: CallOptions | None = None) -> Pager[FelderaKey]:
-        """All keys, in one answer; never with their secrets."""
+        """List all keys, in one response, without their secrets."""
         return self._list("/v0/api_keys", FelderaKey, ARRAY, key=attrgetter("id"), options=options)
 
     async def create(
         self, name: str, *, role: str | None = None, options: CallOptions | None = None
     ) -> CreatedFelderaKey:
-        """Make a key. Its secret is in the answer, this once.
+        """Create a key. Its secret is in this response only.
 
         Args:
             name: its name, unique on the instance.
-            role: `"read"` or `"write"`; left out, it is `"read"`. It may not exceed your own. Versions before
-                0.326.0 have no roles, and take the name only.
+            role: `"read"` (the server's default) or `"write"`. It may not exceed your own. Versions before 0.326.0 have
+                no roles and accept the name only.
             options: for this call.
 
         Raises:
             ConflictError: the name is taken (`code` is `DuplicateName`).
             BadRequestError: the name is not 1 to 100 of `a-z`, `A-Z`, `0-9`, `_` and `-` (`code` is `EmptyName`,
                 `TooLongName` or `NameDoesNotMatchPattern`).
-            PermissionDeniedError: you may not make keys, or not of this role (`code` is `InsufficientPermissions`
+            PermissionDeniedError: you may not create keys, or not with this role (`code` is `InsufficientPermissions`
                 or `RoleExceedsCreator`).
-            OutcomeUnknownError: the answer got lost. `get(name)` tells whether the key exists; its secret is
-                lost in any case: the way on is to `delete` the key and create it again.
+            OutcomeUnknownError: the response was lost. `get(name)` tells you whether the key exists, but its secret
+                is lost in any case: `delete` the key and create it again.
 
         Document: "Create API Key", `POST /v0/api_keys`.
         """
@@ -74,23 +74,23 @@ class FelderaKeys(Resource):
         return await self._call("POST", "/v0/api_keys", CreatedFelderaKey, body=body, options=options)
 
     async def get(self, name: str, *, options: CallOptions | None = None) -> FelderaKey:
-        """One key, without its secret.
+        """Return one key, without its secret.
 
         Raises:
-            NotFoundError: there is none of this name (`code` is `UnknownApiKey`).
-            ResponseDecodeError: the answer holds no key, or several.
+            NotFoundError: there is no key with this name (`code` is `UnknownApiKey`).
+            ResponseDecodeError: the response has no key, or several.
         """
-        # The service answers an array of one; its descriptions up to 0.292.0 speak of an object.
+        # The service returns an array of one; its API description up to 0.292.0 says an object.
         found = await self._call(
             "GET", _KEY, Single[FelderaKey], options=options, api_key_name=checks.text(name, "a key's name")
         )
         return found.item
 
     async def delete(self, name: str, *, options: CallOptions | None = None) -> None:
-        """Delete a key. An answer that gets lost, and then a key that no longer exists, count as success.
+        """Delete a key. Retried if the response is lost; if the key is gone by then, that counts as success.
 
         Raises:
-            NotFoundError: there was none of this name.
+            NotFoundError: there was no key with this name.
         """
         await self._call(
             "DELETE", _KEY, None, idempotent=True, options=options, api_key_name=checks.text(name, "a key's name")
@@ -101,9 +101,9 @@ class FelderaSession(Session):
     """A session with a Feldera instance.
 
     Args:
-        base_url: the instance, such as `"http://localhost:8080"`.
-        token: a JSON web token or an API key (`apikey:...`); a str, a `Secret`, or a function that returns
-            one and may be `async`.
+        base_url: the URL of the instance, such as `"http://localhost:8080"`.
+        token: a JSON Web Token or an API key (`apikey:...`): a str, a `Secret`, or a function (sync or `async`) that
+            returns one.
         retry: as for `WoodpeckerSession`.
         timeouts: as for `WoodpeckerSession`.
         limits: as for `WoodpeckerSession`.
@@ -117,7 +117,7 @@ class FelderaSession(Session):
         clock: as for `WoodpeckerSession`.
 
     Raises:
-        ConfigError: one of them is not usable.
+        ConfigError: an argument is invalid.
 
     Example:
         ::
@@ -145,7 +145,7 @@ class FelderaSession(Session):
         options: CallOptions | None = None,
         clock: Clock | None = None,
     ) -> None:
-        # The name is bound to a Secret at once: this frame is part of a traceback.
+        # Rebind the name to a Secret at once: this frame, with its locals, may end up in a traceback.
         key = token = to_secret(token)
         super().__init__(
             FELDERA,
@@ -163,5 +163,5 @@ class FelderaSession(Session):
             options=options,
             clock=clock,
         )
-        # Its paths know no companies: all act on the account of the key.
+        # There are no companies in its paths: all calls act on the key's own account.
         self.api_keys = FelderaKeys(Scope(engine=self._engine, account=OWN))

@@ -1,16 +1,16 @@
 """`Pager` and `Page`: every list of the SDK.
 
-A walk over pages is not a snapshot: while it goes on, others add and remove items, and page numbers shift.
-An item that comes twice is given once, and what came is compared with what the server announced. `Pager.drifted`
-says that something moved, and `settled.read_settled` reads such a list again.
+Iterating over pages is not a snapshot: meanwhile others add and remove items, and page numbers shift. An item that the
+server sends twice is returned once, and the items received are compared with the totals announced. `Pager.drifted` says
+that the list changed, and `settled.read_settled` reads such a list again.
 
-A walk always ends: on the latest page's word that it is the last, or on a guard. The guards are: the page
+An iteration always ends: when the latest page says that it is the last, or at a guard. The guards are: the page
 number must advance; a second page in a row without anything new is an error; and there is a hard cap.
 
-Nothing is held between pages: no connection, no place in the lane, no task (except the prefetches asked for,
-which are cancelled with the iterator). The iterators are classes, not async generators, so `break` is clean.
+Nothing is held between pages: no connection, no permit of the lane, no task (except requested prefetches, which are
+cancelled with the iterator). The iterators are classes, not async generators, so `break` cleans up at once.
 
-Pager, iteration and prefetching stand in one module, for they share the state of one reading.
+Pager, iteration and prefetching are in one module because they share the state of one iteration.
 """
 
 import asyncio
@@ -37,26 +37,26 @@ Fetch = Callable[[Position], Coroutine[Any, Any, Result[Listing[T]]]]
 
 _logger = logging.getLogger("woodpecker_async")
 
-# A list that has grown to twice its first size and a hundred pages more while it was read has no end.
+# A list that more than doubles, plus a hundred pages, while it is being read is taken to be endless.
 _GROWTH_FACTOR = 2
 _GROWTH_ROOM = 100
-# The cap where the server does not say how many pages or items there are.
+# The cap if the server does not say how many pages or items there are.
 _UNCOUNTED = 1000
 
 
 @attrs.frozen(kw_only=True)
 class Page(Sequence[T_co]):
-    """One page of a list; a sequence of its items.
+    """One page of a list: a sequence of its items.
 
     Attributes:
-        items: the items, without those that came on an earlier page of the same walk.
-        number: which page this is, counted from 1; in a list that has a cursor, from where the iteration began.
-        total_pages: how many pages there are, as far as the server says.
-        total_elements: how many items there are in all, as far as the server says.
-        page_size: how many items a page holds at most, as far as the server says.
+        items: the items, without those already returned on an earlier page of the same iteration.
+        number: the number of this page, counted from 1; in a list with cursors, counted from where the iteration began.
+        total_pages: the number of pages, if the server says.
+        total_elements: the number of items in the whole list, if the server says.
+        page_size: the maximum number of items on a page, if the server says.
         undecodable: what was wrong with each item that `CallOptions(skip_bad_items=True)` left out.
-        attempts: how many requests it took to get it.
-        raw: the answer's body as it came, if `CallOptions(keep_raw=True)` asked for it.
+        attempts: how many requests it took to get the page.
+        raw: the response body as received, if requested with `CallOptions(keep_raw=True)`.
         next: the position of the next page, for `pages(start=...)`; `None` if this is the last one.
     """
 
@@ -82,9 +82,9 @@ class Page(Sequence[T_co]):
 
 
 class Pager(Generic[T]):
-    """A list that fetches itself, page by page, when it is read. Making one sends nothing.
+    """A lazy list: it fetches its pages as you read it. Creating one sends nothing.
 
-    Each `await`, `async for`, `pages()` or `collect()` is a new walk from its start.
+    Each `await`, `async for`, `pages()` or `collect()` starts a new iteration.
 
     Example:
         ::
@@ -106,13 +106,13 @@ class Pager(Generic[T]):
         keys: Callable[[Iterable[T]], Iterable[Hashable]] | None = None,
         options: CallOptions | None = None,
     ) -> None:
-        """What a resource says of a list.
+        """Describe a list; called by the resources.
 
         Args:
-            caller: who runs the operations.
-            page: the operation that fetches the page at this position.
-            style: how the endpoint turns pages.
-            key: what an item is known by, to notice that it comes twice.
+            caller: runs the operations.
+            page: returns the operation that fetches the page at a position.
+            style: how the endpoint pages.
+            key: returns the key that identifies an item, to notice duplicates.
             keys: the same for all items of a page, where that is cheaper than one by one.
             options: for each of the calls.
         """
@@ -126,15 +126,15 @@ class Pager(Generic[T]):
 
     @property
     def drifted(self) -> bool:
-        """Whether the list was seen to change during the latest iteration, so that an item may have been missed.
+        """Whether the list changed during the latest iteration, so that an item may have been missed.
 
-        That is so if an item came twice, if the totals changed between pages, or if a walk from the first page to
-        the last brought more or fewer items than the server announced.
+        It is set if an item came twice, if the totals changed between pages, or if an iteration from the first page to
+        the last returned more or fewer items than the server announced.
         """
         return self._drifted
 
     def __repr__(self) -> str:
-        return "<Pager: `async for` over it, or `await pager.collect()`, which can be made a task of>"
+        return "<Pager: iterate with `async for`, or `await pager.collect()`, which you can also wrap in a task>"
 
     def __await__(self) -> Generator[Any, None, Page[T]]:
         return self._iterate().__anext__().__await__()
@@ -153,22 +153,22 @@ class Pager(Generic[T]):
         """Iterate page by page.
 
         Args:
-            start: the page to begin with; after an error, its `.resume`. An integer >= 1, or in a list that has a
-                cursor the string that a page had as its `.next`. By default the first page.
-            prefetch: pages to fetch ahead while one is being used, 0 to 6; of a list with a cursor none can be. They
-                pass the lane like others.
-            max_pages: pages to read at most; more raise `PaginationError`. By default twice the number of
-                pages (or else of items) the first answer speaks of, and a hundred; a thousand where it tells neither.
+            start: the page to begin with; after an error, its `.resume`. An integer >= 1, or in a list with cursors
+                the `.next` of a page, a str. By default the first page.
+            prefetch: how many pages to fetch ahead, 0 to 6. They go through the lane like other calls. Has no effect
+                on a list with cursors.
+            max_pages: how many pages to read at most; more raise `PaginationError`. By default twice the number of
+                pages (or, without that, of items) in the first response plus 100; 1000 if the response has neither.
 
         Raises:
-            ConfigError: one of them is out of bounds.
+            ConfigError: an argument is out of bounds.
         """
         if start is None:
             start = self._style.first
         elif isinstance(self._style.first, int):
             checks.integer(start, "start", 1)
         elif not isinstance(start, str):
-            raise ConfigError(f"start must be the cursor of a page, a str, in a list that has cursors; not {start!r}")
+            raise ConfigError(f"start must be the cursor of a page (a str) in a list that has cursors, not {start!r}")
         checks.integer(prefetch, "prefetch", 0, 6)
         if max_pages is not None:
             checks.integer(max_pages, "max_pages", 1)
@@ -186,10 +186,10 @@ class Pager(Generic[T]):
         return _Pages(self, start, prefetch if self._style.numbered else 0, max_pages, log_drift=log_drift)
 
     async def collect(self, limit: int | None = None) -> list[T]:
-        """All items in one list.
+        """Read the list and return its items.
 
         Args:
-            limit: stop after that many; pages beyond are not fetched.
+            limit: stop after this many items; later pages are not fetched.
 
         Raises:
             ConfigError: `limit` is not an integer >= 0.
@@ -208,14 +208,14 @@ class Pager(Generic[T]):
     async def _fetch(self, position: Position) -> Result[Listing[T]]:
         try:
             return await self._caller.run(self._page(position), self._options)
-        except StopAsyncIteration:  # a key function's: it would look like the end of the list
+        except StopAsyncIteration:  # raised by a key function: it would look like the end of the list
             pass
         raise UnexpectedError(f"the call for page {position} failed: StopAsyncIteration")
 
     def _unseen(self, items: tuple[T, ...], seen: set[Hashable]) -> tuple[T, ...]:
-        """Those of the items that were not seen before, each once; from now on they are."""
+        """Return the items not seen before, each once, and add them to `seen`."""
         keys = set(self._keys(items))
-        if len(keys) < len(items) or not seen.isdisjoint(keys):  # hardly ever
+        if len(keys) < len(items) or not seen.isdisjoint(keys):  # rare
             fresh: dict[Hashable, T] = {}
             for key, item in zip(self._keys(items), items, strict=True):
                 if key not in seen:
@@ -226,19 +226,19 @@ class Pager(Generic[T]):
 
 
 def warn_of_drift(pager: Pager[Any], what: str, seen: int, announced: int | None) -> None:
-    """Log that a list moved while it was read."""
+    """Log that a list changed while it was being read."""
     path = pager._page(pager._style.first).path
     fields = {"woodpecker_path": path, "woodpecker_seen": seen, "woodpecker_announced": announced}
     _logger.warning("the list %s %s: %s items seen, %s announced", path, what, seen, announced, extra=fields)
 
 
 class _Pages(AsyncIterator[Page[T]]):
-    """One walk."""
+    """One iteration over the pages."""
 
     drifted = False
     _latest: Page[T] | None = None
     _latest_reported: int | None = None
-    _came = 0  # items, those included that came before
+    _came = 0  # items received, duplicates included
     _count = 0
     _ended = False
 
@@ -273,7 +273,7 @@ class _Pages(AsyncIterator[Page[T]]):
         try:
             reply = await (self._ahead.first() if self._ahead else self._pager._fetch(position))
         except BaseException as error:
-            # Not the end of the list: asked again, the iteration goes on with this page.
+            # This is not the end of the list: the next `__anext__` tries this page again.
             self._stop()
             if isinstance(error, CallError):
                 error.resume = position
@@ -290,7 +290,7 @@ class _Pages(AsyncIterator[Page[T]]):
         return page
 
     def _accept(self, position: Position, reply: Result[Listing[T]]) -> Page[T]:
-        """Make the page."""
+        """Build the page from a response, and check it against the one before."""
         listing = reply.value
         items = self._pager._unseen(listing.content, self._seen)
         if len(items) < len(listing.content):
@@ -321,12 +321,12 @@ class _Pages(AsyncIterator[Page[T]]):
         )
 
     def _compare(self, before: Page[T], position: Position, data: PaginationData) -> None:
-        """See whether this page follows the one before, in the same list."""
+        """Check that this page follows the previous one, and note any change in the list."""
         reported = data.current_page_number
         if self._latest_reported is not None and reported is not None:
             if reported <= self._latest_reported:
                 raise PaginationError(
-                    f"asked for page {position}, the server sent page {reported} again: it does not turn pages",
+                    f"asked for page {position}, but the server sent page {reported} again: it ignores the page number",
                     resume=position,
                 )
             if reported > self._latest_reported + 1:
@@ -339,7 +339,7 @@ class _Pages(AsyncIterator[Page[T]]):
 
     def _guard(self, before: Page[T], position: Position, following: Position | None, items: tuple[T, ...]) -> None:
         if self._cap is None:
-            total = before.total_elements if before.total_pages is None else before.total_pages  # a page has an item
+            total = before.total_elements if before.total_pages is None else before.total_pages  # a page has >= 1 item
             self._cap = _UNCOUNTED if total is None else _GROWTH_FACTOR * total + _GROWTH_ROOM
         if self._read > self._cap:
             raise PaginationError(
@@ -349,7 +349,7 @@ class _Pages(AsyncIterator[Page[T]]):
             )
         if not items and not before.items and following is not None:
             raise PaginationError(
-                f"pages {self._read - 1} and {self._read} hold nothing new, and the server does not say that the list "
+                f"pages {self._read - 1} and {self._read} have nothing new, but the server does not say that the list "
                 "ends",
                 resume=position,
             )
@@ -357,14 +357,14 @@ class _Pages(AsyncIterator[Page[T]]):
     def _guard_cursor(self, position: Position, following: str) -> None:
         self._cursors.add(str(position))
         if following in self._cursors:
-            raise PaginationError("the server hands out a cursor again: the list does not end", resume=position)
+            raise PaginationError("the server returned the same cursor twice: the list does not end", resume=position)
 
     def _compare_with_announced(self, last: Page[T]) -> None:
-        """At the end: whether the walk brought as many items as the server announced."""
+        """At the end of the iteration, compare the number of items with the server's total."""
         if self._whole and last.total_elements is not None and last.total_elements != self._count:
             self._note_drift()
         if self.drifted and self._log_drift:
-            warn_of_drift(self._pager, "changed while it was read", self._count, last.total_elements)
+            warn_of_drift(self._pager, "changed while it was being read", self._count, last.total_elements)
 
     def _end(self) -> list["asyncio.Task[Any]"]:
         self._ended = True
@@ -382,7 +382,7 @@ class _Pages(AsyncIterator[Page[T]]):
 
 
 class _Ahead(Generic[T]):
-    """The pages of one walk that are fetched before they are asked for. They are cancelled when the walk is dropped."""
+    """The prefetched pages of one iteration. They are cancelled when the iteration is dropped."""
 
     def __init__(self, fetch: Fetch[T], count: int) -> None:
         self._fetch = fetch
@@ -393,7 +393,7 @@ class _Ahead(Generic[T]):
         return len(self._tasks)
 
     def schedule(self, number: int, total: int | None) -> None:
-        """From this page on, keep `count` pages in flight, never one that the server does not speak of."""
+        """Keep `count` pages in flight from this one on, never beyond the last page."""
         last = number + self._count - 1
         if total is not None:
             last = min(last, total)
@@ -401,14 +401,14 @@ class _Ahead(Generic[T]):
             self._tasks.append(asyncio.create_task(_capture(self._fetch, ahead)))
 
     async def first(self) -> Result[Listing[T]]:
-        """Wait for the page that is next."""
+        """Wait for the next page."""
         result = await self._tasks.popleft()
         if isinstance(result, Exception):
             raise result
         return result
 
     def stop(self) -> list["asyncio.Task[Any]"]:
-        """Cancel them; those that were."""
+        """Cancel the prefetches, and return their tasks."""
         stopped = list(self._tasks)
         self._tasks.clear()
         for task in stopped:
@@ -421,15 +421,15 @@ class _Ahead(Generic[T]):
 
 
 async def _capture(fetch: Fetch[T], number: int) -> Result[Listing[T]] | Exception:
-    # A prefetch nobody comes for must not complain about an exception that was never looked at.
+    # A prefetch that is never awaited must not log "Task exception was never retrieved".
     try:
         return await fetch(number)
-    except Exception as error:  # handed over, not swallowed
+    except Exception as error:  # raised by first(), not swallowed
         return error
 
 
 class _Items(AsyncIterator[T]):
-    """The items of a walk, one by one."""
+    """Iterates over the items of all pages."""
 
     def __init__(self, pages: AsyncIterator[Page[T]]) -> None:
         self._pages = pages

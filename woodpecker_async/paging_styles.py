@@ -1,7 +1,7 @@
-"""The styles in which the API turns pages: one pure value for each, all behind the one `Pager`.
+"""The API's paging styles: one pure value for each, all behind the one `Pager`.
 
-A style says how a request asks for a page, and reads from an answer where the next page is. The position of a page is
-its number, counted from 1 whatever the API counts from, or an opaque string.
+A style says how to request a page, and reads from a response where the next page is. The position of a page is
+its number (always counted from 1, whatever the API counts from) or an opaque string.
 """
 
 from collections.abc import Mapping
@@ -19,10 +19,10 @@ Position = int | str
 
 @attrs.frozen
 class Turn:
-    """What an answer says of the pages.
+    """What a response says about the pages.
 
     Attributes:
-        data: where in the whole the page stands, as far as the server says.
+        data: the page number and the totals, as far as the server gives them.
         next: the position of the next page; `None` if this was the last one.
         sure: whether the server itself says that there is a next page. If not, a page without a new item ends the list.
     """
@@ -37,14 +37,14 @@ _UNSAID: Final = PaginationData()
 
 @attrs.frozen(kw_only=True)
 class OneAnswer:
-    """All items in one answer: no pages. The base of the other styles.
+    """No paging: all items in one response. The base of the other styles.
 
     Attributes:
-        items: the name of the field that holds the items; `None` if the body is the array of them.
-        nothing: other ways in which the endpoint says that there are no items, see `ListBody`.
+        items: the name of the field with the items; `None` if the body itself is the array.
+        nothing: other ways in which the endpoint says that there are no items; see `ListBody`.
         first: the position of the first page.
-        numbered: whether positions are page numbers, so that a page can be asked for before the one ahead of it came.
-        in_body: whether the position stands in the JSON body of the request, rather than in its query.
+        numbered: whether positions are page numbers, so that a page can be requested before its predecessor arrives.
+        in_body: whether the position goes into the JSON body of the request rather than its query.
     """
 
     items: str | None = "content"
@@ -57,44 +57,44 @@ class OneAnswer:
         """The shape of an answer with items of this type."""
         return ListBody(item, self.items, nothing=self.nothing)
 
-    def ask(self, position: Position) -> Mapping[str, int | str]:  # noqa: ARG002 - there is one page only
-        """What to add to the request for this page."""
+    def ask(self, position: Position) -> Mapping[str, int | str]:  # noqa: ARG002 - there is only one page
+        """Return what to add to the request for this page."""
         return {}
 
     def turn(self, listing: Listing[Any], position: Position, *, seen: int, total_count: str | None) -> Turn:  # noqa: ARG002
-        """What an answer says of the pages.
+        """Read the paging from a response.
 
         Args:
-            listing: the answer.
-            position: the page that was asked for.
-            seen: how many items came so far when reading from the first page on, this page included; 0 if the reading
-                began elsewhere.
-            total_count: the header `X-Total-Count`, if it came.
+            listing: the response.
+            position: the page that was requested.
+            seen: how many items have been received so far, this page included, in an iteration from the first page; 0
+                if the iteration began elsewhere.
+            total_count: the header `X-Total-Count`, if present.
         """
         return Turn(listing.pagination_data or _UNSAID, None)
 
 
 @attrs.frozen(kw_only=True)
 class Numbered(OneAnswer):
-    """A page number in the query, and `pagination_data` in the answer.
+    """A page number in the query, and `pagination_data` in the response.
 
     Attributes:
-        base: what the API calls the first page: 1, or 0. `current_page_number` is counted from 1 either way.
+        base: the API's number for the first page, 1 or 0. `current_page_number` is counted from 1 either way.
     """
 
     base: int = 1
     numbered: ClassVar[bool] = True
 
     def ask(self, position: Position) -> Mapping[str, int | str]:
-        """The number of the page."""
+        """Return the page number as the API counts it."""
         assert isinstance(position, int)
         return {"page": position - 1 + self.base}
 
     def turn(self, listing: Listing[Any], position: Position, *, seen: int, total_count: str | None) -> Turn:  # noqa: ARG002
-        """The page after this one, up to `total_pages`; without that, up to a page without items."""
+        """Go on to the next page, up to `total_pages`; without that, until a page has no items."""
         assert isinstance(position, int)
         data = listing.pagination_data
-        if data is None:  # it does not speak of pages at all, and may well ignore the page asked for
+        if data is None:  # no paging information: the server may be ignoring the page number
             return Turn(_UNSAID, position + 1, sure=False)
         if data.total_pages is not None:
             return Turn(data, None if position >= data.total_pages else position + 1)
@@ -103,10 +103,10 @@ class Numbered(OneAnswer):
 
 @attrs.frozen(kw_only=True)
 class Totalled(Numbered):
-    """A page number in the query; the answer says how many items there are in all, and nothing of pages.
+    """A page number in the query; the response has the total number of items but no number of pages.
 
-    The total is in the field `total`, or where the body is an array in the header `X-Total-Count`; an older server may
-    send `pagination_data` instead. How many items a page holds is not relied upon: there may be fewer than asked for.
+    The total is in the field `total` or, if the body is an array, in the header `X-Total-Count`; an older server may
+    send `pagination_data` instead. The page size is not relied on: a page may have fewer items than requested.
     """
 
     def body(self, item: type[T]) -> ListBody[T]:
@@ -114,7 +114,7 @@ class Totalled(Numbered):
         return ListBody(item, self.items, ("total", "pagination_data"), self.nothing)
 
     def turn(self, listing: Listing[Any], position: Position, *, seen: int, total_count: str | None) -> Turn:
-        """The page after this one, until as many items came as there are, or none came."""
+        """Go on to the next page until all items have been received, or a page has none."""
         assert isinstance(position, int)
         data = listing.pagination_data or _UNSAID
         if total_count is not None and total_count.isascii() and total_count.isdigit():
@@ -128,9 +128,9 @@ class Totalled(Numbered):
 
 @attrs.frozen(kw_only=True)
 class TotalledOrWhole(Totalled):
-    """The same where the answer says how many items there are in all (`total_found`); any other answer is all there is.
+    """The same if the response has a total (`total_found`); any other response is taken as the whole list.
 
-    For endpoints whose answer no document tells for certain.
+    For endpoints whose response format is not certain from the documents.
     """
 
     def body(self, item: type[T]) -> ListBody[T]:
@@ -138,18 +138,18 @@ class TotalledOrWhole(Totalled):
         return ListBody(item, self.items, ("total_found",), self.nothing, or_anywhere=True)
 
     def turn(self, listing: Listing[Any], position: Position, *, seen: int, total_count: str | None) -> Turn:
-        """The page after this one, until as many items came as there are."""
+        """Go on to the next page until all items have been received."""
         turn = super().turn(listing, position, seen=seen, total_count=total_count)
         return turn if turn.data.total_elements is not None else Turn(turn.data, None)
 
 
 @attrs.frozen(kw_only=True)
 class Cursor(OneAnswer):
-    """An opaque string, which each answer hands out for the next page.
+    """A cursor: each response has an opaque string for the next page.
 
     Attributes:
-        name: what it is called in the request.
-        beside: the fields of the answer beside the items: the one that holds the string, and perhaps one with a total.
+        name: the name of the cursor in the request.
+        beside: the fields next to the items in the response: the cursor's, and possibly one with a total.
     """
 
     name: str = "next_page_cursor"
@@ -161,11 +161,11 @@ class Cursor(OneAnswer):
         return ListBody(item, self.items, self.beside, self.nothing)
 
     def ask(self, position: Position) -> Mapping[str, int | str]:
-        """The cursor, but for the first page."""
+        """Return the cursor; nothing for the first page."""
         return {self.name: position} if position else {}
 
     def turn(self, listing: Listing[Any], position: Position, *, seen: int, total_count: str | None) -> Turn:  # noqa: ARG002
-        """The page that the answer names."""
+        """Go on with the cursor in the response, if there is one."""
         return Turn(listing.pagination_data or _UNSAID, listing.next_cursor or None)
 
 
@@ -178,7 +178,7 @@ class BodyToken(Cursor):
 
 @cache
 def shape_of(style: OneAnswer, item: type[T]) -> ListBody[T]:
-    """The shape of an answer with items of this type, made once."""
+    """Return the shape of a response with items of this type; cached."""
     return style.body(item)
 
 

@@ -1,4 +1,4 @@
-"""Models as plain data, for JSON: what a web application answers with, or a program writes to a file."""
+"""Models as plain data for JSON, for the response of a web application or for a file."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
@@ -12,16 +12,16 @@ from woodpecker_async.secret import Secret
 
 
 def plain(value: Any) -> Any:
-    """A model, or a list or mapping of them, as what JSON has: never with a secret in it.
+    """Convert a model, or a list or mapping of models, to plain JSON data, with secrets masked.
 
-    A model becomes a dict of its fields, a `Secret` its mask, an enumeration its string, a time ISO 8601, and a
-    sequence, a `Page` too, a list.
+    A model becomes a dict of its fields, a `Secret` its mask, an enum its string, a date or time a string in ISO 8601,
+    and any sequence (including a `Page`) a list.
 
     Args:
-        value: what the SDK gave, such as a `Company`, a `Page` or a list of `ApiKey`.
+        value: what the SDK returned, such as a `Company`, a `Page` or a list of `ApiKey`.
 
     Raises:
-        TypeError: something in it is none of these, such as a `Pager`, which is to be awaited first.
+        TypeError: it contains something else, such as a `Pager`, which has to be awaited first.
 
     Example:
         ::
@@ -42,7 +42,7 @@ def plain(value: Any) -> Any:
         return value.isoformat()
     if isinstance(value, UUID):
         return str(value)
-    # Before attrs: models whose fields are not documented are mappings of them.
+    # Before attrs: models whose fields are not documented are mappings.
     if isinstance(value, Mapping):
         return {str(name): plain(inner) for name, inner in value.items()}
     # Before attrs: a `Page` is a sequence of its items.
@@ -50,4 +50,4 @@ def plain(value: Any) -> Any:
         return [plain(inner) for inner in value]
     if attrs.has(type(value)):
         return {field.name: plain(getattr(value, field.name)) for field in attrs.fields(type(value))}
-    raise TypeError(f"a {type(value).__name__} cannot be made plain")
+    raise TypeError(f"cannot convert a {type(value).__name__} to plain data")

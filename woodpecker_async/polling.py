@@ -1,6 +1,6 @@
-"""Waiting for work that the server does in its own time: look, pause, look again.
+"""Polling for long-running work at the server.
 
-The pauses grow, and nothing is held over them. Each look is a call like any other, of low priority in the lane.
+The pauses between polls grow, and nothing is held during them. Each poll is an ordinary call with low priority.
 """
 
 import inspect
@@ -22,19 +22,19 @@ _FIRST_PAUSE: Final = 0.5  # seconds
 _GROWTH: Final = 1.5
 _LONGEST_PAUSE: Final = 15.0
 _LEAST: Final = 0.001
-_LAST_LOOK: Final = 1.0  # seconds before the deadline at the latest, so that there is time for its answer
+_LAST_LOOK: Final = 1.0  # seconds: the last poll starts this long before the deadline, to leave time for its response
 
 
 @attrs.frozen(kw_only=True)
 class Wait:
-    """One wait, from its beginning.
+    """One wait for the server.
 
     Attributes:
-        clock: the session's time.
-        deadline: seconds for all of it.
-        ends: the moment at which they are over, by the clock.
-        on_progress: told of each look, and how many seconds it took so far. What it raises ends the wait.
-        options: for each look.
+        clock: the session's clock.
+        deadline: seconds for the whole wait.
+        ends: the clock's time at which the deadline passes.
+        on_progress: called after each poll with the state and the seconds elapsed. If it raises, the wait ends.
+        options: for each poll.
     """
 
     clock: Clock
@@ -52,16 +52,18 @@ class Wait:
         on_progress: Callable[[Any, float], object] | None,
         options: CallOptions | None,
     ) -> "Wait":
-        """Begin to count.
+        """Start the deadline.
 
         Raises:
-            ConfigError: the deadline is no number of seconds above 0, or `on_progress` is no plain function.
+            ConfigError: the deadline is not a number of seconds > 0, or `on_progress` is not a plain function.
         """
         if not checks.seconds(deadline, "deadline"):
-            raise ConfigError("deadline must be more than 0 seconds")
+            raise ConfigError("deadline must be a number of seconds > 0")
         if on_progress is not None and (not callable(on_progress) or inspect.iscoroutinefunction(on_progress)):
             kind = type(on_progress).__name__
-            raise ConfigError(f"on_progress must be a plain function that takes the state and seconds, not {kind}")
+            raise ConfigError(
+                f"on_progress must be a plain function that takes the state and the seconds elapsed, not {kind}"
+            )
         looks = call_options(options).merged_over(CallOptions(priority="bulk"))
         return cls(clock=clock, deadline=deadline, ends=clock.now() + deadline, on_progress=on_progress, options=looks)
 
@@ -74,24 +76,24 @@ class Wait:
         progress: Callable[[T], object],
         go_on: str,
     ) -> T:
-        """Look until it is done.
+        """Poll until the work is done.
 
         Args:
-            done: whether a state is the last one.
-            look: gets the state, with these options, until that moment by the clock.
-            job: what names the work.
-            progress: what `on_progress` is told of a state.
-            go_on: how to go on after the deadline.
+            done: whether a state is final.
+            look: fetches the state, with these options and by this time of the clock.
+            job: identifies the work.
+            progress: returns what to pass to `on_progress` for a state.
+            go_on: how to resume the wait after the deadline, for the error message.
 
         Returns:
-            The last state.
+            The final state.
 
         Raises:
-            DeadlineExceededError: it was not done in time. The work goes on at the server.
-            CallError: a look failed for good; its `job` names the work.
+            DeadlineExceededError: it was not done in time. The work continues at the server.
+            CallError: a poll failed for good; its `job` identifies the work.
         """
         pause, seen = _FIRST_PAUSE, "nothing"
-        how = f"it goes on at the server, and can be waited for again: {go_on}"
+        how = f"it continues at the server, and you can wait for it again: {go_on}"
         reserve = min(_LAST_LOOK, self.deadline / 10)
         while True:
             with self.bounded(f"last seen: {seen}; {how}", job):
@@ -108,7 +110,7 @@ class Wait:
 
     @contextmanager
     def bounded(self, what_next: str, job: int | str | None = None) -> Iterator[None]:
-        """A call within the wait: that the deadline ended it is said as such, and a failure knows the job."""
+        """Wrap a call of the wait: name the job in its errors, and report a missed deadline as the wait's own."""
         try:
             yield
         except CallError as error:

@@ -1,4 +1,4 @@
-"""Calls that a user describes, and answers as they come: for new endpoints, and for those who debug the vendor."""
+"""Calls to arbitrary endpoints, and raw responses: for endpoints without a method, and for debugging the API."""
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from types import MappingProxyType
@@ -21,20 +21,21 @@ def _read_only(headers: Mapping[str, str]) -> Mapping[str, str]:
 
 @attrs.frozen(kw_only=True, eq=False)
 class RawResponse:
-    """An answer as it came, whatever its status.
+    """A response as received, whatever its status.
 
-    Its body may hold keys in plain text. Neither `repr` nor an error reporter gets to see it, only who calls `read`,
-    `text` or `json`; a pickle does not carry it.
+    Its body may contain keys in plain text. Only `read`, `text` and `json` return it; neither `repr` nor an error
+    reporter sees it, and a pickle does not include it.
 
     Attributes:
         method: the HTTP method.
         path: the path below the base URL.
         company_id: the company the call was for, if any.
         status: the HTTP status of the last attempt.
-        headers: of the answer, by lower-case names; values that may be secrets are masked.
-        unreadable: why the body cannot be had, if it cannot: too large, or in a coding that was not asked for.
-        request_id: the server's id of the answer, if it sends one.
-        attempts: every attempt made, this one last.
+        headers: the response headers, by lower-case name; values that may be secrets are masked.
+        unreadable: why the body could not be read: too large, or in a content coding that was not requested. Empty if
+            it could.
+        request_id: the server's id of the response, if it sends one.
+        attempts: every attempt made; the last one got this response.
         error: what `request` would have raised; `None` for a success.
     """
 
@@ -51,19 +52,19 @@ class RawResponse:
 
     @property
     def ok(self) -> bool:
-        """Whether it is a success."""
+        """Whether the call succeeded."""
         return self.error is None
 
     def read(self) -> bytes:
-        """The body, decompressed."""
+        """Return the body, decompressed."""
         return self._body()
 
     def text(self) -> str:
-        """The body as UTF-8; what is not becomes U+FFFD."""
+        """Return the body decoded as UTF-8; invalid bytes become U+FFFD."""
         return self._body().decode("utf-8", "replace")
 
     def json(self) -> Any:
-        """The body, parsed.
+        """Return the parsed body.
 
         Raises:
             ResponseDecodeError: it is not JSON.
@@ -72,7 +73,7 @@ class RawResponse:
         value = look_at(self._body, decode, Any)
         if isinstance(value, codec.Undecodable):
             raise ResponseDecodeError(
-                f"the server said {self.status}, and the body is not JSON: {self.unreadable or ', '.join(value.paths)}",
+                f"the server sent {self.status}, but the body is not JSON: {self.unreadable or ', '.join(value.paths)}",
                 paths=value.paths,
                 status=self.status,
                 method=self.method,
@@ -87,7 +88,7 @@ class RawResponse:
         """Raise `error`, if there is one.
 
         Raises:
-            CallError: as `request` would have.
+            CallError: what `request` would have raised.
         """
         if self.error is not None:
             raise self.error
@@ -109,11 +110,13 @@ def _unpickled(fields: dict[str, Any]) -> RawResponse:
 
 
 def _not_carried() -> bytes:
-    raise SecretNotCarriedError("a pickle does not carry the body, for it may hold keys: read() it where it was got")
+    raise SecretNotCarriedError(
+        "a pickle does not carry the body, because it may contain keys: call read() in the process that made the call"
+    )
 
 
 class Unsaid:
-    """The company nobody has named."""
+    """The type of a `company_id` that was not passed."""
 
 
 UNSAID: Final = Unsaid()
@@ -122,10 +125,10 @@ UNSAID: Final = Unsaid()
 def described(
     method: str, path: str, company_id: int | Unsaid | None, params: Mapping[str, QueryValue] | None, json: Any
 ) -> Operation[Any]:
-    """The operation that a user describes.
+    """Return the operation that the arguments describe.
 
     Raises:
-        ConfigError: an argument is not usable, or the account was not said.
+        ConfigError: an argument is invalid, or the account is missing.
     """
     account: AccountId | None = None
     if isinstance(path, str) and is_account_level(path):
@@ -135,21 +138,21 @@ def described(
             )
         account = OWN if company_id is None else checks.company_id(company_id)
     elif not (company_id is None or isinstance(company_id, Unsaid)):
-        raise ConfigError("an /agency path carries the company in the path; x-company-id has no place there")
+        raise ConfigError("an /agency path has the company in the path: do not pass company_id")
     return raw_request(method, path, params, json, account)
 
 
 async def raw_response(
     operation: Operation[Any], run: Callable[[Operation[Any]], Coroutine[Any, Any, Any]]
 ) -> RawResponse:
-    """Run an operation, and return the answer also where the call failed with it.
+    """Run an operation, and return its response even if it is an error.
 
     Args:
-        operation: what to ask for; its body is not decoded.
-        run: runs it, with its repeats.
+        operation: the request; its response body is not decoded.
+        run: runs it, retries included.
 
     Raises:
-        CallError: there was no answer to the last attempt, or there was no attempt.
+        CallError: the last attempt got no response, or there was no attempt.
     """
     outcomes: list[tuple[Response | TransportFailure, AttemptResult, Sequence[Attempt]]] = []
 
@@ -161,7 +164,7 @@ async def raw_response(
     try:
         await run(operation)
     except CallError as error:
-        # Without a status the error is about a later attempt than the one that was answered.
+        # Without a status, the error is about a later attempt than the one that got the response.
         if not outcomes or getattr(error, "status", None) is None or not isinstance(outcomes[0][0], Response):
             raise
         failure = error.with_traceback(None)

@@ -1,4 +1,4 @@
-"""Reading a whole list that may change meanwhile: again while it does, and saying so where it never holds still."""
+"""Reading a whole list that may change meanwhile: read it again while it does, and say so if it never settles."""
 
 from collections.abc import AsyncIterator, Hashable
 from typing import Generic, TypeVar
@@ -16,8 +16,9 @@ class Settled(Generic[T]):
     """The result of `read_settled`.
 
     Attributes:
-        items: every item that was seen, in the order in which they came.
-        settled: whether the list held still, or all that it announces was seen. If not, an item may be missing.
+        items: every item that was seen, in the order received.
+        settled: whether the list did not change during a reading, or all the items it announces were seen. If not, an
+            item may be missing.
         attempts: how many requests it took.
         undecodable: what was wrong with each item that `CallOptions(skip_bad_items=True)` left out.
     """
@@ -29,11 +30,11 @@ class Settled(Generic[T]):
 
 
 async def read_settled(pager: Pager[T], *, readings: int = 3) -> Settled[T]:
-    """Read a whole list, and read it again while it changes.
+    """Read a whole list, and read it again if it changed meanwhile.
 
     Args:
         pager: the list.
-        readings: how often to read it at most.
+        readings: how many times to read it at most, an integer >= 1.
 
     Raises:
         ConfigError: `readings` is not an integer >= 1.
@@ -52,15 +53,15 @@ async def read_settled(pager: Pager[T], *, readings: int = 3) -> Settled[T]:
 class SettledPages(AsyncIterator[Page[T]]):
     """The pages of a list, read again while it changes; each item is returned once.
 
-    Pages of a second reading hold only what the first did not bring, and may be empty.
+    The pages of a second reading have only the items that were not in the first, and may be empty.
 
     Args:
         pager: the list.
-        readings: how often to read it at most.
+        readings: how many times to read it at most, an integer >= 1.
 
     Attributes:
-        settled: at the end, whether the list held still in one reading, or all that the last reading announced
-            was seen. If not, an item may be missing.
+        settled: at the end, whether the list did not change during one reading, or all the items announced by the last
+            reading were seen. If not, an item may be missing.
 
     Raises:
         ConfigError: `readings` is not an integer >= 1.
@@ -75,7 +76,7 @@ class SettledPages(AsyncIterator[Page[T]]):
         self._seen: set[Hashable] = set()
         self._undecodable = 0
         self._announced: int | None = None
-        # How the totals moved, over all readings.
+        # How the totals changed, over all readings.
         self._steady = True
         self._fell = False
 
@@ -111,9 +112,9 @@ class SettledPages(AsyncIterator[Page[T]]):
             self.settled = True
             self._left = 0
         elif not self._left:
-            # Drift alone does not say that anything is missing: the readings together may have brought it all.
-            # Then as many were seen as there are. But what was seen and has gone since counts too, and may stand
-            # in for what was missed, unless nothing can have gone.
+            # Drift alone does not mean that anything is missing: the readings together may have seen everything, and
+            # then the number seen equals the total. But that number includes items removed since, each of which could
+            # hide a missed one, so the two are only compared where nothing can have been removed.
             seen = len(self._seen) + self._undecodable
             none_has_gone = self._steady or (not self._fell and walk._count == seen)
             self.settled = seen == self._announced and none_has_gone

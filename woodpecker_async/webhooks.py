@@ -1,12 +1,13 @@
-"""What Woodpecker delivers to a webhook: `parse` the body of the request, and match on the class of each event.
+"""Woodpecker's webhook deliveries: `parse` the body of the request, and match on the class of each event.
 
     for event in webhooks.parse(await request.read()):
         match event:
             case webhooks.ReplyEvent(prospect=prospect, email=email):
                 ...
 
-No session is needed. A delivery is not signed: whoever knows the URL can send one, so keep the URL secret, and look at
-the API where it matters. Deliveries are repeated after an error, so an event may come more than once.
+You need no session for this. Deliveries are not signed: anyone who knows the URL can send one, so keep the URL secret,
+and check with the API where it matters. Woodpecker delivers again after an error, so an event may arrive more than
+once.
 """
 
 import json
@@ -50,39 +51,39 @@ __all__ = [
 ]
 
 
-# Third-party notes give these as the `method` of two LinkedIn events; unconfirmed, and not to be subscribed to.
+# According to third-party notes, the `method` of two LinkedIn events. Unconfirmed, and not available to subscribe to.
 _OTHER_NAMES: Final = ("prospect_li_cr_accepted", "prospect_li_dm_sent")
 _KNOWN: Final = frozenset({*WebhookEventName, *map(WebhookEventName, _OTHER_NAMES)})
 
-# What Python refuses to read as an integer would lose all other items of the delivery.
+# Python refuses to parse longer integers, and one of them would lose all other items of the delivery.
 _MOST_DIGITS: Final = 4000
 
 
 def parse(body: bytes | str) -> tuple[WebhookEvent, ...]:
-    """The events of a delivery, in their order.
+    """Parse a delivery into its events, in order.
 
-    By the documents a delivery has up to 100 items; longer ones are read all the same. An item of a new kind, or one
-    that is not what the documents say, becomes an `UnknownEvent`, and the others are not lost by it.
+    According to the documents a delivery has up to 100 items; longer ones are parsed too. An item of a new kind, or one
+    that is not as documented, becomes an `UnknownEvent`; the other items are not affected.
 
     Args:
-        body: the body of the request, as it came.
+        body: the body of the request, as received.
 
     Raises:
-        ConfigError: the body is not JSON, or not an array: it is no delivery of Woodpecker's.
+        ConfigError: the body is not JSON or not an array, so it is not a delivery from Woodpecker.
 
     Example:
         >>> parse('[{"method": "prospect_saved", "firm_id": 7, "prospect": {"id": "12", "email": ""}}]')[0].prospect.id
         12
     """
     if not isinstance(body, str | bytes | bytearray | memoryview):
-        raise ConfigError(f"body must be the bytes or the str of the request as it came, not {type(body).__name__}")
+        raise ConfigError(f"body must be the request's body as bytes or str, not {type(body).__name__}")
     try:
         items = json.loads(body if isinstance(body, str) else bytes(body), parse_int=_integer)
     except (ValueError, RecursionError) as error:
         problem = "it is nested too deeply" if isinstance(error, RecursionError) else "it is not JSON"
-        raise ConfigError(f"the body is no delivery of a webhook: {problem} ({len(body)} long)") from None
+        raise ConfigError(f"the body is not a webhook delivery: {problem} (length {len(body)})") from None
     if not isinstance(items, list):
-        raise ConfigError(f"the body is no delivery of a webhook: it is {type(items).__name__}, not an array of events")
+        raise ConfigError(f"the body is not a webhook delivery: it is {type(items).__name__}, not an array of events")
     return tuple(map(_event, items))
 
 
@@ -104,7 +105,7 @@ def _event(item: Any) -> WebhookEvent:
 
 
 def _shape(item: Mapping[str, Any]) -> type[WebhookEvent] | None:
-    """The class of an item, by what is in it; `None` for an event that this version does not know."""
+    """Return the class of an item, judging by its content; `None` for an event that this version does not know."""
     method = item.get("method")
     if not isinstance(method, str) or (name := WebhookEventName(method)) not in _KNOWN:
         return None
@@ -119,7 +120,7 @@ def _shape(item: Mapping[str, Any]) -> type[WebhookEvent] | None:
 
 
 def _unknown(item: Mapping[str, Any], problems: tuple[str, ...] = ()) -> UnknownEvent:
-    """An unknown event, with as much of what all events have as can be read."""
+    """Return an unknown event, with as many of the common fields as can be read."""
     common: dict[str, Any] = {}
     for name in ("method", "timestamp", "firm_id"):
         one = codec.build({name: item.get(name)}, WebhookEvent)

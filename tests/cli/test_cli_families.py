@@ -443,7 +443,7 @@ def test_an_invitation_whose_answer_is_lost_is_not_repeated(opened):
         got = cli("guests", "invite", "--company", company, *GUESTS, "--yes")
         assert (got.code, got.out) == (1, "")
         assert sum(record.method == "POST" for record in box.journal) == 1
-        assert f"look with `guests list --company {company}` before trying again" in got.err
+        assert f"check with `guests list --company {company}` before trying again" in got.err
         assert (
             f"Whether more was done is not known. Look with: woodpecker-async guests list --company {company}"
             in got.err

@@ -96,7 +96,7 @@ async def test_what_is_never_repeated_says_how_to_find_out(name: str, fault: Cal
     async with Sandbox(companies=1) as box, box.session() as woodpecker:
         box.state.companies[box.company_ids[0]].linkedin_slots = 9
         box.faults.add(fault())
-        with pytest.raises(errors.OutcomeUnknownError, match=rf"; look with {find_out} before trying again \["):
+        with pytest.raises(errors.OutcomeUnknownError, match=rf"; check with {find_out} before trying again \["):
             await call(woodpecker, box.company_ids[0])
         assert [record.method for record in box.journal] == ["POST"]
 

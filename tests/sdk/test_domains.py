@@ -37,7 +37,7 @@ async def test_what_is_ordered_is_there(woodpecker: WoodpeckerSession) -> None:
 
 async def test_an_order_is_never_sent_twice(box: Sandbox, woodpecker: WoodpeckerSession) -> None:
     box.faults.add(Fault.status(500, method="POST"))
-    with pytest.raises(OutcomeUnknownError, match=r"look with domains\.list"):
+    with pytest.raises(OutcomeUnknownError, match=r"check with domains\.list"):
         await woodpecker.account.domains.order(["aviato.example"], provider="GOOGLE")
     assert sum(record.method == "POST" for record in box.journal) == 1
 

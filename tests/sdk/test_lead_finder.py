@@ -100,7 +100,7 @@ async def test_an_enrichment_is_started_once_and_followed(box: Sandbox, woodpeck
     finder = woodpecker.account.lead_finder
     leads = await finder.leads([EVERYBODY], limit=2)
     box.faults.add(Fault.close(at="after_commit", method="POST", path=f"{PATH}/enrichments"))
-    with pytest.raises(OutcomeUnknownError, match=r"look with lead_finder\.enrichments\.list"):
+    with pytest.raises(OutcomeUnknownError, match=r"check with lead_finder\.enrichments\.list"):
         await finder.enrichments.start(leads, campaign_ids=[3])
     (started,) = await finder.enrichments.list()
     assert [(await finder.enrichments.get(started["uuid"]))["status"] for _ in range(2)] == ["IN_PROGRESS", "DONE"]

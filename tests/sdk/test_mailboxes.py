@@ -210,7 +210,7 @@ async def test_a_lost_connection_of_mailboxes_is_not_sent_again(box: Sandbox, wo
         (lambda: woodpecker.account.mailboxes.microsoft.connect([{"mailbox_email": "a@b.c"}]), "microsoft"),
     ):
         box.faults.add(Fault.close(at="after_commit", method="POST"))
-        with pytest.raises(errors.OutcomeUnknownError, match=r"look with mailboxes\.list\(\)"):
+        with pytest.raises(errors.OutcomeUnknownError, match=r"check with mailboxes\.list\(\)"):
             await call()
         assert sum(path in record.path for record in box.journal) == 1
 
@@ -372,7 +372,7 @@ REFUSED: dict[str, tuple[Callable[[WoodpeckerSession], Any], str]] = {
     "notification alone": (lambda w: w.account.mailboxes.connect([mailbox()], notify="MAIL"), "notify must be a list"),
     "no batch": (lambda w: w.account.mailboxes.connection("5"), "batch_id must be an integer >= 1"),
     "batch 0": (lambda w: w.account.mailboxes.wait_connected(0), "batch_id must be an integer >= 1"),
-    "no deadline": (lambda w: w.account.mailboxes.wait_connected(5, deadline=0), "more than 0 seconds"),
+    "no deadline": (lambda w: w.account.mailboxes.wait_connected(5, deadline=0), "a number of seconds > 0"),
     "mailbox 0": (lambda w: w.account.mailboxes.get(0), "mailbox_id must be"),
     "footer 7": (lambda w: w.account.mailboxes.set_footer(5, 7), "footer must be a str or None"),
     "smtp True": (lambda w: w.account.mailboxes.set_footer(True, ""), "smtp_id must be"),

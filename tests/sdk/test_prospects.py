@@ -209,7 +209,7 @@ async def test_a_lost_addition_is_not_repeated_and_a_lost_deletion_is(box: Sandb
     async with box.session(retry=QUICK) as woodpecker:
         prospects = woodpecker.account.prospects
         box.faults.add(Fault.close(at="after_commit", method="POST"))
-        with pytest.raises(errors.OutcomeUnknownError, match=r"look with prospects\.list\(search") as lost:
+        with pytest.raises(errors.OutcomeUnknownError, match=r"check with prospects\.list\(search") as lost:
             await prospects.add([{"email": "a@new.example"}])
         assert lost.value.done == 0
         (found,) = await prospects.list(search={"email": "a@new.example"}).collect()

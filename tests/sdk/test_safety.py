@@ -61,8 +61,8 @@ WRITES = [
     if row.method != "GET" and name not in LISTS and (row.one_request or name in NEVER + BY_NATURE)
 ]
 QUICK = RetryPolicy(attempts=3, initial_backoff=0.001, max_backoff=0.001)
-SAYS_NEVER = r"\bnever (be )?(repeated|sent twice)"
-SAYS_AGAIN = r"\b(is|are) repeated like a read|\bRepeated like a read|\brepeated like a read"
+SAYS_NEVER = r"\bnever (be )?(retried|sent twice)"
+SAYS_AGAIN = r"\b(is|are) retried like a read|\bRetried like a read|\bretried like a read"
 
 
 def docstring(name: str) -> str:

@@ -41,7 +41,7 @@ async def test_subscriptions_are_kept(box: Sandbox, woodpecker: WoodpeckerSessio
 
 async def test_a_lost_subscription_is_not_sent_again(box: Sandbox, woodpecker: WoodpeckerSession) -> None:
     box.faults.add(Fault.close(at="after_commit", method="POST"))
-    with pytest.raises(errors.OutcomeUnknownError, match=r"look with webhooks\.list\(\)"):
+    with pytest.raises(errors.OutcomeUnknownError, match=r"check with webhooks\.list\(\)"):
         await woodpecker.account.webhooks.subscribe(URL, "task_done")
     assert len(await woodpecker.account.webhooks.list()) == 1
     assert sum(record.method == "POST" for record in box.journal) == 1

@@ -73,7 +73,7 @@ async def test_what_forgets_to_be_async_is_told_so() -> None:
         pager = woodpecker.agency.companies.list()
         with pytest.raises(TypeError, match=r"`async for item in \.\.\.`"):
             list(pager)
-        with pytest.raises(TypeError, match=r"collect\(\)`, which can be made a task of"):
+        with pytest.raises(TypeError, match=r"collect\(\)`, which you can also wrap in a task"):
             asyncio.create_task(pager)  # noqa: RUF006
         for thing in (woodpecker, woodpecker.company(1), bulk.list_api_keys(woodpecker)):
             with pytest.raises(TypeError, match="is used with `async with`, not with `with`"), thing:

@@ -63,7 +63,7 @@ def test_an_agency_path_never_carries_a_company(method: str, template: str, acco
     operation: Operation[Any] = Operation.of(method, template, dict, account=account, segments=segments_of(template))
     assert "x-company-id" not in headers_of(operation)
     if account is not None:
-        with pytest.raises(ConfigError, match="carries the company in the path"):
+        with pytest.raises(ConfigError, match="has the company in the path"):
             Operation(method=method, path=operation.path, template=template, response_type=dict, account=account)
 
 

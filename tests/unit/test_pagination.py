@@ -169,7 +169,7 @@ async def test_pages_that_contradict_each_other_are_drift(
     found = await keys.collect()
     assert len(found) == len(set(found))
     assert keys.drifted
-    assert "the list /x changed while it was read" in caplog.text
+    assert "the list /x changed while it was being read" in caplog.text
 
 
 async def test_what_a_walk_skips_is_not_drift() -> None:
@@ -417,7 +417,7 @@ async def test_walks_that_would_not_end_are_errors(answer: Callable[[int], Listi
 async def test_a_page_number_that_does_not_advance_is_an_error_at_once() -> None:
     """Even where each of these pages brings something new."""
     keys, caller = pager(lambda number: listing([len(caller.asked)], min(number, 2), 9, 9))
-    with pytest.raises(PaginationError, match="asked for page 3, the server sent page 2 again") as caught:
+    with pytest.raises(PaginationError, match="asked for page 3, but the server sent page 2 again") as caught:
         await keys.collect()
     assert (caught.value.resume, caller.asked) == (3, [1, 2, 3])
 

@@ -183,7 +183,7 @@ async def test_a_cursor_that_comes_again_is_an_error() -> None:
             body = {"content": [len(self.asked)], "pagination": {"next_page_cursor": following}}
             return json.dumps(body).encode(), {}
 
-    with pytest.raises(PaginationError, match="hands out a cursor again") as failed:
+    with pytest.raises(PaginationError, match="returned the same cursor twice") as failed:
         await pager_of(Circle(CURSOR, [], 1)).collect()
     assert failed.value.resume == "b"
 

@@ -123,7 +123,7 @@ async def test_a_look_that_the_deadline_ended_is_said_as_such() -> None:
             clock.time = ends
             raise late
 
-        with pytest.raises(DeadlineExceededError, match="last seen: nothing; it goes on at the server") as caught:
+        with pytest.raises(DeadlineExceededError, match="last seen: nothing; it continues at the server") as caught:
             await wait(begin(clock), look)
         assert caught.value.job == "abc"
         assert caught.value.__cause__ is late

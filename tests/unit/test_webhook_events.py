@@ -200,7 +200,7 @@ def test_more_than_100_items_are_all_read() -> None:
     ],
 )
 def test_a_body_that_is_no_json(body: Any) -> None:
-    with pytest.raises(ConfigError, match="no delivery of a webhook") as refused:
+    with pytest.raises(ConfigError, match="not a webhook delivery") as refused:
         webhooks.parse(body)
     assert "sentinel" not in str(refused.value)
 

@@ -164,7 +164,7 @@ class Operation(Generic[T]):
         if self.account is None and is_account_level(self.path):
             raise ConfigError(f"say whose account {self.path} is to act on: a company's, or the key's own")
         if self.account is not None and not is_account_level(self.path):
-            raise ConfigError(f"{self.path} carries the company in the path; x-company-id has no place there")
+            raise ConfigError(f"{self.path} has the company in the path; it takes no x-company-id")
 
     @classmethod
     def of(

@@ -19,14 +19,14 @@ from woodpecker_async.pagination import Pager
 from woodpecker_async.paging_styles import LEGACY_ARRAY
 from woodpecker_async.resources.base import Resource
 
-_FIND_OUT: Final = "look with agency_v1.companies() before trying again"
+_FIND_OUT: Final = "check with agency_v1.companies() before trying again"
 
 
 class AgencyV1(Resource):
     """`woodpecker.agency_v1`."""
 
     def companies(self, *, options: CallOptions | None = None) -> Pager[V1Company]:
-        """Every company with its keys, in one answer.
+        """Every company with its keys, in one response.
 
         Args:
             options: for the call of this list.
@@ -46,7 +46,7 @@ class AgencyV1(Resource):
             options: for this call.
 
         Raises:
-            OutcomeUnknownError: the answer got lost; look with `companies()` whether there is a new key.
+            OutcomeUnknownError: the answer got lost; check with `companies()` whether there is a new key.
             KeyOutcomeUnknownError: the server handed out a key that this process was handed before.
 
         Document: "AGENCY/COMPANIES/API/ADD", `POST /v1/agency/companies/api/add`.
@@ -83,7 +83,7 @@ class AgencyV1(Resource):
             options: for this call.
 
         Raises:
-            OutcomeUnknownError: the answer got lost; look with `companies()` before trying again.
+            OutcomeUnknownError: the answer got lost; check with `companies()` before trying again.
 
         Document: "AGENCY/COMPANIES/ADD", `POST /v1/agency/companies/add`.
         """

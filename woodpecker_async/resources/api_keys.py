@@ -74,7 +74,7 @@ class ApiKeys(Resource):
                 one's turn included.
 
         Raises:
-            ConfigError: the id or the label is not usable; nothing was sent.
+            ConfigError: the id or the label is invalid; nothing was sent.
             CompanyNotFoundError: there is no such company, or it is inactive; nothing was made.
             DeadlineExceededError: the deadline passed before anything was sent.
             KeyOutcomeUnknownError: it cannot be said which key, if any, was made; see `resolve`.
@@ -130,7 +130,7 @@ class ApiKeys(Resource):
             company_id: the company.
             label: what to name the key.
             options: for this call, its deadline included; `CallOptions(idempotent=True)` is your word that a
-                second key does no harm, and the POST is then repeated like a read.
+                second key does no harm, and the POST is then retried like a read.
 
         Raises:
             KeyOutcomeUnknownError: the answer got lost or could not be read; there may be a new key.

@@ -104,7 +104,7 @@ class AgencyDomains(_Entries):
 
         Args:
             filter: only these.
-            per_page: how many on a page, 1 to 1000; 100 by default.
+            per_page: page size, 1 to 1000; 100 by default.
             options: for the calls of this list.
 
         Document: "Get blacklisted domains", `GET /v2/agency/blacklist/domains`.
@@ -112,7 +112,7 @@ class AgencyDomains(_Entries):
         return self._listed(filter, per_page, options)
 
     async def add(self, domains: Iterable[str], *, options: CallOptions | None = None) -> None:
-        """Blacklist domains. To add one that is there changes nothing, so the call is repeated like a read.
+        """Blacklist domains. To add one that is there changes nothing, so the call is retried like a read.
 
         More than 500 are sent in several requests, which are not one transaction: if one fails, `.done` of the error
         tells how many domains went through before.
@@ -126,7 +126,7 @@ class AgencyDomains(_Entries):
         await self._sent("POST", domains, options)
 
     async def remove(self, domains: Iterable[str], *, options: CallOptions | None = None) -> None:
-        """Take domains off the blacklist; those that are not on it are ignored. Repeated like a read.
+        """Take domains off the blacklist; those that are not on it are ignored. Retried like a read.
 
         Prospects that were blacklisted stay so. More than 500 are sent in several requests, see `add`.
 
@@ -153,7 +153,7 @@ class AgencyEmails(_Entries):
 
         Args:
             filter: only these.
-            per_page: how many on a page, 1 to 1000; 100 by default.
+            per_page: page size, 1 to 1000; 100 by default.
             options: for the calls of this list.
 
         Document: "Get blacklisted emails", `GET /v2/agency/blacklist/emails`.
@@ -161,7 +161,7 @@ class AgencyEmails(_Entries):
         return self._listed(filter, per_page, options)
 
     async def add(self, emails: Iterable[str], *, options: CallOptions | None = None) -> None:
-        """Blacklist addresses. To add one that is there changes nothing, so the call is repeated like a read.
+        """Blacklist addresses. To add one that is there changes nothing, so the call is retried like a read.
 
         More than 500 are sent in several requests, which are not one transaction: if one fails, `.done` of the error
         tells how many addresses went through before.
@@ -202,7 +202,7 @@ class AccountDomains(_Entries):
 
         Args:
             filter: only these. `*` in one stands for anything.
-            per_page: how many on a page, 1 to 500; 100 by default.
+            per_page: page size, 1 to 500; 100 by default.
             options: for the calls of this list.
 
         Document: "Get blacklisted domains", `GET /v2/blacklist/domains`.
@@ -210,7 +210,7 @@ class AccountDomains(_Entries):
         return self._listed(filter, per_page, options)
 
     async def add(self, domains: Iterable[str], *, options: CallOptions | None = None) -> None:
-        """Blacklist domains. To add one that is there changes nothing, so the call is repeated like a read.
+        """Blacklist domains. To add one that is there changes nothing, so the call is retried like a read.
 
         More than 500 are sent in several requests, which are not one transaction: if one fails, `.done` of the error
         tells how many domains went through before.
@@ -224,7 +224,7 @@ class AccountDomains(_Entries):
         await self._sent("POST", domains, options)
 
     async def remove(self, domains: Iterable[str], *, options: CallOptions | None = None) -> tuple[str, ...]:
-        """Take domains off the blacklist; those that are not on it are ignored. Repeated like a read.
+        """Take domains off the blacklist; those that are not on it are ignored. Retried like a read.
 
         More than 500 are sent in several requests, see `add`.
 
@@ -256,7 +256,7 @@ class AccountEmails(_Entries):
 
         Args:
             filter: only these. `*` in one stands for anything.
-            per_page: how many on a page, 1 to 500; 100 by default.
+            per_page: page size, 1 to 500; 100 by default.
             options: for the calls of this list.
 
         Document: "Get blacklisted emails", `GET /v2/blacklist/emails`.
@@ -264,7 +264,7 @@ class AccountEmails(_Entries):
         return self._listed(filter, per_page, options)
 
     async def add(self, emails: Iterable[str], *, options: CallOptions | None = None) -> None:
-        """Blacklist addresses. To add one that is there changes nothing, so the call is repeated like a read.
+        """Blacklist addresses. To add one that is there changes nothing, so the call is retried like a read.
 
         More than 500 are sent in several requests, which are not one transaction: if one fails, `.done` of the error
         tells how many addresses went through before.
@@ -278,7 +278,7 @@ class AccountEmails(_Entries):
         await self._sent("POST", emails, options)
 
     async def remove(self, emails: Iterable[str], *, options: CallOptions | None = None) -> tuple[str, ...]:
-        """Take addresses off the blacklist; those that are not on it are ignored. Repeated like a read.
+        """Take addresses off the blacklist; those that are not on it are ignored. Retried like a read.
 
         More than 500 are sent in several requests, see `add`.
 

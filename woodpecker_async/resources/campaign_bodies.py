@@ -38,7 +38,7 @@ def campaign(given: object) -> Body:
     """A new campaign.
 
     Raises:
-        ConfigError: it is not usable.
+        ConfigError: it is invalid.
     """
     new = checks.model("campaign", given, NewCampaign)
     steps = _steps(new.steps)
@@ -78,7 +78,7 @@ def settings(given: object) -> Body:
     """Those settings that are given.
 
     Raises:
-        ConfigError: one of them is not usable.
+        ConfigError: one of them is invalid.
     """
     chosen = checks.model("settings", given, CampaignSettings)
     checked: Body = {name: value for name, value in attrs.asdict(chosen, recurse=False).items() if value is not None}
@@ -131,7 +131,7 @@ def step(given: object, what: str = "step") -> Body:
         what: what it is called in errors.
 
     Raises:
-        ConfigError: it is not usable.
+        ConfigError: it is invalid.
     """
     if isinstance(given, Mapping) and given.get("followup") is not None:
         raise ConfigError(f"{what} has a followup of its own: make a list of the steps, each without one")
@@ -202,7 +202,7 @@ def version(what: str = "", **given: object) -> Body:
     """Those parts of a step's text that are given, and not `None`.
 
     Raises:
-        ConfigError: one of them is not usable.
+        ConfigError: one of them is invalid.
     """
     checked: Body = {}
     for name, value in given.items():
@@ -222,7 +222,7 @@ def delivery_time(given: object, what: str = "delivery_time") -> Body:
     """When a step sends: windows for at least one day.
 
     Raises:
-        ConfigError: they are not usable.
+        ConfigError: they are invalid.
     """
     if not isinstance(given, Mapping) or not given:
         raise ConfigError(

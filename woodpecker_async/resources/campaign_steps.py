@@ -38,7 +38,7 @@ class CampaignSteps(Resource):
         """Add a step behind the last one.
 
         The API wants the id of the step that the new one is to follow. Unless it is given, the campaign is read
-        first. The addition itself is never repeated, unless it measurably never left or was refused with 429.
+        first. The addition itself is never repeated, unless it was provably not sent or was refused with 429.
 
         Args:
             campaign_id: the campaign.
@@ -50,9 +50,9 @@ class CampaignSteps(Resource):
             The campaign; `None` if the server does not send it, which the documents leave open.
 
         Raises:
-            ConfigError: something in the step is not usable; nothing was sent.
+            ConfigError: something in the step is invalid; nothing was sent.
             ConflictError: the campaign is not editable: call `make_editable` first.
-            OutcomeUnknownError: it may have been added: look with `campaigns.get` before trying again.
+            OutcomeUnknownError: it may have been added: check with `campaigns.get` before trying again.
 
         Document: "Add campaign step", `POST /v2/campaigns/{campaign_id}/steps`.
         """
@@ -63,7 +63,7 @@ class CampaignSteps(Resource):
             _STEPS,
             Perhaps[Campaign],
             body={"parent_id": parent, "step": body},
-            find_out="look with campaigns.get before trying again",
+            find_out="check with campaigns.get before trying again",
             options=options,
             campaign_id=wanted,
         )
@@ -80,7 +80,7 @@ class CampaignSteps(Resource):
     async def update(
         self, campaign_id: int, step_id: str, *, delivery_time: DeliveryTime, options: CallOptions | None = None
     ) -> Campaign | None:
-        """Change when a step sends. Days that are not given are taken from it. Repeated like a read.
+        """Change when a step sends. Days that are not given are taken from it. Retried like a read.
 
         Args:
             campaign_id: the campaign.
@@ -93,7 +93,7 @@ class CampaignSteps(Resource):
             The campaign; `None` if the server does not send it, which the documents leave open.
 
         Raises:
-            ConfigError: a day or a window is not usable; nothing was sent.
+            ConfigError: a day or a window is invalid; nothing was sent.
             ConflictError: the campaign is not editable: call `make_editable` first.
 
         Document: "Update step", `PATCH /v2/campaigns/{campaign_id}/steps/{step_id}`.
@@ -111,7 +111,7 @@ class CampaignSteps(Resource):
         return answer.item
 
     async def delete(self, campaign_id: int, step_id: str, *, options: CallOptions | None = None) -> Campaign | None:
-        """Delete a step, which must not be the first one nor have been sent to anybody. Repeated like a read.
+        """Delete a step, which must not be the first one nor have been sent to anybody. Retried like a read.
 
         Args:
             campaign_id: the campaign.
@@ -150,7 +150,7 @@ class CampaignSteps(Resource):
         track_opens: bool | None = None,
         options: CallOptions | None = None,
     ) -> Campaign | None:
-        """Change what is given of a step's text, and nothing else. Repeated like a read.
+        """Change what is given of a step's text, and nothing else. Retried like a read.
 
         Args:
             campaign_id: the campaign.
@@ -166,7 +166,7 @@ class CampaignSteps(Resource):
             The campaign; `None` if the server does not send it, which the documents leave open.
 
         Raises:
-            ConfigError: something is not usable, or nothing is to change; nothing was sent.
+            ConfigError: something is invalid, or nothing is to change; nothing was sent.
             ConflictError: the campaign is not editable: call `make_editable` first.
 
         Document: "Update step version", `PATCH /v2/campaigns/{campaign_id}/steps/{step_id}/versions/{version_id}`.
@@ -206,7 +206,7 @@ class CampaignBounceShield(Resource):
         return answer.bounce_rate_threshold
 
     async def set(self, campaign_id: int, threshold: int, *, options: CallOptions | None = None) -> None:
-        """Set the share of bounces that pauses a campaign. Repeated like a read.
+        """Set the share of bounces that pauses a campaign. Retried like a read.
 
         Args:
             campaign_id: the campaign.
@@ -226,7 +226,7 @@ class CampaignBounceShield(Resource):
         )
 
     async def clear(self, campaign_id: int, *, options: CallOptions | None = None) -> None:
-        """Switch the bounce shield of a campaign off. Repeated like a read.
+        """Switch the bounce shield of a campaign off. Retried like a read.
 
         Args:
             campaign_id: the campaign.

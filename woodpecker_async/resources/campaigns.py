@@ -50,7 +50,7 @@ class Campaigns(Resource):
         ids: Iterable[int] = (),
         options: CallOptions | None = None,
     ) -> Pager[CampaignSummary]:
-        """All campaigns, in one answer.
+        """All campaigns, in one response.
 
         Args:
             status: only those in one of these states.
@@ -124,15 +124,15 @@ class Campaigns(Resource):
     ) -> Campaign:
         """Create a campaign; it is a draft until `run`.
 
-        It is never repeated, unless the request measurably never left or was refused with 429.
+        Never retried, unless the request was provably not sent or was refused with 429.
 
         Args:
             campaign: a `NewCampaign`, or a mapping of its fields.
             options: for this call.
 
         Raises:
-            ConfigError: something in it is not usable; nothing was sent.
-            OutcomeUnknownError: it may have been created: look with `campaigns.list` before trying again.
+            ConfigError: something in it is invalid; nothing was sent.
+            OutcomeUnknownError: it may have been created: check with `campaigns.list` before trying again.
 
         Example:
             ::
@@ -160,7 +160,7 @@ class Campaigns(Resource):
             "/v2/campaigns",
             Campaign,
             body=bodies.campaign(campaign),
-            find_out="look with campaigns.list before trying again",
+            find_out="check with campaigns.list before trying again",
             options=options,
         )
 
@@ -173,7 +173,7 @@ class Campaigns(Resource):
         settings: CampaignSettings | Mapping[str, Any] | None = None,
         options: CallOptions | None = None,
     ) -> Campaign | None:
-        """Change what is given of a campaign, and nothing else. Repeated like a read.
+        """Change what is given of a campaign, and nothing else. Retried like a read.
 
         The campaign must be a draft, or have been made editable.
 
@@ -188,7 +188,7 @@ class Campaigns(Resource):
             The campaign; `None` if the server does not send it, which the documents leave open.
 
         Raises:
-            ConfigError: something is not usable, or nothing is to change; nothing was sent.
+            ConfigError: something is invalid, or nothing is to change; nothing was sent.
             ConflictError: the campaign is not editable: call `make_editable` first.
 
         Document: "Update campaign settings", `PATCH /v2/campaigns/{campaign_id}`.
@@ -214,7 +214,7 @@ class Campaigns(Resource):
         return answer.item
 
     async def delete(self, campaign_id: int, *, options: CallOptions | None = None) -> None:
-        """Delete a campaign, in whatever state it is. It cannot be restored. Repeated like a read.
+        """Delete a campaign, in whatever state it is. It cannot be restored. Retried like a read.
 
         Args:
             campaign_id: the campaign.
@@ -233,7 +233,7 @@ class Campaigns(Resource):
     async def run(self, campaign_id: int, *, options: CallOptions | None = None) -> None:
         """Start a campaign, or go on with it: from now on it sends real messages.
 
-        It is never repeated, unless the request measurably never left or was refused with 429.
+        Never retried, unless the request was provably not sent or was refused with 429.
 
         Args:
             campaign_id: the campaign.
@@ -256,7 +256,7 @@ class Campaigns(Resource):
         )
 
     async def pause(self, campaign_id: int, *, options: CallOptions | None = None) -> None:
-        """Pause a campaign; `run` goes on with it. Repeated like a read.
+        """Pause a campaign; `run` goes on with it. Retried like a read.
 
         Args:
             campaign_id: the campaign.
@@ -270,7 +270,7 @@ class Campaigns(Resource):
         await self._turn(campaign_id, "pause", options)
 
     async def stop(self, campaign_id: int, *, options: CallOptions | None = None) -> None:
-        """Stop a campaign; `run` goes on with it. Repeated like a read.
+        """Stop a campaign; `run` goes on with it. Retried like a read.
 
         Args:
             campaign_id: the campaign.
@@ -284,7 +284,7 @@ class Campaigns(Resource):
         await self._turn(campaign_id, "stop", options)
 
     async def make_editable(self, campaign_id: int, *, options: CallOptions | None = None) -> None:
-        """Make a campaign editable: its status becomes `EDITED`. Repeated like a read.
+        """Make a campaign editable: its status becomes `EDITED`. Retried like a read.
 
         A running campaign sends nothing more until `run`.
 

@@ -33,7 +33,7 @@ class Companies(Resource):
     async def create(self, names: Iterable[str], *, options: CallOptions | None = None) -> tuple[Company, ...]:
         """Create companies, all or none. Each is billed, and gets an API key by itself.
 
-        It is never repeated, unless the request measurably never left or was refused with 429.
+        Never retried, unless the request was provably not sent or was refused with 429.
 
         Args:
             names: 1 to 10 names.
@@ -42,7 +42,7 @@ class Companies(Resource):
         Raises:
             ConfigError: a name is empty, or there are too many; nothing was sent.
             BadRequestError: a name is taken, say; none was created.
-            OutcomeUnknownError: they may exist or not: look with `list()` before trying again.
+            OutcomeUnknownError: they may exist or not: check with `list()` before trying again.
 
         Document: "Create companies", `POST /v2/agency/companies`.
         """
@@ -52,7 +52,7 @@ class Companies(Resource):
             "/v2/agency/companies",
             CreatedCompanies,
             body=body,
-            find_out="look with agency.companies.list() before trying again",
+            find_out="check with agency.companies.list() before trying again",
             options=options,
         )
         return made.companies

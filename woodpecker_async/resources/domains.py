@@ -32,7 +32,7 @@ class Domains(Resource):
     """The domains of an account."""
 
     def list(self, *, options: CallOptions | None = None) -> Pager[Domain]:
-        """All domains, in one answer.
+        """All domains, in one response.
 
         Args:
             options: for the call of this list.
@@ -56,7 +56,7 @@ class Domains(Resource):
         return await self._call("GET", "/v2/domains/{name}", DomainDetails, options=options, name=_name(name))
 
     def mailboxes(self, name: str, *, options: CallOptions | None = None) -> Pager[DomainMailbox]:
-        """All mailboxes that were bought with a domain, in one answer.
+        """All mailboxes that were bought with a domain, in one response.
 
         Args:
             name: the domain.
@@ -84,7 +84,7 @@ class Domains(Resource):
         return await self._call("GET", "/v2/domains/owner", DomainOwner, options=options)
 
     async def set_owner(self, owner: DomainOwner | Mapping[str, Any], *, options: CallOptions | None = None) -> None:
-        """Set who owns the domains that the account buys. This replaces all of it, so the call is repeated like a read.
+        """Set who owns the domains that the account buys. This replaces all of it, so the call is retried like a read.
 
         Args:
             owner: a `DomainOwner` or a mapping of its fields; all are required but `company_name` and `configuration`.
@@ -100,7 +100,7 @@ class Domains(Resource):
     async def check(
         self, domains: Iterable[str], *, provider: DomainProvider | str, options: CallOptions | None = None
     ) -> DomainOffers:
-        """Which of these domains can be bought, and for how much. It changes nothing, and is repeated like a read.
+        """Which of these domains can be bought, and for how much. It changes nothing, and is retried like a read.
 
         Args:
             domains: at least one.
@@ -152,7 +152,7 @@ class Domains(Resource):
     ) -> Any:
         """Buy domains, and mailboxes with them; they are paid for. The order is carried out later.
 
-        It is never repeated, unless the request measurably never left or was refused with 429.
+        Never retried, unless the request was provably not sent or was refused with 429.
 
         Args:
             domains: at least one, each once.
@@ -164,8 +164,8 @@ class Domains(Resource):
             The JSON of the answer as it came, for its shape is not documented; `None` for an answer without a body.
 
         Raises:
-            ConfigError: an argument is not usable; nothing was sent.
-            OutcomeUnknownError: they may have been bought: look with `domains.list` before trying again.
+            ConfigError: an argument is invalid; nothing was sent.
+            OutcomeUnknownError: they may have been bought: check with `domains.list` before trying again.
 
         Document: "Domains", `POST /v2/domains/order`.
         """
@@ -180,12 +180,12 @@ class Domains(Resource):
             "/v2/domains/order",
             anything,
             body=body,
-            find_out="look with domains.list and domains.mailboxes before trying again",
+            find_out="check with domains.list and domains.mailboxes before trying again",
             options=options,
         )
 
     async def set_redirect_url(self, name: str, url: str, *, options: CallOptions | None = None) -> None:
-        """Send visitors of a domain to a URL. Repeated like a read. The domain must be ready.
+        """Send visitors of a domain to a URL. Retried like a read. The domain must be ready.
 
         Args:
             name: the domain.
@@ -197,7 +197,7 @@ class Domains(Resource):
         await self._set(name, "redirect_url", {"domain_redirect_url": checks.url_or_nothing(url, "url")}, options)
 
     async def set_email_forwarding(self, name: str, email: str, *, options: CallOptions | None = None) -> None:
-        """Send e-mail of a domain to an address. Repeated like a read. The domain must be ready.
+        """Send e-mail of a domain to an address. Retried like a read. The domain must be ready.
 
         Args:
             name: the domain.

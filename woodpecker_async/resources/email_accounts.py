@@ -12,7 +12,7 @@ class EmailAccounts(Resource):
     """The e-mail accounts of client companies."""
 
     def list(self, company_id: int, *, options: CallOptions | None = None) -> "Pager[models.EmailAccount]":
-        """All e-mail accounts of a company, in one answer.
+        """All e-mail accounts of a company, in one response.
 
         Args:
             company_id: the company.

@@ -30,7 +30,7 @@ class Guests(Resource):
     ) -> InvitedGuests:
         """Invite guests, all or none. The server sends each of them an e-mail.
 
-        It is never repeated, unless the request measurably never left or was refused with 429. Who was invited before
+        Never retried, unless the request was provably not sent or was refused with 429. Who was invited before
         and has not accepted gets the invitation again; who has accepted gets no e-mail.
 
         Args:
@@ -42,8 +42,8 @@ class Guests(Resource):
             The answer as it came, for no document tells its fields. If it is no object, it is the field `guests`.
 
         Raises:
-            ConfigError: a guest is not usable, or there are none or too many; nothing was sent.
-            OutcomeUnknownError: they may have been invited: look with `agency.users.list` before trying again.
+            ConfigError: a guest is invalid, or there are none or too many; nothing was sent.
+            OutcomeUnknownError: they may have been invited: check with `agency.users.list` before trying again.
 
         Document: "Invite guests", `POST /v2/agency/companies/{company_id}/invite_guest`.
         """
@@ -53,7 +53,7 @@ class Guests(Resource):
             "/v2/agency/companies/{company_id}/invite_guest",
             anything,
             body={"guests": [guest.wire for guest in _checked(guests)]},
-            find_out=f"look with agency.users.list({company_id}) before trying again",
+            find_out=f"check with agency.users.list({company_id}) before trying again",
             options=options,
             company_id=checks.company_id(company_id),
         )
@@ -68,7 +68,7 @@ class Guests(Resource):
         *,
         options: CallOptions | None = None,
     ) -> None:
-        """Set what guests may see, in place of what they might before. Repeated like a read.
+        """Set what guests may see, in place of what they might before. Retried like a read.
 
         Args:
             company_id: the company.
@@ -76,7 +76,7 @@ class Guests(Resource):
             options: for this call.
 
         Raises:
-            ConfigError: an id or a permission is not usable, or there are none; nothing was sent.
+            ConfigError: an id or a permission is invalid, or there are none; nothing was sent.
 
         Example:
             await client.guests.set_permissions({456: ["mailboxes"], 789: []})

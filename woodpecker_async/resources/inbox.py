@@ -38,7 +38,7 @@ class Inbox(Resource):
             campaign_ids: only those of these campaigns.
             search: only those with one of these phrases: up to 20, each of 3 characters or more, without a comma.
             read: only those that were read, or were not.
-            per_page: how many on a page, 1 to 50; 10 by default.
+            per_page: page size, 1 to 50; 10 by default.
             options: for the calls of this list.
 
         Document: "Inbox", `GET /v2/inbox/messages`.
@@ -82,7 +82,7 @@ class Inbox(Resource):
     ) -> None:
         """Reply to a message: this sends a real e-mail, and marks the message as read.
 
-        It is never repeated, unless the request measurably never left or was refused with 429.
+        Never retried, unless the request was provably not sent or was refused with 429.
 
         Args:
             message_id: the message, by the id that `list` gives.
@@ -96,7 +96,7 @@ class Inbox(Resource):
             options: for this call.
 
         Raises:
-            ConfigError: an argument is not usable; nothing was sent.
+            ConfigError: an argument is invalid; nothing was sent.
             NotFoundError: there is no such message.
             OutcomeUnknownError: it may have been sent: look into the mailbox's sent mail before trying again.
 

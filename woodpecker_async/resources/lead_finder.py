@@ -45,7 +45,7 @@ class LeadFinder(Resource):
         self.prospect_enrichments: Final = ProspectEnrichments(access)
 
     def criteria(self, *, options: CallOptions | None = None) -> Pager[Any]:
-        """All criteria that can be searched by, in one answer; as they come, for their fields are not documented.
+        """All criteria that can be searched by, in one response; as they come, for their fields are not documented.
 
         Args:
             options: for the call of this list.
@@ -89,7 +89,7 @@ class LeadFinder(Resource):
     ) -> Leads:
         """Buy leads that meet the criteria, at a credit for each: at most `limit`, in requests of up to 50.
 
-        A request is never repeated, unless it measurably never left or was refused with 429.
+        A request is never repeated, unless it was provably not sent or was refused with 429.
 
         Args:
             criteria: at least one, each a `SearchCriterion` or a mapping of its fields.
@@ -98,7 +98,7 @@ class LeadFinder(Resource):
             options: for each of the requests.
 
         Raises:
-            ConfigError: an argument is not usable; nothing was sent.
+            ConfigError: an argument is invalid; nothing was sent.
             OutcomeUnknownError: the leads of the last request may have been paid for.
             PaginationError: the server does not go on: it gave the same `next_page` again.
 
@@ -166,7 +166,7 @@ class Enrichments(Resource):
     ) -> Enrichment:
         """Enrich leads, at one and a half credits for each hit, and add them to campaigns.
 
-        It is never repeated, unless the request measurably never left or was refused with 429.
+        Never retried, unless the request was provably not sent or was refused with 429.
 
         Args:
             leads: 1 to 50, as `lead_finder.leads` gave them.
@@ -174,8 +174,8 @@ class Enrichments(Resource):
             options: for this call.
 
         Raises:
-            ConfigError: an argument is not usable; nothing was sent.
-            OutcomeUnknownError: it may have been started: look with `enrichments.list` before trying again.
+            ConfigError: an argument is invalid; nothing was sent.
+            OutcomeUnknownError: it may have been started: check with `enrichments.list` before trying again.
 
         Document: "Lead Finder", `POST /v2/lead_finder/leads/enrichments`.
         """
@@ -188,12 +188,12 @@ class Enrichments(Resource):
             _ENRICHMENTS,
             Enrichment,
             body={"leads": wire, "target_campaign_ids": ids},
-            find_out="look with lead_finder.enrichments.list before trying again",
+            find_out="check with lead_finder.enrichments.list before trying again",
             options=options,
         )
 
     def list(self, *, created_after: Any = None, options: CallOptions | None = None) -> Pager[Any]:
-        """The enrichments of leads, in one answer; as they come, for their fields are not documented.
+        """The enrichments of leads, in one response; as they come, for their fields are not documented.
 
         Args:
             created_after: a `datetime.date` or `"YYYY-MM-DD"`; by default those of the last 24 hours.
@@ -229,14 +229,14 @@ class ProspectEnrichments(Resource):
     ) -> Enrichment:
         """Enrich prospects, at one and a half credits for each that succeeds. None is created.
 
-        It is never repeated, unless the request measurably never left or was refused with 429.
+        Never retried, unless the request was provably not sent or was refused with 429.
 
         Args:
             prospects: at least one, each a `ProspectToEnrich` or a mapping of its fields.
             options: for this call.
 
         Raises:
-            ConfigError: an argument is not usable; nothing was sent.
+            ConfigError: an argument is invalid; nothing was sent.
             OutcomeUnknownError: it may have been started; no way to list these enrichments is documented.
 
         Document: "Lead Finder", `POST /v2/lead_finder/prospects/enrichments`.
@@ -252,7 +252,7 @@ class ProspectEnrichments(Resource):
         )
 
     def statuses(self, uuids: Iterable[str], *, options: CallOptions | None = None) -> Pager[Any]:
-        """How far enrichments are, in one answer; as they come, for their fields are not documented.
+        """How far enrichments are, in one response; as they come, for their fields are not documented.
 
         Args:
             uuids: at least one.

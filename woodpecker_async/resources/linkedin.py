@@ -22,7 +22,7 @@ class AgencyLinkedIn(Resource):
     ) -> LinkedInConnection:
         """Add a LinkedIn account, which takes a free LinkedIn slot of the company; its owner has to authorize it.
 
-        It is never repeated, unless the request measurably never left or was refused with 429.
+        Never retried, unless the request was provably not sent or was refused with 429.
 
         Args:
             company_id: the company.
@@ -35,7 +35,7 @@ class AgencyLinkedIn(Resource):
 
         Raises:
             ConfigError: `timezone` is not the name of a time zone.
-            OutcomeUnknownError: the account may have been added: look with `session.company(id).linkedin_accounts.list`
+            OutcomeUnknownError: the account may have been added: check with `session.company(id).linkedin_accounts.list`
                 before trying again.
 
         Document: "Connect a LinkedIn account", `POST /v2/agency/companies/{company_id}/linkedin_accounts`.
@@ -45,7 +45,7 @@ class AgencyLinkedIn(Resource):
             "/v2/agency/companies/{company_id}/linkedin_accounts",
             LinkedInConnection,
             body={"timezone": checks.time_zone(timezone, "timezone")},
-            find_out=f"look with session.company({company_id}).linkedin_accounts.list() before trying again",
+            find_out=f"check with session.company({company_id}).linkedin_accounts.list() before trying again",
             options=options,
             company_id=checks.company_id(company_id),
         )
@@ -55,7 +55,7 @@ class AgencyLinkedIn(Resource):
     ) -> LinkedInConnection:
         """A new link to authorize a LinkedIn account with, valid for 48 hours.
 
-        All that a repeat does is to make one more link, so the call is repeated like a read.
+        All that a repeat does is to make one more link, so the call is retried like a read.
 
         Args:
             company_id: the company.
@@ -101,7 +101,7 @@ class LinkedInAccounts(Resource):
     def list(
         self, *, status: LinkedInStatus | str | None = None, options: CallOptions | None = None
     ) -> Pager[LinkedInAccount]:
-        """All LinkedIn accounts, in one answer.
+        """All LinkedIn accounts, in one response.
 
         Args:
             status: only those that are connected like this.

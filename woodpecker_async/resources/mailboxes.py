@@ -37,7 +37,7 @@ class Mailboxes(Resource):
         self.microsoft = MicrosoftMailboxes(access)
 
     def list(self, *, options: CallOptions | None = None) -> "Pager[models.Mailbox]":
-        """All mailboxes, in one answer.
+        """All mailboxes, in one response.
 
         Args:
             options: for the call of this list.
@@ -67,7 +67,7 @@ class Mailboxes(Resource):
         )
 
     async def set_footer(self, smtp_id: int, footer: str | None, *, options: CallOptions | None = None) -> None:
-        """Set what stands below each e-mail of a mailbox. It is repeated like a read.
+        """Set what stands below each e-mail of a mailbox. Retried like a read.
 
         Args:
             smtp_id: the id of an SMTP mailbox.
@@ -101,7 +101,7 @@ class Mailboxes(Resource):
     ) -> ConnectionBatch:
         """Begin to connect mailboxes by their passwords. The server tries each of them; see `wait_connected`.
 
-        It is never repeated, unless the request measurably never left or was refused with 429. A password is held
+        Never retried, unless the request was provably not sent or was refused with 429. A password is held
         as a `Secret`, and seen neither in errors nor in tracebacks.
 
         Args:
@@ -110,9 +110,9 @@ class Mailboxes(Resource):
             options: for this call.
 
         Raises:
-            ConfigError: a mailbox is not usable, or there are too many; nothing was sent.
+            ConfigError: a mailbox is invalid, or there are too many; nothing was sent.
             BadRequestError: the server accepts one of them not; `details` says which and why.
-            OutcomeUnknownError: they may be being connected: look with `list` before trying again.
+            OutcomeUnknownError: they may be being connected: check with `list` before trying again.
 
         Example:
             batch = await client.mailboxes.connect([{"smtp_email": "monica@example.com", ...}], notify=["MAIL"])
@@ -130,7 +130,7 @@ class Mailboxes(Resource):
             ConnectionBatch,
             body={"mailboxes": rows, **({"completion_notification_types": kinds} if kinds else {})},
             secrets=[value for row in rows for value in row.values() if isinstance(value, Secret)],
-            find_out="look with mailboxes.list() before trying again",
+            find_out="check with mailboxes.list() before trying again",
             options=options,
         )
 

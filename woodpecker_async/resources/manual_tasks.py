@@ -12,7 +12,7 @@ class ManualTasks(Resource):
     """The manual tasks of an account."""
 
     def list(self, *, limit: int | None = None, options: CallOptions | None = None) -> Pager[ManualTask]:
-        """All tasks that wait, in one answer.
+        """All tasks that wait, in one response.
 
         The API hands out 500 at most, and has no pages: if as many come as were asked for, there may be more.
 

@@ -35,7 +35,7 @@ class MicrosoftMailboxes(Resource):
     ) -> tuple[MicrosoftConnection, ...]:
         """Connect mailboxes at Microsoft. The result says of each what became of it; one that failed is no error.
 
-        It is never repeated, unless the request measurably never left or was refused with 429.
+        Never retried, unless the request was provably not sent or was refused with 429.
 
         Args:
             accounts: at least one, each a `NewMicrosoftMailbox` or a mapping of its fields.
@@ -43,8 +43,8 @@ class MicrosoftMailboxes(Resource):
             options: for this call.
 
         Raises:
-            ConfigError: an account is not usable; nothing was sent.
-            OutcomeUnknownError: they may be connected: look with `mailboxes.list` before trying again.
+            ConfigError: an account is invalid; nothing was sent.
+            OutcomeUnknownError: they may be connected: check with `mailboxes.list` before trying again.
 
         Document: "Connect Microsoft mailboxes", `POST /v2/mailboxes/microsoft/bulk`.
         """
@@ -57,7 +57,7 @@ class MicrosoftMailboxes(Resource):
             "/v2/mailboxes/microsoft/bulk",
             tuple[MicrosoftConnection, ...],
             body=body,
-            find_out="look with mailboxes.list() before trying again",
+            find_out="check with mailboxes.list() before trying again",
             options=options,
         )
 
@@ -66,7 +66,7 @@ class MicrosoftCredentials(Resource):
     """The credentials of applications in Microsoft's directory. To create or change one use `request`."""
 
     def list(self, *, options: CallOptions | None = None) -> Pager[MicrosoftCredential]:
-        """All credentials, in one answer, without their secrets.
+        """All credentials, in one response, without their secrets.
 
         Args:
             options: for the call of this list.
@@ -82,7 +82,7 @@ class MicrosoftCredentials(Resource):
         )
 
     async def delete(self, credential_id: int, *, options: CallOptions | None = None) -> None:
-        """Delete a credential. It is repeated like a read.
+        """Delete a credential. Retried like a read.
 
         Args:
             credential_id: the credential.

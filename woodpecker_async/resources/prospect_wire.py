@@ -76,7 +76,7 @@ def entries(given: object, *, update: bool) -> list[Mapping[str, Any]]:
     """Prospects as the API wants them.
 
     Raises:
-        ConfigError: one of them is not usable.
+        ConfigError: one of them is invalid.
     """
     checked: list[Mapping[str, Any]] = []
     for index, prospect in enumerate(checks.models("prospects", given, NewProspect)):

@@ -27,7 +27,7 @@ from woodpecker_async.resources.base import LONGEST_URL, Part, Resource
 
 _PROSPECTS: Final = "/v1/prospects"
 _MOST: Final = 20_000  # prospects in one request
-_FIND_OUT: Final = 'look with prospects.list(search={"email": ...}) before trying again'
+_FIND_OUT: Final = 'check with prospects.list(search={"email": ...}) before trying again'
 
 
 class AgencyProspects(Resource):
@@ -38,7 +38,7 @@ class AgencyProspects(Resource):
     ) -> ProspectDeletion:
         """Delete all prospects of a company, for good.
 
-        It is never repeated, unless the request measurably never left or was refused with 429.
+        Never retried, unless the request was provably not sent or was refused with 429.
 
         Args:
             company_id: the company.
@@ -47,7 +47,7 @@ class AgencyProspects(Resource):
 
         Raises:
             ConfigError: `confirm` is another id; nothing was sent.
-            OutcomeUnknownError: they may be deleted: look with `session.company(id).prospects.list` before trying
+            OutcomeUnknownError: they may be deleted: check with `session.company(id).prospects.list` before trying
                 again.
 
         Document: "Delete prospects of a company", `POST /v2/agency/companies/{company_id}/prospects/delete`.
@@ -63,7 +63,7 @@ class AgencyProspects(Resource):
             "/v2/agency/companies/{company_id}/prospects/delete",
             ProspectDeletion,
             body={"type": "ALL"},
-            find_out=f"look with session.company({company_id}).prospects.list() before trying again",
+            find_out=f"check with session.company({company_id}).prospects.list() before trying again",
             options=options,
             company_id=company_id,
         )
@@ -103,11 +103,11 @@ class Prospects(Resource):
             search: by field, what is to be in it; for one of several texts, a list of them. None may have a comma in
                 it. An address is looked for as a whole; most other fields are searched for what they contain.
             sort: fields, each with `+` (the default) or `-` in front, such as `["-updated", "email"]`.
-            per_page: how many on a page, 1 to 1000; 100 by default.
+            per_page: page size, 1 to 1000; 100 by default.
             options: for the calls of this list.
 
         Raises:
-            ConfigError: a filter is not usable, or all of them make a URL that is longer than the API takes.
+            ConfigError: a filter is invalid, or all of them make a URL that is longer than the API takes.
 
         Document: "Get a list of prospects", `GET /v1/prospects`.
         """
@@ -147,7 +147,7 @@ class Prospects(Resource):
     ) -> ProspectsAdded:
         """Add prospects to the account. Those that are there stay as they are, unless `update` is true.
 
-        It is never repeated, unless the request measurably never left or was refused with 429. More than 20,000 are
+        Never retried, unless the request was provably not sent or was refused with 429. More than 20,000 are
         sent in several requests, which are not one transaction: if one fails, `.done` of the error tells how many
         prospects went through before.
 
@@ -158,10 +158,10 @@ class Prospects(Resource):
             options: for each of the calls.
 
         Raises:
-            ConfigError: a prospect is not usable; nothing was sent.
+            ConfigError: a prospect is invalid; nothing was sent.
             ApiError: the server refused all of them, also where it says so inside a 200. What it says of a single
                 prospect is in that one's row.
-            OutcomeUnknownError: they may have been added: look with `prospects.list(search=...)` before trying again.
+            OutcomeUnknownError: they may have been added: check with `prospects.list(search=...)` before trying again.
 
         Document: "Add prospects to the global database", `POST /v1/add_prospects_list`.
         """
@@ -180,7 +180,7 @@ class Prospects(Resource):
     ) -> ProspectsAdded:
         """Add prospects to a campaign, and to the account where they are not in it. A running campaign writes to them.
 
-        It is never repeated, unless the request measurably never left or was refused with 429. More than 20,000 are
+        Never retried, unless the request was provably not sent or was refused with 429. More than 20,000 are
         sent in several requests, see `add`.
 
         Args:
@@ -193,10 +193,10 @@ class Prospects(Resource):
             options: for each of the calls.
 
         Raises:
-            ConfigError: a prospect is not usable; nothing was sent.
+            ConfigError: a prospect is invalid; nothing was sent.
             ApiError: the server refused all of them, also where it says so inside a 200. What it says of a single
                 prospect is in that one's row.
-            OutcomeUnknownError: they may have been added: look with `prospects.list(search=...)` before trying again.
+            OutcomeUnknownError: they may have been added: check with `prospects.list(search=...)` before trying again.
 
         Document: "Add prospects to a campaign", `POST /v1/add_prospects_campaign`.
         """
@@ -235,7 +235,7 @@ class Prospects(Resource):
     async def delete(
         self, ids: Iterable[int], *, campaign_ids: Iterable[int] = (), options: CallOptions | None = None
     ) -> None:
-        """Delete prospects from the account, or remove them from campaigns only. Repeated like a read.
+        """Delete prospects from the account, or remove them from campaigns only. Retried like a read.
 
         Those that do not fit into a URL, some 300, are sent in several requests, which are not one transaction: if one
         fails, `.done` of the error tells how many prospects went through before.
@@ -277,7 +277,7 @@ class Prospects(Resource):
     def responses(
         self, prospect_id: int, *, campaign_ids: Iterable[int] = (), options: CallOptions | None = None
     ) -> Pager[ProspectResponse]:
-        """The answers that came from a prospect, the oldest first, in one answer.
+        """The answers that came from a prospect, the oldest first, in one response.
 
         Args:
             prospect_id: the prospect.

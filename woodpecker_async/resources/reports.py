@@ -29,7 +29,7 @@ class Reports(Resource):
     """Reports about the account.
 
     A report covers days in UTC, all of them within the last 30; what lies further back the server refuses. The methods
-    that wait look with pauses that grow from half a second to 15, at the priority `"bulk"`, and can be cancelled; the
+    that wait check with pauses that grow from half a second to 15, at the priority `"bulk"`, and can be cancelled; the
     server goes on with the report.
     """
 
@@ -44,7 +44,7 @@ class Reports(Resource):
     ) -> Report:
         """The general statistics, a row for each campaign and sending address.
 
-        It starts the report, waits until it is ready, and fetches it. The start is repeated like a read: one that was
+        It starts the report, waits until it is ready, and fetches it. The start is retried like a read: one that was
         made in vain does no harm.
 
         Args:
@@ -146,7 +146,7 @@ class Reports(Resource):
     ) -> str:
         """Start a report and return its hash, for `get` or `wait`.
 
-        Repeated like a read: one that was made in vain does no harm.
+        Retried like a read: one that was made in vain does no harm.
 
         Args:
             kind: `"campaigns"`, `"messages"`, `"open_rate"` or `"complete"`.

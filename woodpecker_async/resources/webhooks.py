@@ -18,7 +18,7 @@ class Webhooks(Resource):
     """The webhook subscriptions of the account, those of all its users."""
 
     def list(self, *, options: CallOptions | None = None) -> Pager[Webhook]:
-        """All subscriptions, in one answer.
+        """All subscriptions, in one response.
 
         Args:
             options: for the call of this list.
@@ -34,7 +34,7 @@ class Webhooks(Resource):
     ) -> Webhook:
         """Have the events of a kind sent to a URL.
 
-        It is never repeated, unless the request measurably never left or was refused with 429: the second one would be
+        Never retried, unless the request was provably not sent or was refused with 429: the second one would be
         a conflict with the first.
 
         Args:
@@ -46,7 +46,7 @@ class Webhooks(Resource):
         Raises:
             ConfigError: the URL is none, or there is no such event; nothing was sent.
             ConflictError: the event is sent to this URL already, or to as many as it can be (3, by the documents).
-            OutcomeUnknownError: it may be subscribed: look with `list` before trying again.
+            OutcomeUnknownError: it may be subscribed: check with `list` before trying again.
 
         Document: "Subscribe to a webhook", `POST /v1/webhooks/subscribe`.
         """
@@ -56,14 +56,14 @@ class Webhooks(Resource):
             "/v1/webhooks/subscribe",
             Webhook,
             body={"target_url": _url(target_url), "event": known},
-            find_out="look with webhooks.list() before trying again",
+            find_out="check with webhooks.list() before trying again",
             options=options,
         )
 
     async def unsubscribe(
         self, target_url: str, event: WebhookEventName | str, *, options: CallOptions | None = None
     ) -> None:
-        """Send these events to the URL no longer. It is repeated like a read.
+        """Send these events to the URL no longer. Retried like a read.
 
         Args:
             target_url: the URL, as `list` has it.
