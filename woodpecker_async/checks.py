@@ -1,6 +1,6 @@
 """Checks of arguments, before any I/O.
 
-It is a long module because each kind of argument is checked in one place, in the same words.
+The module is long because every kind of argument is checked in one place, with the same wording.
 """
 
 import datetime as dt
@@ -21,10 +21,10 @@ _MOST_COMPANIES = 10
 
 
 def company_id(value: object) -> int:
-    """A company's id: an integer >= 1.
+    """Check a company's id, an integer >= 1.
 
     Raises:
-        ConfigError: it is not.
+        ConfigError: it is invalid.
     """
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= _LARGEST_ID:
         raise ConfigError(f"a company id must be an integer >= 1, not {value!r}")
@@ -32,10 +32,10 @@ def company_id(value: object) -> int:
 
 
 def text(value: object, what: str) -> str:
-    """A str that is not empty, has no whitespace at its ends, and can be sent as UTF-8.
+    """Check a str: not empty, no whitespace at either end, and valid UTF-8.
 
     Raises:
-        ConfigError: it is not.
+        ConfigError: it is invalid.
     """
     if not isinstance(value, str):
         raise ConfigError(f"{what} must be a str, not {type(value).__name__}")
@@ -44,26 +44,26 @@ def text(value: object, what: str) -> str:
     if value != trimmed:
         raise ConfigError(
             f"{what} must not begin or end with whitespace or a control character, which servers trim: {value!r}; "
-            f"{trimmed!r} would do"
+            f"use {trimmed!r}"
         )
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise ConfigError(f"{what} {value!r} has a lone surrogate in it and cannot be sent as UTF-8") from None
+        raise ConfigError(f"{what} {value!r} contains a lone surrogate and cannot be sent as UTF-8") from None
     return value
 
 
 def label(value: object) -> str:
-    """A label in the Unicode form that labels are compared in (NFC).
+    """Check a label and return it in NFC, the Unicode form in which labels are compared.
 
     Raises:
-        ConfigError: it is not a str, is empty, has whitespace at its ends, or cannot be sent as UTF-8.
+        ConfigError: it is not a str, is empty, has whitespace at an end, or cannot be sent as UTF-8.
     """
     return normalize("NFC", text(value, "a label"))
 
 
 def trim(text: str) -> str:
-    """Without what one server or another trims: whitespace, control characters, and what takes no space at all."""
+    """Remove what some servers trim: whitespace, control characters and zero-width characters."""
     start, end = 0, len(text)
     while start < end and _trimmed(text[start]):
         start += 1
@@ -77,17 +77,17 @@ def _trimmed(character: str) -> bool:
 
 
 def names(value: object) -> tuple[str, ...]:
-    """The names of 1 to 10 companies to create.
+    """Check the names of 1 to 10 companies to create.
 
     Raises:
-        ConfigError: they are not.
+        ConfigError: they are invalid.
     """
-    listed = entries(value, 'names is a list of names, like ["Aviato"]')
+    listed = entries(value, 'names must be a list of names, like ["Aviato"]')
     checked = tuple(text(name, "a company's name") for name in listed)
     if not 1 <= len(checked) <= _MOST_COMPANIES:
         raise ConfigError(f"1 to {_MOST_COMPANIES} companies can be created in one request, not {len(checked)}")
     if len(set(checked)) < len(checked):
-        raise ConfigError("a name stands twice among the companies to create")
+        raise ConfigError("names contains the same name twice")
     return checked
 
 
@@ -95,11 +95,11 @@ C = TypeVar("C")
 
 
 def entries(value: object, otherwise: str) -> Iterable[Any]:
-    """Any iterable but a string and a mapping, which were hardly meant to be lists of characters and of keys.
+    """Check that a value is an iterable other than a str, bytes or a mapping, which are passed as lists by mistake.
 
     Args:
-        value: what was given.
-        otherwise: the text of the error.
+        value: the value.
+        otherwise: the error message.
 
     Raises:
         ConfigError: it is something else.
@@ -110,7 +110,7 @@ def entries(value: object, otherwise: str) -> Iterable[Any]:
 
 
 def counted(checked: tuple[C, ...], what: str, most: int | None = None) -> tuple[C, ...]:
-    """These entries, if there is at least one and at most so many.
+    """Check that there is at least one entry, and at most so many.
 
     Raises:
         ConfigError: there are none, or too many.
@@ -123,10 +123,10 @@ def counted(checked: tuple[C, ...], what: str, most: int | None = None) -> tuple
 
 
 def strings(value: object, what: str, example: str, most: int | None = None) -> tuple[str, ...]:
-    """Strings such as `text` accepts, at least one and at most so many.
+    """Check strings by `text`, at least one and at most so many.
 
     Raises:
-        ConfigError: they are not.
+        ConfigError: they are invalid.
     """
     listed = entries(value, f"{what} must be a list of strings, like {example}")
     checked = tuple(text(entry, f"an entry of {what}") for entry in listed)
@@ -134,10 +134,10 @@ def strings(value: object, what: str, example: str, most: int | None = None) -> 
 
 
 def comma_list(value: object, what: str, example: str) -> str | None:
-    """Strings as a comma list for a query; `None` for none.
+    """Return strings as a comma-separated list for a query; `None` for none.
 
     Raises:
-        ConfigError: they are not strings, or one has a comma in it.
+        ConfigError: they are not strings, or one contains a comma.
     """
     if value == ():
         return None
@@ -145,7 +145,7 @@ def comma_list(value: object, what: str, example: str) -> str | None:
     for entry in checked:
         if "," in entry:
             raise ConfigError(
-                f"an entry of {what} cannot have a comma in it: the API separates entries by commas; {entry!r}"
+                f"an entry of {what} cannot contain a comma, because the API separates entries by commas: {entry!r}"
             )
     return ",".join(checked)
 
@@ -154,10 +154,10 @@ E = TypeVar("E", bound=StrEnum)
 
 
 def choice(what: str, value: object, choices: type[E]) -> E:
-    """One of the choices, given as such or as its string, with hyphens or underscores in it.
+    """Return a member of an enum, given as the member or its string; hyphens and underscores are interchangeable.
 
     Raises:
-        ConfigError: it is none of them; close ones are suggested.
+        ConfigError: it is none of them; a close one is suggested.
     """
     known = tuple(map(str, choices))
     spellings = (value, *respelt(value)) if isinstance(value, str) else ()
@@ -170,10 +170,10 @@ def _suggestion(value: object, known: Iterable[str]) -> str:
 
 
 def one_of(value: object, what: str, known: Iterable[str]) -> str:
-    """One of the strings that are known.
+    """Check that a value is one of the known strings.
 
     Raises:
-        ConfigError: it is none of them; close ones are suggested.
+        ConfigError: it is none of them; a close one is suggested.
     """
     known = tuple(known)
     if isinstance(value, str) and value in known:
@@ -182,25 +182,25 @@ def one_of(value: object, what: str, known: Iterable[str]) -> str:
 
 
 def choice_or_none(what: str, value: object, choices: type[E]) -> E | None:
-    """The same, or `None`."""
+    """Like `choice`, but also accepts `None`."""
     return None if value is None else choice(what, value, choices)
 
 
 def choices(what: str, value: object, known: type[E]) -> tuple[E, ...]:
-    """Any number of the choices.
+    """Return any number of members of an enum.
 
     Raises:
-        ConfigError: they are no list of them.
+        ConfigError: it is not a list of them.
     """
     listed = entries(value, f"{what} must be a list of {', '.join(repr(str(member)) for member in known)}")
     return tuple(choice(f"an entry of {what}", entry, known) for entry in listed)
 
 
 def email(value: object, what: str) -> str:
-    """An e-mail address, as far as can be told without asking its server.
+    """Check that a str looks like an e-mail address.
 
     Raises:
-        ConfigError: it is none.
+        ConfigError: it does not.
     """
     address = text(value, what)
     name, at, domain = address.rpartition("@")
@@ -210,10 +210,10 @@ def email(value: object, what: str) -> str:
 
 
 def domain(value: object, what: str) -> str:
-    """A domain, as far as it can be told from an e-mail address and from a URL.
+    """Check that a str looks like a domain, and not like an e-mail address or a URL.
 
     Raises:
-        ConfigError: it is none.
+        ConfigError: it does not.
     """
     name = text(value, what)
     if "." not in name.strip(".") or any(character in "@/:,?#" or character.isspace() for character in name):
@@ -222,18 +222,18 @@ def domain(value: object, what: str) -> str:
 
 
 def url_or_nothing(value: object, what: str) -> str:
-    """A URL, or `""` for none.
+    """Check a URL, or `""` for none.
 
     Raises:
         ConfigError: it is neither.
     """
     if value != "" and not text(value, what).startswith(("http://", "https://")):
-        raise ConfigError(f'{what} must begin with http:// or https://, or be "" for none; not {value!r}')
+        raise ConfigError(f'{what} must begin with http:// or https://, or be "" for none, not {value!r}')
     return str(value)
 
 
 def email_or_nothing(value: object, what: str) -> str:
-    """An e-mail address, or `""` for none.
+    """Check an e-mail address, or `""` for none.
 
     Raises:
         ConfigError: it is neither.
@@ -242,10 +242,10 @@ def email_or_nothing(value: object, what: str) -> str:
 
 
 def time_zone(value: object, what: str) -> str:
-    """A name that could be one of IANA's time zones; which of them the API takes is not documented.
+    """Check that a str looks like an IANA time zone. Which of them the API accepts is not documented.
 
     Raises:
-        ConfigError: it could not.
+        ConfigError: it does not.
     """
     name = text(value, what)
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*", name):
@@ -254,10 +254,10 @@ def time_zone(value: object, what: str) -> str:
 
 
 def id_list(value: object, what: str) -> str | None:
-    """Ids as a comma list for a query; `None` where there is none to give.
+    """Return ids as a comma-separated list for a query; `None` for `()`, the default.
 
     Raises:
-        ConfigError: they are not integers >= 1, or the list is empty: without it the call would be about all.
+        ConfigError: they are not integers >= 1, or the list is empty: the call would then apply to everything.
     """
     if isinstance(value, tuple) and not value:
         return None
@@ -265,7 +265,7 @@ def id_list(value: object, what: str) -> str | None:
 
 
 def ids(value: object, what: str) -> tuple[int, ...]:
-    """Ids, at least one.
+    """Check ids, at least one.
 
     Raises:
         ConfigError: they are not integers >= 1, or there are none.
@@ -275,10 +275,10 @@ def ids(value: object, what: str) -> tuple[int, ...]:
 
 
 def boolean(value: object, what: str) -> bool:
-    """True or False.
+    """Check a bool.
 
     Raises:
-        ConfigError: it is neither.
+        ConfigError: it is not one.
     """
     if not isinstance(value, bool):
         raise ConfigError(f"{what} must be True or False, not {value!r}")
@@ -286,7 +286,7 @@ def boolean(value: object, what: str) -> bool:
 
 
 def boolean_or_none(value: object, what: str) -> bool | None:
-    """The same, or `None`.
+    """Check a bool or `None`.
 
     Raises:
         ConfigError: it is neither.
@@ -297,10 +297,10 @@ def boolean_or_none(value: object, what: str) -> bool | None:
 
 
 def integer(value: object, what: str, least: int, most: int | None = None) -> int:
-    """An integer within bounds.
+    """Check an integer within bounds.
 
     Raises:
-        ConfigError: it is none, or not within them.
+        ConfigError: it is not an integer, or out of bounds.
     """
     if isinstance(value, bool) or not isinstance(value, int) or value < least or (most is not None and value > most):
         bounds = f"an integer from {least} to {most}" if most is not None else f"an integer >= {least}"
@@ -312,10 +312,10 @@ M = TypeVar("M", bound=attrs.AttrsInstance)
 
 
 def model(what: str, given: object, kind: type[M]) -> M:
-    """A request model, given as such or as a mapping of its fields. What is in the fields is not checked.
+    """Return a request model, given as one or as a mapping of its fields. The values of the fields are not checked.
 
     Raises:
-        ConfigError: it is neither, has a field that the model has not, or lacks one that the model needs.
+        ConfigError: it is neither, has an unknown field, or lacks a required one.
     """
     if isinstance(given, kind):
         return given
@@ -324,17 +324,17 @@ def model(what: str, given: object, kind: type[M]) -> M:
     fields: dict[Any, attrs.Attribute[Any]] = {field.alias: field for field in attrs.fields(kind) if field.init}
     for name in given:
         if name not in fields:
-            raise ConfigError(f"{what} has no field {name!r}, but {', '.join(fields)}{_suggestion(name, fields)}")
+            raise ConfigError(f"{what} has no field {name!r}, only {', '.join(fields)}{_suggestion(name, fields)}")
     if missing := [name for name, field in fields.items() if field.default is attrs.NOTHING and name not in given]:
         raise ConfigError(f"{what} needs {', '.join(missing)}")
     return kind(**given)
 
 
 def models(what: str, given: object, kind: type[M], *, most: int | None = None) -> tuple[M, ...]:
-    """Request models, each given as such or as a mapping of its fields; at least one and at most so many.
+    """Return request models, each given as one or as a mapping of its fields; at least one and at most so many.
 
     Raises:
-        ConfigError: they are not; the message has the index of the one at fault, as in `guests[2]`.
+        ConfigError: they are invalid; the message has the index of the invalid one, as in `guests[2]`.
     """
     listed = entries(given, f"{what} must be a list, each entry a {kind.__name__} or a mapping of its fields")
     checked = tuple(model(f"{what}[{index}]", entry, kind) for index, entry in enumerate(listed))
@@ -342,10 +342,10 @@ def models(what: str, given: object, kind: type[M], *, most: int | None = None) 
 
 
 def date(value: object, what: str) -> str:
-    """A day as the API writes it, given as a `datetime.date` or as such a string.
+    """Return a date in the API's format, given as a `datetime.date` or as a string in that format.
 
     Raises:
-        ConfigError: it is neither. A `datetime` is not taken: which day it is depends on a time zone.
+        ConfigError: it is neither. A `datetime` is rejected: which day it falls on depends on the time zone.
     """
     return _day(value, what).isoformat()
 
@@ -353,8 +353,8 @@ def date(value: object, what: str) -> str:
 def _day(value: object, what: str) -> dt.date:
     if isinstance(value, dt.datetime):
         raise ConfigError(
-            f"{what} must be a day, and which day a datetime is depends on a time zone: convert it to the zone that "
-            "the API counts days in, and pass its .date()"
+            f"{what} must be a date; which day a datetime falls on depends on the time zone: convert it to the time "
+            "zone in which the API counts days, and pass its .date()"
         )
     if isinstance(value, dt.date):
         return value
@@ -369,16 +369,16 @@ def _day(value: object, what: str) -> dt.date:
 def date_range(
     from_date: object, to_date: object, *, most_days: int | None = None, optional: bool = False
 ) -> tuple[str | None, str | None]:
-    """The first and the last day of a range, as the API writes them.
+    """Return the first and last day of a range, in the API's format.
 
     Args:
         from_date: the first day; see `date`.
         to_date: the last day.
-        most_days: how many days may be between the two at most.
+        most_days: the maximum number of days between the two.
         optional: whether either may be `None`.
 
     Raises:
-        ConfigError: one is not a day, the range is reversed, or it is too long.
+        ConfigError: one is not a date, or the range is reversed or too long.
     """
     first = None if optional and from_date is None else _day(from_date, "from_date")
     last = None if optional and to_date is None else _day(to_date, "to_date")
@@ -393,26 +393,26 @@ def date_range(
 
 
 def seconds(value: object, what: str) -> float:
-    """A number of seconds, 0 or more.
+    """Check a number of seconds >= 0.
 
     Raises:
-        ConfigError: it is not.
+        ConfigError: it is invalid.
     """
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
-        raise ConfigError(f"{what} is a number of seconds, 0 or more, not {value!r}")
+        raise ConfigError(f"{what} must be a number of seconds >= 0, not {value!r}")
     return float(value)
 
 
 def content(value: object, what: str) -> str:
-    """A str that can be sent as UTF-8; whitespace in it, and nothing but whitespace, is the caller's.
+    """Check a str that can be sent as UTF-8. Any whitespace is allowed.
 
     Raises:
-        ConfigError: it is not.
+        ConfigError: it is not a str, or cannot be sent as UTF-8.
     """
     if not isinstance(value, str):
         raise ConfigError(f"{what} must be a str, not {type(value).__name__}")
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise ConfigError(f"{what} has a lone surrogate in it and cannot be sent as UTF-8") from None
+        raise ConfigError(f"{what} contains a lone surrogate and cannot be sent as UTF-8") from None
     return value

@@ -13,12 +13,12 @@ _SHOWN: Final = 4
 
 @final
 class Secret:
-    """A key. `reveal()` is the only way to its text.
+    """An API key or password. Only `reveal()` returns its text.
 
-    `repr`, `str`, `format` and `attrs.asdict` show a mask. JSON of it raises `TypeError`. A copy is the
-    same object. A pickle carries the mask and the fingerprint, not the key: a secret that went through a
-    job queue or a process pool still compares equal to the original (by fingerprint), but its `reveal()`
-    raises `SecretNotCarriedError`.
+    `repr`, `str`, `format` and `attrs.asdict` show a mask. Serializing it to JSON raises `TypeError`. A copy is the
+    same object. A pickle carries the mask and the fingerprint, not the text: a secret that has gone through a job
+    queue or a process pool still compares equal to the original (by fingerprint), but its `reveal()` raises
+    `SecretNotCarriedError`.
 
     Example:
         >>> key = Secret("123456.abcdefg123456hijk987")
@@ -30,7 +30,7 @@ class Secret:
         '123456.abcdefg123456hijk987'
     """
 
-    # Lists make many of these, so only the value is set at once; a mask only where there is no value.
+    # Lists create many of these, so only the value is set eagerly; the mask is set only if there is no value.
     __slots__ = ("_fingerprint", "_mask", "_value")
 
     _value: str | None
@@ -40,27 +40,27 @@ class Secret:
     def __init__(self, value: str) -> None:
         if not isinstance(value, str) or not value:
             kind = type(value).__name__
-            del value  # this frame is part of the traceback, and so is the object
+            del value  # this frame and this object may end up in a traceback
             self._value, self._mask = None, "****"
-            raise ConfigError(f"a secret must be a str of at least one character, not {kind}")
+            raise ConfigError(f"a secret must be a non-empty str, not {kind}")
         self._value = value
 
     def reveal(self) -> str:
-        """The key itself.
+        """Return the text.
 
         Raises:
-            SecretNotCarriedError: this object came out of a pickle, which carries no key.
+            SecretNotCarriedError: this object was unpickled, and a pickle does not carry the text.
         """
         if self._value is None:
             raise SecretNotCarriedError(
-                f"the key {self._mask} is not here: a pickled Secret carries its mask and its fingerprint "
-                f"({self._fingerprint}) only; reveal() it where it was made, and store it there"
+                f"the key {self._mask} is not available: a pickled Secret carries its mask and its fingerprint "
+                f"({self._fingerprint}) only; call reveal() in the process that created it, and store it there"
             )
         return self._value
 
     @property
     def fingerprint(self) -> str:
-        """The first 12 hexadecimal digits of the key's SHA-256, which name a key without showing it."""
+        """The first 12 hex digits of the key's SHA-256, which identify the key without revealing it."""
         if not hasattr(self, "_fingerprint"):
             digest = hashlib.sha256(self.reveal().encode("utf-8", "surrogatepass"))
             self._fingerprint = digest.hexdigest()[:_FINGERPRINT_DIGITS]
@@ -68,7 +68,7 @@ class Secret:
 
     @property
     def masked(self) -> str:
-        """The account's number, if the key begins with one, and the last four characters."""
+        """The account number, if the key begins with one, and the last four characters of a key that is long enough."""
         return self._mask if self._value is None else _mask(self._value)
 
     def __repr__(self) -> str:
@@ -106,7 +106,7 @@ class Secret:
 
 
 def hashes(secrets: Iterable[Secret]) -> Iterable[int]:
-    """What tells keys of one process apart, at a fraction of the price of their fingerprints; not a secret."""
+    """Return hashes that tell the secrets of one process apart, much cheaper than fingerprints. They reveal nothing."""
     return [hash(secret._value) for secret in secrets]
 
 
@@ -114,7 +114,7 @@ def _mask(value: str) -> str:
     head, dot, tail = value.partition(".")
     shown_head = head + dot if dot and head.isdigit() else ""
     rest = tail if shown_head else value
-    # A short key would be shown by half of it: then nothing of it is.
+    # Four characters would reveal too much of a short key, so then none are shown.
     end = rest[-_SHOWN:] if len(rest) >= 4 * _SHOWN else ""
     return f"{shown_head}****{end}"
 

@@ -305,10 +305,10 @@ async def test_odd_answers(mock: aioresponses, name: str) -> None:
 
 
 REFUSED: dict[str, tuple[Callable[[WoodpeckerSession], Any], str]] = {
-    "no permissions": (lambda w: w.agency.guests.set_permissions(1, {}), "permissions must be a mapping with the ids"),
+    "no permissions": (lambda w: w.agency.guests.set_permissions(1, {}), "permissions must be a mapping by the ids"),
     "a list of permissions": (
         lambda w: w.agency.guests.set_permissions(1, ["mailboxes"]),
-        "permissions must be a mapping with the ids",
+        "permissions must be a mapping by the ids",
     ),
     "a guest's name": (
         lambda w: w.agency.guests.set_permissions(1, {"monica": []}),

@@ -449,14 +449,14 @@ REFUSED: dict[str, tuple[Callable[[WoodpeckerSession], Any], str]] = {
     "a second start": (campaign(steps=[{"type": "START"}]), r"steps\[0\].type must be one of 'EMAIL', 'LINKEDIN'"),
     "a chain in a list": (
         campaign(steps=[{"versions": [{"message": "m"}], "followup": {"type": "EMAIL"}}]),
-        r"steps\[0\] has a followup of its own: make a list",
+        r"steps\[0\] has a followup: give a list",
     ),
     "a chain that goes on as a list": (
         campaign(steps={"type": "START", "followup": {"versions": [{"message": "m"}], "followup": [{}]}}),
         "followup of a step must be a mapping or None, not list",
     ),
     "a chain without an end": (campaign(steps=ENDLESS), "1 to 16 steps after its start"),
-    "a chain to add": (step(followup={"type": "EMAIL"}), "step has a followup of its own"),
+    "a chain to add": (step(followup={"type": "EMAIL"}), "step has a followup"),
     "an unknown type": (step(type="MAIL"), "step.type must be one of .* did you mean 'EMAIL'"),
     "no versions": (step(versions=[]), "step.versions must not be empty"),
     "six versions": (step(versions=[{"message": "m"}] * 6), "at most 5 entries, not 6"),
@@ -476,8 +476,8 @@ REFUSED: dict[str, tuple[Callable[[WoodpeckerSession], Any], str]] = {
         lambda w: w.account.campaigns.steps.add(1, SPRING.steps[0], parent_id=""),
         "parent_id is empty",
     ),  # type: ignore[index]
-    "nothing to update": (lambda w: w.account.campaigns.update(1), "say what is to change"),
-    "no settings to update": (lambda w: w.account.campaigns.update(1, settings={}), "say what is to change"),
+    "nothing to update": (lambda w: w.account.campaigns.update(1), "there is nothing to change"),
+    "no settings to update": (lambda w: w.account.campaigns.update(1, settings={}), "there is nothing to change"),
     "an unknown setting": (settings(daily_enrol=1), "settings has no field 'daily_enrol'.*did you mean 'daily_enroll'"),
     "a negative number": (settings(daily_enroll=-1), "settings.daily_enroll must be an integer from 0 to 500"),
     "a boolean as a str": (settings(gdpr_unsubscribe="yes"), "settings.gdpr_unsubscribe must be True or False"),
@@ -502,7 +502,7 @@ REFUSED: dict[str, tuple[Callable[[WoodpeckerSession], Any], str]] = {
     "dots for a step": (lambda w: w.account.campaigns.steps.delete(1, ".."), "step_id cannot be '..'"),
     "no change of a version": (
         lambda w: w.account.campaigns.steps.update_version(1, "a", "b"),
-        "say what is to change",
+        "there is nothing to change",
     ),
     "a version's opens": (
         lambda w: w.account.campaigns.steps.update_version(1, "a", "b", track_opens="no"),

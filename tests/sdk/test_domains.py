@@ -104,7 +104,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "a path": (lambda d: d.get("owner"), "the name of a domain must be a domain such as 'example.com', not 'owner'"),
     "another path": (lambda d: d.set_redirect_url("a.com?x", ""), "the name of a domain must be a domain"),
     "no domain": (lambda d: d.order(["a.com", "acme"], provider="GOOGLE"), r"domains\[1\] must be a domain"),
-    "one twice": (lambda d: d.order(["a.com", "A.com"], provider="GOOGLE"), "a domain stands twice among the domains"),
+    "one twice": (lambda d: d.order(["a.com", "A.com"], provider="GOOGLE"), "domains contains the same domain twice"),
     "a mapping": (lambda d: d.order({"a.com": 1}, provider="GOOGLE"), "domains must be a list of strings"),
     "an owner's URL": (
         lambda d: d.set_owner({**OWNER, "configuration": {"default_domain_redirect_url": "a.com"}}),

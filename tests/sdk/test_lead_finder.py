@@ -67,7 +67,7 @@ async def test_what_was_paid_for_before_a_failure_is_in_the_error(
     assert sizes(box) == [50, 50], "a request that costs credits is never repeated"
     assert spent(box) == paid_by_the_server
     if kind is OutcomeUnknownError:
-        assert "look at the credits of the account" in str(failed.value)
+        assert "check the credits of the account" in str(failed.value)
     box.faults.clear()
     rest = await woodpecker.account.lead_finder.leads([EVERYBODY], limit=10, next_page=failed.value.next_page)
     assert rest[0]["id"] == 51

@@ -602,7 +602,7 @@ REFUSED: dict[str, tuple[Callable[[Prospects], Any], str]] = {
     ),
     "an interest of a new prospect": (
         lambda p: p.add([{"email": "a@b.c", "interested": "INTERESTED"}]),
-        "interested is taken with update=True only",
+        "interested can only be set with update=True",
     ),
     "no boolean": (lambda p: p.add(ADD, update="yes"), "update must be True or False, not 'yes'"),
     "no boolean for force": (lambda p: p.add_to_campaign(1, ADD, force=1), "force must be True or False, not 1"),
@@ -620,7 +620,7 @@ REFUSED: dict[str, tuple[Callable[[Prospects], Any], str]] = {
     "a search of no texts": (lambda p: p.list(search={"email": []}), r"search\['email'\] must not be empty"),
     "a search that is a string": (lambda p: p.list(search="monica"), "search must be a mapping"),
     "an order by something else": (lambda p: p.list(sort=["-uptaded"]), "did you mean 'updated'"),
-    "an order that needs an activity": (lambda p: p.list(sort=["-last_opened"]), "only where activity is given"),
+    "an order that needs an activity": (lambda p: p.list(sort=["-last_opened"]), "give activity too"),
     "a status of a campaign": (lambda p: p.list(status="PAUSED"), "give campaign_ids with it"),
     "an unknown activity": (lambda p: p.list(activity="OPEN"), "did you mean 'OPENED'"),
     "ids of nobody": (lambda p: p.list(ids=[]), "ids must not be empty"),

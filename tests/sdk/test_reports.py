@@ -78,7 +78,7 @@ async def test_a_report_that_takes_too_long_can_be_fetched_later() -> None:
 async def test_a_start_without_an_answer_is_said_as_such() -> None:
     async with Sandbox(companies=1) as box, box.session() as woodpecker:
         box.faults.add(Fault.wait(30, method="POST", times=None))
-        with pytest.raises(errors.DeadlineExceededError, match="start of the report was not answered") as late:
+        with pytest.raises(errors.DeadlineExceededError, match="no response to the start of the report") as late:
             await woodpecker.account.reports.messages(*DAYS, deadline=0.2)
         assert late.value.job is None
 

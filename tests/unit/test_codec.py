@@ -66,8 +66,8 @@ def test_a_page_of_keys() -> None:
 @pytest.mark.parametrize(
     ("body", "into", "paths"),
     [
-        (page({"api_key": None}), ListBody(ApiKey), ["$.content[0].api_key: expected a string that is not empty, got null"]),
-        (page({"api_key": ""}), ListBody(ApiKey), ["$.content[0].api_key: expected a string that is not empty, got a string"]),
+        (page({"api_key": None}), ListBody(ApiKey), ["$.content[0].api_key: expected a non-empty string, got null"]),
+        (page({"api_key": ""}), ListBody(ApiKey), ["$.content[0].api_key: expected a non-empty string, got a string"]),
         (page({"api_key": "a"}, {"label": "x"}), ListBody(ApiKey), ["$.content[1].api_key: required field missing"]),
         (page({"api_key": SENTINEL, "label": 3}), ListBody(ApiKey), ["$.content[0].label"]),
         (page({"id": "7", "name": "n"}), ListBody(Company), ["$.content[0].id: expected an integer, got a string"]),
@@ -75,7 +75,7 @@ def test_a_page_of_keys() -> None:
         (page({"id": 1.9, "name": "n"}), ListBody(Company), ["$.content[0].id: expected an integer, got a number"]),
         (page({"id": 1, "name": None}), ListBody(Company), ["$.content[0].name: expected a string, got null"]),
         (page({"id": 1, "name": "n", "active": "false"}), ListBody(Company), ["$.content[0].active"]),
-        (b'{"api_key": null}', CreatedApiKey, ["$.api_key: expected a string that is not empty, got null"]),
+        (b'{"api_key": null}', CreatedApiKey, ["$.api_key: expected a non-empty string, got null"]),
         (b'{"content": 7}', ListBody(ApiKey), ["$.content"]),
         (b'{"content": {"a": 1}}', ListBody(ApiKey), ["$.content"]),
         (b'{"content": {}}', ListBody(ApiKey), ["$.content: expected an array, got an object"]),
@@ -195,7 +195,7 @@ def test_one_object_comes_alone_or_in_an_array(body: bytes) -> None:
     [
         (b"[]", "$: expected an object, or an array of one, got an array of 0"),
         (b'[{"api_key": "1.a"}, {"api_key": "1.b"}]', "$: expected an object, or an array of one, got an array of 2"),
-        (b'[{"api_key": null}]', "$.api_key: expected a string that is not empty, got null"),
+        (b'[{"api_key": null}]', "$.api_key: expected a non-empty string, got null"),
         (b'{"item": {"api_key": "1.a"}}', "$.api_key: required field missing"),
         (b"[[]]", "$: expected an object, got an array"),
         (b"null", "$: expected an object, got null"),
@@ -236,7 +236,7 @@ def test_bad_items_are_left_out_and_named_on_request() -> None:
     assert [key.api_key.reveal() for key in listing.content] == ["1.a", "1.b"]
     assert listing.undecodable == (
         (
-            "$.content[1].api_key: expected a string that is not empty, got null; "
+            "$.content[1].api_key: expected a non-empty string, got null; "
             "$.content[1].label: expected a string, got an integer"
         ),
         "$.content[3]: expected an object, got a string",

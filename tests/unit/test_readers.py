@@ -154,5 +154,5 @@ def test_strictness_and_reasons_are_those_of_cattrs() -> None:
     assert isinstance(strict, Undecodable)
     assert strict.paths == ("$.content[0]: unknown fields new",)
     assert codec.decode(b'{"content": [{"api_key": 7}]}', ListBody(ApiKey)) == Undecodable(
-        ("$.content[0].api_key: expected a string that is not empty, got an integer",)
+        ("$.content[0].api_key: expected a non-empty string, got an integer",)
     )

@@ -223,7 +223,7 @@ def _structure_float(value: Any, _: Any) -> float:
 
 def _structure_secret(value: Any, _: Any) -> Secret:
     if type(value) is not str or not value:
-        raise _WrongTypeError("a string that is not empty", value)
+        raise _WrongTypeError("a non-empty string", value)
     return Secret(value)
 
 

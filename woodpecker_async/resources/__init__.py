@@ -1,1 +1,1 @@
-"""Thin typed methods, by family of the API. A method describes one operation, and no more."""
+"""Thin typed methods, one module per family of the API. A method only describes an operation."""

@@ -1,4 +1,4 @@
-"""What resources see of a session: a way to run operations, and little else."""
+"""The part of a session that resources use: a way to run operations, and little else."""
 
 from collections.abc import Coroutine
 from typing import Any, Protocol, TypeVar
@@ -21,22 +21,22 @@ class Access(Caller, Protocol):
 
     @property
     def base_url(self) -> str:
-        """What all URLs begin with."""
+        """The base URL of all requests."""
         ...
 
     @property
     def clock(self) -> Clock:
-        """The session's time."""
+        """The session's clock."""
         ...
 
     def procedure(self, name: str, company_id: int | None, running: Coroutine[Any, Any, T]) -> Coroutine[Any, Any, T]:
-        """What is to be awaited in place of a method that makes several calls, so that a tracer sees them as one."""
+        """Wrap a method that makes several calls, so that a tracer sees them as one."""
         ...
 
     async def creation_lock(self, company_id: int) -> CreationLock:
-        """The lock that lets one key creation at a time at a company."""
+        """Return the lock that allows one key creation at a time per company."""
         ...
 
     def policy(self, options: CallOptions) -> RetryPolicy:
-        """The retry policy that holds here, its deadline included."""
+        """Return the effective retry policy, including its deadline."""
         ...

@@ -25,10 +25,10 @@ class Agency:
         api_keys: their API keys.
         email_accounts: their e-mail accounts.
         users: their users.
-        guests: invitations to look at a company.
+        guests: inviting guests to a company, and what they may see.
         linkedin: connecting LinkedIn accounts to a company.
-        prospects: the removal of all prospects of a company.
-        deliverability: what became of the e-mails of each company.
+        prospects: deleting all prospects of a company.
+        deliverability: the deliverability figures of each company.
         blacklist: domains and addresses that no company of the agency writes to.
     """
 

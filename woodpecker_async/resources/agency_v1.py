@@ -1,6 +1,6 @@
 """`/v1/agency`: the legacy calls. Needs an HQ key.
 
-The current documents no longer mention them; prefer `woodpecker.agency` where it can do the same.
+The current documents no longer mention them; use `woodpecker.agency` wherever it can do the same.
 """
 
 from operator import attrgetter
@@ -26,10 +26,10 @@ class AgencyV1(Resource):
     """`woodpecker.agency_v1`."""
 
     def companies(self, *, options: CallOptions | None = None) -> Pager[V1Company]:
-        """Every company with its keys, in one response.
+        """List every company with its keys, in one response.
 
         Args:
-            options: for the call of this list.
+            options: for the request.
 
         Document: "AGENCY/COMPANIES", `GET /v1/agency/companies`.
         """
@@ -38,7 +38,7 @@ class AgencyV1(Resource):
     async def create_api_key(
         self, company_id: int, name: str, *, options: CallOptions | None = None
     ) -> V1CreatedApiKey:
-        """Make a key with one POST, which is never repeated; for exactly one key see `agency.api_keys.create`.
+        """Create a key with one POST, which is never retried. For exactly one key, use `agency.api_keys.create`.
 
         Args:
             company_id: the company.
@@ -46,8 +46,8 @@ class AgencyV1(Resource):
             options: for this call.
 
         Raises:
-            OutcomeUnknownError: the answer got lost; check with `companies()` whether there is a new key.
-            KeyOutcomeUnknownError: the server handed out a key that this process was handed before.
+            OutcomeUnknownError: the response was lost; check with `companies()` whether there is a new key.
+            KeyOutcomeUnknownError: the server returned a key that this process has received before.
 
         Document: "AGENCY/COMPANIES/API/ADD", `POST /v1/agency/companies/api/add`.
         """
@@ -65,7 +65,7 @@ class AgencyV1(Resource):
         lock, fingerprint = await self._access.creation_lock(company_id), made.api_key.fingerprint
         if fingerprint in lock.handed_out() or lock.elsewhere([fingerprint]):
             raise KeyOutcomeUnknownError(
-                f"it is not known which API key was made at company {company_id}: the server handed out the key "
+                f"it is not known which API key was made for company {company_id}: the server returned the key "
                 f"{fingerprint}, which is not new",
                 company_id=company_id,
                 label=name,
@@ -76,14 +76,14 @@ class AgencyV1(Resource):
         return made
 
     async def create_company(self, name: str, *, options: CallOptions | None = None) -> V1Company:
-        """Create a company, which is billed; it comes with an API key. It is never repeated.
+        """Create a company with an API key. It is billed. Never retried.
 
         Args:
             name: its name.
             options: for this call.
 
         Raises:
-            OutcomeUnknownError: the answer got lost; check with `companies()` before trying again.
+            OutcomeUnknownError: the response was lost; check with `companies()` before trying again.
 
         Document: "AGENCY/COMPANIES/ADD", `POST /v1/agency/companies/add`.
         """

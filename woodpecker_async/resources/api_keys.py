@@ -23,25 +23,25 @@ T = TypeVar("T")
 
 _API_KEYS: Final = "/v2/agency/companies/{company_id}/api_keys"
 
-# A list that changed while it was read may lack a key; then it is no ground to decide on.
+# How often to list the keys: a list that changed while it was being read may lack a key, and proves nothing.
 _LOOKS: Final = 3
-# Seconds until the absence of a key counts, where nothing else is said.
+# The default for `settle`, in seconds.
 _SETTLE: Final = 20.0
 
 
 class ApiKeys(Resource):
     """The API keys of client companies.
 
-    A list shows the keys made by the user of the calling key, and shows them in full. There is no endpoint
-    that deletes or renames a key.
+    A list contains the keys created by the user of the calling key, in full. There is no endpoint to delete or rename
+    a key.
     """
 
     def list(self, company_id: int, *, options: CallOptions | None = None) -> Pager[ApiKey]:
-        """All keys of a company, 50 on a page.
+        """List all API keys of a company, 50 per page.
 
         Args:
             company_id: the company.
-            options: for the calls of this list.
+            options: for each request.
 
         Raises (when it is read):
             CompanyNotFoundError: there is no such company in the agency.
@@ -59,25 +59,26 @@ class ApiKeys(Resource):
         settle: float = _SETTLE,
         options: CallOptions | None = None,
     ) -> IssuedKey:
-        """Make exactly one new key.
+        """Create exactly one new key.
 
-        Looks at the company's keys, sends, and where the answer is not clear looks again, until it is known
-        whether the key was made; only then, if at all, is the request sent again. See
-        `woodpecker_async.exactly_once` for the procedure and its bounds.
+        Lists the company's keys, sends the request and, if the outcome is unclear, lists them again until it is known
+        whether the key was created. Only then is the request sent again, if at all. See
+        `woodpecker_async.exactly_once` for the procedure and its limits.
 
         Args:
             company_id: the company.
-            label: what to name the key; not empty, no whitespace at its ends. A label may be used twice.
-            baseline: look first. Without it one request is saved, and an unclear answer is the end.
-            settle: seconds until the absence of a new key counts, when the server may still be at work.
-            options: for all the calls of this creation; its deadline is that of the whole creation, waiting for
-                one's turn included.
+            label: the key's name: not empty, no whitespace at either end. A label may be used more than once.
+            baseline: list the keys first. `False` saves one request, but an unclear outcome then stays unknown.
+            settle: seconds to wait before the absence of a new key counts as proof, while the server may still be
+                processing the request.
+            options: for all requests of this creation. Its deadline covers the whole creation, including the wait for
+                the lane and for other creations at the company.
 
         Raises:
             ConfigError: the id or the label is invalid; nothing was sent.
-            CompanyNotFoundError: there is no such company, or it is inactive; nothing was made.
+            CompanyNotFoundError: there is no such company, or it is inactive; no key was created.
             DeadlineExceededError: the deadline passed before anything was sent.
-            KeyOutcomeUnknownError: it cannot be said which key, if any, was made; see `resolve`.
+            KeyOutcomeUnknownError: it is not known which key, if any, was created; see `resolve`.
 
         Document: "Create an API key for a company", `POST /v2/agency/companies/{company_id}/api_keys`.
         """
@@ -87,23 +88,23 @@ class ApiKeys(Resource):
     async def ensure(
         self, company_id: int, label: str, *, settle: float = _SETTLE, options: CallOptions | None = None
     ) -> IssuedKey:
-        """The company's key of this label: the one that is there, or else a new one.
+        """Return the company's key with this label, creating it if there is none.
 
-        Servers tidy labels up, so repeated whitespace and the form of characters (NFC) do not count, and where
-        no label is the same, case does not count either. A key that was made here before, in this process, is
-        known whatever its label became; where the list does not have it yet, it is read again.
+        Servers normalize labels, so repeated whitespace and the Unicode form (NFC) are ignored, and so is case if no
+        label is equal otherwise. A key created by this process is recognized whatever its label has become; if the
+        list does not have it yet, it is read again.
 
         Args:
             company_id: the company.
             label: the label.
             settle: as for `create`.
-            options: for all the calls; its deadline is that of the whole.
+            options: for all requests; its deadline covers the whole procedure.
 
         Returns:
-            The key; `.created` tells whether it is new.
+            The key; `.created` tells you whether it is new.
 
         Raises:
-            KeyOutcomeUnknownError: several keys have this label, so none is *the* one (`kind` is
+            KeyOutcomeUnknownError: several keys have this label, so it is not clear which one you mean (`kind` is
                 `"several_keys"`, nothing was sent); or as for `create`.
 
         Document: "Create an API key for a company", `POST /v2/agency/companies/{company_id}/api_keys`.
@@ -119,21 +120,21 @@ class ApiKeys(Resource):
         options: CallOptions | None = None,
         hooks: PostHooks = PostHooks(),  # noqa: B008 - frozen
     ) -> IssuedKey:
-        """`ensure`, for a caller who does something before each POST."""
+        """Like `ensure`, but with hooks that run before each POST."""
         creation = self._creation(company_id, label, settle, options, hooks=hooks)
         return await self._procedure("ensure", creation, creation.ensure())
 
     async def create_once(self, company_id: int, label: str, *, options: CallOptions | None = None) -> IssuedKey:
-        """Make a key with one POST and no look. It is never repeated, unless you say that it may be.
+        """Create a key with one POST and without listing the keys. Never retried, unless you allow it.
 
         Args:
             company_id: the company.
-            label: what to name the key.
-            options: for this call, its deadline included; `CallOptions(idempotent=True)` is your word that a
-                second key does no harm, and the POST is then retried like a read.
+            label: the key's name.
+            options: for this call, including its deadline. With `CallOptions(idempotent=True)` you promise that a
+                second key does no harm; the POST is then retried like a read.
 
         Raises:
-            KeyOutcomeUnknownError: the answer got lost or could not be read; there may be a new key.
+            KeyOutcomeUnknownError: the response was lost or could not be read; there may be a new key.
 
         Document: "Create an API key for a company", `POST /v2/agency/companies/{company_id}/api_keys`.
         """
@@ -141,23 +142,22 @@ class ApiKeys(Resource):
         return await self._creation(company_id, label, _SETTLE, options, idempotent=idempotent).create_once()
 
     async def resolve(self, error: KeyOutcomeUnknownError, *, options: CallOptions | None = None) -> IssuedKey | None:
-        """Look again, later, at what a creation of unknown outcome came to.
+        """Find out later what a creation with an unknown outcome did.
 
-        Where the server may still be working on it (until `error.settles_at`), it goes on looking until the key
-        is there or that moment has passed.
+        As long as the server may still be processing the request (until `error.settles_at`), it keeps checking until
+        the key appears or that time has passed.
 
         Args:
-            error: what `create`, `ensure` or `create_once` raised, or a copy of it that was pickled.
-            options: for the look; its deadline is that of the whole.
+            error: what `create`, `ensure` or `create_once` raised, or an unpickled copy of it.
+            options: for all requests; its deadline covers the whole procedure.
 
         Returns:
-            The key, if there is exactly one that can be it; `None` if there is none, and then nothing was
-            made and creating it again is safe. After `create_once`, or without a baseline, nobody knows which
-            keys were there before: then the one key of this label is returned, with `created=False`, for it
-            may be older.
+            The key, if exactly one key can be it. `None` if there is none: then no key was created, and it is safe to
+            create it again. After `create_once`, or without a baseline, it is not known which keys existed before; the
+            only key with this label is then returned with `created=False`, because it may be older.
 
         Raises:
-            KeyOutcomeUnknownError: still several, or the deadline passed before `error.settles_at`.
+            KeyOutcomeUnknownError: several keys can still be it, or the deadline passed before `error.settles_at`.
 
         Document: "Get a company's API keys", `GET /v2/agency/companies/{company_id}/api_keys`.
         """
@@ -181,7 +181,7 @@ class ApiKeys(Resource):
         creation_id: str = "",
     ) -> KeyCreation:
         company_id, label = checks.company_id(company_id), checks.text(label, "a label")
-        # Repeating is what the procedure itself decides on, and a look has to see every key, whatever is said.
+        # Whatever the caller's options say: the procedure itself decides on retries, and a list must have every key.
         options = attrs.evolve(call_options(options), idempotent=idempotent, skip_bad_items=False)
         clock, policy = self._access.clock, self._access.policy(options)
 
@@ -203,7 +203,7 @@ class ApiKeys(Resource):
 
 
 class CompanyApiKeys(CompanyResource):
-    """The API keys of one company: the same calls, with the company said once."""
+    """The API keys of one company: the same methods without `company_id`."""
 
     _family = ApiKeys
 
@@ -219,7 +219,7 @@ class CompanyApiKeys(CompanyResource):
 
 @attrs.frozen(eq=False, repr=False)
 class _KeyEndpoint:
-    """What a creation asks of the API; see `woodpecker_async.exactly_once.KeyEndpoint`."""
+    """The requests of a creation; see `woodpecker_async.exactly_once.KeyEndpoint`."""
 
     access: Access
     company_id: int
@@ -237,12 +237,12 @@ class _KeyEndpoint:
                 keys.extend(page)
                 if self.access.clock.now() >= deadline:
                     raise DeadlineExceededError(
-                        f"the keys could not be listed to the end before the deadline: {page.number} pages read",
+                        f"the deadline passed before all keys were listed: {page.number} pages read",
                         company_id=self.company_id,
                     )
             if not keys and page.total_elements is None:
                 raise PaginationError(
-                    f"the list of company {self.company_id} has neither keys nor the number of keys", resume=1
+                    f"the list of keys of company {self.company_id} has neither keys nor a total", resume=1
                 )
             if not pager.drifted:
                 return keys
@@ -264,7 +264,7 @@ class _KeyEndpoint:
 
 
 def _keys_of(access: Access, company_id: int, options: CallOptions, deadline: float) -> Pager[ApiKey]:
-    """The list of keys, as one that is over at a moment by the clock."""
+    """Return the list of keys, with a deadline by the clock for all of its requests."""
 
     def page(position: Position) -> Operation[Listing[ApiKey]]:
         operation: Operation[Listing[ApiKey]] = Operation.of(
@@ -282,5 +282,5 @@ def _keys_of(access: Access, company_id: int, options: CallOptions, deadline: fl
 
 
 def _known_by(keys: Iterable[ApiKey]) -> Iterable[int]:
-    """What keys are known by in a list."""
+    """Identify the keys of a list."""
     return hashes([key.api_key for key in keys])

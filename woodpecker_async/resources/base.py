@@ -1,6 +1,6 @@
-"""What all resources are built on: an endpoint is described where it is called, and nowhere else.
+"""The base of all resources: an endpoint is described where it is called, and nowhere else.
 
-A method of a resource is one `_call` or one `_list`. A company's view gets it with one line, see `for_company`.
+A method of a resource is one `_call` or one `_list`. A company's view gets it with one line; see `for_company`.
 """
 
 import inspect
@@ -25,11 +25,11 @@ from woodpecker_async.secret import Secret
 T = TypeVar("T")
 P = ParamSpec("P")
 
-LONGEST_URL: Final = 4100  # characters, of a request
+LONGEST_URL: Final = 4100  # characters
 
 
 class Resource:
-    """A family of endpoints, as one scope sees it."""
+    """A family of endpoints, bound to one scope."""
 
     def __init__(self, access: Access) -> None:
         self._access = access
@@ -116,25 +116,25 @@ class Resource:
         options: CallOptions | None = None,
         **segments: int | str,
     ) -> Pager[T]:
-        """List what an endpoint lists.
+        """Return a `Pager` over the items of an endpoint.
 
         Args:
-            path: its template.
+            path: the path template.
             item: the type of an item.
-            style: how it turns pages.
-            key: what an item is known by, to notice that it comes twice.
+            style: how the endpoint pages.
+            key: returns the key that identifies an item, to notice duplicates.
             keys: see `Pager`.
-            method: GET, but for lists that are asked for by POST.
+            method: GET, except for lists that are requested by POST.
             params: the query, without the position of a page.
             body: the JSON body, without the position of a page.
-            options: for each of the calls.
-            segments: what to fill the placeholders of the path with.
+            options: for each request.
+            segments: the values of the path's placeholders.
         """
         self._check_url(path, params and (params if style.in_body else {**params, **style.ask(style.first)}))
         account = self._access.account
         shape: ListBody[T] = shape_of(style, item)  # type: ignore[arg-type]  # types are hashable
 
-        def page(position: Position) -> "Operation[Any]":  # unquoted, it would be made for each list
+        def page(position: Position) -> "Operation[Any]":  # unquoted, it would be evaluated for each list
             asked = style.ask(position)
             return Operation.of(
                 method,
@@ -150,19 +150,19 @@ class Resource:
         return Pager(self._access, page, style, key=key, keys=keys, options=options)
 
     def _check_url(self, path: str, params: Mapping[str, QueryValue] | None) -> None:
-        """See that the URL is not longer than the API takes.
+        """Check that the URL is not longer than the API accepts.
 
         Raises:
             ConfigError: it is.
         """
         if params and (length := self._url_length(path, params)) > LONGEST_URL:
             raise ConfigError(
-                f"the URL would have {length} characters, and the API takes {LONGEST_URL}: ask for fewer at once "
+                f"the URL would have {length} characters, but the API accepts {LONGEST_URL}: ask for fewer at once "
                 f"({', '.join(name for name, value in params.items() if isinstance(value, str))})"
             )
 
     def _url_length(self, path: str, params: Mapping[str, QueryValue]) -> int:
-        """How many characters the URL of a request has, scheme and host included."""
+        """Return the length in characters of a request's URL, scheme and host included."""
         query = sum(
             len(quote(f"{name}{value}", safe="")) + len("&=") for name, value in params.items() if value is not None
         )
@@ -170,14 +170,14 @@ class Resource:
 
     @staticmethod
     def _parts(entries: Sequence[T], size: int) -> Iterator["Part[T]"]:
-        """Entries that the API does not take at once, in parts of this size: make each call `with` its part."""
+        """Split entries into parts of the size that one request may have; make each call `with` its part."""
         for start in range(0, len(entries), size):
             yield Part(entries=entries[start : start + size], before=start)
 
 
 @attrs.frozen(kw_only=True)
 class Part(Generic[T]):
-    """The entries of one of several calls. A call that fails is told how many entries went through before it."""
+    """The entries of one of several calls. If the call fails, its error says how many entries went through before."""
 
     entries: Sequence[T]
     before: int
@@ -191,11 +191,11 @@ class Part(Generic[T]):
 
 
 class Family(Generic[T]):
-    """An attribute that is a family of endpoints, loaded when it is first used: few programs need all of them.
+    """An attribute for a family of endpoints, loaded on first use because few programs need all families.
 
     Args:
-        module: where it is, in this package.
-        name: its class, which is made with the scope that it is an attribute of.
+        module: its module in this package.
+        name: its class, which is created with the scope of the instance.
 
     Example:
         prospects: "Family[Prospects]" = Family("prospects", "Prospects")
@@ -215,20 +215,20 @@ class Family(Generic[T]):
         if instance is None:
             return self
         family = instance._family(getattr(import_module(f"{__package__}.{self._module}"), self._name))
-        vars(instance)[self._attribute] = family  # found before this is, from now on
+        vars(instance)[self._attribute] = family  # from now on found before this descriptor
         return cast("T", family)
 
 
 class HasFamilies(Protocol):
-    """What a `Family` is an attribute of."""
+    """An object with `Family` attributes."""
 
     def _family(self, kind: Any) -> Any: ...
 
 
 class CompanyResource:
-    """A family of agency endpoints for one company: the same methods without their `company_id`."""
+    """A family of agency endpoints bound to one company: the same methods without `company_id`."""
 
-    _family: ClassVar[type[Resource]]  # whose methods they are
+    _family: ClassVar[type[Resource]]  # the resource with the methods
 
     def __init__(self, access: Access, company_id: int) -> None:
         self._resource: Any = self._family(access)
@@ -238,7 +238,7 @@ class CompanyResource:
 def for_company(
     method: Callable[Concatenate[Any, int, P], T],
 ) -> Callable[Concatenate[CompanyResource, P], T]:
-    """A method of an agency resource as a method of a company's view, which fills in the company."""
+    """Turn a method of an agency resource into one of a company's view, which fills in the company."""
 
     @wraps(method)
     def bound(self: CompanyResource, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -254,7 +254,7 @@ def for_company(
 
 
 def _without_company(doc: str | None) -> str | None:
-    """The docstring without the lines about the argument `company_id`, and without a section that is then empty."""
+    """Remove the argument `company_id` from the docstring, and the section if that leaves it empty."""
     if doc is None:
         return None
     doc = re.sub(r"^( +)company_id: .*\n(?:\1 +.*\n)*", "", doc, flags=re.MULTILINE)

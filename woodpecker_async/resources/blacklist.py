@@ -1,4 +1,4 @@
-"""`/v2/blacklist` and `/v2/agency/blacklist`: whom an account, or no company of the agency, writes to."""
+"""`/v2/blacklist` and `/v2/agency/blacklist`: who is never written to, by one account or by the whole agency."""
 
 from collections.abc import Callable, Iterable
 from typing import ClassVar, Final, TypeVar
@@ -20,14 +20,14 @@ T = TypeVar("T")
 
 @attrs.frozen(kw_only=True)
 class _Kind:
-    """What is blacklisted.
+    """A kind of entry.
 
     Attributes:
-        name: in bodies and answers.
-        filter: the parameter that asks for some of them only.
-        style: how pages of them are turned.
-        check: checks one.
-        example: a list of them.
+        name: the field's name in requests and responses.
+        filter: the name of the query parameter that filters the list.
+        style: how the list pages.
+        check: checks one entry.
+        example: an example list, for error messages.
     """
 
     name: str
@@ -49,9 +49,9 @@ class _Entries(Resource):
     """The entries of one kind on a blacklist.
 
     Attributes:
-        kind: what they are.
-        path: their path.
-        most_per_page: how many a page holds at most.
+        kind: the kind.
+        path: the path of the endpoint.
+        most_per_page: the maximum page size.
     """
 
     kind: ClassVar[_Kind]
@@ -74,10 +74,10 @@ class _Entries(Resource):
     async def _sent(
         self, method: str, entries: Iterable[str], options: CallOptions | None, answer: type[T] | None = None
     ) -> list[T]:
-        """The answers to the calls that it takes to send the entries."""
+        """Send the entries, in as many requests as it takes, and return the responses."""
         name = self.kind.name
         checked = checks.strings(entries, name, self.kind.example)
-        if method == "POST":  # what is malformed can be on the list all the same, and must be removable
+        if method == "POST":  # only then: a malformed entry may already be on the list, and must be removable
             for index, entry in enumerate(checked):
                 self.kind.check(entry, f"{name}[{index}]")
         answers = []
@@ -100,39 +100,39 @@ class AgencyDomains(_Entries):
     def list(
         self, *, filter: Iterable[str] = (), per_page: int | None = None, options: CallOptions | None = None
     ) -> Pager[str]:
-        """All blacklisted domains.
+        """List the blacklisted domains.
 
         Args:
-            filter: only these.
+            filter: only these domains.
             per_page: page size, 1 to 1000; 100 by default.
-            options: for the calls of this list.
+            options: for each request.
 
         Document: "Get blacklisted domains", `GET /v2/agency/blacklist/domains`.
         """
         return self._listed(filter, per_page, options)
 
     async def add(self, domains: Iterable[str], *, options: CallOptions | None = None) -> None:
-        """Blacklist domains. To add one that is there changes nothing, so the call is retried like a read.
+        """Blacklist domains. Adding one that is already there changes nothing, so the call is retried like a read.
 
-        More than 500 are sent in several requests, which are not one transaction: if one fails, `.done` of the error
-        tells how many domains went through before.
+        More than 500 domains are sent in several requests, not as one transaction: if one fails, `.done` of the error
+        tells you how many domains were added before.
 
         Args:
-            domains: at least one.
-            options: for each of the calls.
+            domains: at least one domain.
+            options: for each request.
 
         Document: "Add domains to the blacklist", `POST /v2/agency/blacklist/domains`.
         """
         await self._sent("POST", domains, options)
 
     async def remove(self, domains: Iterable[str], *, options: CallOptions | None = None) -> None:
-        """Take domains off the blacklist; those that are not on it are ignored. Retried like a read.
+        """Remove domains from the blacklist; domains that are not on it are ignored. Retried like a read.
 
-        Prospects that were blacklisted stay so. More than 500 are sent in several requests, see `add`.
+        Prospects that were blacklisted stay blacklisted. More than 500 are sent in several requests; see `add`.
 
         Args:
-            domains: at least one.
-            options: for each of the calls.
+            domains: at least one domain.
+            options: for each request.
 
         Document: "Delete domains from the blacklist", `DELETE /v2/agency/blacklist/domains`.
         """
@@ -140,7 +140,7 @@ class AgencyDomains(_Entries):
 
 
 class AgencyEmails(_Entries):
-    """The blacklisted addresses of the agency. How to remove one is not documented."""
+    """The blacklisted addresses of the agency. The API documents no way to remove one."""
 
     kind = _EMAILS
     path = "/v2/agency/blacklist/emails"
@@ -149,26 +149,26 @@ class AgencyEmails(_Entries):
     def list(
         self, *, filter: Iterable[str] = (), per_page: int | None = None, options: CallOptions | None = None
     ) -> Pager[str]:
-        """All blacklisted addresses.
+        """List the blacklisted addresses.
 
         Args:
-            filter: only these.
+            filter: only these addresses.
             per_page: page size, 1 to 1000; 100 by default.
-            options: for the calls of this list.
+            options: for each request.
 
         Document: "Get blacklisted emails", `GET /v2/agency/blacklist/emails`.
         """
         return self._listed(filter, per_page, options)
 
     async def add(self, emails: Iterable[str], *, options: CallOptions | None = None) -> None:
-        """Blacklist addresses. To add one that is there changes nothing, so the call is retried like a read.
+        """Blacklist addresses. Adding one that is already there changes nothing, so the call is retried like a read.
 
-        More than 500 are sent in several requests, which are not one transaction: if one fails, `.done` of the error
-        tells how many addresses went through before.
+        More than 500 addresses are sent in several requests, not as one transaction: if one fails, `.done` of the error
+        tells you how many addresses were added before.
 
         Args:
-            emails: at least one.
-            options: for each of the calls.
+            emails: at least one address.
+            options: for each request.
 
         Document: "Add emails to the blacklist", `POST /v2/agency/blacklist/emails`.
         """
@@ -198,43 +198,43 @@ class AccountDomains(_Entries):
     def list(
         self, *, filter: Iterable[str] = (), per_page: int | None = None, options: CallOptions | None = None
     ) -> Pager[str]:
-        """All blacklisted domains.
+        """List the blacklisted domains.
 
         Args:
-            filter: only these. `*` in one stands for anything.
+            filter: only these domains. `*` matches anything.
             per_page: page size, 1 to 500; 100 by default.
-            options: for the calls of this list.
+            options: for each request.
 
         Document: "Get blacklisted domains", `GET /v2/blacklist/domains`.
         """
         return self._listed(filter, per_page, options)
 
     async def add(self, domains: Iterable[str], *, options: CallOptions | None = None) -> None:
-        """Blacklist domains. To add one that is there changes nothing, so the call is retried like a read.
+        """Blacklist domains. Adding one that is already there changes nothing, so the call is retried like a read.
 
-        More than 500 are sent in several requests, which are not one transaction: if one fails, `.done` of the error
-        tells how many domains went through before.
+        More than 500 domains are sent in several requests, not as one transaction: if one fails, `.done` of the error
+        tells you how many domains were added before.
 
         Args:
-            domains: at least one.
-            options: for each of the calls.
+            domains: at least one domain.
+            options: for each request.
 
         Document: "Add domains to the blacklist", `POST /v2/blacklist/domains`.
         """
         await self._sent("POST", domains, options)
 
     async def remove(self, domains: Iterable[str], *, options: CallOptions | None = None) -> tuple[str, ...]:
-        """Take domains off the blacklist; those that are not on it are ignored. Retried like a read.
+        """Remove domains from the blacklist; domains that are not on it are ignored. Retried like a read.
 
-        More than 500 are sent in several requests, see `add`.
+        More than 500 are sent in several requests; see `add`.
 
         Args:
-            domains: at least one.
-            options: for each of the calls.
+            domains: at least one domain.
+            options: for each request.
 
         Returns:
-            Those that were on it. If an answer is lost, the call is repeated, and then those that the first request
-            removed are not among them.
+            The entries that were on it. If a response is lost and the request is retried, entries already removed by
+            the first attempt are missing.
 
         Document: "Delete domains from the blacklist", `DELETE /v2/blacklist/domains`.
         """
@@ -252,43 +252,43 @@ class AccountEmails(_Entries):
     def list(
         self, *, filter: Iterable[str] = (), per_page: int | None = None, options: CallOptions | None = None
     ) -> Pager[str]:
-        """All blacklisted addresses.
+        """List the blacklisted addresses.
 
         Args:
-            filter: only these. `*` in one stands for anything.
+            filter: only these addresses. `*` matches anything.
             per_page: page size, 1 to 500; 100 by default.
-            options: for the calls of this list.
+            options: for each request.
 
         Document: "Get blacklisted emails", `GET /v2/blacklist/emails`.
         """
         return self._listed(filter, per_page, options)
 
     async def add(self, emails: Iterable[str], *, options: CallOptions | None = None) -> None:
-        """Blacklist addresses. To add one that is there changes nothing, so the call is retried like a read.
+        """Blacklist addresses. Adding one that is already there changes nothing, so the call is retried like a read.
 
-        More than 500 are sent in several requests, which are not one transaction: if one fails, `.done` of the error
-        tells how many addresses went through before.
+        More than 500 addresses are sent in several requests, not as one transaction: if one fails, `.done` of the error
+        tells you how many addresses were added before.
 
         Args:
-            emails: at least one.
-            options: for each of the calls.
+            emails: at least one address.
+            options: for each request.
 
         Document: "Add emails to the blacklist", `POST /v2/blacklist/emails`.
         """
         await self._sent("POST", emails, options)
 
     async def remove(self, emails: Iterable[str], *, options: CallOptions | None = None) -> tuple[str, ...]:
-        """Take addresses off the blacklist; those that are not on it are ignored. Retried like a read.
+        """Remove addresses from the blacklist; addresses that are not on it are ignored. Retried like a read.
 
-        More than 500 are sent in several requests, see `add`.
+        More than 500 are sent in several requests; see `add`.
 
         Args:
-            emails: at least one.
-            options: for each of the calls.
+            emails: at least one address.
+            options: for each request.
 
         Returns:
-            Those that were on it. If an answer is lost, the call is repeated, and then those that the first request
-            removed are not among them.
+            The entries that were on it. If a response is lost and the request is retried, entries already removed by
+            the first attempt are missing.
 
         Document: "Delete emails from the blacklist", `DELETE /v2/blacklist/emails`.
         """
@@ -297,7 +297,7 @@ class AccountEmails(_Entries):
 
 
 class Blacklist:
-    """`session.account.blacklist`, and that of a company: what the account does not write to.
+    """`session.account.blacklist`, and that of a company: what the account never writes to.
 
     Attributes:
         domains: the blacklisted domains.

@@ -1,4 +1,4 @@
-"""Campaigns and their steps as they are sent, checked before any I/O."""
+"""The request bodies of campaigns and their steps, checked before any I/O."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -35,7 +35,7 @@ Body = dict[str, Any]
 
 
 def campaign(given: object) -> Body:
-    """A new campaign.
+    """Return the body of a new campaign.
 
     Raises:
         ConfigError: it is invalid.
@@ -57,7 +57,7 @@ def campaign(given: object) -> Body:
 
 
 def campaign_id(given: object) -> int:
-    """The id of a campaign.
+    """Check the id of a campaign.
 
     Raises:
         ConfigError: it is not an integer >= 1.
@@ -66,16 +66,16 @@ def campaign_id(given: object) -> int:
 
 
 def mailboxes(given: object) -> list[int]:
-    """The SMTP ids of at least one mailbox.
+    """Check the SMTP ids of at least one mailbox.
 
     Raises:
-        ConfigError: they are not.
+        ConfigError: they are invalid.
     """
     return list(checks.ids(given, "email_account_ids"))
 
 
 def settings(given: object) -> Body:
-    """Those settings that are given.
+    """Return the settings that are given.
 
     Raises:
         ConfigError: one of them is invalid.
@@ -101,7 +101,7 @@ def settings(given: object) -> Body:
 
 
 def _steps(given: object) -> list[Body]:
-    if isinstance(given, Mapping):  # as a server answers it: each step is in the one before it
+    if isinstance(given, Mapping):  # as the server returns it: each step is nested in the previous one
         given = _chain(given)
     if isinstance(given, str | bytes | NewStep) or not isinstance(given, Iterable):
         raise ConfigError("steps must be a list, each entry a NewStep or a mapping of its fields")
@@ -112,7 +112,7 @@ def _steps(given: object) -> list[Body]:
 
 
 def _chain(first: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The steps of a chain, each without those behind it, and without the start."""
+    """Return the steps of a chain, each without its followup, and without the start."""
     chain: list[Any] = []
     following: Any = first
     while isinstance(following, Mapping) and len(chain) <= _MOST_STEPS + 1:
@@ -124,21 +124,21 @@ def _chain(first: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def step(given: object, what: str = "step") -> Body:
-    """A new step, without those behind it.
+    """Return the body of a new step, without its followup.
 
     Args:
-        given: a `NewStep`, a mapping of its fields, or a step in the form of the API's answers.
-        what: what it is called in errors.
+        given: a `NewStep`, a mapping of its fields, or a step in the form of the API's responses.
+        what: its name in errors.
 
     Raises:
         ConfigError: it is invalid.
     """
     if isinstance(given, Mapping) and given.get("followup") is not None:
-        raise ConfigError(f"{what} has a followup of its own: make a list of the steps, each without one")
+        raise ConfigError(f"{what} has a followup: give a list of steps, each without a followup")
     new = checks.model(what, _as_new(given), NewStep)
     kind = checks.choice(f"{what}.type", new.type, StepType)
     if kind not in _SENDING:
-        raise ConfigError(f"{what}.type must be one of 'EMAIL', 'LINKEDIN': the SDK adds the {kind} itself")
+        raise ConfigError(f"{what}.type must be one of 'EMAIL', 'LINKEDIN': the SDK adds the {kind} step itself")
     is_email = kind == StepType.EMAIL
     if is_email and (new.action_type is not None or new.linkedin_account_id is not None):
         raise ConfigError(f"{what} is an e-mail: action_type and linkedin_account_id are for steps of type 'LINKEDIN'")
@@ -162,7 +162,7 @@ def step(given: object, what: str = "step") -> Body:
 
 
 def _as_new(given: object) -> object:
-    """A step of an answer, or one in that form, as one to be made: without ids, and without the steps behind it."""
+    """Turn a step of a response, or one in that form, into a new one: without ids and without its followup."""
     if isinstance(given, CampaignStep):
         given = attrs.asdict(given, filter=lambda attribute, _: attribute.name != "followup")
     if not isinstance(given, Mapping) or not isinstance(body := given.get("body"), Mapping | None):
@@ -174,7 +174,7 @@ def _as_new(given: object) -> object:
 
 
 def _without(given: Any, *names: str) -> Any:
-    """A mapping without some of its fields, and without those that are null."""
+    """Return a mapping without some of its fields, and without those that are null."""
     if not isinstance(given, Mapping):
         return given
     return {name: value for name, value in given.items() if name not in names and value is not None}
@@ -199,7 +199,7 @@ def _version(new: NewVersion, what: str, *, is_email: bool) -> Body:
 
 
 def version(what: str = "", **given: object) -> Body:
-    """Those parts of a step's text that are given, and not `None`.
+    """Return the fields of a step's version that are not `None`.
 
     Raises:
         ConfigError: one of them is invalid.
@@ -219,7 +219,7 @@ def version(what: str = "", **given: object) -> Body:
 
 
 def delivery_time(given: object, what: str = "delivery_time") -> Body:
-    """When a step sends: windows for at least one day.
+    """Return when a step sends: windows for at least one day.
 
     Raises:
         ConfigError: they are invalid.

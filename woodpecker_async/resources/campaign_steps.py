@@ -25,7 +25,7 @@ _THRESHOLD: Final = f"{_CAMPAIGN}/bounce_shield/threshold"
 
 
 class CampaignSteps(Resource):
-    """The steps of campaigns. A campaign must be a draft, or have been made editable, for them to be changed."""
+    """The steps of campaigns. To change them, the campaign must be a draft or have been made editable."""
 
     async def add(
         self,
@@ -35,22 +35,22 @@ class CampaignSteps(Resource):
         parent_id: str | None = None,
         options: CallOptions | None = None,
     ) -> Campaign | None:
-        """Add a step behind the last one.
+        """Add a step after the last one.
 
-        The API wants the id of the step that the new one is to follow. Unless it is given, the campaign is read
-        first. The addition itself is never repeated, unless it was provably not sent or was refused with 429.
+        The API needs the id of the step that the new one follows. Unless you give it, the campaign is read first. The
+        addition itself is never retried, unless the request was provably not sent or was refused with 429.
 
         Args:
             campaign_id: the campaign.
             step: a `NewStep`, or a mapping of its fields.
-            parent_id: the last step of the campaign, if it is known.
-            options: for each of the calls.
+            parent_id: the id of the campaign's last step, if you know it.
+            options: for each request.
 
         Returns:
-            The campaign; `None` if the server does not send it, which the documents leave open.
+            The campaign; `None` if the server does not return it (the documents do not say whether it does).
 
         Raises:
-            ConfigError: something in the step is invalid; nothing was sent.
+            ConfigError: the step is invalid; nothing was sent.
             ConflictError: the campaign is not editable: call `make_editable` first.
             OutcomeUnknownError: it may have been added: check with `campaigns.get` before trying again.
 
@@ -70,7 +70,7 @@ class CampaignSteps(Resource):
         return answer.item
 
     async def _last(self, campaign_id: int, options: CallOptions | None) -> str | None:
-        """The id of the last step of a campaign."""
+        """Return the id of a campaign's last step."""
         campaign = await self._call("GET", _CAMPAIGN, Campaign, options=options, campaign_id=campaign_id)
         step = campaign.steps
         while step is not None and step.followup is not None:
@@ -80,7 +80,7 @@ class CampaignSteps(Resource):
     async def update(
         self, campaign_id: int, step_id: str, *, delivery_time: DeliveryTime, options: CallOptions | None = None
     ) -> Campaign | None:
-        """Change when a step sends. Days that are not given are taken from it. Retried like a read.
+        """Set when a step sends, replacing its previous times on all days. Retried like a read.
 
         Args:
             campaign_id: the campaign.
@@ -90,7 +90,7 @@ class CampaignSteps(Resource):
             options: for this call.
 
         Returns:
-            The campaign; `None` if the server does not send it, which the documents leave open.
+            The campaign; `None` if the server does not return it (the documents do not say whether it does).
 
         Raises:
             ConfigError: a day or a window is invalid; nothing was sent.
@@ -111,7 +111,7 @@ class CampaignSteps(Resource):
         return answer.item
 
     async def delete(self, campaign_id: int, step_id: str, *, options: CallOptions | None = None) -> Campaign | None:
-        """Delete a step, which must not be the first one nor have been sent to anybody. Retried like a read.
+        """Delete a step other than the first that has not been sent to anyone yet. Retried like a read.
 
         Args:
             campaign_id: the campaign.
@@ -119,7 +119,7 @@ class CampaignSteps(Resource):
             options: for this call.
 
         Returns:
-            The campaign; `None` if the server does not send it, such as when a repeated call finds the step gone.
+            The campaign; `None` if the server does not return it, for example if a retry finds the step already gone.
 
         Raises:
             NotFoundError: there is no such step.
@@ -150,30 +150,30 @@ class CampaignSteps(Resource):
         track_opens: bool | None = None,
         options: CallOptions | None = None,
     ) -> Campaign | None:
-        """Change what is given of a step's text, and nothing else. Retried like a read.
+        """Change a version of a step; what you leave out stays as it is. Retried like a read.
 
         Args:
             campaign_id: the campaign.
             step_id: the step.
-            version_id: the text, by its id (not its letter).
-            subject: of an e-mail; `""` sends it in the thread of the step before.
-            message: HTML, or plain text on LinkedIn.
-            signature: of an e-mail: whether the sender's signature goes below it.
-            track_opens: of an e-mail: whether opening it is tracked.
+            version_id: the version's id (not its letter).
+            subject: the e-mail's subject; `""` sends it in the thread of the previous step.
+            message: the message as HTML, or as plain text for LinkedIn.
+            signature: whether the e-mail ends with the sender's signature.
+            track_opens: whether opening the e-mail is tracked.
             options: for this call.
 
         Returns:
-            The campaign; `None` if the server does not send it, which the documents leave open.
+            The campaign; `None` if the server does not return it (the documents do not say whether it does).
 
         Raises:
-            ConfigError: something is invalid, or nothing is to change; nothing was sent.
+            ConfigError: an argument is invalid, or there is nothing to change; nothing was sent.
             ConflictError: the campaign is not editable: call `make_editable` first.
 
         Document: "Update step version", `PATCH /v2/campaigns/{campaign_id}/steps/{step_id}/versions/{version_id}`.
         """
         body = bodies.version(subject=subject, message=message, signature=signature, track_opens=track_opens)
         if not body:
-            raise ConfigError("say what is to change: subject, message, signature or track_opens")
+            raise ConfigError("there is nothing to change: give subject, message, signature or track_opens")
         answer = await self._call(
             "PATCH",
             f"{_STEP}/versions/{{version_id}}",
@@ -189,10 +189,10 @@ class CampaignSteps(Resource):
 
 
 class CampaignBounceShield(Resource):
-    """The bounce shield of campaigns: it pauses one when too many of its messages bounce."""
+    """The bounce shield, which pauses a campaign when too many of its messages bounce."""
 
     async def get(self, campaign_id: int, *, options: CallOptions | None = None) -> int | None:
-        """The share of bounces, in percent, that pauses a campaign; `None` if it is not set.
+        """Return the bounce rate, in percent, that pauses a campaign; `None` if it is not set.
 
         Args:
             campaign_id: the campaign.
@@ -206,11 +206,11 @@ class CampaignBounceShield(Resource):
         return answer.bounce_rate_threshold
 
     async def set(self, campaign_id: int, threshold: int, *, options: CallOptions | None = None) -> None:
-        """Set the share of bounces that pauses a campaign. Retried like a read.
+        """Set the bounce rate that pauses a campaign. Retried like a read.
 
         Args:
             campaign_id: the campaign.
-            threshold: in percent, 1 to 99.
+            threshold: the bounce rate in percent, 1 to 99.
             options: for this call.
 
         Document: "Bounce Shield", `PUT /v2/campaigns/{campaign_id}/bounce_shield/threshold`.
@@ -226,7 +226,7 @@ class CampaignBounceShield(Resource):
         )
 
     async def clear(self, campaign_id: int, *, options: CallOptions | None = None) -> None:
-        """Switch the bounce shield of a campaign off. Retried like a read.
+        """Turn off the bounce shield of a campaign. Retried like a read.
 
         Args:
             campaign_id: the campaign.

@@ -30,12 +30,12 @@ _CAMPAIGN: Final = "/v2/campaigns/{campaign_id}"
 class Campaigns(Resource):
     """The campaigns of an account.
 
-    A campaign with an IF condition, a scheduled start or manual tasks can be listed and has figures. `get`, and what
-    changes one, raises `UnsupportedCampaignError` for it: the API does not show such campaigns.
+    A campaign with an IF condition, a scheduled start or manual tasks can be listed and has statistics, but `get` and
+    every change raise `UnsupportedCampaignError` for it: the API does not expose such campaigns.
 
     Attributes:
         steps: the steps of campaigns.
-        bounce_shield: pausing a campaign by itself when too many of its messages bounce.
+        bounce_shield: pausing a campaign automatically when too many of its messages bounce.
     """
 
     def __init__(self, access: Access) -> None:
@@ -50,19 +50,19 @@ class Campaigns(Resource):
         ids: Iterable[int] = (),
         options: CallOptions | None = None,
     ) -> Pager[CampaignSummary]:
-        """All campaigns, in one response.
+        """List all campaigns, in one response.
 
         Args:
-            status: only those in one of these states.
-            ids: only these.
-            options: for the call of this list.
+            status: only campaigns with one of these statuses.
+            ids: only these campaigns.
+            options: for the request.
 
         Document: "Get a list of campaigns", `GET /v1/campaign_list`.
         """
         states = None if status == () else ",".join(checks.choices("status", status, CampaignStatus))
         wanted = None if ids == () else checks.id_list(ids, "ids")
         if states == "" or (wanted is None and ids != ()):
-            raise ConfigError(f"{'status' if states == '' else 'ids'} must not be empty: without it all are listed")
+            raise ConfigError(f"{'status' if states == '' else 'ids'} must not be empty: leave it out to list all")
         return self._list(
             _LIST,
             CampaignSummary,
@@ -73,7 +73,7 @@ class Campaigns(Resource):
         )
 
     async def stats(self, campaign_id: int, *, options: CallOptions | None = None) -> CampaignStats:
-        """The figures of a campaign, of all versions of its steps together.
+        """Return the statistics of a campaign, over all versions of its steps.
 
         Args:
             campaign_id: the campaign.
@@ -93,7 +93,7 @@ class Campaigns(Resource):
                 return campaign
         account = self._access.account
         raise NotFoundError(
-            f"the account has no campaign {wanted}: it was asked for, and the list came without it",
+            f"the account has no campaign {wanted}: the list filtered by its id does not contain it",
             status=200,
             method="GET",
             path=_LIST,
@@ -101,9 +101,9 @@ class Campaigns(Resource):
         )
 
     async def get(self, campaign_id: int, *, options: CallOptions | None = None) -> Campaign:
-        """A campaign with its settings and all its steps.
+        """Return a campaign with its settings and all its steps.
 
-        Labels of snippets are not among them: the server puts `{{SNIPPET_n}}` in their place.
+        Custom labels of snippets are not included: the server returns `{{SNIPPET_n}}` instead.
 
         Args:
             campaign_id: the campaign.
@@ -111,7 +111,7 @@ class Campaigns(Resource):
 
         Raises:
             NotFoundError: the account has no such campaign.
-            UnsupportedCampaignError: it is of a kind that the API does not show.
+            UnsupportedCampaignError: it is of a kind that the API does not expose.
 
         Document: "Campaigns", `GET /v2/campaigns/{campaign_id}`.
         """
@@ -131,7 +131,7 @@ class Campaigns(Resource):
             options: for this call.
 
         Raises:
-            ConfigError: something in it is invalid; nothing was sent.
+            ConfigError: the campaign is invalid; nothing was sent.
             OutcomeUnknownError: it may have been created: check with `campaigns.list` before trying again.
 
         Example:
@@ -173,22 +173,22 @@ class Campaigns(Resource):
         settings: CampaignSettings | Mapping[str, Any] | None = None,
         options: CallOptions | None = None,
     ) -> Campaign | None:
-        """Change what is given of a campaign, and nothing else. Retried like a read.
+        """Change a campaign; what you leave out stays as it is. Retried like a read.
 
         The campaign must be a draft, or have been made editable.
 
         Args:
             campaign_id: the campaign.
             name: its new name.
-            email_account_ids: the mailboxes to send from (SMTP ids), in place of all that there are.
-            settings: those settings that are to change.
+            email_account_ids: the mailboxes to send from (SMTP ids), replacing the current ones.
+            settings: the settings to change.
             options: for this call.
 
         Returns:
-            The campaign; `None` if the server does not send it, which the documents leave open.
+            The campaign; `None` if the server does not return it (the documents do not say whether it does).
 
         Raises:
-            ConfigError: something is invalid, or nothing is to change; nothing was sent.
+            ConfigError: an argument is invalid, or there is nothing to change; nothing was sent.
             ConflictError: the campaign is not editable: call `make_editable` first.
 
         Document: "Update campaign settings", `PATCH /v2/campaigns/{campaign_id}`.
@@ -201,7 +201,7 @@ class Campaigns(Resource):
         if settings is not None and (chosen := bodies.settings(settings)):
             body["settings"] = chosen
         if not body:
-            raise ConfigError("say what is to change: name, email_account_ids or settings")
+            raise ConfigError("there is nothing to change: give name, email_account_ids or settings")
         answer = await self._call(
             "PATCH",
             _CAMPAIGN,
@@ -214,7 +214,7 @@ class Campaigns(Resource):
         return answer.item
 
     async def delete(self, campaign_id: int, *, options: CallOptions | None = None) -> None:
-        """Delete a campaign, in whatever state it is. It cannot be restored. Retried like a read.
+        """Delete a campaign, whatever its status. It cannot be restored. Retried like a read.
 
         Args:
             campaign_id: the campaign.
@@ -231,7 +231,7 @@ class Campaigns(Resource):
         )
 
     async def run(self, campaign_id: int, *, options: CallOptions | None = None) -> None:
-        """Start a campaign, or go on with it: from now on it sends real messages.
+        """Start or resume a campaign: from now on it sends real messages.
 
         Never retried, unless the request was provably not sent or was refused with 429.
 
@@ -242,7 +242,7 @@ class Campaigns(Resource):
         Raises:
             NotFoundError: the account has no such campaign.
             ConflictError: it cannot be run as it is.
-            OutcomeUnknownError: it may have been started: look at its status with `campaigns.list`.
+            OutcomeUnknownError: it may have been started: check its status with `campaigns.list`.
 
         Document: "Run campaign", `POST /v2/campaigns/{campaign_id}/run`.
         """
@@ -250,13 +250,13 @@ class Campaigns(Resource):
             "POST",
             f"{_CAMPAIGN}/run",
             None,
-            find_out="look at its status with campaigns.list before trying again",
+            find_out="check its status with campaigns.list before trying again",
             options=options,
             campaign_id=bodies.campaign_id(campaign_id),
         )
 
     async def pause(self, campaign_id: int, *, options: CallOptions | None = None) -> None:
-        """Pause a campaign; `run` goes on with it. Retried like a read.
+        """Pause a campaign; `run` resumes it. Retried like a read.
 
         Args:
             campaign_id: the campaign.
@@ -270,7 +270,7 @@ class Campaigns(Resource):
         await self._turn(campaign_id, "pause", options)
 
     async def stop(self, campaign_id: int, *, options: CallOptions | None = None) -> None:
-        """Stop a campaign; `run` goes on with it. Retried like a read.
+        """Stop a campaign; `run` starts it again. Retried like a read.
 
         Args:
             campaign_id: the campaign.
@@ -286,7 +286,7 @@ class Campaigns(Resource):
     async def make_editable(self, campaign_id: int, *, options: CallOptions | None = None) -> None:
         """Make a campaign editable: its status becomes `EDITED`. Retried like a read.
 
-        A running campaign sends nothing more until `run`.
+        A running campaign stops sending until you call `run`.
 
         Args:
             campaign_id: the campaign.
@@ -297,7 +297,7 @@ class Campaigns(Resource):
 
         Document: "Update step", `POST /v2/campaigns/{campaign_id}/make_editable`.
         """
-        # Two pages of the vendor name it without its method; that it is POST is from a third party's reference.
+        # Two pages of the vendor name the path without a method; a third party's reference says POST.
         await self._turn(campaign_id, "make_editable", options)
 
     async def _turn(self, campaign_id: int, verb: str, options: CallOptions | None) -> None:

@@ -14,11 +14,11 @@ class Companies(Resource):
     """The agency's client companies."""
 
     def list(self, *, active: bool | None = None, options: CallOptions | None = None) -> Pager[Company]:
-        """All companies, 50 on a page.
+        """List all companies, 50 per page.
 
         Args:
-            active: only the active ones, or only the inactive ones; both by default.
-            options: for the calls of this list.
+            active: only active companies (`True`) or only inactive ones (`False`); by default both.
+            options: for each request.
 
         Document: "List of companies", `GET /v2/agency/companies`.
         """
@@ -31,7 +31,7 @@ class Companies(Resource):
         )
 
     async def create(self, names: Iterable[str], *, options: CallOptions | None = None) -> tuple[Company, ...]:
-        """Create companies, all or none. Each is billed, and gets an API key by itself.
+        """Create companies, all or none. Each is billed, and gets an API key automatically.
 
         Never retried, unless the request was provably not sent or was refused with 429.
 
@@ -41,8 +41,8 @@ class Companies(Resource):
 
         Raises:
             ConfigError: a name is empty, or there are too many; nothing was sent.
-            BadRequestError: a name is taken, say; none was created.
-            OutcomeUnknownError: they may exist or not: check with `list()` before trying again.
+            BadRequestError: for example a name is taken; no company was created.
+            OutcomeUnknownError: the companies may have been created: check with `list()` before trying again.
 
         Document: "Create companies", `POST /v2/agency/companies`.
         """

@@ -1,4 +1,4 @@
-"""`/v2/agency/deliverability`: what became of the e-mails of each company."""
+"""`/v2/agency/deliverability`: the deliverability figures of each company."""
 
 from datetime import date
 from operator import attrgetter
@@ -21,18 +21,18 @@ class Deliverability(Resource):
         per_page: int | None = None,
         options: CallOptions | None = None,
     ) -> Pager[CompanyDeliverability]:
-        """What became of the e-mails of each company, beside the period of the same length before.
+        """List the deliverability figures of each company, compared with the preceding period of the same length.
 
-        A company without any activity is not in the list. Without dates it is about the last 30 days.
+        Companies without any activity are not listed. Without dates, the figures are for the last 30 days.
 
         Args:
             from_date: the first day, a `datetime.date` or "YYYY-MM-DD", in the time zone of the key's user.
             to_date: the last day.
-            per_page: how many companies on a page, 1 to 50; 20 by default.
-            options: for the calls of this list.
+            per_page: companies per page, 1 to 50; 20 by default.
+            options: for each request.
 
         Raises:
-            ConfigError: a date is none, or the first is after the last.
+            ConfigError: a date is invalid, or the first is after the last.
 
         Document: "Deliverability", `GET /v2/agency/deliverability`.
         """

@@ -1,4 +1,4 @@
-"""`/v2/domains`: domains, bought or brought along."""
+"""`/v2/domains`: domains, bought from Woodpecker or brought along."""
 
 from collections.abc import Iterable, Mapping
 from operator import attrgetter
@@ -32,17 +32,17 @@ class Domains(Resource):
     """The domains of an account."""
 
     def list(self, *, options: CallOptions | None = None) -> Pager[Domain]:
-        """All domains, in one response.
+        """List all domains, in one response.
 
         Args:
-            options: for the call of this list.
+            options: for the request.
 
         Document: "Domains", `GET /v2/domains`.
         """
         return self._list("/v2/domains", Domain, _DOMAINS, key=attrgetter("domain"), options=options)
 
     async def get(self, name: str, *, options: CallOptions | None = None) -> DomainDetails:
-        """What is known of a domain.
+        """Return the details of a domain.
 
         Args:
             name: the domain.
@@ -56,11 +56,11 @@ class Domains(Resource):
         return await self._call("GET", "/v2/domains/{name}", DomainDetails, options=options, name=_name(name))
 
     def mailboxes(self, name: str, *, options: CallOptions | None = None) -> Pager[DomainMailbox]:
-        """All mailboxes that were bought with a domain, in one response.
+        """List all mailboxes bought with a domain, in one response.
 
         Args:
             name: the domain.
-            options: for the call of this list.
+            options: for the request.
 
         Document: "Domains", `GET /v2/domains/{name}/mailboxes`.
         """
@@ -74,7 +74,7 @@ class Domains(Resource):
         )
 
     async def owner(self, *, options: CallOptions | None = None) -> DomainOwner:
-        """Who owns the domains that the account buys.
+        """Return the owner of the domains that the account buys.
 
         Args:
             options: for this call.
@@ -84,14 +84,15 @@ class Domains(Resource):
         return await self._call("GET", "/v2/domains/owner", DomainOwner, options=options)
 
     async def set_owner(self, owner: DomainOwner | Mapping[str, Any], *, options: CallOptions | None = None) -> None:
-        """Set who owns the domains that the account buys. This replaces all of it, so the call is retried like a read.
+        """Set the owner of the domains that the account buys, replacing all fields. Retried like a read.
 
         Args:
-            owner: a `DomainOwner` or a mapping of its fields; all are required but `company_name` and `configuration`.
+            owner: a `DomainOwner` or a mapping of its fields; all are required except `company_name` and
+                `configuration`.
             options: for this call.
 
         Raises:
-            ConfigError: a field is missing or not usable; nothing was sent.
+            ConfigError: a field is missing or invalid; nothing was sent.
 
         Document: "Domains", `POST /v2/domains/owner`.
         """
@@ -100,11 +101,11 @@ class Domains(Resource):
     async def check(
         self, domains: Iterable[str], *, provider: DomainProvider | str, options: CallOptions | None = None
     ) -> DomainOffers:
-        """Which of these domains can be bought, and for how much. It changes nothing, and is retried like a read.
+        """Check which of these domains are available, and at what price. As it changes nothing, it is retried like a read.
 
         Args:
-            domains: at least one.
-            provider: from whom.
+            domains: at least one domain.
+            provider: the provider to ask.
             options: for this call.
 
         Document: "Domains", `POST /v2/domains/availability`.
@@ -122,11 +123,11 @@ class Domains(Resource):
     async def suggest(
         self, query: str, *, provider: DomainProvider | str, options: CallOptions | None = None
     ) -> DomainOffers:
-        """Which domains can be bought that are like a word.
+        """Suggest available domains that are similar to a word.
 
         Args:
             query: the word.
-            provider: from whom.
+            provider: the provider to ask.
             options: for this call.
 
         Document: "Domains", `GET /v2/domains/availability`.
@@ -150,18 +151,18 @@ class Domains(Resource):
         mailboxes: Iterable[NewDomainMailbox | Mapping[str, Any]] = (),
         options: CallOptions | None = None,
     ) -> Any:
-        """Buy domains, and mailboxes with them; they are paid for. The order is carried out later.
+        """Buy domains and, optionally, mailboxes with them. They are billed; the order is fulfilled later.
 
         Never retried, unless the request was provably not sent or was refused with 429.
 
         Args:
-            domains: at least one, each once.
-            provider: from whom.
+            domains: at least one domain, each only once.
+            provider: the provider to buy from.
             mailboxes: each a `NewDomainMailbox` or a mapping of its fields.
             options: for this call.
 
         Returns:
-            The JSON of the answer as it came, for its shape is not documented; `None` for an answer without a body.
+            The JSON as received, because its format is not documented; `None` for a response without a body.
 
         Raises:
             ConfigError: an argument is invalid; nothing was sent.
@@ -185,11 +186,11 @@ class Domains(Resource):
         )
 
     async def set_redirect_url(self, name: str, url: str, *, options: CallOptions | None = None) -> None:
-        """Send visitors of a domain to a URL. Retried like a read. The domain must be ready.
+        """Redirect visitors of a domain to a URL. Retried like a read. The domain must be ready.
 
         Args:
             name: the domain.
-            url: begins with `http://` or `https://`; `""` for none.
+            url: the `http://` or `https://` URL; `""` for none.
             options: for this call.
 
         Document: "Domains", `PATCH /v2/domains/{name}/set_redirect_url`.
@@ -197,7 +198,7 @@ class Domains(Resource):
         await self._set(name, "redirect_url", {"domain_redirect_url": checks.url_or_nothing(url, "url")}, options)
 
     async def set_email_forwarding(self, name: str, email: str, *, options: CallOptions | None = None) -> None:
-        """Send e-mail of a domain to an address. Retried like a read. The domain must be ready.
+        """Forward e-mail of a domain to an address. Retried like a read. The domain must be ready.
 
         Args:
             name: the domain.
@@ -219,12 +220,12 @@ def _name(name: object) -> str:
 
 
 def _names(domains: object) -> tuple[str, ...]:
-    """Domains, each once: what is ordered is paid for."""
+    """Check domains, each only once, because each one ordered is paid for."""
     checked = checks.strings(domains, "domains", '["example.com"]')
     for index, name in enumerate(checked):
         checks.domain(name, f"domains[{index}]")
     if len({name.casefold() for name in checked}) < len(checked):
-        raise ConfigError("a domain stands twice among the domains")
+        raise ConfigError("domains contains the same domain twice")
     return checked
 
 

@@ -1,4 +1,4 @@
-"""`/v2/agency/companies/{company_id}/email_accounts`: what a company sends from, as the agency sees it."""
+"""`/v2/agency/companies/{company_id}/email_accounts`: the e-mail accounts of a company, as the agency sees them."""
 
 from woodpecker_async import checks, models
 from woodpecker_async.options import CallOptions
@@ -12,11 +12,11 @@ class EmailAccounts(Resource):
     """The e-mail accounts of client companies."""
 
     def list(self, company_id: int, *, options: CallOptions | None = None) -> "Pager[models.EmailAccount]":
-        """All e-mail accounts of a company, in one response.
+        """List all e-mail accounts of a company, in one response.
 
         Args:
             company_id: the company.
-            options: for the call of this list.
+            options: for the request.
 
         Document: "List of email accounts", `GET /v2/agency/companies/{company_id}/email_accounts`.
         """

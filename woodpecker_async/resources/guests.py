@@ -1,4 +1,4 @@
-"""`/v2/agency/companies/{company_id}/...guest...`: people from outside who may look at a company."""
+"""`/v2/agency/companies/{company_id}/...guest...`: outside people who may view a company."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -30,16 +30,17 @@ class Guests(Resource):
     ) -> InvitedGuests:
         """Invite guests, all or none. The server sends each of them an e-mail.
 
-        Never retried, unless the request was provably not sent or was refused with 429. Who was invited before
-        and has not accepted gets the invitation again; who has accepted gets no e-mail.
+        Never retried, unless the request was provably not sent or was refused with 429. A guest who was invited before
+        and has not accepted gets the invitation again; one who has accepted gets no e-mail.
 
         Args:
             company_id: the company.
-            guests: 1 to 10, each a `NewGuest` or a mapping of its fields.
+            guests: 1 to 10 guests, each a `NewGuest` or a mapping of its fields.
             options: for this call.
 
         Returns:
-            The answer as it came, for no document tells its fields. If it is no object, it is the field `guests`.
+            The response as received, because its fields are not documented. If it is not an object, it is in the field
+            `guests`.
 
         Raises:
             ConfigError: a guest is invalid, or there are none or too many; nothing was sent.
@@ -68,11 +69,11 @@ class Guests(Resource):
         *,
         options: CallOptions | None = None,
     ) -> None:
-        """Set what guests may see, in place of what they might before. Retried like a read.
+        """Set what guests may see, replacing their previous permissions. Retried like a read.
 
         Args:
             company_id: the company.
-            permissions: for the id of each guest, what the guest may see; none takes all permissions away.
+            permissions: by the guest's id, what the guest may see; an empty list revokes all permissions.
             options: for this call.
 
         Raises:
@@ -107,7 +108,7 @@ def _checked(guests: object) -> list[NewGuest]:
 
 def _permissions(given: object) -> tuple[GuestPermissions, ...]:
     if not isinstance(given, Mapping) or not given:
-        raise ConfigError('permissions must be a mapping with the ids of guests, like {456: ["mailboxes"]}')
+        raise ConfigError('permissions must be a mapping by the ids of guests, like {456: ["mailboxes"]}')
     return tuple(
         GuestPermissions(
             id=checks.integer(guest, "a guest's id", 1),

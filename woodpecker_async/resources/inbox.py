@@ -1,4 +1,4 @@
-"""`/v2/inbox`: the messages that came to one account."""
+"""`/v2/inbox`: the messages received by one account."""
 
 from collections.abc import Iterable
 from operator import attrgetter
@@ -13,7 +13,7 @@ from woodpecker_async.resources.base import Resource
 
 
 class Inbox(Resource):
-    """The messages that came to the account."""
+    """The messages received by the account."""
 
     def list(
         self,
@@ -27,29 +27,29 @@ class Inbox(Resource):
         per_page: int | None = None,
         options: CallOptions | None = None,
     ) -> Pager[InboxMessage]:
-        """All messages that match, by cursor.
+        """List all messages that match, by cursor.
 
-        In an account that is not a client's, these are the messages of the mailboxes that the key's owner connected.
+        Unless the account is a client's, these are the messages of the mailboxes connected by the key's owner.
 
         Args:
-            prospect_status: only from prospects of this status; excludes `interest`.
-            interest: only from prospects of this interest; excludes `prospect_status`.
-            mailbox_ids: only those that came to these mailboxes (IMAP ids).
-            campaign_ids: only those of these campaigns.
-            search: only those with one of these phrases: up to 20, each of 3 characters or more, without a comma.
-            read: only those that were read, or were not.
+            prospect_status: only from prospects with this status; cannot be combined with `interest`.
+            interest: only from prospects with this interest level; cannot be combined with `prospect_status`.
+            mailbox_ids: only messages received by these mailboxes (IMAP ids).
+            campaign_ids: only messages of these campaigns.
+            search: only messages with one of these phrases: up to 20, each at least 3 characters long, without a comma.
+            read: only read messages (`True`) or only unread ones (`False`).
             per_page: page size, 1 to 50; 10 by default.
-            options: for the calls of this list.
+            options: for each request.
 
         Document: "Inbox", `GET /v2/inbox/messages`.
         """
         if prospect_status is not None and interest is not None:
-            raise ConfigError("prospect_status and interest exclude each other: the API takes one of them")
+            raise ConfigError("prospect_status and interest exclude each other: the API accepts only one of them")
         phrases = (search,) if isinstance(search, str) else search
         if phrases != ():
             phrases = checks.strings(phrases, "search", '["call me"]')
             if len(phrases) > 20 or any(len(phrase) < 3 for phrase in phrases):
-                raise ConfigError("search must be up to 20 phrases of 3 characters or more")
+                raise ConfigError("search must be up to 20 phrases of at least 3 characters")
         return self._list(
             "/v2/inbox/messages",
             InboxMessage,
@@ -85,20 +85,20 @@ class Inbox(Resource):
         Never retried, unless the request was provably not sent or was refused with 429.
 
         Args:
-            message_id: the message, by the id that `list` gives.
-            html: the text.
-            mailbox_id: the mailbox to send it from (SMTP id); by default the one that the message came to.
-            to: who gets it; by default who wrote the message.
-            cc: who gets a copy.
-            bcc: who gets a blind copy; by default whom the settings of the mailbox name.
-            subject: by default that of the message, after `Re:`.
-            quote_original: whether the message is quoted below the reply.
+            message_id: the message's id, as returned by `list`.
+            html: the body of the reply.
+            mailbox_id: the mailbox to send from (SMTP id); by default the one that received the message.
+            to: the recipients; by default the sender of the message.
+            cc: the recipients of a copy.
+            bcc: the recipients of a blind copy; by default those in the settings of the mailbox.
+            subject: the subject; by default `Re:` and that of the message.
+            quote_original: whether to quote the message below the reply.
             options: for this call.
 
         Raises:
             ConfigError: an argument is invalid; nothing was sent.
             NotFoundError: there is no such message.
-            OutcomeUnknownError: it may have been sent: look into the mailbox's sent mail before trying again.
+            OutcomeUnknownError: it may have been sent: check the mailbox's sent mail before trying again.
 
         Document: "Reply to a message", `POST /v2/inbox/messages/{message_id}/reply`.
         """
@@ -119,7 +119,7 @@ class Inbox(Resource):
             "/v2/inbox/messages/{message_id}/reply",
             None,
             body={name: value for name, value in body.items() if value is not None},
-            find_out="look into the mailbox's sent mail before trying again",
+            find_out="check the mailbox's sent mail before trying again",
             options=options,
             message_id=checks.text(message_id, "message_id")
             if is_text
@@ -128,7 +128,7 @@ class Inbox(Resource):
 
 
 def _addresses(given: Iterable[str], what: str) -> str | None:
-    """E-mail addresses as the comma list that the API takes; `None` for none."""
+    """Return e-mail addresses as a comma-separated list for the API; `None` for none."""
     if given == ():
         return None
     addresses = [checks.email(one, f"an entry of {what}") for one in checks.strings(given, what, '["a@example.com"]')]

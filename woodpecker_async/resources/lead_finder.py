@@ -1,4 +1,4 @@
-"""`/v2/lead_finder`: searching for leads, and enriching them."""
+"""`/v2/lead_finder`: searching for and enriching leads."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -36,7 +36,7 @@ class LeadFinder(Resource):
 
     Attributes:
         enrichments: enriching leads that were found.
-        prospect_enrichments: enriching prospects that are there.
+        prospect_enrichments: enriching existing prospects.
     """
 
     def __init__(self, access: Access) -> None:
@@ -45,10 +45,10 @@ class LeadFinder(Resource):
         self.prospect_enrichments: Final = ProspectEnrichments(access)
 
     def criteria(self, *, options: CallOptions | None = None) -> Pager[Any]:
-        """All criteria that can be searched by, in one response; as they come, for their fields are not documented.
+        """List all search criteria, in one response; as received, because their fields are not documented.
 
         Args:
-            options: for the call of this list.
+            options: for the request.
 
         Document: "Lead Finder", `GET /v2/lead_finder/search_criteria`.
         """
@@ -57,12 +57,12 @@ class LeadFinder(Resource):
     def criterion_values(
         self, name: str, *, search_phrase: str | None = None, options: CallOptions | None = None
     ) -> Pager[Any]:
-        """The values that a criterion takes, 50 on a page; as they come, for their form is not documented.
+        """List the values of a criterion, 50 per page; as received, because their format is not documented.
 
         Args:
-            name: of the criterion.
-            search_phrase: only values like this.
-            options: for the calls of this list.
+            name: the name of the criterion.
+            search_phrase: only values that match this phrase.
+            options: for each request.
 
         Document: "Lead Finder", `GET /v2/lead_finder/search_criteria/{criterion_name}/values`.
         """
@@ -87,22 +87,22 @@ class LeadFinder(Resource):
         next_page: str | None = None,
         options: CallOptions | None = None,
     ) -> Leads:
-        """Buy leads that meet the criteria, at a credit for each: at most `limit`, in requests of up to 50.
+        """Buy up to `limit` leads that meet the criteria, at one credit each, in requests of up to 50 leads.
 
-        A request is never repeated, unless it was provably not sent or was refused with 429.
+        A request is never retried, unless it was provably not sent or was refused with 429.
 
         Args:
-            criteria: at least one, each a `SearchCriterion` or a mapping of its fields.
-            limit: how many leads to buy at most, 1 or more.
-            next_page: where to go on: `.next_page` of what an earlier call gave, or of its error.
-            options: for each of the requests.
+            criteria: at least one criterion, each a `SearchCriterion` or a mapping of its fields.
+            limit: the maximum number of leads to buy, an integer >= 1.
+            next_page: where to continue: `.next_page` of an earlier result or of its error.
+            options: for each request.
 
         Raises:
             ConfigError: an argument is invalid; nothing was sent.
             OutcomeUnknownError: the leads of the last request may have been paid for.
-            PaginationError: the server does not go on: it gave the same `next_page` again.
+            PaginationError: the server returned the same `next_page` twice.
 
-        Whatever ends the call has `.leads`, those that were paid for before, and `.next_page`, where to go on.
+        Any exception that ends the call has `.leads`, the leads paid for so far, and `.next_page`, where to continue.
 
         Example:
             ::
@@ -130,7 +130,7 @@ class LeadFinder(Resource):
                     return Leads(tuple(bought), found, next_page)
                 if next_page == before:
                     raise PaginationError(
-                        "the server gave the same next_page twice, so that leads would be paid for again",
+                        "the server returned the same next_page twice: to go on would pay for the same leads again",
                         resume=next_page,
                     )
         except BaseException as error:
@@ -148,7 +148,7 @@ class LeadFinder(Resource):
             _LEADS,
             shape,
             body={"search_criteria": criteria, "size": size, **token},
-            find_out=f"up to {size} leads may have been paid for: look at the credits of the account first",
+            find_out=f"up to {size} leads may have been paid for: check the credits of the account first",
             options=options,
         )
         return listing
@@ -164,12 +164,12 @@ class Enrichments(Resource):
         campaign_ids: Iterable[int],
         options: CallOptions | None = None,
     ) -> Enrichment:
-        """Enrich leads, at one and a half credits for each hit, and add them to campaigns.
+        """Enrich leads, at one and a half credits per hit, and add them to campaigns.
 
         Never retried, unless the request was provably not sent or was refused with 429.
 
         Args:
-            leads: 1 to 50, as `lead_finder.leads` gave them.
+            leads: 1 to 50 leads, as returned by `lead_finder.leads`.
             campaign_ids: at least one campaign.
             options: for this call.
 
@@ -193,7 +193,7 @@ class Enrichments(Resource):
         )
 
     def list(self, *, created_after: Any = None, options: CallOptions | None = None) -> Pager[Any]:
-        """The enrichments of leads, in one response; as they come, for their fields are not documented.
+        """List the enrichments of leads, in one response; as received, because their fields are not documented.
 
         Args:
             created_after: a `datetime.date` or `"YYYY-MM-DD"`; by default those of the last 24 hours.
@@ -207,7 +207,7 @@ class Enrichments(Resource):
         )
 
     async def get(self, uuid: str, *, options: CallOptions | None = None) -> EnrichmentDetails:
-        """How far an enrichment is, and what it found.
+        """Return the progress of an enrichment and what it has found.
 
         Args:
             uuid: what `start` returned.
@@ -222,22 +222,22 @@ class Enrichments(Resource):
 
 
 class ProspectEnrichments(Resource):
-    """Enriching prospects that are there."""
+    """Enriching existing prospects."""
 
     async def start(
         self, prospects: Iterable[ProspectToEnrich | Mapping[str, Any]], *, options: CallOptions | None = None
     ) -> Enrichment:
-        """Enrich prospects, at one and a half credits for each that succeeds. None is created.
+        """Enrich existing prospects, at one and a half credits per success. No prospect is created.
 
         Never retried, unless the request was provably not sent or was refused with 429.
 
         Args:
-            prospects: at least one, each a `ProspectToEnrich` or a mapping of its fields.
+            prospects: at least one prospect, each a `ProspectToEnrich` or a mapping of its fields.
             options: for this call.
 
         Raises:
             ConfigError: an argument is invalid; nothing was sent.
-            OutcomeUnknownError: it may have been started; no way to list these enrichments is documented.
+            OutcomeUnknownError: it may have been started. There is no documented way to list these enrichments.
 
         Document: "Lead Finder", `POST /v2/lead_finder/prospects/enrichments`.
         """
@@ -247,20 +247,20 @@ class ProspectEnrichments(Resource):
             _PROSPECTS,
             Enrichment,
             body={"prospects": [_prospect(f"prospects[{i}]", prospect) for i, prospect in enumerate(checked)]},
-            find_out="look at the credits of the account before trying again",
+            find_out="check the credits of the account before trying again",
             options=options,
         )
 
     def statuses(self, uuids: Iterable[str], *, options: CallOptions | None = None) -> Pager[Any]:
-        """How far enrichments are, in one response; as they come, for their fields are not documented.
+        """List the progress of enrichments, in one response; as received, because their fields are not documented.
 
         Args:
-            uuids: at least one.
+            uuids: at least one id of an enrichment.
             options: for this call.
 
         Document: "Lead Finder", `POST /v2/lead_finder/prospects/enrichments/statuses/query`.
         """
-        # Known from a third party only, which gives the path and not the body.
+        # Known only from a third party, which documents the path but not the body.
         return self._list(
             _PROSPECTS + "/statuses/query",
             _ANYTHING,
@@ -272,7 +272,7 @@ class ProspectEnrichments(Resource):
         )
 
     async def get(self, uuid: str, *, options: CallOptions | None = None) -> EnrichmentDetails:
-        """How far an enrichment is, and what it found.
+        """Return the progress of an enrichment and what it has found.
 
         Args:
             uuid: what `start` returned.
@@ -304,7 +304,7 @@ def _prospect(what: str, prospect: ProspectToEnrich) -> dict[str, str]:
 
 def _lead(what: str, given: object) -> dict[str, Any]:
     if not isinstance(given, Mapping) or not given:
-        raise ConfigError(f"{what} must be a Lead or a mapping, as lead_finder.leads gives it, not {given!r}")
+        raise ConfigError(f"{what} must be a Lead or a mapping, as returned by lead_finder.leads, not {given!r}")
     return dict(given)
 
 

@@ -1,4 +1,4 @@
-"""LinkedIn accounts: connecting one to a company, and those of an account."""
+"""LinkedIn accounts: connecting one to a company, and listing those of an account."""
 
 from operator import attrgetter
 from typing import Final
@@ -20,22 +20,22 @@ class AgencyLinkedIn(Resource):
     async def connect(
         self, company_id: int, *, timezone: str, options: CallOptions | None = None
     ) -> LinkedInConnection:
-        """Add a LinkedIn account, which takes a free LinkedIn slot of the company; its owner has to authorize it.
+        """Add a LinkedIn account, which its owner then has to authorize. Takes a free LinkedIn slot of the company.
 
         Never retried, unless the request was provably not sent or was refused with 429.
 
         Args:
             company_id: the company.
-            timezone: the account's time zone, an IANA name like "Europe/Warsaw". The API takes some of them only, and
-                no document at hand has the whole list.
+            timezone: the account's time zone, an IANA name like "Europe/Warsaw". The API accepts only some of them, and
+                the full list is not documented.
             options: for this call.
 
         Returns:
-            The link to authorize it with. The answer is not documented, so a field may be `None`.
+            The link to authorize it with. The response is not documented, so a field may be `None`.
 
         Raises:
             ConfigError: `timezone` is not the name of a time zone.
-            OutcomeUnknownError: the account may have been added: check with `session.company(id).linkedin_accounts.list`
+            OutcomeUnknownError: it may have been added: check with `session.company(id).linkedin_accounts.list`
                 before trying again.
 
         Document: "Connect a LinkedIn account", `POST /v2/agency/companies/{company_id}/linkedin_accounts`.
@@ -53,9 +53,9 @@ class AgencyLinkedIn(Resource):
     async def new_link(
         self, company_id: int, account_id: int, *, options: CallOptions | None = None
     ) -> LinkedInConnection:
-        """A new link to authorize a LinkedIn account with, valid for 48 hours.
+        """Create a new link to authorize a LinkedIn account with, valid for 48 hours.
 
-        All that a repeat does is to make one more link, so the call is retried like a read.
+        Retried like a read: all a second request does is create another link.
 
         Args:
             company_id: the company.
@@ -73,10 +73,10 @@ class AgencyLinkedIn(Resource):
             company_id=checks.company_id(company_id),
             account_id=checks.integer(account_id, "account_id", 1),
         )
-        if made.connect_account_link is None:  # this answer is documented, other than that of `connect`
-            what = "$.connect_account_link: expected a string that is not empty, got none"
+        if made.connect_account_link is None:  # unlike that of `connect`, this response is documented
+            what = "$.connect_account_link: expected a non-empty string, got none"
             raise ResponseDecodeError(
-                f"the server said that there is a new link, but did not send it: {what}",
+                f"the server reported a new link, but did not send it: {what}",
                 paths=[what],
                 status=201,
                 method="POST",
@@ -101,11 +101,11 @@ class LinkedInAccounts(Resource):
     def list(
         self, *, status: LinkedInStatus | str | None = None, options: CallOptions | None = None
     ) -> Pager[LinkedInAccount]:
-        """All LinkedIn accounts, in one response.
+        """List all LinkedIn accounts, in one response.
 
         Args:
-            status: only those that are connected like this.
-            options: for the call of this list.
+            status: only accounts with this connection status.
+            options: for the request.
 
         Document: "Get a list of LinkedIn accounts", `GET /v2/linkedin_accounts`.
         """

@@ -29,7 +29,7 @@ class Mailboxes(Resource):
     """The mailboxes connected to the account.
 
     Attributes:
-        microsoft: connecting mailboxes at Microsoft, by an application of its directory.
+        microsoft: connecting Microsoft mailboxes through an application in Microsoft's directory.
     """
 
     def __init__(self, access: Access) -> None:
@@ -37,24 +37,24 @@ class Mailboxes(Resource):
         self.microsoft = MicrosoftMailboxes(access)
 
     def list(self, *, options: CallOptions | None = None) -> "Pager[models.Mailbox]":
-        """All mailboxes, in one response.
+        """List all mailboxes, in one response.
 
         Args:
-            options: for the call of this list.
+            options: for the request.
 
         Document: "List of mailboxes", `GET /v2/mailboxes`.
         """
         return self._list("/v2/mailboxes", models.Mailbox, ARRAY, key=mailbox_key, options=options)
 
     async def get(self, mailbox_id: int, *, options: CallOptions | None = None) -> "models.Mailbox":
-        """One mailbox.
+        """Return one mailbox.
 
         Args:
             mailbox_id: the id of an SMTP or an IMAP mailbox.
             options: for this call.
 
         Raises:
-            NotFoundError: there is none of this id.
+            NotFoundError: there is no mailbox with this id.
 
         Document: "Get a mailbox", `GET /v2/mailboxes/{id}`.
         """
@@ -67,15 +67,15 @@ class Mailboxes(Resource):
         )
 
     async def set_footer(self, smtp_id: int, footer: str | None, *, options: CallOptions | None = None) -> None:
-        """Set what stands below each e-mail of a mailbox. Retried like a read.
+        """Set the footer of a mailbox's e-mails. Retried like a read.
 
         Args:
             smtp_id: the id of an SMTP mailbox.
-            footer: HTML, in which `{{UNSUBSCRIBE}}` stands for the link to unsubscribe by; `None` or `""` removes it.
+            footer: HTML, in which `{{UNSUBSCRIBE}}` stands for the unsubscribe link; `None` or `""` removes the footer.
             options: for this call.
 
         Raises:
-            ConfigError: the footer is no str; nothing was sent.
+            ConfigError: the footer is not a str; nothing was sent.
             NotFoundError: there is no such mailbox.
 
         Document: "Update a mailbox", `PATCH /v2/mailboxes/{smtp_id}`.
@@ -99,20 +99,20 @@ class Mailboxes(Resource):
         notify: Iterable[CompletionNotification | str] = (),
         options: CallOptions | None = None,
     ) -> ConnectionBatch:
-        """Begin to connect mailboxes by their passwords. The server tries each of them; see `wait_connected`.
+        """Start connecting mailboxes with their passwords. The server tries each of them; see `wait_connected`.
 
-        Never retried, unless the request was provably not sent or was refused with 429. A password is held
-        as a `Secret`, and seen neither in errors nor in tracebacks.
+        Never retried, unless the request was provably not sent or was refused with 429. Passwords are held as
+        `Secret`, and appear neither in errors nor in tracebacks.
 
         Args:
-            mailboxes: 1 to 200, each a `NewMailbox` or a mapping of its fields.
-            notify: how the user is told when it is done: `"MAIL"`, `"IN_APP"`, or both.
+            mailboxes: 1 to 200 mailboxes, each a `NewMailbox` or a mapping of its fields.
+            notify: how to notify the user when it is done: `"MAIL"`, `"IN_APP"`, or both.
             options: for this call.
 
         Raises:
             ConfigError: a mailbox is invalid, or there are too many; nothing was sent.
-            BadRequestError: the server accepts one of them not; `details` says which and why.
-            OutcomeUnknownError: they may be being connected: check with `list` before trying again.
+            BadRequestError: the server rejected one of them; `details` says which and why.
+            OutcomeUnknownError: they may be connecting: check with `list` before trying again.
 
         Example:
             batch = await client.mailboxes.connect([{"smtp_email": "monica@example.com", ...}], notify=["MAIL"])
@@ -121,7 +121,7 @@ class Mailboxes(Resource):
         Document: "Add mailboxes in bulk", `POST /v2/mailboxes/manual_connection/bulk`.
         """
         given = hidden(mailboxes)
-        del mailboxes  # they may hold passwords as plain strings, and this frame is part of a traceback
+        del mailboxes  # may contain passwords in plain text, and this frame may end up in a traceback
         rows = look_at(given, _rows)
         kinds = checks.choices("notify", notify, CompletionNotification)
         return await self._call(
@@ -135,7 +135,7 @@ class Mailboxes(Resource):
         )
 
     async def connection(self, batch_id: int, *, options: CallOptions | None = None) -> ConnectionSummary:
-        """How far the connecting of a batch is.
+        """Return the progress of a batch of connections.
 
         Args:
             batch_id: what `connect` returned.
@@ -156,20 +156,20 @@ class Mailboxes(Resource):
         on_progress: Callable[[ConnectionSummary, float], object] | None = None,
         options: CallOptions | None = None,
     ) -> ConnectionSummary:
-        """Wait until a batch is done. That mailboxes could not be connected is no error: the summary says so.
+        """Wait until a batch is done. Mailboxes that could not be connected raise no error; the summary names them.
 
-        It looks with pauses that grow from half a second to 15, at the priority `"bulk"`, and can be cancelled; the
-        server goes on.
+        It polls with pauses that grow from 0.5 to 15 s, at priority `"bulk"`. You can cancel it; the server then still
+        finishes the batch.
 
         Args:
             batch_id: what `connect` returned, or the `job` of an error.
             deadline: seconds to wait at most.
-            on_progress: a plain function that is told the summary after each look, and how many seconds it took so far;
-                what it raises ends the wait.
-            options: for each look.
+            on_progress: a plain function, called after each poll with the summary and the seconds elapsed; if it
+                raises, the wait ends.
+            options: for each poll.
 
         Raises:
-            DeadlineExceededError: the batch was not done in time; it can be waited for again.
+            DeadlineExceededError: the batch was not done in time; you can wait for it again.
             NotFoundError: there is no such batch.
 
         Document: "Mailbox connection batch status", `GET /v2/mailboxes/manual_connection/bulk/{batch_id}/summary`.
@@ -198,12 +198,12 @@ class Mailboxes(Resource):
 
 
 def mailbox_key(mailbox: models.Mailbox | models.EmailAccount) -> tuple[str, int]:
-    """What a mailbox is known by in a list: nobody says that the ids of its two halves never meet."""
+    """Identify a mailbox in a list by type and id: the ids of SMTP and IMAP mailboxes may not be distinct."""
     return (mailbox.type, mailbox.id)
 
 
 def _rows(given: object) -> list[dict[str, Any]]:
-    """Mailboxes as the API wants them."""
+    """Return mailboxes in the API's format."""
     checked = checks.models("mailboxes", given, NewMailbox, most=_MOST)
     return [_row(mailbox, f"mailboxes[{index}]") for index, mailbox in enumerate(checked)]
 
@@ -224,9 +224,9 @@ def _row(mailbox: NewMailbox, what: str) -> dict[str, Any]:
 def _password(value: object, what: str) -> Secret:
     if not isinstance(value, Secret):
         kind = "an empty str" if value == "" else type(value).__name__
-        raise ConfigError(f"{what} must be a str or a Secret, and not be empty: it is {kind}")
+        raise ConfigError(f"{what} must be a non-empty str or a Secret, not {kind}")
     if not value.reveal().strip():
-        raise ConfigError(f"{what} is blank")
+        raise ConfigError(f"{what} is only whitespace")
     return value
 
 
@@ -234,7 +234,7 @@ def _html(value: object, what: str) -> str:
     if not isinstance(value, str):
         raise ConfigError(f"{what} must be a str, not {type(value).__name__}")
     if not value.strip():
-        raise ConfigError(f"{what} is blank: leave it out to have none")
+        raise ConfigError(f"{what} is empty or only whitespace: leave it out to have none")
     return value
 
 

@@ -1,4 +1,4 @@
-"""`/v2/manual_tasks`: what somebody is to do by hand."""
+"""`/v2/manual_tasks`: tasks for someone to do by hand."""
 
 from woodpecker_async import checks
 from woodpecker_async.models.manual_tasks import ManualTask
@@ -12,13 +12,13 @@ class ManualTasks(Resource):
     """The manual tasks of an account."""
 
     def list(self, *, limit: int | None = None, options: CallOptions | None = None) -> Pager[ManualTask]:
-        """All tasks that wait, in one response.
+        """List all open tasks, in one response.
 
-        The API hands out 500 at most, and has no pages: if as many come as were asked for, there may be more.
+        The API returns at most 500 tasks and has no pages: if you get as many as you asked for, there may be more.
 
         Args:
-            limit: how many at most, 1 to 500; 500 by default.
-            options: for the call of this list.
+            limit: the maximum number of tasks, 1 to 500; 500 by default.
+            options: for the request.
 
         Document: "Get manual tasks", `GET /v2/manual_tasks`.
         """
@@ -26,7 +26,7 @@ class ManualTasks(Resource):
             "/v2/manual_tasks",
             ManualTask,
             PERHAPS_ARRAY,
-            key=id,  # a task has no id: two that look alike are two
+            key=id,  # a task has no id: two that look alike are two tasks
             params={"limit": None if limit is None else checks.integer(limit, "limit", 1, 500)},
             options=options,
         )

@@ -1,4 +1,4 @@
-"""`/v2/mailboxes/microsoft`: mailboxes that are connected by an application of Microsoft's directory."""
+"""`/v2/mailboxes/microsoft`: mailboxes connected through an application in Microsoft's directory."""
 
 from collections.abc import Iterable, Mapping
 from operator import attrgetter
@@ -16,10 +16,10 @@ _CREDENTIALS: Final = OneAnswer(items="credentials")
 
 
 class MicrosoftMailboxes(Resource):
-    """Mailboxes at Microsoft.
+    """Microsoft mailboxes.
 
     Attributes:
-        credentials: what they are connected with.
+        credentials: the credentials they are connected with.
     """
 
     def __init__(self, access: Access) -> None:
@@ -33,18 +33,18 @@ class MicrosoftMailboxes(Resource):
         credential_id: int | None = None,
         options: CallOptions | None = None,
     ) -> tuple[MicrosoftConnection, ...]:
-        """Connect mailboxes at Microsoft. The result says of each what became of it; one that failed is no error.
+        """Connect Microsoft mailboxes. The result has the outcome of each; a failed one raises no error.
 
         Never retried, unless the request was provably not sent or was refused with 429.
 
         Args:
-            accounts: at least one, each a `NewMicrosoftMailbox` or a mapping of its fields.
-            credential_id: the credential to connect them with; need not be said where there is exactly one.
+            accounts: at least one mailbox, each a `NewMicrosoftMailbox` or a mapping of its fields.
+            credential_id: the credential to connect them with; optional if there is exactly one.
             options: for this call.
 
         Raises:
             ConfigError: an account is invalid; nothing was sent.
-            OutcomeUnknownError: they may be connected: check with `mailboxes.list` before trying again.
+            OutcomeUnknownError: they may have been connected: check with `mailboxes.list` before trying again.
 
         Document: "Connect Microsoft mailboxes", `POST /v2/mailboxes/microsoft/bulk`.
         """
@@ -63,13 +63,13 @@ class MicrosoftMailboxes(Resource):
 
 
 class MicrosoftCredentials(Resource):
-    """The credentials of applications in Microsoft's directory. To create or change one use `request`."""
+    """The credentials of applications in Microsoft's directory. To create or change one, use `request`."""
 
     def list(self, *, options: CallOptions | None = None) -> Pager[MicrosoftCredential]:
-        """All credentials, in one response, without their secrets.
+        """List all credentials, in one response, without their secrets.
 
         Args:
-            options: for the call of this list.
+            options: for the request.
 
         Document: "Microsoft credentials", `GET /v2/mailboxes/microsoft/credentials`.
         """

@@ -1,4 +1,4 @@
-"""How prospects, and what is asked about them, look on the wire; and whose the rows of an answer are."""
+"""The wire format of prospects and of searches for them, and matching the rows of a response to prospects."""
 
 import datetime as dt
 import re
@@ -18,7 +18,7 @@ from woodpecker_async.models.prospects import (
     ProspectStatus,
 )
 
-# The documents write the first four without the second "p" where they are searched and sorted by.
+# The API spells the first four with one "p" in searches and sort orders.
 _SNIPPETS: Final = {f"snippet{n}": f"snipet{n}" for n in range(1, 5)}
 _PROFILE: Final = (
     *("email", "first_name", "last_name", "company", "organization_id", "industry", "website", "tags", "title"),
@@ -32,10 +32,10 @@ IN_CAMPAIGN: Final = frozenset(
 
 
 def search(given: object) -> str | None:
-    """Texts by field, as one parameter.
+    """Return texts by field as one query parameter.
 
     Raises:
-        ConfigError: they are not, the API does not search that field, or a text has a comma in it.
+        ConfigError: it is not such a mapping, the API does not search that field, or a text has a comma in it.
     """
     if given is None:
         return None
@@ -55,10 +55,10 @@ def search(given: object) -> str | None:
 
 
 def sort(given: object, *, with_activity: bool) -> str | None:
-    """Fields to sort by, as one parameter.
+    """Return the fields to sort by as one query parameter.
 
     Raises:
-        ConfigError: the API does not sort by one of them.
+        ConfigError: the API cannot sort by one of them.
     """
     if isinstance(given, tuple) and not given:
         return None
@@ -67,13 +67,13 @@ def sort(given: object, *, with_activity: bool) -> str | None:
         sign, field = (entry[0], entry[1:]) if entry[0] in "+-" else ("+", entry)
         name = checks.one_of(_SNIPPETS.get(field, field), "a field of sort", _SORTED_BY)
         if name in _WITH_ACTIVITY and not with_activity:
-            raise ConfigError(f"{name!r} can be sorted by only where activity is given too")
+            raise ConfigError(f"to sort by {name!r}, give activity too")
         order.append(f"{sign}{name}")
     return ",".join(order)
 
 
 def entries(given: object, *, update: bool) -> list[Mapping[str, Any]]:
-    """Prospects as the API wants them.
+    """Return prospects in the API's format.
 
     Raises:
         ConfigError: one of them is invalid.
@@ -87,7 +87,7 @@ def entries(given: object, *, update: bool) -> list[Mapping[str, Any]]:
             entry["status"] = checks.choice(f"{at}.status", prospect.status, ProspectStatus)
         if prospect.interested is not None:
             if not update:
-                raise ConfigError(f"{at}.interested is taken with update=True only")
+                raise ConfigError(f"{at}.interested can only be set with update=True")
             entry["interested"] = checks.choice(f"{at}.interested", prospect.interested, ProspectInterest)
         if prospect.organization_id is not None:
             checks.integer(prospect.organization_id, f"{at}.organization_id", 0)
@@ -99,9 +99,9 @@ def entries(given: object, *, update: bool) -> list[Mapping[str, Any]]:
 
 
 def matched(emails: Sequence[str], answered: Iterable[AddedProspect]) -> ProspectsAdded:
-    """A row for each address: what was answered of it as it is written, or else of the same in other letters.
+    """Return a row for each address: the response's row with the same spelling, or else one that differs in case.
 
-    Of an address that stands in the input more often than in the answer, the last row is that of all further ones.
+    If an address is more often in the input than in the response, its last row stands for the remaining ones.
     """
     exact: defaultdict[str | None, deque[AddedProspect]] = defaultdict(deque)
     for row in answered:
@@ -126,12 +126,11 @@ def _folded(email: str | None) -> str:
 
 
 def moment(value: object, what: str) -> str:
-    """A moment as the v1 API writes it, such as `2025-04-01T00:01:01-0000`.
+    """Return a time in the v1 API's format, such as `2025-04-01T00:01:01-0000`.
 
     Args:
-        value: a `datetime` that has a time zone, whose fractions of a second are cut off; or a string in ISO 8601 with
-            an offset.
-        what: what it is, for errors.
+        value: an aware `datetime`, whose fractions of a second are dropped; or an ISO 8601 string with an offset.
+        what: its name in errors.
 
     Raises:
         ConfigError: it is neither.
@@ -146,7 +145,7 @@ def moment(value: object, what: str) -> str:
     offset = given.utcoffset()
     if offset is None:
         raise ConfigError(f"{what} must have a time zone: {example}, not {value!r}")
-    if offset.total_seconds() % 60:  # of a zone before there were time zones
+    if offset.total_seconds() % 60:  # local mean time, before there were time zones
         given, offset = given.astimezone(dt.UTC), dt.timedelta(0)
     return f"{given.replace(tzinfo=None).isoformat(timespec='seconds')}{f'{given:%z}' if offset else '-0000'}"
 

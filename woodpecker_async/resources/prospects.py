@@ -1,4 +1,4 @@
-"""Prospects: `/v1/prospects` and what belongs to it, of an account; and the removal of all those of a company."""
+"""Prospects of an account (`/v1/prospects` and related endpoints), and deleting all prospects of a company."""
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
@@ -36,27 +36,27 @@ class AgencyProspects(Resource):
     async def delete_all(
         self, company_id: int, *, confirm: int, options: CallOptions | None = None
     ) -> ProspectDeletion:
-        """Delete all prospects of a company, for good.
+        """Delete all prospects of a company, permanently.
 
         Never retried, unless the request was provably not sent or was refused with 429.
 
         Args:
             company_id: the company.
-            confirm: the company's id once more.
+            confirm: the company's id again.
             options: for this call.
 
         Raises:
-            ConfigError: `confirm` is another id; nothing was sent.
-            OutcomeUnknownError: they may be deleted: check with `session.company(id).prospects.list` before trying
-                again.
+            ConfigError: `confirm` is a different id; nothing was sent.
+            OutcomeUnknownError: they may have been deleted: check with `session.company(id).prospects.list` before
+                trying again.
 
         Document: "Delete prospects of a company", `POST /v2/agency/companies/{company_id}/prospects/delete`.
         """
         company_id = checks.company_id(company_id)
         if checks.company_id(confirm) != company_id:
             raise ConfigError(
-                f"confirm must be {company_id}, the company's id once more, not {confirm}: all its prospects would be "
-                "deleted for good"
+                f"confirm must be {company_id}, the company's id again, not {confirm}: all its prospects would be "
+                "deleted permanently"
             )
         return await self._call(
             "POST",
@@ -88,33 +88,33 @@ class Prospects(Resource):
         per_page: int | None = None,
         options: CallOptions | None = None,
     ) -> Pager[Prospect]:
-        """All prospects that match; `Page.total_elements` tells how many there are.
+        """List all prospects that match; `Page.total_elements` is their number.
 
         Args:
-            status: only those of this status; `TO_CHECK`, `TO_REVIEW`, `AUTOREPLIED` and `PAUSED` go with
+            status: only prospects with this status; `TO_CHECK`, `TO_REVIEW`, `AUTOREPLIED` and `PAUSED` require
                 `campaign_ids`.
-            contacted: only those that were written to, or were not.
-            interested: only those of this interest; hyphens and underscores are alike.
-            activity: only those that opened or clicked, or did not.
-            changed_since: only those that were changed since; a `datetime` needs a time zone.
-            ids: only these.
-            campaign_ids: only those in one of these campaigns; their status is then the one in the campaign.
-            campaign_details: whether to tell of the campaigns of each prospect, see `Prospect.campaigns_details`.
-            search: by field, what is to be in it; for one of several texts, a list of them. None may have a comma in
-                it. An address is looked for as a whole; most other fields are searched for what they contain.
-            sort: fields, each with `+` (the default) or `-` in front, such as `["-updated", "email"]`.
+            contacted: only prospects that have been written to (`True`), or have not (`False`).
+            interested: only prospects with this interest level; hyphens and underscores are interchangeable.
+            activity: only prospects that opened or clicked, or did not.
+            changed_since: only prospects changed since; a `datetime` needs a time zone.
+            ids: only these prospects.
+            campaign_ids: only prospects in one of these campaigns; their status is then the one in the campaign.
+            campaign_details: whether to include each prospect's campaigns; see `Prospect.campaigns_details`.
+            search: the text to search for, by field; a list of texts matches any of them. No text may contain a comma.
+                An e-mail address has to match exactly; most other fields only need to contain the text.
+            sort: fields, each prefixed with `+` (the default) or `-`, such as `["-updated", "email"]`.
             per_page: page size, 1 to 1000; 100 by default.
-            options: for the calls of this list.
+            options: for each request.
 
         Raises:
-            ConfigError: a filter is invalid, or all of them make a URL that is longer than the API takes.
+            ConfigError: a filter is invalid, or the filters together make the URL longer than the API accepts.
 
         Document: "Get a list of prospects", `GET /v1/prospects`.
         """
         checked_status = checks.choice_or_none("status", status, ProspectStatus)
         campaigns = checks.id_list(campaign_ids, "campaign_ids")
         if checked_status in wire.IN_CAMPAIGN and campaigns is None:
-            raise ConfigError(f"status {str(checked_status)!r} is one within a campaign: give campaign_ids with it")
+            raise ConfigError(f"status {str(checked_status)!r} exists only in a campaign: give campaign_ids with it")
         checked_activity = checks.choice_or_none("activity", activity, ProspectActivity)
         return self._list(
             _PROSPECTS,
@@ -145,22 +145,22 @@ class Prospects(Resource):
         file_name: str | None = None,
         options: CallOptions | None = None,
     ) -> ProspectsAdded:
-        """Add prospects to the account. Those that are there stay as they are, unless `update` is true.
+        """Add prospects to the account. Existing prospects stay as they are, unless `update` is true.
 
-        Never retried, unless the request was provably not sent or was refused with 429. More than 20,000 are
-        sent in several requests, which are not one transaction: if one fails, `.done` of the error tells how many
-        prospects went through before.
+        Never retried, unless the request was provably not sent or was refused with 429. More than 20,000 prospects are
+        sent in several requests, not as one transaction: if one fails, `.done` of the error tells you how many
+        prospects were added before.
 
         Args:
-            prospects: at least one, each a `NewProspect` or a mapping of its fields.
-            update: whether to change prospects that are there.
+            prospects: at least one prospect, each a `NewProspect` or a mapping of its fields.
+            update: whether to change existing prospects.
             file_name: what to show as the source of the prospects.
-            options: for each of the calls.
+            options: for each request.
 
         Raises:
             ConfigError: a prospect is invalid; nothing was sent.
-            ApiError: the server refused all of them, also where it says so inside a 200. What it says of a single
-                prospect is in that one's row.
+            ApiError: the server rejected all of them, even if it says so inside a 200. What it says about a single
+                prospect is in that prospect's row.
             OutcomeUnknownError: they may have been added: check with `prospects.list(search=...)` before trying again.
 
         Document: "Add prospects to the global database", `POST /v1/add_prospects_list`.
@@ -178,24 +178,24 @@ class Prospects(Resource):
         file_name: str | None = None,
         options: CallOptions | None = None,
     ) -> ProspectsAdded:
-        """Add prospects to a campaign, and to the account where they are not in it. A running campaign writes to them.
+        """Add prospects to a campaign, and to the account if they are not in it. A running campaign writes to them.
 
-        Never retried, unless the request was provably not sent or was refused with 429. More than 20,000 are
-        sent in several requests, see `add`.
+        Never retried, unless the request was provably not sent or was refused with 429. More than 20,000 prospects are
+        sent in several requests; see `add`.
 
         Args:
             campaign_id: the campaign.
-            prospects: at least one, each a `NewProspect` or a mapping of its fields.
-            update: whether to change prospects that are there.
-            force: whether to add those too whose status is not `ACTIVE`.
-            send_after: not to be written to before this moment; a `datetime` needs a time zone.
+            prospects: at least one prospect, each a `NewProspect` or a mapping of its fields.
+            update: whether to change existing prospects.
+            force: whether to add prospects whose status is not `ACTIVE` as well.
+            send_after: do not write to them before this time; a `datetime` needs a time zone.
             file_name: what to show as the source of the prospects.
-            options: for each of the calls.
+            options: for each request.
 
         Raises:
             ConfigError: a prospect is invalid; nothing was sent.
-            ApiError: the server refused all of them, also where it says so inside a 200. What it says of a single
-                prospect is in that one's row.
+            ApiError: the server rejected all of them, even if it says so inside a 200. What it says about a single
+                prospect is in that prospect's row.
             OutcomeUnknownError: they may have been added: check with `prospects.list(search=...)` before trying again.
 
         Document: "Add prospects to a campaign", `POST /v1/add_prospects_campaign`.
@@ -215,7 +215,7 @@ class Prospects(Resource):
         file_name: str | None,
         options: CallOptions | None,
     ) -> ProspectsAdded:
-        """Send prospects, and what the body has `around` them, in as many requests as it takes."""
+        """Send prospects in as many requests as it takes; `around` is the rest of the body."""
         if checks.boolean(update, "update"):
             around = {**around, "update": True}
         if file_name is not None:
@@ -235,18 +235,18 @@ class Prospects(Resource):
     async def delete(
         self, ids: Iterable[int], *, campaign_ids: Iterable[int] = (), options: CallOptions | None = None
     ) -> None:
-        """Delete prospects from the account, or remove them from campaigns only. Retried like a read.
+        """Delete prospects from the account, or only remove them from campaigns. Retried like a read.
 
-        Those that do not fit into a URL, some 300, are sent in several requests, which are not one transaction: if one
-        fails, `.done` of the error tells how many prospects went through before.
+        The ids are part of the URL, which has room for some 300. More are sent in several requests, not as one
+        transaction: if one fails, `.done` of the error tells you how many prospects were deleted before.
 
         Args:
-            ids: at least one.
+            ids: at least one id.
             campaign_ids: the campaigns to remove them from; they then stay in the account.
-            options: for each of the calls.
+            options: for each request.
 
         Raises:
-            ConfigError: there are no ids, or a list of campaigns that is empty; nothing was sent.
+            ConfigError: there are no ids, or `campaign_ids` is an empty list; nothing was sent.
 
         Document: "Delete prospects", `DELETE /v1/prospects`.
         """
@@ -257,10 +257,10 @@ class Prospects(Resource):
                 await self._call("DELETE", _PROSPECTS, None, params=params, idempotent=True, options=options)
 
     def _url_parts(self, ids: Sequence[int], campaigns: str | None) -> Sequence[Part[int]]:
-        """Ids in parts that fit into a URL each.
+        """Split ids into parts that each fit into a URL.
 
         Raises:
-            ConfigError: there is no room for an id, because of the campaigns.
+            ConfigError: the campaigns leave no room for an id.
         """
         room = LONGEST_URL - self._url_length(_PROSPECTS, {"id": "", "campaigns_id": campaigns})
         parts, start, length = [], 0, 0
@@ -277,12 +277,12 @@ class Prospects(Resource):
     def responses(
         self, prospect_id: int, *, campaign_ids: Iterable[int] = (), options: CallOptions | None = None
     ) -> Pager[ProspectResponse]:
-        """The answers that came from a prospect, the oldest first, in one response.
+        """List the replies of a prospect, oldest first, in one response.
 
         Args:
             prospect_id: the prospect.
-            campaign_ids: only those to these campaigns.
-            options: for the call of this list.
+            campaign_ids: only replies to these campaigns.
+            options: for the request.
 
         Document: "Get prospect responses", `GET /v2/prospects/{prospect_id}/responses`.
         """

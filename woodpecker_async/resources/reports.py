@@ -1,4 +1,4 @@
-"""`/v2/reports`: statistics that take a while to be made."""
+"""`/v2/reports`: statistics that the server takes a while to generate."""
 
 import datetime as dt
 from collections.abc import Callable, Mapping
@@ -28,9 +28,9 @@ OnProgress = Callable[[ReportStatus, float], object]
 class Reports(Resource):
     """Reports about the account.
 
-    A report covers days in UTC, all of them within the last 30; what lies further back the server refuses. The methods
-    that wait check with pauses that grow from half a second to 15, at the priority `"bulk"`, and can be cancelled; the
-    server goes on with the report.
+    A report covers days in UTC, all within the last 30; the server rejects anything older. The methods that wait poll
+    with pauses that grow from 0.5 to 15 s, at priority `"bulk"`. You can cancel them; the server then still finishes
+    the report.
     """
 
     async def campaigns(
@@ -42,22 +42,22 @@ class Reports(Resource):
         on_progress: OnProgress | None = None,
         options: CallOptions | None = None,
     ) -> Report:
-        """The general statistics, a row for each campaign and sending address.
+        """Return the general statistics, one row per campaign and sending address.
 
-        It starts the report, waits until it is ready, and fetches it. The start is retried like a read: one that was
-        made in vain does no harm.
+        Starts the report, waits until it is ready, and fetches it. The start is retried like a read: an extra report
+        does no harm.
 
         Args:
             from_date: the first day, a `datetime.date` or `"YYYY-MM-DD"`.
             to_date: the last day, at most 30 days later.
-            deadline: seconds for all of it.
-            on_progress: a plain function that is told the status after each look, and how many seconds it took so far;
-                what it raises ends the wait.
-            options: for each of the calls.
+            deadline: seconds for the whole procedure.
+            on_progress: a plain function, called after each poll with the status and the seconds elapsed; if it raises,
+                the wait ends.
+            options: for each request.
 
         Raises:
-            ConfigError: a day is none, the range is reversed or too long; nothing was sent.
-            DeadlineExceededError: the report was not ready in time; `job` is its hash, to go on with by `wait`.
+            ConfigError: a day is invalid, or the range is reversed or too long; nothing was sent.
+            DeadlineExceededError: the report was not ready in time; `job` is its hash, to pass to `wait`.
 
         Document: "General statistics", `POST /v2/reports/campaigns`.
         """
@@ -72,18 +72,18 @@ class Reports(Resource):
         on_progress: OnProgress | None = None,
         options: CallOptions | None = None,
     ) -> Report:
-        """The statistics of messages; see `campaigns`.
+        """Return the statistics of messages; see `campaigns`.
 
         Args:
             from_date: the first day, a `datetime.date` or `"YYYY-MM-DD"`.
             to_date: the last day, at most 30 days later.
-            deadline: seconds for all of it.
+            deadline: seconds for the whole procedure.
             on_progress: see `campaigns`.
-            options: for each of the calls.
+            options: for each request.
 
         Raises:
-            ConfigError: a day is none, the range is reversed or too long; nothing was sent.
-            DeadlineExceededError: the report was not ready in time; `job` is its hash, to go on with by `wait`.
+            ConfigError: a day is invalid, or the range is reversed or too long; nothing was sent.
+            DeadlineExceededError: the report was not ready in time; `job` is its hash, to pass to `wait`.
 
         Document: "Messages statistics", `POST /v2/reports/messages`.
         """
@@ -98,18 +98,18 @@ class Reports(Resource):
         on_progress: OnProgress | None = None,
         options: CallOptions | None = None,
     ) -> Report:
-        """The statistics of opened messages; see `campaigns`.
+        """Return the statistics of opened messages; see `campaigns`.
 
         Args:
             from_date: the first day, a `datetime.date` or `"YYYY-MM-DD"`.
             to_date: the last day, at most 30 days later.
-            deadline: seconds for all of it.
+            deadline: seconds for the whole procedure.
             on_progress: see `campaigns`.
-            options: for each of the calls.
+            options: for each request.
 
         Raises:
-            ConfigError: a day is none, the range is reversed or too long; nothing was sent.
-            DeadlineExceededError: the report was not ready in time; `job` is its hash, to go on with by `wait`.
+            ConfigError: a day is invalid, or the range is reversed or too long; nothing was sent.
+            DeadlineExceededError: the report was not ready in time; `job` is its hash, to pass to `wait`.
 
         Document: "Open rate statistics", `POST /v2/reports/open_rate`.
         """
@@ -124,18 +124,18 @@ class Reports(Resource):
         on_progress: OnProgress | None = None,
         options: CallOptions | None = None,
     ) -> Report:
-        """The statistics of each campaign, step and version, the paths of a condition added up; see `campaigns`.
+        """Return the statistics per campaign, step and version, with the paths of a condition summed; see `campaigns`.
 
         Args:
             from_date: the first day, a `datetime.date` or `"YYYY-MM-DD"`.
             to_date: the last day, at most 30 days later.
-            deadline: seconds for all of it.
+            deadline: seconds for the whole procedure.
             on_progress: see `campaigns`.
-            options: for each of the calls.
+            options: for each request.
 
         Raises:
-            ConfigError: a day is none, the range is reversed or too long; nothing was sent.
-            DeadlineExceededError: the report was not ready in time; `job` is its hash, to go on with by `wait`.
+            ConfigError: a day is invalid, or the range is reversed or too long; nothing was sent.
+            DeadlineExceededError: the report was not ready in time; `job` is its hash, to pass to `wait`.
 
         Document: "Complete statistics", `POST /v2/reports/complete_statistics_for_each_level_of_campaign`.
         """
@@ -146,7 +146,7 @@ class Reports(Resource):
     ) -> str:
         """Start a report and return its hash, for `get` or `wait`.
 
-        Retried like a read: one that was made in vain does no harm.
+        Retried like a read: an extra report does no harm.
 
         Args:
             kind: `"campaigns"`, `"messages"`, `"open_rate"` or `"complete"`.
@@ -155,7 +155,7 @@ class Reports(Resource):
             options: for this call.
 
         Raises:
-            ConfigError: the kind is none of these, a day is none, the range is reversed or too long; nothing was sent.
+            ConfigError: the kind or a day is invalid, or the range is reversed or too long; nothing was sent.
 
         Documents: "Reports", `POST /v2/reports/campaigns`, `POST /v2/reports/messages`, `POST /v2/reports/open_rate`,
         `POST /v2/reports/complete_statistics_for_each_level_of_campaign`.
@@ -163,7 +163,7 @@ class Reports(Resource):
         return await self._start(kind, _days(from_date, to_date), options)
 
     async def get(self, report_hash: str, *, options: CallOptions | None = None) -> Report | None:
-        """A report, or `None` as long as it is not ready.
+        """Return a report, or `None` if it is not ready yet.
 
         Args:
             report_hash: what `start` returned.
@@ -184,16 +184,16 @@ class Reports(Resource):
         on_progress: OnProgress | None = None,
         options: CallOptions | None = None,
     ) -> Report:
-        """A report, once it is ready.
+        """Wait until a report is ready, and return it.
 
         Args:
             report_hash: what `start` returned, or the `job` of an error.
             deadline: seconds to wait at most.
             on_progress: as for `campaigns`.
-            options: for each look.
+            options: for each poll.
 
         Raises:
-            DeadlineExceededError: the report was not ready in time; it can be waited for again.
+            DeadlineExceededError: the report was not ready in time; you can wait for it again.
             NotFoundError: there is no such report.
 
         Document: "Get a report", `GET /v2/reports/{hash}`.
@@ -212,7 +212,7 @@ class Reports(Resource):
     ) -> Report:
         days = _days(from_date, to_date)
         waiting = self._begin(deadline, on_progress, options)
-        with waiting.bounded("the start of the report was not answered: try again"):
+        with waiting.bounded("there was no response to the start of the report: try again"):
             report_hash = await self._start(kind, days, options, waiting.ends)
         return await self._ready(waiting, report_hash)
 
@@ -248,9 +248,9 @@ class Reports(Resource):
             options=options,
         )
         if not started.hash.strip():
-            what = "$.hash: expected a string that is not empty, got an empty one"
+            what = "$.hash: expected a non-empty string, got an empty one"
             raise ResponseDecodeError(
-                f"the server said that the report is started, but not what it is asked for by: {what}",
+                f"the server reported that the report has been started, but did not send its hash: {what}",
                 paths=[what],
                 status=200,
                 method="POST",
@@ -269,17 +269,17 @@ def _days(from_date: Day, to_date: Day) -> tuple[str | None, str | None]:
 
 
 def _report(state: ReportState) -> Report | None:
-    """The report, if it is ready.
+    """Return the report, if it is ready.
 
     Raises:
-        ResponseDecodeError: it is said to be, and is not there: that is no report without rows.
+        ResponseDecodeError: it is ready according to its status, but missing (which is not the same as having no rows).
     """
     if state.status != ReportStatus.READY:
         return None
     if state.report is None or state.report.data is None:
         where = "$.report: expected an object" if state.report is None else "$.report.data: expected an array"
         raise ResponseDecodeError(
-            f"the server said that the report is ready, but did not send it: {where}, got null",
+            f"the server reported that the report is ready, but did not send it: {where}, got null",
             paths=[f"{where}, got null"],
             status=200,
             method="GET",

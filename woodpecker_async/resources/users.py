@@ -1,4 +1,4 @@
-"""`/v2/users` and `/v2/agency/companies/{company_id}/users`: who works in an account, or may look at a company."""
+"""`/v2/users` and `/v2/agency/companies/{company_id}/users`: the users of an account, and the guests of a company."""
 
 from operator import attrgetter
 
@@ -16,12 +16,12 @@ class CompanyUsers(Resource):
     def list(
         self, company_id: int, *, role: CompanyRole | str | None = None, options: CallOptions | None = None
     ) -> Pager[CompanyUser]:
-        """All users of a company, 50 on a page.
+        """List all users of a company, 50 per page.
 
         Args:
             company_id: the company.
-            role: only the users that have this role.
-            options: for the calls of this list.
+            role: only users with this role.
+            options: for each request.
 
         Document: "List of company users", `GET /v2/agency/companies/{company_id}/users`.
         """
@@ -39,11 +39,11 @@ class Users(Resource):
     """The users of an account."""
 
     def list(self, *, sort: UserSort | str | None = None, options: CallOptions | None = None) -> Pager[User]:
-        """All confirmed, active users of the account, 50 on a page.
+        """List all confirmed, active users of the account, 50 per page.
 
         Args:
-            sort: `"+id"`, which is the default, or `"-id"`.
-            options: for the calls of this list.
+            sort: `"+id"` (the default) or `"-id"`.
+            options: for each request.
 
         Document: "Users", `GET /v2/users`.
         """

@@ -1,4 +1,4 @@
-"""Webhook subscriptions: who is told of events. What is delivered is read by `woodpecker_async.webhooks`."""
+"""Webhook subscriptions. To parse the deliveries, use `woodpecker_async.webhooks`."""
 
 from typing import Final
 from urllib.parse import urlsplit
@@ -15,13 +15,13 @@ _WEBHOOKS: Final = OneAnswer(items="webhooks", nothing=frozenset({"message"}))
 
 
 class Webhooks(Resource):
-    """The webhook subscriptions of the account, those of all its users."""
+    """The webhook subscriptions of the account, created by any of its users."""
 
     def list(self, *, options: CallOptions | None = None) -> Pager[Webhook]:
-        """All subscriptions, in one response.
+        """List all subscriptions, in one response.
 
         Args:
-            options: for the call of this list.
+            options: for the request.
 
         Document: "Webhooks", `GET /v2/webhooks`.
         """
@@ -32,21 +32,22 @@ class Webhooks(Resource):
     async def subscribe(
         self, target_url: str, event: WebhookEventName | str, *, options: CallOptions | None = None
     ) -> Webhook:
-        """Have the events of a kind sent to a URL.
+        """Have one kind of event sent to a URL.
 
-        Never retried, unless the request was provably not sent or was refused with 429: the second one would be
-        a conflict with the first.
+        Never retried, unless the request was provably not sent or was refused with 429: a second request would
+        conflict with the first.
 
         Args:
-            target_url: an `http` or `https` URL. The server drops the subscription when it answers 410 or 310, or fails
-                several times.
-            event: such as `"prospect_replied"`.
+            target_url: an `http` or `https` URL. The server drops the subscription if the URL answers 410 or 310, or
+                fails several times.
+            event: the kind of event, such as `"prospect_replied"`.
             options: for this call.
 
         Raises:
-            ConfigError: the URL is none, or there is no such event; nothing was sent.
-            ConflictError: the event is sent to this URL already, or to as many as it can be (3, by the documents).
-            OutcomeUnknownError: it may be subscribed: check with `list` before trying again.
+            ConfigError: the URL is invalid, or there is no such event; nothing was sent.
+            ConflictError: the event is already sent to this URL, or to the maximum number of URLs (3, according to the
+                documents).
+            OutcomeUnknownError: the subscription may exist: check with `list` before trying again.
 
         Document: "Subscribe to a webhook", `POST /v1/webhooks/subscribe`.
         """
@@ -63,15 +64,15 @@ class Webhooks(Resource):
     async def unsubscribe(
         self, target_url: str, event: WebhookEventName | str, *, options: CallOptions | None = None
     ) -> None:
-        """Send these events to the URL no longer. Retried like a read.
+        """Stop sending one kind of event to a URL. Retried like a read.
 
         Args:
-            target_url: the URL, as `list` has it.
-            event: the event; one that `list` has may be newer than this version of the SDK.
+            target_url: the URL, as returned by `list`.
+            event: the kind of event. One returned by `list` may be newer than this version of the SDK.
             options: for this call.
 
         Raises:
-            ConfigError: the URL is none, or there is no such event; nothing was sent.
+            ConfigError: the URL is invalid, or there is no such event; nothing was sent.
 
         Document: "Unsubscribe from a webhook", `POST /v1/webhooks/unsubscribe`.
         """
