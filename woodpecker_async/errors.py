@@ -4,46 +4,46 @@
 
     WoodpeckerError
     ├── ConfigError                 a bad argument; also a ValueError; nothing was sent
-    │   └── SetupError              what the program was set up with is at fault: the key, a file, a proxy
+    │   └── SetupError              the program's setup is at fault: the key, a file, a proxy
     ├── SessionClosedError          the session has been closed
     ├── ScopeClosedError            the `async with woodpecker.company(...)` block has ended
     ├── WrongLoopError              the session belongs to another event loop that is still alive
-    ├── SecretNotCarriedError       reveal() of a Secret that came out of a pickle
-    ├── UnexpectedError             code that is not the SDK's (a key function, an iterable) failed
+    ├── SecretNotCarriedError       reveal() of an unpickled Secret
+    ├── UnexpectedError             code outside the SDK (a key function, an iterable) failed
     ├── RunIncompleteError          a bulk run ended, and some companies have no outcome
     ├── LabelNotKeptError           a new key cannot be found again by its label
-    ├── ClaimLostError              another worker may have taken the company over; nothing was sent
+    ├── ClaimLostError              another worker may have taken over the company; nothing was sent
     ├── KeyNotStoredError           the sink of `bulk.ensure_api_keys` failed; the key is on the server
-    ├── QueueError                  the queue of the workers cannot be reached, or a job in it failed for good
-    ├── PaginationError             the server's pages make no sense; `.resume` is the page to go on from
+    ├── QueueError                  the workers' queue cannot be reached, or a job in it failed permanently
+    ├── PaginationError             the server's pages are inconsistent; `.resume` is where to continue
     └── CallError                   one call failed: method, path, company, attempts
         ├── LaneTimeoutError        no turn in the lane within `Timeouts.lane`; nothing was sent
-        ├── SharedLaneError         what the processes share cannot be reached; nothing was sent
-        ├── DeadlineExceededError   `RetryPolicy.deadline` is over
-        ├── TransportError          no answer
-        │   ├── NotSentError        the request never left: DNS, connect, TLS, proxy
+        ├── SharedLaneError         the shared lane cannot be reached; nothing was sent
+        ├── DeadlineExceededError   `RetryPolicy.deadline` has passed
+        ├── TransportError          no response
+        │   ├── NotSentError        the request was not sent: DNS, connect, TLS, proxy
         │   ├── ConnectionLostError the connection broke after sending
-        │   └── AttemptTimeoutError no answer within `Timeouts.attempt`
+        │   └── AttemptTimeoutError no response within `Timeouts.attempt`
         ├── OutcomeUnknownError     a write may or may not have happened
         │   └── KeyOutcomeUnknownError   ... the creation of an API key
-        ├── ResponseDecodeError     a success whose body is not what the documents say; `.paths`
-        └── ApiError                the server refused
+        ├── ResponseDecodeError     a success whose body is not as documented; `.paths`
+        └── ApiError                the server responded with an error
             ├── BadRequestError           400
             ├── AuthenticationError       401
             ├── PermissionDeniedError     403
             ├── NotFoundError             404
-            │   └── CompanyNotFoundError  404 that speaks of the company
+            │   └── CompanyNotFoundError  404 about the company
             ├── ConflictError             409
             │   ├── CompanyInactiveError  409 Company is inactive
-            │   └── UnsupportedCampaignError  409 for a campaign that the API does not show
+            │   └── UnsupportedCampaignError  409 for a campaign that the API does not expose
             ├── RateLimitedError          429
             ├── ServerError               5xx
-            └── UnexpectedRedirectError   3xx; the SDK follows none
+            └── UnexpectedRedirectError   3xx; the SDK never follows redirects
 
 All of them are plain values: they survive `pickle`, `copy` and a process pool, and never hold a request
 header, a body, or an exception of the HTTP library.
 
-They are in one module, so that the tree above is all there is.
+They are in one module, so that the tree above is complete.
 """
 
 from collections.abc import Iterable
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from woodpecker_async.secret import Secret
 
 FailureKind: TypeAlias = Literal["not_sent", "lost", "timeout", "refused", "server", "client", "redirect"]
-"""What went wrong with an attempt, in a word."""
+"""What went wrong with an attempt."""
 
 UnknownKind: TypeAlias = Literal[
     "server_error",
@@ -70,21 +70,21 @@ UnknownKind: TypeAlias = Literal[
     "mixed_up",
     "look_failed",
 ]
-"""How the outcome of a write got lost."""
+"""Why the outcome of a write is unknown."""
 
 BodyKind: TypeAlias = Literal["api", "empty", "foreign"]
-"""Whose body an error came with."""
+"""What kind of body an error response had."""
 
 
 class Attempt(NamedTuple):
     """One attempt of a call.
 
     Attributes:
-        number: 1 for the first.
-        status: the HTTP status of the answer; `None` if there was none.
-        failure: what went wrong, in a word; `""` for a success.
+        number: counted from 1.
+        status: the HTTP status of the response; `None` if there was none.
+        failure: what went wrong; `""` for a success.
         wait: seconds waited before this attempt.
-        elapsed: seconds from sending to the end of the answer.
+        elapsed: seconds from sending to the end of the response.
     """
 
     number: int
@@ -95,12 +95,12 @@ class Attempt(NamedTuple):
 
 
 class WoodpeckerError(Exception):
-    """The base of everything the SDK raises.
+    """The base class of all exceptions of the SDK.
 
     Attributes:
-        retryable: trying the same again later may help.
-        leads: what `lead_finder.leads` had bought before the error.
-        next_page: where that search goes on.
+        retryable: whether trying again later may help.
+        leads: the leads that `lead_finder.leads` had bought before the error.
+        next_page: where to continue that search.
     """
 
     retryable: ClassVar[bool] = False
@@ -123,13 +123,13 @@ def _rebuild(cls: type[WoodpeckerError], args: tuple[Any, ...], state: dict[str,
 
 
 class ConfigError(WoodpeckerError, ValueError):
-    """An argument is not usable; the message says which and what to do. Nothing was sent."""
+    """An argument is invalid; the message says which one and what to do. Nothing was sent."""
 
 
 class SetupError(ConfigError):
-    """What the program was set up with cannot be used: the API key, a file, a proxy, a connection that was passed in.
+    """The program's setup is invalid: the API key, a file, a proxy, or a connection that was passed in.
 
-    It is not the fault of whoever asks: in a web application this is a 500, where any other `ConfigError` is a 4xx.
+    A user's request is not to blame: a web application should answer 500, and a 4xx to any other `ConfigError`.
     """
 
 
@@ -138,19 +138,19 @@ class SessionClosedError(WoodpeckerError):
 
 
 class ScopeClosedError(WoodpeckerError):
-    """The company scope this object was made in has ended; the session itself lives on."""
+    """The company scope this object was created in has ended; the session itself is still open."""
 
 
 class WrongLoopError(WoodpeckerError, RuntimeError):
-    """The session is open on another event loop: use one session for each loop."""
+    """The session is open on another event loop: use one session per event loop."""
 
 
 class SecretNotCarriedError(WoodpeckerError):
-    """A `Secret` that came out of a pickle holds no key to reveal."""
+    """The `Secret` was unpickled, and a pickle does not carry the key."""
 
 
 class KeyNotStoredError(WoodpeckerError):
-    """A company has its key, but the sink failed to take it. Nothing is lost: the server lists the key.
+    """A company has its key, but the sink failed to store it. Nothing is lost: the server lists the key.
 
     Attributes:
         company_id: the company.
@@ -164,18 +164,18 @@ class KeyNotStoredError(WoodpeckerError):
 
 
 class UnexpectedError(WoodpeckerError):
-    """Code outside the SDK failed: a key function, the companies handed in, a callback.
+    """Code outside the SDK failed: a key function, the iterable of companies, a callback.
 
-    A `CancelledError` that nobody sent to the task is one of these: it came out of something that was
-    cancelled elsewhere, and says nothing about this task.
+    This includes a `CancelledError` although the task itself was not cancelled: something it was waiting for was
+    cancelled elsewhere.
     """
 
 
 class RunIncompleteError(WoodpeckerError):
-    """A bulk run ended, and companies that were handed in have no outcome. `resume=run.report` processes them.
+    """A bulk run ended without an outcome for some companies. To process them, pass `resume=run.report`.
 
     Attributes:
-        companies: their ids, as far as they were read.
+        companies: their ids, as far as they were read from the input.
     """
 
     def __init__(self, message: str, *, companies: Iterable[int] = ()) -> None:
@@ -184,11 +184,11 @@ class RunIncompleteError(WoodpeckerError):
 
 
 class LabelNotKeptError(WoodpeckerError):
-    """A new key cannot be found again by its label, so each run would make another one. The run was stopped.
+    """A new key cannot be found again by its label, so every run would create another one. The run was stopped.
 
     Attributes:
         company_id: the company that has the key.
-        label: the label asked for.
+        label: the requested label.
         api_key: the key, a `Secret`.
     """
 
@@ -200,18 +200,18 @@ class LabelNotKeptError(WoodpeckerError):
 
 
 class ClaimLostError(WoodpeckerError):
-    """A worker's claim on a company has expired, so another may be at work there; see `workers.Claims`."""
+    """A worker's claim on a company has expired, so another worker may be processing it; see `workers.Claims`."""
 
 
 class QueueError(WoodpeckerError):
-    """The queue of the workers cannot be reached, or a job in it failed for good; see `woodpecker_async.workers`."""
+    """The workers' queue cannot be reached, or a job in it failed permanently; see `woodpecker_async.workers`."""
 
 
 class PaginationError(WoodpeckerError):
-    """The server's pages contradict themselves, or do not end.
+    """The server's pages contradict each other, or do not end.
 
     Attributes:
-        resume: the page to go on from: `pager.pages(start=error.resume)`.
+        resume: the page to continue from: `pager.pages(start=error.resume)`.
     """
 
     def __init__(self, message: str, *, resume: int | str) -> None:
@@ -226,13 +226,13 @@ class CallError(WoodpeckerError):
         method: the HTTP method.
         path: the path below the base URL.
         company_id: the company the call was for, if any.
-        call_id: our own id of the call, the same in all its attempts (see the hooks).
-        request_id: the server's id of the last answer, if it sends one.
-        attempts: every attempt made, refused ones too.
-        resume: the page that could not be had, if this was a list.
-        done: how many entries went through in earlier calls, if this was one of several for a long list of entries.
-        job: what names the work at the server that was waited for, if it was: the hash of a report, the id of a batch.
-        retryable: trying the same call again later may help.
+        call_id: the SDK's id of the call, the same for all its attempts (see the hooks).
+        request_id: the server's id of the last response, if it sends one.
+        attempts: every attempt made, including those refused with 429.
+        resume: the page that could not be fetched, if this was a list.
+        done: how many entries earlier requests had processed, if a long list of entries was sent in several requests.
+        job: the work at the server that was being waited for, if any: the hash of a report, or the id of a batch.
+        retryable: whether trying the same call again later may help.
     """
 
     def __init__(
@@ -282,7 +282,7 @@ class CallError(WoodpeckerError):
 
 
 class LaneTimeoutError(CallError):
-    """The call did not get its turn within `Timeouts.lane` seconds. Nothing was sent."""
+    """The call did not get its turn in the lane within `Timeouts.lane` seconds. Nothing was sent."""
 
     retryable = True
 
@@ -293,9 +293,9 @@ class LaneTimeoutError(CallError):
 
 
 class SharedLaneError(CallError):
-    """The lane is shared with other processes, and what they share it through cannot be reached. Nothing was sent.
+    """The lane is shared with other processes, but the Redis or the files it is shared through cannot be reached.
 
-    See `Limits.shared` and `Limits.shared_outage`.
+    Nothing was sent. See `Limits.shared` and `Limits.shared_outage`.
     """
 
     retryable = True
@@ -307,23 +307,23 @@ class SharedLaneError(CallError):
 
 
 class DeadlineExceededError(CallError):
-    """`RetryPolicy.deadline` seconds have passed since the first attempt began, and no answer came.
+    """`RetryPolicy.deadline` seconds have passed since the first attempt began, without a response.
 
-    The deadline of a key creation begins with the call, and includes waiting for one's turn; so does that of a wait for
-    long work at the server (`job`), which goes on there.
+    The deadline of a key creation starts with the call, so it includes the wait for the lane. The same is true when
+    waiting for long-running work at the server (`job`), which continues there.
     """
 
     retryable = True
 
 
 class TransportError(CallError):
-    """No answer came back."""
+    """No response was received."""
 
     retryable = True
 
 
 class NotSentError(TransportError):
-    """The request never left this machine: the name, the connection, TLS or the proxy failed."""
+    """The request was not sent: the name lookup, the connection, TLS or the proxy failed."""
 
     @property
     def maybe_sent(self) -> bool:
@@ -332,24 +332,24 @@ class NotSentError(TransportError):
 
 
 class ConnectionLostError(TransportError):
-    """The connection broke after the request was sent, before the answer was complete."""
+    """The connection broke after the request was sent and before the response was complete."""
 
 
 class AttemptTimeoutError(TransportError):
-    """The answer did not come within `Timeouts.attempt` seconds."""
+    """The response did not arrive within `Timeouts.attempt` seconds."""
 
 
 class OutcomeUnknownError(CallError):
-    """A write was sent and its outcome is not known: it may have happened.
+    """A write was sent, but its outcome is unknown: it may have happened.
 
-    Never repeat such a call blindly: look first whether it happened.
+    Never repeat such a call blindly: check first whether it happened.
 
     Attributes:
-        status: the HTTP status, if one came (5xx).
+        status: the HTTP status, if one was received (5xx).
         kind: `"server_error"`, `"connection_lost"`, `"timeout"`, `"deadline"` or `"closed"`; from key
             creation also `"unreadable_answer"`, `"several_keys"`, `"other_writer"`, `"not_seen"`, `"not_new"`,
             `"mixed_up"` or `"look_failed"`.
-        settled: the server has surely finished with the request: a look at the result counts at once.
+        settled: whether the server is certain to have finished with the request, so that a check counts at once.
     """
 
     def __init__(
@@ -362,18 +362,18 @@ class OutcomeUnknownError(CallError):
 
 
 class KeyOutcomeUnknownError(OutcomeUnknownError):
-    """It cannot be said which API key, if any, a creation made.
+    """It is not known which API key, if any, a creation made.
 
-    `await woodpecker.agency.api_keys.resolve(error)` looks again, later.
+    `await woodpecker.agency.api_keys.resolve(error)` checks again later.
 
     Attributes:
         company_id: the company.
-        label: the label asked for.
-        candidates: the keys (`Secret`) that may be the one, most often none or several.
-        baseline: fingerprints of the keys that were there before; `None` if nobody looked.
-        settles_at: the moment (UTC) until which the server may still be working on it, so that a key may yet
-            appear; `None` if it is done.
-        creation_id: names the creation, the same in all copies of the error.
+        label: the requested label.
+        candidates: the keys (`Secret`) that may be the new one; usually none or several.
+        baseline: fingerprints of the keys that existed before; `None` if they were not listed.
+        settles_at: the time (UTC) until which the server may still be processing the request, so that a key may still
+            appear; `None` if it has finished.
+        creation_id: identifies the creation; the same in all copies of the error.
     """
 
     company_id: int
@@ -400,9 +400,9 @@ class KeyOutcomeUnknownError(OutcomeUnknownError):
 
 
 class ResponseDecodeError(CallError):
-    """The server reported success, but the body is not as documented.
+    """The server reported success, but the body is not as documented, or cannot be read.
 
-    Or it cannot be read at all: it is larger than `Limits.max_body`, or in an encoding that was not asked for.
+    It cannot be read if it is larger than `Limits.max_body`, or in a content coding that was not requested.
 
     Attributes:
         paths: what is wrong and where, such as `"$.content[57].label: expected str, got null"`; never a value.
@@ -415,9 +415,9 @@ class ResponseDecodeError(CallError):
         self.status = status
 
     def as_unknown(self) -> OutcomeUnknownError:
-        """The same error, for a write whose result the server did not hand over readably.
+        """Return the same error for a write whose response could not be read.
 
-        The server says that it is done. Where a look does not show it, that look came too early.
+        The server says that the write is done, so if a check does not find it, the check came too early.
         """
         return OutcomeUnknownError(
             str(self.args[0]),
@@ -433,18 +433,18 @@ class ResponseDecodeError(CallError):
 
 
 class ApiError(CallError):
-    """The server answered with an error.
+    """The server responded with an error.
 
     Attributes:
         status: the HTTP status.
         title: the API's short title (v2), or the reason phrase.
-        detail: the API's sentence about it.
-        code: the API's code, where it has one (v1 `E_...`, Feldera `DuplicateName`).
-        details: the API's structured details, where it has them (Feldera).
-        retry_after: seconds the server asked to wait, if it did.
-        timestamp: when it happened, by the server's clock, in UTC.
-        body_kind: `"api"` for one of the API's own error bodies, `"empty"` for none, `"foreign"` for anything
-            else, such as the error page of a proxy.
+        detail: the API's description of the error.
+        code: the API's error code, if any (v1 `E_...`, Feldera `DuplicateName`).
+        details: the API's structured details, if any (Feldera).
+        retry_after: how many seconds the server asked to wait, if it did.
+        timestamp: when it happened according to the server's clock, in UTC.
+        body_kind: `"api"` for one of the API's own error bodies, `"empty"` for none, `"foreign"` for anything else,
+            such as a proxy's error page.
     """
 
     def __init__(
@@ -473,7 +473,7 @@ class ApiError(CallError):
 
 
 class BadRequestError(ApiError):
-    """400: the server could not make sense of the request."""
+    """400: the server rejected the request as invalid."""
 
 
 class AuthenticationError(ApiError):
@@ -489,11 +489,11 @@ class NotFoundError(ApiError):
 
 
 class CompanyNotFoundError(NotFoundError):
-    """404: no such company in this agency (creating a key: or the company is inactive)."""
+    """404: there is no such company in this agency (or, when creating a key, the company is inactive)."""
 
 
 class ConflictError(ApiError):
-    """409: the request conflicts with the current state at the server."""
+    """409: the request conflicts with the current state on the server."""
 
 
 class CompanyInactiveError(ConflictError):
@@ -501,7 +501,7 @@ class CompanyInactiveError(ConflictError):
 
 
 class UnsupportedCampaignError(ConflictError):
-    """409: the campaign has a condition, a scheduled start or manual tasks, which the v2 API does not show."""
+    """409: the campaign has a condition, a scheduled start or manual tasks, which the v2 API does not expose."""
 
 
 class RateLimitedError(ApiError):
@@ -511,7 +511,7 @@ class RateLimitedError(ApiError):
 
     @property
     def maybe_sent(self) -> bool:
-        """Whether an attempt before this refusal may have been acted on."""
+        """Whether the server may have acted on an attempt before this refusal."""
         return any(attempt.failure != "refused" for attempt in self.attempts)
 
 
@@ -522,7 +522,7 @@ class ServerError(ApiError):
 
 
 class UnexpectedRedirectError(ApiError):
-    """3xx: the API redirects nowhere, and following would carry the key to another host.
+    """3xx: the API itself never redirects, and following a redirect could send the key to another host.
 
     Attributes:
         target: scheme and host of the redirect's target.

@@ -90,7 +90,7 @@ class Session(AsyncOnly):
 
     @property
     def clock(self) -> Clock:
-        """The source of time and randomness: the system's, except in tests."""
+        """The source of time and randomness, which is the machine's except in tests."""
         return self._engine.settings.clock
 
     @property

@@ -333,7 +333,7 @@ REFUSED: dict[str, tuple[Callable[[WoodpeckerSession], Any], str]] = {
     ),
     "a moment": (
         lambda w: w.agency.deliverability.list(from_date=datetime(2026, 2, 1)),  # noqa: DTZ001
-        "from_date must be a day",
+        "from_date must be a date",
     ),
     "no date": (lambda w: w.agency.deliverability.list(to_date="02/01/2026"), "to_date must be a datetime.date or"),
     "51 on a page": (

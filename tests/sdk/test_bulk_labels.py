@@ -128,7 +128,7 @@ async def test_a_key_that_never_shows_up_stops_the_run() -> None:
 
         box.faults.add(Fault.rewriting(hide, method="GET", path=KEYS, times=None))
         run = bulk.ensure_api_keys(woodpecker, label="crm", sink=lambda issued: None, settle=0.3)
-        with pytest.raises(errors.LabelNotKeptError, match=r"does not show it within 0.3 s"):
+        with pytest.raises(errors.LabelNotKeptError, match=r"did not appear in the server.s list within 0.3 s"):
             await outcomes(run)
         assert posts(box) == 1
 

@@ -433,7 +433,7 @@ REFUSED: dict[str, tuple[Callable[[WoodpeckerSession], Any], str]] = {
     "one status alone": (lambda w: w.account.campaigns.list(status="PAUSED"), "status must be a list of"),
     "an empty list of states": (lambda w: w.account.campaigns.list(status=[]), "status must not be empty"),
     "an empty list of ids": (lambda w: w.account.campaigns.list(ids=iter(())), "ids must not be empty"),
-    "too many ids": (lambda w: w.account.campaigns.list(ids=range(10**6, 10**6 + 600)), "the API takes 4100"),
+    "too many ids": (lambda w: w.account.campaigns.list(ids=range(10**6, 10**6 + 600)), "the API accepts 4100"),
     "a campaign that is none": (lambda w: w.account.campaigns.create("Spring"), "must be a NewCampaign or a mapping"),
     "no name": (lambda w: w.account.campaigns.create({"email_account_ids": [1], "steps": []}), "campaign needs name"),
     "an unknown field": (campaign(step=[]), "campaign has no field 'step'.*did you mean 'steps'"),

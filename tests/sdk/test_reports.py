@@ -157,7 +157,10 @@ REFUSED: dict[str, tuple[Callable[[WoodpeckerSession], Any], str]] = {
     "no hash": (lambda w: w.account.reports.get(""), "report_hash is empty"),
     "hash 7": (lambda w: w.account.reports.wait(7), "report_hash must be a str"),
     "a hash that climbs": (lambda w: w.account.reports.get(".."), "one segment of a path"),
-    "no deadline": (lambda w: w.account.reports.campaigns(*DAYS, deadline=None), "deadline is a number of seconds"),
+    "no deadline": (
+        lambda w: w.account.reports.campaigns(*DAYS, deadline=None),
+        "deadline must be a number of seconds",
+    ),
     "no callback": (
         lambda w: w.account.reports.campaigns(*DAYS, on_progress=7),
         "on_progress must be a plain function",

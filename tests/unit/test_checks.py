@@ -35,9 +35,9 @@ def test_a_model_is_given_as_such_or_as_a_mapping() -> None:
     ("given_", "message"),
     [
         ("n", "a thing must be a Thing or a mapping of its fields, not str"),
-        ({"name": "n", "port": 1, "bbc": ""}, "a thing has no field 'bbc', but name, port, bcc; did you mean 'bcc'?"),
-        ({"name": "n", "port": 1, 7: ""}, "a thing has no field 7, but name, port, bcc"),
-        ({"name": "n", "port": 1, "made": 2}, "a thing has no field 'made', but name, port, bcc"),
+        ({"name": "n", "port": 1, "bbc": ""}, "a thing has no field 'bbc', only name, port, bcc; did you mean 'bcc'?"),
+        ({"name": "n", "port": 1, 7: ""}, "a thing has no field 7, only name, port, bcc"),
+        ({"name": "n", "port": 1, "made": 2}, "a thing has no field 'made', only name, port, bcc"),
         ({"bcc": ""}, "a thing needs name, port"),
     ],
 )
@@ -92,7 +92,7 @@ def test_what_is_no_day_is_refused(value: object) -> None:
 
 def test_which_day_a_datetime_is_has_to_be_said() -> None:
     for moment in (datetime(2026, 2, 1, 23, tzinfo=UTC), datetime(2026, 2, 1)):  # noqa: DTZ001
-        with pytest.raises(ConfigError, match=r"depends on a time zone: .* pass its .date\(\)"):
+        with pytest.raises(ConfigError, match=r"depends on the time zone: .* pass its .date\(\)"):
             checks.date(moment, "day")
 
 

@@ -38,7 +38,7 @@ def test_a_page_is_the_list_of_its_items() -> None:
 
 def test_what_is_not_data_is_refused() -> None:
     for thing in (object(), b"123456.abcdefg"):
-        with pytest.raises(TypeError, match="cannot convert a .* to plain data"):
+        with pytest.raises(TypeError, match="to plain data"):
             plain(thing)
 
 

@@ -157,8 +157,8 @@ async def test_it_can_be_cancelled_in_a_pause() -> None:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"deadline": 0}, "more than 0"),
-        ({"deadline": -1}, "0 or more"),
+        ({"deadline": 0}, "seconds > 0"),
+        ({"deadline": -1}, "seconds >= 0"),
         ({"deadline": "5"}, "a number of seconds"),
         ({"deadline": float("nan")}, "a number of seconds"),
         ({"on_progress": 7}, "plain function"),

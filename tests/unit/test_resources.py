@@ -68,7 +68,7 @@ REFUSED: dict[str, tuple[Callable[[WoodpeckerSession], Any], str]] = {
     "no guest": (lambda w: w.agency.guests.invite(1, ["monica"]), r"guests\[0\] must be a NewGuest or a mapping"),
     "guest of other fields": (
         lambda w: w.agency.guests.invite(1, [{"name": "n", "email": "a@b.c", "guest_permissions": []}]),
-        r"guests\[0\] has no field 'guest_permissions', but name, email, permissions; did you mean 'permissions'",
+        r"guests\[0\] has no field 'guest_permissions', only name, email, permissions; did you mean 'permissions'",
     ),
     "guest without address": (lambda w: w.agency.guests.invite(1, [{"name": "n"}]), r"guests\[0\] needs email"),
     "guest with odd address": (

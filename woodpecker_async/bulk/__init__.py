@@ -1,8 +1,8 @@
-"""The same thing at many companies: bounded workers, one outcome for each company, a report.
+"""The same operation for many companies: a bounded number of workers, one outcome per company, and a report.
 
-It uses nothing but the public names of the SDK; read it as an example of what can be built on them.
+It uses only public names of the SDK, so you can read it as an example of what to build on them.
 
-`run` says how a run goes, `report` what comes of it, `sinks` where keys that are made are put.
+`run` runs the workers, `report` has the outcomes and the report, `sinks` stores new keys.
 """
 
 import copy
@@ -39,10 +39,10 @@ __all__ = [
     "list_api_keys",
 ]
 
-_BULK: Final = CallOptions(priority="bulk", skip_bad_items=False)  # an outcome is whole or failed
+_BULK: Final = CallOptions(priority="bulk", skip_bad_items=False)  # an outcome is complete or a failure
 
-# At one account. With hardly more than the lane lets through, the last companies would turn their pages one after
-# another, each page for a round trip, while nobody else is there to keep the server busy.
+# For one lane. With few more workers than the lane lets through, the last companies would fetch page after page, each
+# at the cost of a round trip, with no other company left to keep the server busy.
 _WORKERS: Final = 16
 
 T = TypeVar("T")
@@ -61,20 +61,21 @@ def list_api_keys(
 
     Args:
         session: an open session with an HQ key.
-        companies: ids or `Company` objects, as a list, an iterator or an async iterator, read lazily; by
-            default all companies of the agency, inactive ones included. A `Pager` of companies that moves
-            while it is read is read again, see `Report.unsettled`.
-        ordered: yield outcomes in the order of the input rather than as they finish.
-        concurrency: workers, 1 to 256; by default sixteen, or where not all companies share one lane, one more than
-            `Limits.total`.
-        resume: the report of an earlier run: its done companies are skipped, and it is counted on.
-        on_progress: a plain function that is called with the report after each outcome.
+        companies: ids or `Company` objects, as a list, an iterator or an async iterator, read lazily. By default all
+            companies of the agency, including inactive ones. A `Pager` of companies that changes while it is being
+            read is read again; see `Report.unsettled`.
+        ordered: yield the outcomes in the order of the input rather than as they finish.
+        concurrency: the number of workers, 1 to 256. By default 16 if all companies share one lane, otherwise
+            `Limits.total` plus one.
+        resume: the report of an earlier run. Companies that are done in it are skipped, and the new outcomes are added
+            to a copy of it.
+        on_progress: a plain function, called with the report after each outcome.
 
     Returns:
-        A run: `async with` it, and iterate over it.
+        A run: enter it with `async with`, and iterate over it.
 
     Raises:
-        ConfigError: an argument is not usable.
+        ConfigError: an argument is invalid.
 
     Example:
         ::
@@ -107,13 +108,13 @@ def list_each(
     resume: Report | None = None,
     on_progress: Callable[[Report], object] | None = None,
 ) -> Run:
-    """List anything of many companies; what was found is in `Outcome.keys`, whatever it is.
+    """List anything for many companies; the items, whatever they are, are in `Outcome.keys`.
 
     Args:
         session: an open session with an HQ key.
-        lister: the lists of a company, by its id and the options of each call.
+        lister: returns the lists of a company, given its id and the options for each call.
         companies: as for `list_api_keys`.
-        task: what the run does, as its report names it.
+        task: the task named in the report.
         ordered: as for `list_api_keys`.
         concurrency: as for `list_api_keys`.
         resume: as for `list_api_keys`.
@@ -156,38 +157,38 @@ def ensure_api_keys(
 ) -> Run:
     """Make sure that every company has one key with this label, and that each key is stored.
 
-    Each company gets `session.agency.api_keys.ensure`, then its key goes to the sink, and only then there is
-    an outcome. Run it again after whatever ended it: keys that are there are found by their label, none is
-    made twice, and those that had not been stored are stored then.
+    For each company this calls `session.agency.api_keys.ensure` and passes the key to the sink; only then is there an
+    outcome. Whatever ends a run, you can run it again: existing keys are found by their label, no key is created twice,
+    and keys that had not been stored yet are stored then.
 
-    After the first new key it looks whether the key can be found again by its label; until then no second key is
-    made, and where it cannot be found, none at all: the run stops with a `LabelNotKeptError`.
+    After creating the first new key, the run checks that the key can be found again by its label. Until then it creates
+    no second key; if the check fails, it creates none at all and stops with a `LabelNotKeptError`.
 
-    Leaving the run (also by cancellation) waits for the companies in flight, so that their keys reach the
-    sink, for `grace` seconds; what is not done by then is cancelled.
+    Leaving the run (even by cancellation) waits up to `grace` seconds for the companies in flight, so that their keys
+    reach the sink. Whatever is not done by then is cancelled.
 
     Args:
         session: an open session with an HQ key.
         companies: as for `list_api_keys`; by default all active companies.
-        label: the label; not empty, no whitespace at its ends. Labels are compared as NFC.
-        sink: where each key goes: a function, plain or async, that takes an `IssuedKey` and has stored it when
-            it returns; or the path of a file of JSON lines, see `woodpecker_async.bulk.sinks`.
+        label: the label: not empty, no whitespace at either end. Labels are compared in NFC.
+        sink: where each key goes: a function (sync or async) that takes an `IssuedKey` and has stored it when it
+            returns; or the path of a file of JSON lines, see `woodpecker_async.bulk.sinks`.
         settle: see `ApiKeys.create`.
-        grace: seconds.
-        before_send: a plain function that is called with the company's id just before a request that makes a key is
-            sent, when its turn has come. What it raises is that company's outcome, and nothing is sent; for a
-            lock of your own that may have expired meanwhile.
+        grace: how long to wait for the companies in flight, in seconds.
+        before_send: a plain function, called with the company's id right before a request that creates a key is sent.
+            If it raises, nothing is sent, and the exception is that company's outcome. Use it to check that a lock of
+            your own has not expired.
         ordered: as for `list_api_keys`.
-        concurrency: workers, 1 to 256; by default one more than the session's limits let through.
-        resume: as for `list_api_keys`; not needed for safety, but saves a request for each company.
+        concurrency: the number of workers, 1 to 256; by default one more than the session's limits let through.
+        resume: as for `list_api_keys`; not needed for safety, but it saves one request per company.
         on_progress: as for `list_api_keys`.
 
     Returns:
-        A run: `async with` it, and iterate over it. Entering it raises `ConfigError` if the file cannot be
-        used. An outcome's error is a `KeyNotStoredError` where the sink failed.
+        A run: enter it with `async with`, and iterate over it. Entering it raises `ConfigError` if the file cannot be
+        used. If the sink fails, the outcome's error is a `KeyNotStoredError`.
 
     Raises:
-        ConfigError: an argument is not usable.
+        ConfigError: an argument is invalid.
 
     Example:
         ::
@@ -244,7 +245,7 @@ def ensure_api_keys(
 
 
 def _report(session: object, resume: object, task: str) -> Report:
-    """The report to count on. What was saved stays as it was saved."""
+    """Return the report to add to: a new one, or a copy of the one to resume."""
     if not isinstance(session, WoodpeckerSession):
         raise ConfigError(f"session must be a WoodpeckerSession, not {type(session).__name__}")
     account = session.account_name
@@ -263,10 +264,10 @@ def _report(session: object, resume: object, task: str) -> Report:
 def _opening(
     session: WoodpeckerSession, report: Report, more: Callable[[], Awaitable[None]] | None = None
 ) -> Callable[[], Awaitable[None]]:
-    """What is to be done before anything is sent."""
+    """Return what to do before anything is sent."""
 
     async def opening() -> None:
-        account = await session.identify()  # now that a key function can be asked
+        account = await session.identify()  # only now can an async key function be called
         report.check_account(account)
         report.account = account
         if more is not None:
@@ -286,17 +287,17 @@ def _callback(
 def _source(
     session: WoodpeckerSession, companies: Companies | None, listing: Listing, active: bool | None = None
 ) -> Companies:
-    """The companies handed in; a list of the server's, which may move while it is read, is read with care."""
+    """Return the companies to process; a list from the server is read until it settles."""
     if companies is None:
         companies = session.agency.companies.list(active=active, options=_BULK)
     return _settled(companies, listing) if isinstance(companies, Pager) else companies
 
 
 async def _settled(pager: Pager[T], listing: Listing) -> AsyncGenerator[T, None]:
-    """Every company once; when the list moved while it was read, what further readings add."""
+    """Yield every company once, and read the list again if it changed while it was being read."""
     pages = SettledPages(pager)
     while True:
-        with counting_requests(listing.requests):  # never over a yield: the context is the reader's
+        with counting_requests(listing.requests):  # not across a yield: the context is the consumer's
             page = await anext(pages, None)
         if page is None:
             break
@@ -306,9 +307,9 @@ async def _settled(pager: Pager[T], listing: Listing) -> AsyncGenerator[T, None]
 
 
 def _workers(session: WoodpeckerSession, concurrency: int | None, *, account: int | None = None) -> int:
-    """How many companies are in work at once; `account` for those that share one lane."""
+    """Return how many companies to process at once; `account` applies if they share one lane."""
     if concurrency is not None:
         return checks.integer(concurrency, "concurrency", 1, 256)
     limits = session.limits
-    # More than the lane lets through, so that there is always one ready to go.
+    # More than the lane lets through, so that one is always ready.
     return limits.total + 1 if limits.lanes != "account" else account or limits.max_in_flight + 1

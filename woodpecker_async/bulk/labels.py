@@ -1,9 +1,9 @@
-"""The first key of a run is found again by its label before a second one is made.
+"""Before a run creates a second key, it checks that the first one can be found again by its label.
 
-A server that stores another label than it was sent would make every run create one more key at each company.
+If a server stored a different label from the one it was sent, every run would create one more key for each company.
 
-Until that is known one creation is let through at a time. One that hangs holds up the others for `settle`
-seconds (but at least five), then one more is let through.
+Until the check has passed, only one creation at a time is let through. One that hangs holds up the others for `settle`
+seconds (but at least five); then one more is let through.
 """
 
 import asyncio
@@ -26,11 +26,11 @@ _PATIENCE: Final = 5.0  # seconds, at least, that others wait for the first crea
 
 
 class LabelCheck:
-    """Lets one creation at a time through until a key was found again by its label; from then on, all.
+    """Lets one creation at a time through until a key has been found again by its label, and then all of them.
 
     Attributes:
         loop: the event loop it belongs to.
-        failed: why no further key may be made; `None` as long as none is known.
+        failed: why no further key may be created; `None` if there is no such reason.
     """
 
     def __init__(self, session: WoodpeckerSession, label: str, options: CallOptions) -> None:
@@ -46,7 +46,7 @@ class LabelCheck:
 
     @asynccontextmanager
     async def creation(self, settle: float) -> AsyncIterator["Creation"]:
-        """One company's creation, from before its first POST to the end of the block."""
+        """Wrap one company's creation, from before its first POST to the end of the block."""
         creation = Creation(self, settle)
         try:
             yield creation
@@ -54,11 +54,11 @@ class LabelCheck:
             creation.end()
 
     async def acquire(self, settle: float) -> asyncio.Lock | None:
-        """Wait until a key may be made; the lock that is held from then on, if it is still to be found out.
+        """Wait until a key may be created; return the lock, now held, if the check has not passed yet.
 
         Raises:
-            LabelNotKeptError: none may be made.
-            WoodpeckerError: the latest key could not be looked for.
+            LabelNotKeptError: no key may be created.
+            WoodpeckerError: checking for the latest key failed.
         """
         while not self._verified:
             lock = self._lock
@@ -66,7 +66,7 @@ class LabelCheck:
                 async with asyncio.timeout(max(settle, _PATIENCE)):
                     await lock.acquire()
             except TimeoutError:
-                if lock is self._lock:  # whoever has it hangs: let one other try
+                if lock is self._lock:  # its holder hangs: let one other try
                     self._lock = asyncio.Lock()
                 continue
             try:
@@ -84,14 +84,14 @@ class LabelCheck:
         return None
 
     async def made(self, issued: IssuedKey, settle: float) -> None:
-        """A key was made while the lock was held: look for it."""
+        """Check for a key that was created while the lock was held."""
         self._unverified = issued
         try:
             await self._verify(issued, settle)
         except WoodpeckerError as error:
             if fails_everywhere(error):
                 raise
-            # The key is there and stored. Whoever is next looks for it before making another.
+            # The key exists and is stored. The next holder checks for it before creating another.
 
     async def _verify(self, issued: IssuedKey, settle: float) -> None:
         until, pause = self._clock.now() + settle, _FIRST_PAUSE
@@ -100,7 +100,7 @@ class LabelCheck:
             if any(key.api_key == issued.api_key for key in keys):
                 break
             if (left := until - self._clock.now()) <= 0:
-                self._fail(issued, f"the server's list does not show it within {settle:g} s")
+                self._fail(issued, f"it did not appear in the server's list within {settle:g} s")
                 return
             await self._clock.sleep(min(pause, left))
             pause = min(2 * pause, _LONGEST_PAUSE)
@@ -113,8 +113,8 @@ class LabelCheck:
     def _fail(self, issued: IssuedKey, why: str) -> None:
         self.failed = LabelNotKeptError(
             f"company {issued.company_id} has a new API key {self._label!r} (fingerprint "
-            f"{issued.api_key.fingerprint}), but it cannot be found again by this label: {why}. Each run would make "
-            "another key at each company, so no more are made: use a label that the server keeps",
+            f"{issued.api_key.fingerprint}), but it cannot be found again by this label: {why}. Every run would create "
+            "another key for each company, so no more are created: use a label that the server keeps unchanged",
             company_id=issued.company_id,
             label=self._label,
             api_key=issued.api_key,
@@ -122,7 +122,7 @@ class LabelCheck:
 
 
 class Creation:
-    """What one company's creation has to do with the check."""
+    """One company's creation, as seen by the check."""
 
     def __init__(self, check: LabelCheck, settle: float) -> None:
         self._check = check
@@ -130,28 +130,28 @@ class Creation:
         self._lock: asyncio.Lock | None = None
 
     async def before(self) -> None:
-        """To be awaited before each POST."""
+        """Await this before each POST."""
         if self._lock is None:
             self._lock = await self._check.acquire(self._settle)
 
     async def after(self, issued: IssuedKey) -> None:
-        """To be awaited when the key is stored."""
+        """Await this once the key is stored."""
         if self._lock is not None and issued.created:
             await self._check.made(issued, self._settle)
 
     def end(self) -> None:
-        """Let others go on."""
+        """Let the next creation through."""
         if self._lock is not None:
             self._lock.release()
             self._lock = None
 
 
-# Runs of one session at the same time, such as the jobs of a worker, share a check for each label.
+# Concurrent runs of one session, such as the jobs of a worker, share one check per label.
 _checks: WeakKeyDictionary[WoodpeckerSession, dict[str, LabelCheck]] = WeakKeyDictionary()
 
 
 def label_check(session: WoodpeckerSession, label: str, options: CallOptions) -> LabelCheck:
-    """The check of this label, in this session, on the running loop."""
+    """Return the check of this label for this session on the running loop."""
     known = _checks.setdefault(session, {})
     check = known.get(label)
     if check is None or check.loop is not asyncio.get_running_loop():

@@ -1,4 +1,4 @@
-"""What came of each company, and of all together."""
+"""The outcome of each company, and the report on all of them."""
 
 import json
 import math
@@ -16,18 +16,18 @@ _VERSION: Final = 1
 
 @attrs.frozen(kw_only=True)
 class _Finished:
-    """The outcome at one company.
+    """The outcome for one company.
 
     Attributes:
         company_id: the company's id.
-        company: the company, where the run knows it (it listed them itself, or was given `Company` objects).
-        index: its place in the input, from 0.
+        company: the company, if the run knows it (because it listed the companies, or was given `Company` objects).
+        index: its position in the input, from 0.
         keys: its API keys, or the one that was ensured; empty if it failed.
-        created: whether that one is new; `None` where no key was to be made, or that is not known.
-        error: why it failed; `None` if it did not.
-        drifted: the list changed each time it was read, so a key may be missing; see `Pager.drifted`.
-        attempts: how many requests it took, refused and failed ones included.
-        seconds: how long it took, waiting for turns included.
+        created: whether the ensured key is new; `None` if the run creates no keys, or it is not known.
+        error: why it failed; `None` if it succeeded.
+        drifted: whether the list changed each time it was read, so that a key may be missing; see `Pager.drifted`.
+        attempts: how many requests it took, including refused and failed ones.
+        seconds: how long it took, including the wait for the lane.
     """
 
     company_id: int
@@ -43,7 +43,7 @@ class _Finished:
 
 @attrs.frozen(kw_only=True)
 class Succeeded(_Finished):
-    """What came of a company where all went well; see `Outcome`."""
+    """The outcome for a company that succeeded; see `Outcome`."""
 
     error: None = None
     ok: ClassVar[Literal[True]] = True
@@ -52,14 +52,14 @@ class Succeeded(_Finished):
 
 @attrs.frozen(kw_only=True)
 class Failed(_Finished):
-    """What came of a company where something went wrong; see `Outcome`."""
+    """The outcome for a company that failed; see `Outcome`."""
 
     error: WoodpeckerError
     ok: ClassVar[Literal[False]] = False
 
     @property
     def inactive(self) -> bool:
-        """Whether it failed because the company is inactive, as far as the server says."""
+        """Whether it failed because, according to the server, the company is inactive."""
         if isinstance(self.error, CompanyInactiveError):
             return True
         known_inactive = self.company is not None and self.company.active is False
@@ -67,18 +67,18 @@ class Failed(_Finished):
 
 
 Outcome: TypeAlias = Failed | Succeeded
-"""What came of one company: `Succeeded` or `Failed`; `.ok` tells, and where it is false there is an `.error`.
+"""The outcome for one company: `Succeeded` if `.ok` is true, else `Failed`, with an `.error`.
 
-Type checkers follow `isinstance(outcome, Failed)` and `outcome.error is not None`; mypy also follows `outcome.ok`.
+Type checkers narrow it by `isinstance(outcome, Failed)` and `outcome.error is not None`; mypy also by `outcome.ok`.
 """
 
 
 class Failure(NamedTuple):
-    """Why a company failed, as a report keeps it.
+    """Why a company failed, as kept in a report.
 
     Attributes:
         kind: the name of the error's class.
-        text: what it says.
+        text: its message.
     """
 
     kind: str
@@ -87,23 +87,22 @@ class Failure(NamedTuple):
 
 @attrs.define(kw_only=True)
 class Report:
-    """The results of a run. Holds no keys; can be saved, loaded, and continued from with `resume=`.
+    """The results of a run. Contains no keys; can be saved, loaded, and continued from with `resume=`.
 
     Attributes:
-        task: what the run does; only a run that does the same can be resumed from it.
-        account: base URL and key fingerprint of the account it is of; only a run at the same account can be
-            resumed from it. `None` in a report that was saved before reports named their account: it is
-            accepted anywhere, and named by the run that resumes from it.
+        task: what the run does; only a run with the same task can resume from it.
+        account: base URL and key fingerprint of its account; only a run with the same account can resume from it.
+            `None` in a report saved before reports named their account: any run can resume from it, and then sets it.
         done: ids of the companies that succeeded.
-        failures: by id, why the company failed.
-        inactive: ids of those among the failed that failed for being inactive.
+        failures: by company id, why it failed.
+        inactive: ids of the companies that failed because they are inactive.
         keys: how many keys were seen.
-        created: how many keys were made, those included that the sink did not take.
-        drifted: ids of the companies whose list of keys never held still, so that a key may be missing.
-        unsettled: the list of companies never held still, so that a company may be missing.
-        requests: how many requests it took: every attempt of every call, listing the companies included.
-        seconds: how long the run took so far.
-        stopped_by: the type of the exception that ended the run early, if one did: an error, or what left the
+        created: how many keys were created, including those that the sink failed to store.
+        drifted: ids of the companies whose list of keys changed each time it was read, so that a key may be missing.
+        unsettled: whether the list of companies changed each time it was read, so that a company may be missing.
+        requests: how many requests were made: every attempt of every call, including listing the companies.
+        seconds: how long the run has taken so far.
+        stopped_by: the type of the exception that ended the run early, if any: an error, or the exception that left the
             `async with` block, such as `CancelledError`.
     """
 
@@ -137,11 +136,11 @@ class Report:
 
     @property
     def failures_by_type(self) -> dict[str, int]:
-        """How many companies failed, by the type of the error, most frequent first."""
+        """How many companies failed, by type of error, most frequent first."""
         return dict(Counter(failure.kind for failure in self.failures.values()).most_common())
 
     def to_json(self) -> str:
-        """The report as JSON, without any key."""
+        """Return the report as JSON, without any keys."""
         return json.dumps(
             {
                 "version": _VERSION,
@@ -162,16 +161,16 @@ class Report:
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
-        """A report from what `to_json` returned.
+        """Load a report saved with `to_json`.
 
         Raises:
-            ConfigError: it is not one.
+            ConfigError: the text is not a saved report.
         """
         try:
             saved = _object(json.loads(text, parse_constant=_no_number))
             version = saved["version"]
             if version != _VERSION or isinstance(version, bool | float):
-                raise _Broken(f"it is of version {str(version)[:20]}, and this SDK reads version {_VERSION}")
+                raise _Broken(f"it has version {str(version)[:20]}, but this SDK reads version {_VERSION}")
             report = cls(
                 task=_str(saved["task"]),
                 account=_optional_str(saved.get("account")),
@@ -192,15 +191,15 @@ class Report:
             raise ConfigError(f"this is not a saved report: {error}") from None
         except KeyError as error:
             raise ConfigError(f"this is not a saved report: it has no {error}") from None
-        except (ValueError, TypeError, RecursionError) as error:  # not JSON, not UTF-8, digits without end
+        except (ValueError, TypeError, RecursionError) as error:  # not JSON, not UTF-8, too many digits
             raise ConfigError(f"this is not a saved report ({type(error).__name__})") from None
         return report
 
     def merge(self, other: "Report") -> None:
-        """Add the results of other companies, for the same task.
+        """Add the results of a report on other companies for the same task.
 
-        Of a company that failed in one report and succeeded in the other, the success counts. `seconds` add
-        up: they are then the time spent on the work, not the time that passed.
+        If a company failed in one report and succeeded in the other, the success counts. `seconds` are added up, so
+        they become the time spent working rather than the time elapsed.
 
         Raises:
             ConfigError: the other report belongs to another task or account, or a company is done in both, so that
@@ -235,10 +234,10 @@ class Report:
         self.stopped_by = self.stopped_by or other.stopped_by
 
     def check_account(self, account: str | None) -> None:
-        """Make sure that what is to be counted here belongs to the same account.
+        """Check that this report belongs to the given account.
 
         Raises:
-            ConfigError: it is of another one.
+            ConfigError: it belongs to another one.
         """
         if None not in (self.account, account) and self.account != account:
             raise ConfigError(
@@ -247,7 +246,7 @@ class Report:
             )
 
     def add(self, outcome: Outcome) -> None:
-        """Count an outcome. What the company's earlier one said of success or failure is forgotten."""
+        """Count an outcome, which replaces an earlier success or failure of the same company."""
         self.requests += outcome.attempts
         self.created += outcome.created is True
         company_id, error = outcome.company_id, outcome.error
@@ -274,7 +273,7 @@ class _Broken(Exception):  # noqa: N818 - it never leaves this module
 
 
 def _wrong(expected: str) -> NoReturn:
-    raise _Broken(f"{expected} is expected where there is something else")
+    raise _Broken(f"expected {expected}, found something else")
 
 
 def _no_number(name: str) -> NoReturn:
@@ -314,7 +313,7 @@ def _count(value: object) -> int:
 
 
 def _ids(value: object) -> set[int]:
-    # Only companies with a usable id can be done; of those that failed some may not have one.
+    # A company that is done has a valid id; one that failed may not.
     return {company if _int(company) >= 1 else _wrong("a company id") for company in _list(value)}
 
 

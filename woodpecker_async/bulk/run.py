@@ -1,22 +1,21 @@
 """A run over many companies.
 
-A fixed set of workers belongs to the `async with` block. Each takes a ticket, then the next company, then
-works. Tickets come back when the caller takes an outcome, so a slow caller stops the workers, and an input
-that is an iterator is read only as far as needed. What goes wrong at one company is that company's outcome.
-What would go wrong at all of them (the key is not valid, or not of the agency; the server is gone) stops the
-run and is raised where the outcomes are read.
+The `async with` block owns a fixed set of workers. Each takes a ticket, then the next company, then does the work.
+A ticket is returned when the caller takes an outcome, so a slow caller pauses the workers, and an iterator is read only
+as far as needed. A failure at one company is that company's outcome. A failure that would occur at every company (the
+key is invalid, or not the agency's; the server is down) stops the run and is raised where the outcomes are read.
 
-Every company that is read from the input is kept in a table until its outcome is handed out. A run that ends
-looks whether the table is empty; if it is not, something was lost, and that is raised.
+Every company read from the input is kept in a table until its outcome is returned to the caller. When a run ends and
+the table is not empty, something was lost, and that is raised.
 
-Exceptions that are not meant for the tasks of the run are failures, whatever their class: a `CancelledError`
-out of a connection pool says nothing about the run.
+Exceptions that are not addressed to the tasks of the run are failures, whatever their class: a `CancelledError` raised
+by a connection pool says nothing about the run.
 
-Where keys are made, the work at a company ends when its key is with the sink, and only then there is an
-outcome and the worker goes on. So a kill at any moment leaves at most one key for each worker that is made and
-not stored, and the next run finds those by their label.
+When creating keys, a company's work ends when the sink has its key; only then is there an outcome, and the worker goes
+on. So a kill at any moment leaves at most one key per worker that is created but not stored, and the next run finds
+those keys by their label.
 
-The module is long because all that can end a run early is decided here, in one place.
+The module is long because everything that can end a run early is decided here, in one place.
 """
 
 import asyncio
@@ -58,20 +57,20 @@ from woodpecker_async.models import ApiKey, Company
 
 Companies = Iterable[int | Company] | AsyncIterable[int | Company]
 
-# What stops a run if company after company fails with it.
+# Errors that stop a run if company after company fails with them.
 _CONTAGIOUS: Final = (TransportError, KeyNotStoredError, UnexpectedError, AuthenticationError, PermissionDeniedError)
 _NAMED: Final = 5  # companies in a message
 
 
 @attrs.define
 class WorkStats:
-    """What one company has taken so far, also if it fails in the end.
+    """The statistics of one company so far, kept even if it fails.
 
     Attributes:
-        requests: how many requests.
+        requests: how many requests were made.
         drifted: see `Outcome.drifted`.
         created: see `Outcome.created`.
-        stop: why the run is to end after this company.
+        stop: why the run has to end after this company.
     """
 
     requests: RequestCount = attrs.field(factory=RequestCount)
@@ -82,10 +81,10 @@ class WorkStats:
 
 @attrs.define
 class Listing:
-    """What naming the companies has taken so far.
+    """The statistics of listing the companies so far.
 
     Attributes:
-        requests: how many requests.
+        requests: how many requests were made.
         unsettled: see `Report.unsettled`; `None` until the list has been read to its end.
     """
 
@@ -93,19 +92,19 @@ class Listing:
     unsettled: bool | None = None
 
 
-# An outcome, and why the run is to end after it.
+# An outcome, and why the run has to end after it, if it has to.
 _Done = tuple[Outcome, Exception | None]
 
 Work = Callable[[int, WorkStats], Awaitable[tuple[ApiKey, ...]]]
 
 
 class Run(AsyncOnly, AsyncIterator[Outcome]):
-    """A run over many companies. `async with` owns the workers; iterate over it for the outcomes.
+    """A run over many companies. `async with` owns the workers; iterate over the run to get the outcomes.
 
     Attributes:
-        report: what came of it so far, and with `resume=` of the runs before it. An outcome is counted when the
-            caller comes back for the next one, or leaves the block without an error.
-        this_run: the same of this run alone.
+        report: the results so far, including those of earlier runs if you passed `resume=`. An outcome is counted when
+            you ask for the next one, or leave the block without an error.
+        this_run: the results of this run alone.
     """
 
     def __init__(
@@ -131,7 +130,7 @@ class Run(AsyncOnly, AsyncIterator[Outcome]):
         self._ordered = ordered
         self._finished: deque[Outcome] = deque()
         self._buffered: dict[int, Outcome] = {}
-        self._open: dict[int, int] = {}  # by index, the companies that were read and not handed out
+        self._open: dict[int, int] = {}  # by index, the companies without a returned outcome
         self._next_index = 0
         self._opening = opening
         self._grace = grace
@@ -150,7 +149,7 @@ class Run(AsyncOnly, AsyncIterator[Outcome]):
 
     async def __aenter__(self) -> Self:
         if self._began is not None:
-            raise ConfigError("a run can be used only once: make another, with resume=run.report to continue")
+            raise ConfigError("a run can be used only once: create another one, with resume=run.report to continue")
         self._began = time.monotonic()
         self.report.stopped_by = None
         if self._opening is not None:
@@ -179,10 +178,10 @@ class Run(AsyncOnly, AsyncIterator[Outcome]):
         self.report.stopped_by = self.this_run.stopped_by = kind.__name__
 
     async def _end(self) -> None:
-        """End the workers, let companies in flight finish within the grace, close the input.
+        """Stop the workers, let companies in flight finish within the grace period, and close the input.
 
-        A second cancellation ends the grace; it may come at every `await`, for some frameworks cancel again and
-        again until one is gone.
+        A second cancellation ends the grace period; it may arrive at any `await`, because some frameworks keep
+        cancelling a task until it ends.
         """
         tasks = tuple(self._tasks)
         for task in tasks:
@@ -224,9 +223,9 @@ class Run(AsyncOnly, AsyncIterator[Outcome]):
         return outcome
 
     async def _count_taken(self) -> None:
-        """Count the outcome that the caller has had, now that it comes back for more or leaves in peace.
+        """Count the latest outcome, now that the caller asks for the next one or leaves without an error.
 
-        A caller that fails in the middle of one has not done with it: `resume` gives it again.
+        If the caller fails while processing an outcome, it is not counted, and `resume` returns it again.
         """
         if self._taken is None:
             return
@@ -241,7 +240,7 @@ class Run(AsyncOnly, AsyncIterator[Outcome]):
             self._on_progress(self.report)
 
     def _update_totals(self) -> None:
-        """Bring the totals up to date: the requests are all that were made, of companies in flight too."""
+        """Update the totals; the requests include those of companies in flight."""
         assert self._began is not None
         self.this_run.seconds = time.monotonic() - self._began
         self.this_run.requests = self._listing.requests.requests + self._requests
@@ -261,7 +260,7 @@ class Run(AsyncOnly, AsyncIterator[Outcome]):
 
     def _on_worker_done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        if not self._ending:  # it ended by itself
+        if not self._ending:  # it was not stopped by the run
             if task.cancelled():
                 self._abort(UnexpectedError("a worker of the run was cancelled from outside"))
             elif (error := task.exception()) is not None:
@@ -278,12 +277,12 @@ class Run(AsyncOnly, AsyncIterator[Outcome]):
             await self._tickets.acquire()
             try:
                 entry = await self._input.next()
-            except BaseException as error:  # the input itself failed: there is no going on
+            except BaseException as error:  # the input itself failed: the run cannot continue
                 if meant_for(task, error):
                     raise
                 self._abort(as_exception("the companies handed in could not be read on", error))
                 return
-            if entry is None or self._ending:  # an input may have swallowed our cancellation
+            if entry is None or self._ending:  # the input may have swallowed our cancellation
                 return
             index, company_id, company = entry
             self._open[index] = company_id
@@ -299,12 +298,12 @@ class Run(AsyncOnly, AsyncIterator[Outcome]):
                 self._abort(stop)
 
     async def _step(self, one: Coroutine[Any, Any, _Done]) -> _Done:
-        """A company from beginning to end; if there is a grace, it is not cancelled with its worker."""
+        """Process one company; if there is a grace period, it is not cancelled along with its worker."""
         if not self._grace:
             return await one
         step = asyncio.create_task(one, name="woodpecker-bulk-step")
         self._steps.add(step)
-        await asyncio.wait({step})  # which, other than `await step`, leaves it alone when cancelled
+        await asyncio.wait({step})  # unlike `await step`, does not cancel the step when cancelled
         self._steps.discard(step)
         return step.result()
 
@@ -341,7 +340,7 @@ class Run(AsyncOnly, AsyncIterator[Outcome]):
         return Failed(error=error, **told), stats.stop
 
     def _check_failure_streak(self, error: WoodpeckerError | None) -> None:
-        """Stop when company after company fails for want of a server, or of a place for its key."""
+        """Stop the run if company after company fails for a reason that has nothing to do with the company."""
         kind, count = self._streak
         if not isinstance(error, _CONTAGIOUS):
             self._streak = (None, 0)
@@ -358,14 +357,14 @@ class Run(AsyncOnly, AsyncIterator[Outcome]):
         for task in self._tasks:
             if task is not _current_task():
                 task.cancel()
-        # What had finished out of order is handed over too: nothing that was done is lost.
+        # Deliver what had finished out of order as well, so that no work is lost.
         self._finished.extend(self._buffered.pop(index) for index in sorted(self._buffered))
 
     def _deliver(self, outcome: Outcome) -> None:
         if not self._ordered:
             self._finished.append(outcome)
         else:
-            # A ticket is taken before a company is, so the one that all wait for is always in flight.
+            # Workers take a ticket before a company, so the company that the others wait for is always in flight.
             self._buffered[outcome.index] = outcome
             while (ready := self._buffered.pop(self._next_index, None)) is not None:
                 self._finished.append(ready)
@@ -381,7 +380,7 @@ def _current_task() -> asyncio.Task[Any] | None:
 
 
 class _Input:
-    """The companies, one at a time, to whichever worker asks next."""
+    """The input: returns one company at a time to whichever worker asks next."""
 
     def __init__(self, companies: Companies, skip: frozenset[int]) -> None:
         self._skip = skip
@@ -391,7 +390,7 @@ class _Input:
         self._sync: Iterator[Any] | None = None
         self._async: AsyncIterator[Any] | None = None
         if isinstance(companies, Collection):
-            for given in companies:  # all there already: look at each before anything is sent
+            for given in companies:  # complete already: check every one before anything is sent
                 if not isinstance(given, Company):
                     checks.company_id(given)
         if isinstance(companies, AsyncIterable):
@@ -404,14 +403,14 @@ class _Input:
             )
 
     async def aclose(self) -> None:
-        """End the reading. A generator is closed, as leaving a loop over it would not do."""
+        """Close the input if it is a generator, which leaving a loop over it would not do."""
         if isinstance(self._async, AsyncGenerator):
             await self._async.aclose()
         elif isinstance(self._sync, Generator):
             self._sync.close()
 
     async def next(self) -> tuple[int, int, Company | None] | None:
-        """Place in the input, id, and the company itself if that was given; `None` at the end."""
+        """Return the index in the input, the id, and the `Company` if one was given; `None` at the end."""
         if self._sync is not None:
             return next(filter(None, map(self._entry, self._sync)), None)
         assert self._async is not None
@@ -427,7 +426,7 @@ class _Input:
             return None
 
     def _entry(self, given: object) -> tuple[int, int, Company | None] | None:
-        """What `next` says of it, or `None` if it is to be skipped."""
+        """Return an entry for `next`, or `None` if the company is to be skipped."""
         company_id = _id_of(given)
         if company_id in self._skip:
             return None
@@ -436,7 +435,7 @@ class _Input:
 
 
 def _id_of(given: object) -> int:
-    """The id of what was handed in. Whether it is one that a company can have is found out by the work."""
+    """Return the id of an item of the input. The work itself finds out whether a company can have that id."""
     company_id = given.id if isinstance(given, Company) else given
     if isinstance(company_id, bool) or not isinstance(company_id, int):
         raise ConfigError(f"a company must be a Company or its id, an integer >= 1, not {type(given).__name__}")

@@ -1,8 +1,7 @@
-"""Where the keys of `bulk.ensure_api_keys` go: a function of the caller's, or a file that survives a kill.
+"""Where `bulk.ensure_api_keys` stores keys: a function of the caller's, or a file that survives a kill.
 
-The file is opened anew for each key. So there is nothing to close and nothing left open by a run that is
-killed, and a file that was moved away, replaced, or made readable by others in the meantime, is noticed
-instead of written to.
+The file is opened anew for each key, so there is nothing to close, and a killed run leaves nothing open. A file that
+has been moved, replaced or made readable by others in the meantime is noticed, and nothing is written to it.
 """
 
 import asyncio
@@ -28,37 +27,37 @@ __all__ = ["KeyFile", "Sink", "checked", "opening", "store"]
 Sink = Callable[[IssuedKey], object] | str | os.PathLike[str]
 
 _NOT_OURS: Final = (0, "")
-_BEGINNING: Final = b'{"company_id": '  # of a line of ours
+_BEGINNING: Final = b'{"company_id": '  # how our lines begin
 _NO_LINKS: Final = getattr(os, "O_NOFOLLOW", 0)  # Windows has none
 
 
 class KeyFile:
-    """An append-only file of JSON lines, mode 0600; a line that `write` has written is on the disk.
+    """An append-only file of JSON lines with mode 0600. When `write` returns, the line is on disk.
 
-    A line torn by an earlier kill stays as it is, and the next one begins on a line of its own. A key that is
-    in the file already is not written again. A file that is not the one that was opened, or has lost what was
-    in it, takes no more keys.
+    A line torn by an earlier kill is left alone, and the next key starts a new line. A key that is already in the file
+    is not written again. If the file is no longer the one that was opened, or has lost content, nothing more is
+    written.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._path = Path(path)
         self._known: set[tuple[int, str]] = set()
-        self._seen: tuple[int, int, int] | None = None  # device, inode, and how long it was
+        self._seen: tuple[int, int, int] | None = None  # device, inode, size
         self._lock = threading.Lock()
 
     def open(self) -> None:
-        """Make the file, or read which keys are in it.
+        """Create the file, or read which keys are in it.
 
         Raises:
-            SetupError: it cannot be opened, is not a regular file, can be read by others, belongs to somebody else, or
-                has something else than keys in it.
+            SetupError: it cannot be opened, is not a regular file, can be read by others, belongs to someone else, or
+                contains something other than keys.
         """
         self._seen = None
         try:
             with self._opened(os.O_CREAT) as handle:
                 with os.fdopen(handle, "rb", closefd=False) as file:
                     self._known = set(self._keys_in(file))
-                # A run that was killed may have written lines (or made the file) and not come to this.
+                # A killed run may have written lines (or created the file) without getting this far.
                 os.fsync(handle)
             _sync_directory(self._path.parent)
         except OSError as error:
@@ -67,7 +66,7 @@ class KeyFile:
             raise SetupError(f"cannot use {self._path} as a sink: {why}") from None
 
     def write(self, issued: IssuedKey) -> None:
-        """Put a key on the disk.
+        """Write a key to disk.
 
         Raises:
             OSError: it could not be written.
@@ -85,10 +84,11 @@ class KeyFile:
                 self._known.add(known)
 
     def _keys_in(self, file: Iterable[bytes]) -> Iterator[tuple[int, str]]:
-        for number, known in enumerate(map(_in_line, file), 1):  # no frame of the error holds a line: it has a key
+        for number, known in enumerate(map(_in_line, file), 1):  # a line holds a key: keep it out of the error's frames
             if known is _NOT_OURS:
                 raise SetupError(
-                    f"cannot use {self._path} as a sink: line {number} was not written by one; is it the right file?"
+                    f"cannot use {self._path} as a sink: line {number} was not written by the SDK; is it the right "
+                    "file?"
                 )
             if known is not None:
                 yield known
@@ -103,18 +103,18 @@ class KeyFile:
                 raise SetupError(f"cannot use {self._path} as a sink: it is not a regular file")
             if os.name == "posix" and mode & 0o077:
                 raise SetupError(
-                    f"{self._path} can be read by others (mode {stat.S_IMODE(mode):04o}), and keys are to be "
-                    f"written to it: chmod 600 {self._path}"
+                    f"{self._path} can be read by others (mode {stat.S_IMODE(mode):04o}), but keys would be written "
+                    f"to it: chmod 600 {self._path}"
                 )
             if os.name == "posix" and status.st_uid != os.geteuid():
                 raise SetupError(
-                    f"{self._path} belongs to another user (uid {status.st_uid}), who can read what is written to it: "
+                    f"{self._path} belongs to another user (uid {status.st_uid}), who could read the keys in it: "
                     "use a file of your own"
                 )
             if self._seen is not None and not self._is_the_same(status):
                 raise SetupError(
-                    f"{self._path} is not the file that was opened: it was replaced or cut short, and keys in it may "
-                    "be lost; nothing more is written to it. Run again to begin with the file that is there now"
+                    f"{self._path} is not the file that was opened: it was replaced or truncated, and keys in it may "
+                    "be lost; nothing more is written to it. Run again to start with the file that is there now"
                 )
             yield handle
             status = os.fstat(handle)
@@ -123,14 +123,14 @@ class KeyFile:
             os.close(handle)
 
     def _is_the_same(self, status: os.stat_result) -> bool:
-        """Whether it is the file that was opened, with all that was in it; an inode may be used again."""
+        """Whether it is the file that was opened, with all its content; an inode may be reused."""
         assert self._seen is not None
         device, inode, size = self._seen
         return (status.st_dev, status.st_ino) == (device, inode) and status.st_size >= size
 
 
 def checked(sink: object) -> Callable[[IssuedKey], object] | KeyFile:
-    """The sink as given, or the file at the path that was given.
+    """Return the sink: the function that was given, or the file at the path that was given.
 
     Raises:
         ConfigError: it is neither a path nor a function.
@@ -143,14 +143,14 @@ def checked(sink: object) -> Callable[[IssuedKey], object] | KeyFile:
 
 
 async def store(issued: IssuedKey, sink: Callable[[IssuedKey], object] | KeyFile) -> None:
-    """Hand a key to the sink, and come back when it has it.
+    """Pass a key to the sink, and return when it is stored.
 
     Raises:
         KeyNotStoredError: the sink failed.
     """
     task = asyncio.current_task()
     try:
-        # In a thread: the loop does not wait for the disk.
+        # In a thread, so that the disk does not block the loop.
         taken = asyncio.to_thread(sink.write, issued) if isinstance(sink, KeyFile) else sink(issued)
         if inspect.isawaitable(taken):
             await taken
@@ -159,7 +159,7 @@ async def store(issued: IssuedKey, sink: Callable[[IssuedKey], object] | KeyFile
         if meant_for(task, error):
             raise
         failure = describe(error, issued.api_key)
-    # Raised out here, and without a cause: the frames of what failed hold the key in clear.
+    # Raised outside the except block, and without a cause: the frames of the failure hold the key in plain text.
     made = "a new API key" if issued.created else "the API key"
     raise KeyNotStoredError(
         f"company {issued.company_id} has {made} {issued.label!r} (fingerprint {issued.api_key.fingerprint}), but the "
@@ -170,7 +170,7 @@ async def store(issued: IssuedKey, sink: Callable[[IssuedKey], object] | KeyFile
 
 
 def opening(sink: Callable[[IssuedKey], object] | KeyFile) -> Callable[[], Awaitable[None]] | None:
-    """What is to be done before the first key is made, if anything."""
+    """Return what to do before the first key is created, if anything."""
     return (lambda: asyncio.to_thread(sink.open)) if isinstance(sink, KeyFile) else None
 
 
@@ -187,9 +187,9 @@ def _line(issued: IssuedKey) -> bytes:
 
 
 def _in_line(line: bytes) -> tuple[int, str] | None:
-    """The company, and the fingerprint of the key that really is there.
+    """Return the company and the fingerprint of the key in a line.
 
-    `None` for a line that was torn, `_NOT_OURS` for one that is whole and was not written by a sink.
+    `None` for a torn line, `_NOT_OURS` for a complete one that was not written by a sink.
     """
     try:
         entry = json.loads(line)
@@ -207,7 +207,7 @@ def _in_line(line: bytes) -> tuple[int, str] | None:
 
 
 def _may_be_torn(line: bytes) -> bool:
-    """Whether a kill or a crash may have left it: the beginning of a line of ours, nothing, or no text at all."""
+    """Whether a kill or a crash may have left the line: the beginning of one of ours, nothing, or no text at all."""
     begun = line.strip()
     try:
         begun.decode()
@@ -217,7 +217,7 @@ def _may_be_torn(line: bytes) -> bool:
 
 
 def _is_torn(handle: int) -> bool:
-    """Whether the last line has no end."""
+    """Whether the last line has no line end."""
     if os.lseek(handle, 0, os.SEEK_END) == 0:
         return False
     os.lseek(handle, -1, os.SEEK_END)

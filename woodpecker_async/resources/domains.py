@@ -101,7 +101,7 @@ class Domains(Resource):
     async def check(
         self, domains: Iterable[str], *, provider: DomainProvider | str, options: CallOptions | None = None
     ) -> DomainOffers:
-        """Check which of these domains are available, and at what price. As it changes nothing, it is retried like a read.
+        """Check which domains are available, and at what price. It changes nothing, so it is retried like a read.
 
         Args:
             domains: at least one domain.

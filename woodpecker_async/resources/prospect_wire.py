@@ -48,7 +48,7 @@ def search(given: object) -> str | None:
         for text in checks.strings(texts, f"search[{field!r}]", '["Aviato"]'):
             if "," in text:
                 raise ConfigError(
-                    f"search[{field!r}] cannot have a comma in it: the API separates criteria by commas; {text!r}"
+                    f"search[{field!r}] cannot contain a comma, because the API separates criteria by commas: {text!r}"
                 )
             criteria.append(f"{name}={text}")
     return ",".join(criteria)
