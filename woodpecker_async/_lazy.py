@@ -1,4 +1,4 @@
-"""Names of a package that are loaded when they are first used."""
+"""Names of a package that are loaded on first use."""
 
 from collections.abc import Callable
 from importlib import import_module
@@ -6,11 +6,11 @@ from typing import Any
 
 
 def lazy_exports(package: str, **homes: tuple[str, ...]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """A package's `__getattr__` and `__dir__`.
+    """Return a package's `__getattr__` and `__dir__`.
 
     Args:
         package: its name.
-        homes: for each module of the package the names to be taken from it; its own name stands for the module.
+        homes: for each module of the package, the names to export from it; the module's own name means the module.
     """
     names = vars(import_module(package))
     home_of = {name: home for home, lives_there in homes.items() for name in lives_there}

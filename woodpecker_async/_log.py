@@ -1,4 +1,4 @@
-"""The log as lines of text, and `WOODPECKER_LOG`, which shows it on stderr without any code."""
+"""The log as lines of text, and `WOODPECKER_LOG`, which shows it on stderr without any code changes."""
 
 import logging
 import os
@@ -16,22 +16,22 @@ logger.addHandler(logging.NullHandler())
 
 
 class LineFormatter(logging.Formatter):
-    """Time in UTC, level, message: one line, whatever a server has written into it."""
+    """Time in UTC, level, message: always one line, whatever text from a server the message contains."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(message)s")
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: ARG002, N802
-        """The time, with milliseconds."""
+        """Return the time, with milliseconds."""
         return datetime.fromtimestamp(record.created, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line."""
+        """Return the line."""
         return printable(super().format(record))
 
 
 class _Stderr(logging.StreamHandler):  # type: ignore[type-arg]
-    """Writes to stderr, unless a handler of the program's own does so already."""
+    """Writes to stderr, unless one of the program's own handlers already does."""
 
     def __init__(self) -> None:
         super().__init__(sys.stderr)
@@ -44,7 +44,7 @@ class _Stderr(logging.StreamHandler):  # type: ignore[type-arg]
 
 
 def show(handler: logging.Handler, level: int) -> None:
-    """Hand all records of this level and above to a handler, one line each."""
+    """Send all records of this level and above to a handler, one line each."""
     handler.setFormatter(LineFormatter())
     handler.setLevel(level)
     logger.addHandler(handler)
@@ -52,13 +52,13 @@ def show(handler: logging.Handler, level: int) -> None:
 
 
 def hide(handler: logging.Handler) -> None:
-    """The opposite."""
+    """Remove and close a handler added by `show`."""
     logger.removeHandler(handler)
     handler.close()
 
 
 def show_if_wanted() -> None:
-    """Do what `WOODPECKER_LOG` says. The command line does so by itself."""
+    """Show the log as `WOODPECKER_LOG` says. The command line handles the variable itself."""
     wanted = os.environ.get(VARIABLE, "").strip().lower()
     if not wanted or any(isinstance(handler, _Stderr) for handler in logger.handlers):
         return

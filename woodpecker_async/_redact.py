@@ -1,4 +1,4 @@
-"""What others wrote, made fit for an error, a log line or a terminal; and secrets in JSON of unknown shape, masked."""
+"""Foreign text made safe for an error, a log line or a terminal; and masking secrets in JSON of unknown shape."""
 
 import re
 import unicodedata
@@ -9,10 +9,10 @@ from woodpecker_async.secret import Secret
 
 _SECRET_NAMES: Final = ("key", "token", "secret", "pass", "pwd", "auth", "credential")
 
-# How the keys of both services look: "123456.abcdefg123456hijk987", "apikey:...".
+# What the keys of both services look like: "123456.abcdefg123456hijk987", "apikey:...".
 _KEY: Final = re.compile(r"(?<![\w.])\d+\.(?=[\w-]*[A-Za-z])[\w-]{12,}|\bapikey:[\w.-]{8,}")
 
-# A number below such a name is none of the secrets: "key_count", "token": {"expires_in": 3600}.
+# Numbers with these names are not secrets: "key_count", "token": {"expires_in": 3600}.
 _COUNTS: Final = re.compile(r"((^|_)id|count|limit|total|_in|_at)$", re.IGNORECASE)
 
 # JSON can be nested deeper than Python can recurse.
@@ -20,7 +20,7 @@ _DEEPEST: Final = 20
 
 
 def printable(text: str) -> str:
-    """The text on one line, with everything escaped that is no plain character.
+    """Return the text on one line, with everything escaped that is not printable.
 
     No line break, escape sequence, direction override or lone surrogate gets through:
     `printable(text).isprintable()` is true for any text.
@@ -37,26 +37,26 @@ def _escaped(character: str) -> str:
 
 
 def without_keys(text: str) -> str:
-    """The text with what looks like a key masked."""
+    """Return the text with everything that looks like a key masked."""
     return _KEY.sub(lambda found: Secret(found[0]).masked, text)
 
 
 def quotable(text: str) -> str:
-    """The text as an error may quote it: printable, and without what looks like a key."""
+    """Return the text in a form that an error may quote: printable, and without anything that looks like a key."""
     return printable(without_keys(text))
 
 
 def names_a_secret(name: str) -> bool:
-    """Whether a field of this name may hold a secret."""
+    """Whether a field with this name may hold a secret."""
     return any(word in name.lower() for word in _SECRET_NAMES)
 
 
 def masked(value: Any, quote: Callable[[str], str] = without_keys) -> Any:
-    """A JSON value with its secrets masked: all that stands below a telling name, and what looks like a key.
+    """Mask the secrets in a JSON value: everything below a name that suggests one, and whatever looks like a key.
 
     Args:
         value: parsed JSON.
-        quote: what becomes of every other string, and of the names.
+        quote: applied to every other string, and to the names.
     """
     return _masked(value, quote, name="", secret=False, depth=0)
 

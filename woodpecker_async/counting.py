@@ -1,6 +1,6 @@
 """How many requests a piece of work takes, counted where they are sent.
 
-The count follows the work through its tasks, so requests that run side by side for other work do not mix in.
+The count follows the work through its tasks, so concurrent requests of other work are not counted.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ class RequestCount:
     """A running total.
 
     Attributes:
-        requests: attempts made so far, refused and failed ones included.
+        requests: how many attempts were made so far, including refused and failed ones.
     """
 
     requests: int = 0
@@ -25,10 +25,10 @@ class RequestCount:
 
 @contextmanager
 def counting_requests(count: RequestCount | None = None) -> Iterator[RequestCount]:
-    """Count the requests that are sent in this block, and in the tasks that it starts.
+    """Count the requests sent in this block and in the tasks it starts.
 
     Args:
-        count: a total to add to; by default a new one. Blocks nest: each counts.
+        count: a total to add to; by default a new one. Blocks can be nested; each counts.
 
     Example:
         ::
@@ -46,6 +46,6 @@ def counting_requests(count: RequestCount | None = None) -> Iterator[RequestCoun
 
 
 def request_sent() -> None:
-    """The engine's part: an attempt is being sent."""
+    """Called by the engine for each attempt it sends."""
     for count in _counts.get():
         count.requests += 1

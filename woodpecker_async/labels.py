@@ -1,4 +1,4 @@
-"""Whether a key has a label, as far as a server that tidies labels up lets it be seen."""
+"""Whether a key has a label, on a server that may normalize labels."""
 
 from collections.abc import Collection, Iterable
 from unicodedata import normalize
@@ -8,23 +8,23 @@ from woodpecker_async.secret import Secret
 
 
 def may_match(asked: str, stored: str | None) -> bool:
-    """Whether a server that tidies labels up may have stored `asked` as `stored`."""
+    """Whether a server that normalizes or truncates labels may have stored `asked` as `stored`."""
     return stored is None or _tidy(asked).startswith(_tidy(stored))
 
 
 def same_label(asked: str, stored: str | None) -> bool:
-    """Whether the two are one label but for the form of their characters (NFC) and repeated whitespace."""
+    """Whether two labels are equal, ignoring the Unicode form (NFC) and repeated whitespace."""
     return stored is not None and normalize("NFC", asked).split() == normalize("NFC", stored).split()
 
 
 def keys_with_label(keys: Iterable[ApiKey], label: str, made_here: Collection[str]) -> list[Secret]:
-    """The keys that have this label, as far as a server that tidies labels up lets it be seen.
+    """Return the keys with this label, on a server that may normalize labels.
 
     Args:
         keys: the company's keys.
         label: the label.
-        made_here: the fingerprints of the keys that this process made for the label: theirs is it, whatever
-            the server made of it.
+        made_here: the fingerprints of the keys that this process created for the label; they count whatever label the
+            server stored.
     """
     keys = list(keys)
     same = [key.api_key for key in keys if key.api_key.fingerprint in made_here or same_label(label, key.label)]
@@ -33,5 +33,5 @@ def keys_with_label(keys: Iterable[ApiKey], label: str, made_here: Collection[st
 
 
 def _tidy(label: str) -> str:
-    # Decomposed, so that a label which was cut between a letter and its accent still begins the same.
+    # Decomposed (NFD), so that a label truncated between a letter and its accent is still a prefix.
     return normalize("NFD", " ".join(normalize("NFC", label).split()).casefold())

@@ -8,21 +8,21 @@ from woodpecker_async.engine.clock import Clock, timeout
 
 T = TypeVar("T")
 
-# Requests keep to the deadline themselves, and know better than we do what they came to. This much later they
-# are cut off, in case they hang in something that knows of no deadline, such as a function that gives the key.
+# Requests observe the deadline themselves, and their own error says more than ours. This many seconds later they are
+# cancelled, in case they hang in something without a deadline, such as a key function.
 _GRACE: Final = 1.0
 
 
 class TimeLimit:
-    """Ends a procedure at a moment; it begins to run when it is made.
+    """Ends a procedure at a deadline, which starts to run when this is created.
 
     Args:
-        clock: time.
+        clock: the clock.
         seconds: for the whole procedure.
-        error: makes the exception for what is too late.
+        error: creates the exception to raise once it has passed.
 
     Attributes:
-        deadline: the moment at which it ends, by the clock.
+        deadline: the clock's time at which it passes.
     """
 
     def __init__(self, clock: Clock, seconds: float, error: Callable[[], Exception]) -> None:
@@ -32,11 +32,11 @@ class TimeLimit:
 
     @property
     def passed(self) -> bool:
-        """Whether it is over."""
+        """Whether the deadline has passed."""
         return self._clock.now() >= self.deadline
 
     async def run(self, call: Awaitable[T]) -> T:
-        """Await a call; raise the error if it is too late to begin, or if the call does not keep to the deadline."""
+        """Await a call; raise the error if the deadline has already passed, or if the call overruns it."""
         left = self.deadline - self._clock.now()
         if left <= 0:
             if asyncio.iscoroutine(call):
@@ -51,7 +51,7 @@ class TimeLimit:
         raise self._error()
 
     async def pause(self, seconds: float, until: float | None = None) -> None:
-        """Wait, but not beyond the deadline, nor beyond `until` if that is yet to come."""
+        """Sleep, but not beyond the deadline, nor beyond `until` if that is in the future."""
         now = self._clock.now()
         wait = seconds if until is None or until <= now else min(seconds, until - now)
         await self._clock.sleep(max(0.0, min(wait, self.deadline - now)))

@@ -277,13 +277,13 @@ def test_the_password_is_not_shown() -> None:
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("http://:sesame@h/0", "redis://, rediss:// and unix://"),
+        ("http://:sesame@h/0", "redis://, rediss:// or unix://"),
         ("redis:sesame", "names no host"),
         ("redis://:sesame@", "names no host"),
         ("redis://:sesame@h:port/0", "cannot be read"),
         ("redis://:sesame@h:6379/database", "number of a database"),
         ("unix://", "path"),
-        ("Host", "redis://, rediss:// and unix://"),
+        ("Host", "redis://, rediss:// or unix://"),
         ("", "host"),
         (7, "host"),
     ],

@@ -76,7 +76,7 @@ async def test_what_forgets_to_be_async_is_told_so() -> None:
         with pytest.raises(TypeError, match=r"collect\(\)`, which you can also wrap in a task"):
             asyncio.create_task(pager)  # noqa: RUF006
         for thing in (woodpecker, woodpecker.company(1), bulk.list_api_keys(woodpecker)):
-            with pytest.raises(TypeError, match="is used with `async with`, not with `with`"), thing:
+            with pytest.raises(TypeError, match="is used with `async with`, not `with`"), thing:
                 pass
         assert len(await asyncio.create_task(pager.collect())) == 1
         async with bulk.list_api_keys(woodpecker, pager) as run:

@@ -170,7 +170,7 @@ def test_a_file_of_something_else_is_one_clear_error(path: Path, line: str) -> N
     good = opened(path)
     good.write(issued())
     content = path.read_bytes() + line.encode() + b"\n"
-    with pytest.raises(ConfigError, match=r"keys.jsonl as a sink: line 2 was not written by one"):
+    with pytest.raises(ConfigError, match=r"keys.jsonl as a sink: line 2 was not written by the SDK"):
         opened(path, content)
     assert path.read_bytes() == content
 

@@ -1,7 +1,7 @@
-"""Frozen attrs classes: what is sent, and what comes back.
+"""Frozen attrs classes for requests and responses.
 
-A family is loaded when one of its names is first used: making such a class takes half a millisecond, and few programs
-need all of them.
+A family is loaded on the first use of one of its names: creating such a class takes half a millisecond, and few
+programs need all of them.
 """
 
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 def _names_of(family: ModuleType) -> list[str]:
-    """The classes that a family defines."""
+    """Return the names of the classes that a family defines."""
     return [
         name
         for name, value in vars(family).items()

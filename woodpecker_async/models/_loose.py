@@ -1,6 +1,6 @@
-"""Types of fields that the API writes in several ways, one of them for "nothing".
+"""Types of fields that the API writes in several ways, including several for "no value".
 
-To a type checker each is what a program gets to see. To the reader of an answer it is a class that makes that of JSON.
+To a type checker each is the type that a program sees. To the decoder it is a class that builds that from JSON.
 """
 
 from collections.abc import Callable
@@ -9,31 +9,31 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 
 class Loose(type):
-    """The class of these types: calling one reads a JSON value, or raises a ValueError or a TypeError.
+    """The metaclass of these types: calling one reads a JSON value, or raises a ValueError or a TypeError.
 
     Attributes:
         described: what is expected, for errors.
     """
 
     described: str
-    # msgspec asks of what was read whether it is an instance. All things are; a built-in answers that fastest.
+    # msgspec checks whether the result is an instance. Everything is; a built-in says so fastest.
     __instancecheck__ = object.__instancecheck__
 
 
 def loose(described: str, read: Callable[[object], Any]) -> Loose:
-    """A type of this kind, for the fields of one family."""
+    """Create such a type, for the fields of one family."""
     return Loose("loose", (), {"described": described, "__new__": lambda _, value: read(value)})
 
 
 def read_time(value: object) -> datetime | None:
-    """A moment in any of the API's formats; `None` for null and `""`.
+    """Read a time in any of the API's formats; `None` for null and `""`.
 
-    These are ISO 8601 with `T` or a space, with or without fractions of a second; with `Z`, or an offset with or
-    without a colon, or no zone; and epoch milliseconds. Without a zone the moment stays naive: where the documents do
-    not tell the zone, nobody can.
+    These are ISO 8601 with `T` or a space, with or without fractions of a second; with `Z`, an offset with or without a
+    colon, or no zone; and epoch milliseconds. A time without a zone stays naive, because the documents do not say which
+    zone it is in.
 
     Raises:
-        ValueError: it is not a moment.
+        ValueError: it is not a time.
     """
     if value is None or value == "":
         return None
@@ -45,7 +45,7 @@ def read_time(value: object) -> datetime | None:
 
 
 def read_number(value: object) -> int | None:
-    """An integer, also where it is written as a string; `None` for null and `""`.
+    """Read an integer, even if it is written as a string; `None` for null and `""`.
 
     Raises:
         ValueError: it is not an integer.
@@ -60,7 +60,7 @@ def read_number(value: object) -> int | None:
 
 
 def read_text(value: object) -> str | None:
-    """A string; `None` for null and `""`.
+    """Read a string; `None` for null and `""`.
 
     Raises:
         ValueError: it is not a string.
@@ -77,7 +77,7 @@ if TYPE_CHECKING:
 else:
 
     class Time(metaclass=Loose):
-        """A moment, or `None`; see `read_time`."""
+        """A time, or `None`; see `read_time`."""
 
         described = "a date and time"
 

@@ -1,4 +1,4 @@
-"""The account level: who am I."""
+"""The account itself."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -8,9 +8,9 @@ import attrs
 
 @attrs.frozen(repr=False, eq=False)
 class Fields(Mapping[str, Any]):
-    """An answer whose fields are not documented: a read-only mapping of them as they came.
+    """A response whose fields are not documented: a read-only mapping of the fields as received.
 
-    `repr` shows their names only.
+    `repr` shows only their names.
     """
 
     fields: Mapping[str, Any]
@@ -29,7 +29,7 @@ class Fields(Mapping[str, Any]):
 
 
 class Me(Fields):
-    """The answer of `GET /v1/me`.
+    """The response of `GET /v1/me`.
 
-    Its fields differ between an HQ key, a client's key and an HQ key with `x-company-id`.
+    Its fields depend on whether you use an HQ key, a client's key, or an HQ key with `x-company-id`.
     """

@@ -9,16 +9,16 @@ from woodpecker_async.secret import Secret
 class Company:
     """A client company of the agency.
 
-    What the server leaves out is `None`: creating a company answers with fewer fields than listing it.
+    Fields that the server leaves out are `None`: creating a company returns fewer fields than listing it.
 
     Attributes:
         id: the company's id, as used in paths and in `x-company-id`.
         name: its name.
         owner: the full name of the team member who owns it.
         active: whether it is active (billed).
-        running_campaigns: campaigns running now.
-        email_slots: connected e-mail accounts.
-        linkedin_slots: LinkedIn slots.
+        running_campaigns: how many campaigns are running.
+        email_slots: how many e-mail accounts are connected.
+        linkedin_slots: how many LinkedIn slots it has.
     """
 
     id: int
@@ -39,27 +39,27 @@ class NewCompany:
 
 @attrs.frozen(kw_only=True)
 class CreateCompanies:
-    """Request body: the companies to create, 1 to 10, all or none."""
+    """Request body: 1 to 10 companies to create, all or none."""
 
     companies: tuple[NewCompany, ...]
 
 
 @attrs.frozen(kw_only=True)
 class CreatedCompanies:
-    """Answer: the companies created."""
+    """Response: the companies created."""
 
     companies: tuple[Company, ...]
 
 
 @attrs.frozen(kw_only=True)
 class ApiKey:
-    """A key of a company, as listed (document "Get a company's API keys").
+    """An API key of a company, as listed (document "Get a company's API keys").
 
-    The server sends neither an id nor a date. Only keys made by the user of the calling key are listed.
+    The server sends neither an id nor a date, and lists only keys created by the user of the calling key.
 
     Attributes:
         api_key: the key.
-        label: what it was named when it was made; may be `None`.
+        label: the name it was given when it was created, if any.
     """
 
     api_key: Secret
@@ -75,7 +75,7 @@ class CreateApiKey:
 
 @attrs.frozen(kw_only=True)
 class CreatedApiKey:
-    """Answer: the key, and nothing else."""
+    """Response: only the key."""
 
     api_key: Secret
 
@@ -85,10 +85,10 @@ class IssuedKey:
     """The result of creating or ensuring a key.
 
     Attributes:
-        company_id: the company the key works in.
-        label: the label asked for.
+        company_id: the company the key belongs to.
+        label: the requested label.
         api_key: the key.
-        created: `False` when `ensure` found it already there.
+        created: whether it is new; `False` if `ensure` found an existing key.
     """
 
     company_id: int

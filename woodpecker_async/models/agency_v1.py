@@ -7,7 +7,7 @@ from woodpecker_async.secret import Secret
 
 @attrs.frozen(kw_only=True)
 class V1ApiKey:
-    """A key inside a v1 company. What v2 calls `label` is `name` here."""
+    """An API key of a v1 company. `name` is what v2 calls `label`."""
 
     api_key: Secret
     name: str | None = None
@@ -20,9 +20,9 @@ class V1Company:
     Attributes:
         id: the company's id.
         name: its name.
-        campaigns: campaigns running now.
+        campaigns: how many campaigns are running.
         owner: the owner's full name.
-        api_keys: its keys.
+        api_keys: its API keys.
     """
 
     id: int
@@ -42,7 +42,7 @@ class V1CreateApiKey:
 
 @attrs.frozen(kw_only=True)
 class V1CreatedApiKey:
-    """Answer: the key, and nothing else."""
+    """Response: only the key."""
 
     api_key: Secret
 

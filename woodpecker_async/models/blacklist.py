@@ -5,10 +5,10 @@ import attrs
 
 @attrs.frozen(kw_only=True)
 class RemovedDomains:
-    """Answer to the removal of domains from an account's blacklist.
+    """Response to removing domains from an account's blacklist.
 
     Attributes:
-        domains: those that were on it.
+        domains: the domains that were on it.
     """
 
     domains: tuple[str, ...]
@@ -16,10 +16,10 @@ class RemovedDomains:
 
 @attrs.frozen(kw_only=True)
 class RemovedEmails:
-    """Answer to the removal of addresses from an account's blacklist.
+    """Response to removing addresses from an account's blacklist.
 
     Attributes:
-        emails: those that were on it.
+        emails: the addresses that were on it.
     """
 
     emails: tuple[str, ...]

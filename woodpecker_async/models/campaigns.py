@@ -10,7 +10,7 @@ from woodpecker_async.models.enums import OpenEnum
 
 
 class CampaignStatus(OpenEnum):
-    """The state a campaign is in. `DELETED` is in older documents only."""
+    """The status of a campaign. `DELETED` appears only in older documents."""
 
     DRAFT = "DRAFT"
     RUNNING = "RUNNING"
@@ -22,7 +22,7 @@ class CampaignStatus(OpenEnum):
 
 
 class StepType(OpenEnum):
-    """What a step is. Each campaign begins with `START`, which sends nothing."""
+    """The type of a step. Every campaign begins with `START`, which sends nothing."""
 
     START = "START"
     EMAIL = "EMAIL"
@@ -30,7 +30,7 @@ class StepType(OpenEnum):
 
 
 class LinkedInAction(OpenEnum):
-    """What a step of type `LINKEDIN` does. The API may know more of them."""
+    """What a step of type `LINKEDIN` does. The API may know other actions."""
 
     VISIT_PROFILE = "VISIT_PROFILE"
     CONNECTION_REQUEST = "CONNECTION_REQUEST"
@@ -38,7 +38,7 @@ class LinkedInAction(OpenEnum):
 
 
 class StepSignature(OpenEnum):
-    """Whether the signature of the sending mailbox goes below a message."""
+    """Whether a message ends with the signature of the sending mailbox."""
 
     SENDER = "SENDER"
     NO_SIGNATURE = "NO_SIGNATURE"
@@ -65,7 +65,7 @@ class DelayRange(OpenEnum):
 
 
 class CatchAllMode(OpenEnum):
-    """How addresses of catch-all domains are verified before they are written to."""
+    """How addresses of catch-all domains are verified before e-mail is sent to them."""
 
     NONE = "NONE"
     BALANCED = "BALANCED"
@@ -74,7 +74,7 @@ class CatchAllMode(OpenEnum):
 
 
 class MailProvider(OpenEnum):
-    """Whose recipients open tracking is switched off for."""
+    """A mail provider for whose users open tracking can be turned off."""
 
     GOOGLE = "google.com"
     OUTLOOK = "outlook.com"
@@ -82,7 +82,7 @@ class MailProvider(OpenEnum):
 
 
 class PausingStatus(OpenEnum):
-    """What of one prospect pauses the others of its domain."""
+    """The status of one prospect that pauses the other prospects of its domain."""
 
     REPLIED = "REPLIED"
     BOUNCED = "BOUNCED"
@@ -94,23 +94,23 @@ DeliveryTime: TypeAlias = Mapping[Weekday | str, Iterable[tuple[str, str] | Mapp
 
 @attrs.frozen(kw_only=True)
 class CampaignSummary:
-    """A campaign as it is listed (document "Get a list of campaigns").
+    """A campaign as listed (document "Get a list of campaigns").
 
     Attributes:
         id: its id.
         name: its name.
-        status: the state it is in; a value that this version does not know is kept, see `OpenEnum`.
-        created: when it was made.
-        from_name: who sends it.
-        from_names: all who send it.
-        gdpr_unsubscribe: whether the page to unsubscribe offers to delete the prospect's data.
-        folder_name: the folder it is in.
-        folder_id: the same; 0 for none.
-        from_email: the address it is sent from.
-        from_emails: all addresses it is sent from.
-        per_day: how many opening messages go out in a day.
-        bcc: who gets a blind copy.
-        cc: who gets a copy.
+        status: its status; a value that this version does not know is kept, see `OpenEnum`.
+        created: when it was created.
+        from_name: the sender's name.
+        from_names: the names of all senders.
+        gdpr_unsubscribe: whether the unsubscribe page offers to delete the prospect's data.
+        folder_name: the name of its folder.
+        folder_id: the id of its folder; 0 for none.
+        from_email: the sender's address.
+        from_emails: the addresses of all senders.
+        per_day: how many opening messages are sent per day.
+        bcc: the recipient of a blind copy.
+        cc: the recipient of a copy.
         error: what is wrong with it.
     """
 
@@ -133,11 +133,11 @@ class CampaignSummary:
 
 @attrs.frozen(kw_only=True)
 class CampaignStats(CampaignSummary):
-    """A campaign with its figures (document "Get campaign statistics").
+    """A campaign with its statistics (document "Get campaign statistics").
 
     Attributes:
-        stats: the figures, of all versions together, such as `stats["sent"]`; and in `stats["emails"]` the steps, with
-            the content of version A. The names are those of the server.
+        stats: the statistics over all versions, such as `stats["sent"]`; `stats["emails"]` has the steps, with the
+            content of version A. The names are the server's.
     """
 
     stats: Mapping[str, Any] | None = None
@@ -145,17 +145,17 @@ class CampaignStats(CampaignSummary):
 
 @attrs.frozen(kw_only=True)
 class CampaignSettings:
-    """How a campaign sends, in answers and in requests; what is `None` is not sent.
+    """How a campaign sends, in responses and requests; fields that are `None` are not sent.
 
     Attributes:
-        timezone: the zone that delivery times are in, an IANA name.
-        prospect_timezone: whether the prospect's own zone goes before that, where it is known.
-        daily_enroll: how many prospects may get their first message in a day, 500 by default at most.
-        gdpr_unsubscribe: whether the page to unsubscribe offers to delete the prospect's data.
+        timezone: the time zone of delivery times, an IANA name.
+        prospect_timezone: whether to use the prospect's own time zone instead, if it is known.
+        daily_enroll: how many prospects may get their first message per day, 0 or more. The API's maximum is 500 by default.
+        gdpr_unsubscribe: whether the unsubscribe page offers to delete the prospect's data.
         list_unsubscribe: whether messages have a `List-Unsubscribe` header.
-        open_disabled_list: whose recipients open tracking is switched off for.
-        auto_pause_prospect_from_domain: whether a reply pauses the other prospects of that domain.
-        auto_pause_prospect_from_domain_statuses: what pauses them; newer than the switch above.
+        open_disabled_list: the mail providers for whose users open tracking is turned off.
+        auto_pause_prospect_from_domain: whether a reply pauses the other prospects of the same domain.
+        auto_pause_prospect_from_domain_statuses: which statuses pause them; newer than the setting above.
         catch_all_verification_mode: how addresses of catch-all domains are verified.
         count_followup_delay_in_working_days: whether delays count working days only.
     """
@@ -174,11 +174,11 @@ class CampaignSettings:
 
 @attrs.frozen(kw_only=True)
 class FollowupDelay:
-    """How long after a step the next one follows, in answers and in requests.
+    """The delay between a step and the next one, in responses and requests.
 
     Attributes:
         range: the unit.
-        value: how many of them, 1 or more.
+        value: how many units, an integer >= 1.
     """
 
     range: DelayRange
@@ -187,14 +187,14 @@ class FollowupDelay:
 
 @attrs.frozen(kw_only=True)
 class StepVersion:
-    """One of the texts of a step, which are tested against each other.
+    """One version of a step, for A/B tests.
 
     Attributes:
         id: its id, for `steps.update_version`.
         version: its letter, `"A"` to `"E"`.
-        subject: `""` or `None` for a message in the same thread.
-        message: HTML; plain text on LinkedIn.
-        signature: whether the sender's signature goes below it.
+        subject: its subject; `""` or `None` for a message in the same thread.
+        message: the message as HTML, or as plain text for LinkedIn.
+        signature: whether it ends with the sender's signature.
         track_opens: whether opening it is tracked.
     """
 
@@ -211,9 +211,9 @@ class StepBody:
     """What a step sends.
 
     Attributes:
-        versions: its texts.
-        action_type: what a LinkedIn step does.
-        linkedin_account_id: the account that does it.
+        versions: its versions.
+        action_type: the action of a LinkedIn step.
+        linkedin_account_id: the account that performs it.
     """
 
     versions: tuple[StepVersion, ...] | None = None
@@ -223,15 +223,15 @@ class StepBody:
 
 @attrs.frozen(kw_only=True)
 class CampaignStep:
-    """A step of a campaign, with the steps behind it.
+    """A step of a campaign, with the steps that follow it.
 
     Attributes:
         id: its id, for the methods of `steps`.
-        type: what it is; a value that this version does not know is kept, see `OpenEnum`.
-        delivery_time: when it sends: a list of `{"from": "08:00", "to": "18:00"}` for each day of the week.
+        type: its type; a value that this version does not know is kept, see `OpenEnum`.
+        delivery_time: when it sends: by day of the week, a list of `{"from": "08:00", "to": "18:00"}`.
         body: what it sends.
-        followup_after: how long after it the next one follows.
-        followup: the next one.
+        followup_after: the delay before the next step.
+        followup: the next step.
     """
 
     id: str | None = None
@@ -242,7 +242,7 @@ class CampaignStep:
     followup: "CampaignStep | None" = None
 
     def __iter__(self) -> Iterator["CampaignStep"]:
-        """This step and those behind it, but for a `START`."""
+        """Iterate over this step and those that follow it, except a `START`."""
         step: CampaignStep | None = self
         while step is not None:
             if step.type != StepType.START:
@@ -251,7 +251,7 @@ class CampaignStep:
 
     @property
     def versions(self) -> tuple[StepVersion, ...]:
-        """The texts in its body."""
+        """The versions in its body."""
         return (self.body.versions if self.body else None) or ()
 
 
@@ -262,10 +262,10 @@ class Campaign:
     Attributes:
         id: its id.
         name: its name.
-        status: the state it is in; a value that this version does not know is kept, see `OpenEnum`.
-        email_account_ids: the mailboxes it is sent from (SMTP ids).
+        status: its status; a value that this version does not know is kept, see `OpenEnum`.
+        email_account_ids: the mailboxes it sends from (SMTP ids).
         settings: how it sends.
-        steps: its first step, with the others behind it: `for step in campaign.steps` goes through those that send.
+        steps: its first step, followed by the others: `for step in campaign.steps` iterates over those that send.
     """
 
     id: int
@@ -278,13 +278,13 @@ class Campaign:
 
 @attrs.frozen(kw_only=True)
 class NewVersion:
-    """One of the texts of a new step.
+    """One version of a new step.
 
     Attributes:
-        message: HTML; plain text on LinkedIn, where it may be empty.
-        subject: of an e-mail; `""`, as it is by default, sends it in the thread of the step before. The first e-mail
-            needs one before the campaign can run.
-        signature: whether the sender's signature goes below it.
+        message: the message as HTML, or as plain text for LinkedIn, where it may be empty.
+        subject: the e-mail's subject; `""`, the default, sends it in the thread of the previous step. The first e-mail
+            needs a subject before the campaign can run.
+        signature: whether it ends with the sender's signature.
         track_opens: whether opening it is tracked.
     """
 
@@ -299,13 +299,13 @@ class NewStep:
     """A new step of a campaign.
 
     Attributes:
-        versions: its texts, each a `NewVersion` or a mapping: 1 to 5 for an e-mail.
+        versions: its versions, each a `NewVersion` or a mapping: 1 to 5 for an e-mail.
         type: `EMAIL` or `LINKEDIN`.
-        delivery_time: when it sends: up to three windows for a day of the week, such as
+        delivery_time: when it sends: up to three windows per day of the week, such as
             `{"MONDAY": [("08:00", "12:00"), ("13:00", "18:00")]}`.
-        followup_after: how long after it the next one follows, as a `FollowupDelay` or a mapping.
-        action_type: what a LinkedIn step does.
-        linkedin_account_id: the account that does it.
+        followup_after: the delay before the next step, as a `FollowupDelay` or a mapping.
+        action_type: the action of a LinkedIn step.
+        linkedin_account_id: the account that performs it.
     """
 
     versions: Iterable[NewVersion | Mapping[str, Any]] = ()
@@ -322,8 +322,8 @@ class NewCampaign:
 
     Attributes:
         name: its name.
-        steps: 1 to 16, in their order, each a `NewStep` or a mapping; or the steps of another `Campaign`.
-        email_account_ids: the mailboxes to send it from (SMTP ids), at least one if a step is an e-mail.
+        steps: 1 to 16 steps in order, each a `NewStep` or a mapping; or the steps of another `Campaign`.
+        email_account_ids: the mailboxes to send from (SMTP ids), at least one if a step is an e-mail.
         settings: how it sends, as a `CampaignSettings` or a mapping.
     """
 
@@ -338,7 +338,7 @@ class BounceShield:
     """The bounce shield of a campaign.
 
     Attributes:
-        bounce_rate_threshold: the share of bounces, in percent, that pauses it; `None` if it is not set.
+        bounce_rate_threshold: the bounce rate in percent that pauses it; `None` if it is not set.
     """
 
     bounce_rate_threshold: int | None

@@ -1,15 +1,15 @@
-"""What became of the e-mails that companies sent."""
+"""Deliverability figures of companies."""
 
 import attrs
 
 
 @attrs.frozen(kw_only=True)
 class PeriodCount:
-    """How many there were.
+    """A count, compared with the preceding period.
 
     Attributes:
-        current_period: in the period asked for.
-        previous_period: in the one of the same length just before it.
+        current_period: the count in the requested period.
+        previous_period: the count in the preceding period of the same length.
     """
 
     current_period: int | None = None
@@ -18,14 +18,14 @@ class PeriodCount:
 
 @attrs.frozen(kw_only=True)
 class CompanyDeliverability:
-    """The figures of a company (document "Deliverability"). They count actions, not prospects.
+    """The deliverability figures of a company (document "Deliverability"). They count actions, not prospects.
 
     Attributes:
         id: the company's id.
         name: its name.
         emails_sent: e-mails sent.
         delivered_emails: e-mails delivered.
-        views: times that an e-mail was opened.
+        views: how often an e-mail was opened.
         replies: replies.
         bounces: e-mails that bounced.
     """

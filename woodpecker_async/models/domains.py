@@ -8,7 +8,7 @@ from woodpecker_async.models.enums import OpenEnum
 
 
 class DomainProvider(OpenEnum):
-    """Who sells domains and mailboxes."""
+    """A provider of domains and mailboxes."""
 
     MAILDOSO = "MAILDOSO"
     MAILFORGE = "MAILFORGE"
@@ -17,7 +17,7 @@ class DomainProvider(OpenEnum):
 
 
 class DomainMailboxStatus(OpenEnum):
-    """How far the order of a mailbox is."""
+    """The status of an order of a mailbox."""
 
     ORDERED = "ORDERED"
     PAID = "PAID"
@@ -30,11 +30,11 @@ class Domain:
     Attributes:
         domain: its name.
         mailboxes_count: how many mailboxes it has.
-        provider: who sold it.
-        is_custom_domain: whether it was brought along rather than bought.
-        is_ready: whether it can be used; only then can its forwarding be set.
-        expires: when it expires; the documents do not tell the time zone.
-        created: when it was created; likewise.
+        provider: the provider it was bought from.
+        is_custom_domain: whether it was brought along rather than bought from Woodpecker.
+        is_ready: whether it is ready for use; only then can its forwarding be set.
+        expires: when it expires; the documents do not say in which time zone.
+        created: when it was created; the documents do not say in which time zone.
     """
 
     domain: str
@@ -47,19 +47,19 @@ class Domain:
 
 
 class DomainDetails(Fields):
-    """What is known of a domain. The fields are not documented, so they are given as they came."""
+    """The details of a domain. The fields are not documented, so they are returned as received."""
 
 
 @attrs.frozen(kw_only=True)
 class DomainMailbox:
-    """A mailbox of a domain that was bought.
+    """A mailbox of a domain bought from Woodpecker.
 
     Attributes:
         email: its address.
-        first_name: the first name of whom it is for.
-        last_name: the last name.
-        provider: who sold it.
-        status: how far its order is.
+        first_name: its user's first name.
+        last_name: its user's last name.
+        provider: the provider it was bought from.
+        status: the status of its order.
     """
 
     email: str
@@ -71,11 +71,11 @@ class DomainMailbox:
 
 @attrs.frozen(kw_only=True)
 class DomainDefaults:
-    """What domains that are bought are set to.
+    """The initial configuration of domains that the account buys.
 
     Attributes:
-        default_domain_redirect_url: where visitors are sent.
-        default_email_forward_address: where e-mail is sent.
+        default_domain_redirect_url: the URL that visitors are redirected to.
+        default_email_forward_address: the address that e-mail is forwarded to.
     """
 
     default_domain_redirect_url: str | None = None
@@ -84,9 +84,9 @@ class DomainDefaults:
 
 @attrs.frozen(kw_only=True)
 class DomainOwner:
-    """Who owns the domains that the account buys. All is `None` until it is set.
+    """The owner of the domains that the account buys. All fields are `None` until it is set.
 
-    To set it, all are required but `company_name` and `configuration`.
+    To set it, all fields are required except `company_name` and `configuration`.
 
     Attributes:
         email: the e-mail address.
@@ -99,7 +99,7 @@ class DomainOwner:
         zip_code: the postal code.
         phone: the telephone number.
         company_name: the company.
-        configuration: what domains that are bought are set to.
+        configuration: the initial configuration of new domains.
     """
 
     email: str | None = None
@@ -117,11 +117,11 @@ class DomainOwner:
 
 @attrs.frozen(kw_only=True)
 class DomainPrice:
-    """What a domain costs.
+    """The price of a domain.
 
     Attributes:
         amount: a decimal number, such as `"13.00"`.
-        currency: of the amount.
+        currency: the currency of the amount.
     """
 
     amount: str | None = None
@@ -130,12 +130,12 @@ class DomainPrice:
 
 @attrs.frozen(kw_only=True)
 class DomainOffer:
-    """Whether a domain can be bought.
+    """The availability of a domain.
 
     Attributes:
         domain: its name.
-        available: whether it can.
-        price: what it costs, as far as the server says.
+        available: whether it can be bought.
+        price: its price, if the server says.
     """
 
     domain: str
@@ -145,11 +145,11 @@ class DomainOffer:
 
 @attrs.frozen(kw_only=True)
 class DomainOffers:
-    """Which domains can be bought.
+    """The availability of several domains.
 
     Attributes:
         domains: the domains.
-        provider: from whom.
+        provider: the provider that sells them.
     """
 
     domains: tuple[DomainOffer, ...]
@@ -161,8 +161,8 @@ class NewDomainMailbox:
     """A mailbox to order with a domain.
 
     Attributes:
-        first_name: the first name of whom it is for.
-        last_name: the last name.
+        first_name: its user's first name.
+        last_name: its user's last name.
         email: its address.
     """
 

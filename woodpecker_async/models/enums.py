@@ -1,22 +1,22 @@
-"""Enumerations that stay open: a server may learn a word before this version of the SDK does."""
+"""Open enums: a server may use a value that this version of the SDK does not know yet."""
 
 from enum import StrEnum
 from typing import Self, cast
 
 
 def respelt(word: str) -> tuple[str, str]:
-    """A word with hyphens and with underscores: the v1 endpoints write the former where those of v2 write the latter.
+    """Return a value spelled with hyphens, as in the v1 endpoints, and with underscores, as in v2.
 
-    A sign in front of it is none.
+    A leading sign is left alone.
     """
     return word[:1] + word[1:].replace("_", "-"), word[:1] + word[1:].replace("-", "_")
 
 
 class OpenEnum(StrEnum):
-    """An enumeration of strings that accepts a string it does not know, and keeps it.
+    """An enum of strings that also accepts and keeps strings it does not know.
 
-    Its members are strings and compare as such. An unknown one has the name `"(unknown)"`. A word is the same with
-    hyphens and with underscores.
+    Its members are strings and compare as strings. An unknown one has the name `"(unknown)"`. Hyphens and underscores
+    are interchangeable.
 
     Example:
         >>> from woodpecker_async.models import MailboxType

@@ -9,12 +9,12 @@ from woodpecker_async.secret import Secret
 
 @attrs.frozen(kw_only=True)
 class FelderaKey:
-    """A key as listed: never with its secret.
+    """A key as listed, without its secret.
 
     Attributes:
         id: the key's id.
         name: its name, unique on the instance.
-        role: `"read"` or `"write"`; `None` from versions before 0.326.0, which have no roles.
+        role: `"read"` or `"write"`; `None` before version 0.326.0, which introduced roles.
     """
 
     id: UUID
@@ -31,7 +31,7 @@ class CreateFelderaKey:
 
 @attrs.frozen(kw_only=True)
 class CreateFelderaKeyWithRole:
-    """Request body for a version of the service that has roles."""
+    """Request body for versions that have roles."""
 
     name: str
     role: str
@@ -39,11 +39,11 @@ class CreateFelderaKeyWithRole:
 
 @attrs.frozen(kw_only=True)
 class CreatedFelderaKey:
-    """Answer: the key with its secret, shown this once.
+    """Response: the key with its secret, which is returned only here.
 
     Attributes:
         id: the key's id.
-        name: the name asked for.
+        name: the requested name.
         api_key: the secret.
     """
 

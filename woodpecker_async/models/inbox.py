@@ -1,4 +1,4 @@
-"""The inbox: messages that came to an account."""
+"""The inbox: messages received by an account."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from woodpecker_async.models.enums import OpenEnum
 
 
 class ProspectReplyStatus(OpenEnum):
-    """What the status of the prospect of a message is."""
+    """The status of the prospect who sent a message."""
 
     RESPONDED = "RESPONDED"
     AUTOREPLIED = "AUTOREPLIED"
@@ -29,15 +29,15 @@ class InterestLevel(OpenEnum):
 
 @attrs.frozen(kw_only=True)
 class InboxMessage:
-    """A message in the inbox. Only `id` is relied upon: how the rest looks is known from a third party.
+    """A message in the inbox. Only `id` is certain: the other fields are known from a third party.
 
     Attributes:
         id: the message's id, for `inbox.reply`.
-        prospect_id: who wrote it.
+        prospect_id: the prospect who sent it.
         subject: its subject.
         body: its body, such as `{"html": "..."}`.
-        stamp: when it came; without a zone where the server tells none.
-        read: whether it was read.
+        stamp: when it was received; naive if the server sends no time zone.
+        read: whether it has been read.
         campaigns: the campaigns it belongs to.
     """
 

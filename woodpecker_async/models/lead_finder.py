@@ -1,4 +1,4 @@
-"""Leads, and their enrichment."""
+"""Leads and enrichments."""
 
 from collections.abc import Sequence
 from typing import Any, overload
@@ -10,7 +10,7 @@ from woodpecker_async.models.enums import OpenEnum
 
 
 class SearchOperator(OpenEnum):
-    """Whether leads that meet a criterion are searched for or left out."""
+    """Whether leads that meet a criterion are included or excluded."""
 
     INCLUDE = "INCLUDE"
     EXCLUDE = "EXCLUDE"
@@ -21,9 +21,9 @@ class SearchCriterion:
     """One criterion of a search for leads.
 
     Attributes:
-        name: one of those that `lead_finder.criteria` lists.
-        value: one of those that `lead_finder.criterion_values` lists, or what else the criterion takes.
-        operator: whether leads that meet it are searched for or left out.
+        name: a criterion from `lead_finder.criteria`.
+        value: a value from `lead_finder.criterion_values`, or another one that the criterion accepts.
+        operator: whether leads that meet it are included or excluded.
     """
 
     name: str
@@ -32,17 +32,17 @@ class SearchCriterion:
 
 
 class Lead(Fields):
-    """Somebody who was found. The fields are not documented, so they are given as they came."""
+    """A person who was found. The fields are not documented, so they are returned as received."""
 
 
 @attrs.frozen
 class Leads(Sequence[Lead]):
-    """The leads that were bought: a sequence of them.
+    """The leads that were bought, as a sequence.
 
     Attributes:
         leads: the leads.
-        total_found: how many leads match in all, as far as the server says.
-        next_page: what to go on with: `next_page=` of the next search; `None` if there are no more.
+        total_found: how many leads match in total, if the server says.
+        next_page: where to continue: pass it as `next_page=` to the next search; `None` if there are no more.
     """
 
     leads: tuple[Lead, ...]
@@ -62,11 +62,11 @@ class Leads(Sequence[Lead]):
 
 @attrs.frozen(kw_only=True)
 class Enrichment:
-    """An enrichment that was started. What else the server says of it is to be had with `get`.
+    """An enrichment that was started. `get` returns its progress.
 
     Attributes:
         uuid: its id.
-        status: how far it is.
+        status: its status.
     """
 
     uuid: str | None = None
@@ -74,20 +74,20 @@ class Enrichment:
 
 
 class EnrichmentDetails(Fields):
-    """How far an enrichment is, and what it found. The fields are not documented, so they are given as they came."""
+    """The progress and results of an enrichment. The fields are not documented, so they are returned as received."""
 
 
 @attrs.frozen(kw_only=True)
 class ProspectToEnrich:
-    """A prospect to enrich: one that is there already, known by its e-mail address.
+    """An existing prospect to enrich, identified by its e-mail address.
 
     Attributes:
-        email: the address.
+        email: the e-mail address.
         first_name: the first name.
         last_name: the last name.
-        linkedin_url: the address of the profile on LinkedIn.
-        company_name: where the prospect works.
-        company_website: the address of that company's website.
+        linkedin_url: the URL of the LinkedIn profile.
+        company_name: the prospect's employer.
+        company_website: the URL of the employer's website.
     """
 
     email: str

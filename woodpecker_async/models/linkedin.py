@@ -9,15 +9,15 @@ from woodpecker_async.secret import Secret
 
 @attrs.frozen(kw_only=True)
 class LinkedInConnection:
-    """A LinkedIn account that waits for its owner to authorize it.
+    """A LinkedIn account that its owner has yet to authorize.
 
-    The fields are those of the document "New link". The answer to the connection of a new account is not
-    documented; where it lacks one of them, it is `None`.
+    The fields are those of the document "New link". The response to connecting a new account is not documented; fields
+    that it lacks are `None`.
 
     Attributes:
-        account_id: the account's id, for a new link.
-        connect_account_link: where its owner authorizes it, valid for 48 hours. Whoever has it can connect an account,
-            so it is a secret.
+        account_id: the account's id, to create a new link.
+        connect_account_link: the link for its owner to authorize it, valid for 48 hours. Anyone who has it can connect
+            an account, so it is a secret.
     """
 
     account_id: Number = None
@@ -25,7 +25,7 @@ class LinkedInConnection:
 
 
 class LinkedInStatus(OpenEnum):
-    """How a LinkedIn account is connected. `REQUIRES_CHECKPOINT` is in an earlier copy of the document only."""
+    """The connection status of a LinkedIn account. `REQUIRES_CHECKPOINT` appears only in older documents."""
 
     CONNECTED = "CONNECTED"
     DISCONNECTED = "DISCONNECTED"
@@ -34,7 +34,7 @@ class LinkedInStatus(OpenEnum):
 
 
 class LinkedInLevel(OpenEnum):
-    """What a LinkedIn account is subscribed to."""
+    """The LinkedIn subscription of an account."""
 
     CLASSIC = "CLASSIC"
     PREMIUM = "PREMIUM"
@@ -49,10 +49,10 @@ class LinkedInAccount:
 
     Attributes:
         id: its id.
-        session_status: how it is connected; a value that this version does not know is kept, see `OpenEnum`.
-        full_name: whose it is.
-        linkedin_url: the profile.
-        level: what it is subscribed to; `None` once it is disconnected.
+        session_status: its connection status; a value that this version does not know is kept, see `OpenEnum`.
+        full_name: its owner's name.
+        linkedin_url: the URL of its profile.
+        level: its subscription; `None` once it is disconnected.
         username: deprecated by the API, and `None` for new accounts.
     """
 

@@ -1,4 +1,4 @@
-"""What e-mail is sent from: mailboxes of an account, how they are connected, and e-mail accounts of a company."""
+"""Mailboxes of an account, connecting them, and e-mail accounts of a company."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -19,7 +19,7 @@ class MailboxType(OpenEnum):
 
 
 class CompletionNotification(OpenEnum):
-    """How the user is told that mailboxes were connected."""
+    """How the user is notified that mailboxes have been connected."""
 
     MAIL = "MAIL"
     IN_APP = "IN_APP"
@@ -27,7 +27,7 @@ class CompletionNotification(OpenEnum):
 
 @attrs.frozen(kw_only=True)
 class Freeze:
-    """A time in which a mailbox sends nothing.
+    """A period in which a mailbox sends nothing.
 
     Attributes:
         from_time: its beginning.
@@ -39,7 +39,8 @@ class Freeze:
 
 
 def _read_freezes(value: object) -> tuple[Freeze, ...]:
-    # The current page has a list, empty or of periods; an older one (docs.woodpecker.co, 6865346) also has "".
+    # In the current document this is a list of periods, possibly empty; an older one (docs.woodpecker.co, 6865346)
+    # also has "".
     if value is None or value == "":
         return ()
     if not isinstance(value, list):
@@ -74,7 +75,7 @@ class WarmupData:
     """The warm-up of a mailbox.
 
     Attributes:
-        status: such as `"RUNNING"`.
+        status: its status, such as `"RUNNING"`.
     """
 
     status: Text = None
@@ -82,28 +83,28 @@ class WarmupData:
 
 @attrs.frozen(kw_only=True)
 class MailboxDetails:
-    """What is known of a mailbox. An IMAP one has only the first five of these, and `private`.
+    """The details of a mailbox. An IMAP mailbox has only the first five of these fields, and `private`.
 
     Attributes:
         email: its address.
-        provider: such as `"GOOGLE"`.
-        login: the user name at its server.
+        provider: its provider, such as `"GOOGLE"`.
+        login: the user name on its server.
         server: the server's host name.
         port: the server's port.
         private: whether an IMAP mailbox is private.
-        from_name: the name that stands beside the address.
-        error: what is wrong with it, such as `"Connected conditionally."`; `None` for a healthy one.
-        daily_limit: how many e-mails it sends a day at most.
-        sent_today: how many it sent today.
+        from_name: the sender's name.
+        error: what is wrong with it, such as `"Connected conditionally."`; `None` if it is healthy.
+        daily_limit: the maximum number of e-mails it sends per day.
+        sent_today: how many e-mails it has sent today.
         frequency_from: the shortest pause between two e-mails, in milliseconds.
-        frequency_to: the longest one, in milliseconds.
+        frequency_to: the longest pause between two e-mails, in milliseconds.
         bcc_crm: the address that gets a copy of each e-mail.
-        signature: HTML below each e-mail.
-        open_url: the domain that opened e-mails are noticed by.
-        click_url: the domain that clicked links are noticed by.
-        unsubscribe_url: the domain of the links to unsubscribe by.
-        freeze_account: the times in which it sends nothing.
-        in_slot: whether it takes one of the slots that are paid for.
+        signature: the HTML at the end of each e-mail.
+        open_url: the domain for tracking opened e-mails.
+        click_url: the domain for tracking clicked links.
+        unsubscribe_url: the domain of unsubscribe links.
+        freeze_account: the periods in which it sends nothing.
+        in_slot: whether it occupies one of the paid slots.
         warmup_data: its warm-up.
         imap_id: the id of the IMAP mailbox that belongs to it.
     """
@@ -138,7 +139,7 @@ class Mailbox:
     Attributes:
         id: its id.
         type: `"SMTP"` or `"IMAP"`; a value that this version does not know is kept, see `OpenEnum`.
-        details: the rest.
+        details: its other fields.
     """
 
     id: int
@@ -147,37 +148,38 @@ class Mailbox:
 
 
 def _as_secret(value: str | Secret) -> Secret:
-    # What cannot be one is refused when it is sent: here the frame would show it.
+    # Invalid values are rejected when the mailbox is sent; raising here would show the password in a traceback.
     return Secret(value) if isinstance(value, str) and value else value  # type: ignore[return-value]
 
 
 def _shown(_: object) -> str:
-    return "****"  # not even the last characters, which the mask of a key shows
+    return "****"  # hides even the last characters, which the mask of a key shows
 
 
 @attrs.frozen(kw_only=True)
 class NewMailbox:
-    """A mailbox to connect. A password is kept as a `Secret`; a str is taken too.
+    """A mailbox to connect. Passwords are kept as `Secret`; you can pass a str.
 
     Attributes:
-        smtp_email: the address it sends as.
-        smtp_password: the password at the SMTP server.
-        smtp_server: its host name.
-        smtp_port: its port, 1 to 65535.
-        imap_email: the address it receives as.
-        imap_password: the password at the IMAP server.
-        imap_server: its host name.
-        imap_port: its port, 1 to 65535.
-        smtp_login: the user name at the SMTP server, if it is not the address.
-        smtp_from_name: the name that stands beside the address.
-        footer: HTML below each e-mail.
+        smtp_email: the address it sends from.
+        smtp_password: the password for the SMTP server.
+        smtp_server: the host name of the SMTP server.
+        smtp_port: the port of the SMTP server, 1 to 65535.
+        imap_email: the address it receives mail at.
+        imap_password: the password for the IMAP server.
+        imap_server: the host name of the IMAP server.
+        imap_port: the port of the IMAP server, 1 to 65535.
+        smtp_login: the user name on the SMTP server, if it is not the address.
+        smtp_from_name: the sender's name.
+        footer: the HTML at the end of each e-mail.
         bcc: an address that gets a copy of each e-mail.
-        open_tracking_domain: the domain to notice opened e-mails by.
-        click_tracking_domain: the domain to notice clicked links by.
-        unsubscribe_tracking_domain: the domain of the links to unsubscribe by.
-        sending_wait_time_from: the shortest pause between two e-mails, 10 to 9999 and less than the next.
-        sending_wait_time_to: the longest one, 20 to 9999.
-        daily_sending_limit: how many e-mails it may send a day, 1 to 5500.
+        open_tracking_domain: the domain for tracking opened e-mails.
+        click_tracking_domain: the domain for tracking clicked links.
+        unsubscribe_tracking_domain: the domain of unsubscribe links.
+        sending_wait_time_from: the shortest pause between two e-mails, 10 to 9999 and less than
+            `sending_wait_time_to`.
+        sending_wait_time_to: the longest pause between two e-mails, 20 to 9999.
+        daily_sending_limit: the maximum number of e-mails it sends per day, 1 to 5500.
     """
 
     smtp_email: str
@@ -202,10 +204,10 @@ class NewMailbox:
 
 @attrs.frozen(kw_only=True)
 class ConnectionBatch:
-    """Mailboxes that are being connected.
+    """A batch of mailboxes that are being connected.
 
     Attributes:
-        batch_id: what they are asked for by.
+        batch_id: its id.
     """
 
     batch_id: int
@@ -213,17 +215,18 @@ class ConnectionBatch:
 
 @attrs.frozen(kw_only=True)
 class ConnectionSummary:
-    """How far the connecting of a batch of mailboxes is.
+    """The progress of connecting a batch of mailboxes.
 
     Attributes:
-        processing_finished: whether it is done.
-        batch_size: how many mailboxes there are in the batch.
-        pending_mailboxes_count: how many are still to be done.
-        connected_mailboxes_count: how many were connected.
-        conditionally_connected_mailboxes_count: how many more were connected conditionally.
-        failed_mailboxes_count: how many were not connected.
-        conditionally_connected_mailboxes: these; what an entry looks like is not documented.
-        failed_mailboxes: likewise.
+        processing_finished: whether the batch is done.
+        batch_size: how many mailboxes are in the batch.
+        pending_mailboxes_count: how many are still pending.
+        connected_mailboxes_count: how many have been connected.
+        conditionally_connected_mailboxes_count: how many more have been connected conditionally.
+        failed_mailboxes_count: how many could not be connected.
+        conditionally_connected_mailboxes: the conditionally connected mailboxes, as received; their format is not
+            documented.
+        failed_mailboxes: the mailboxes that could not be connected; likewise.
     """
 
     processing_finished: bool
@@ -245,12 +248,12 @@ class ConnectionSummary:
 
 @attrs.frozen(kw_only=True)
 class MicrosoftCredential:
-    """What an application of Microsoft's directory connects mailboxes with. Its secret is never sent back.
+    """The credential of an application in Microsoft's directory. The API never returns its secret.
 
     Attributes:
         credential_id: its id.
-        tenant_id: the directory.
-        client_id: the application.
+        tenant_id: the id of the directory.
+        client_id: the id of the application.
         secret_expires_at: when the application's secret expires.
         name: its name.
     """
@@ -264,11 +267,11 @@ class MicrosoftCredential:
 
 @attrs.frozen(kw_only=True)
 class NewMicrosoftMailbox:
-    """A mailbox at Microsoft to connect.
+    """A Microsoft mailbox to connect.
 
     Attributes:
         mailbox_email: its address.
-        display_name: the name that stands beside the address.
+        display_name: the sender's name.
     """
 
     mailbox_email: str
@@ -280,8 +283,8 @@ class MailboxDeliverability:
     """Whether the domain of a mailbox is set up for sending.
 
     Attributes:
-        spf_correct: whether its SPF record is right.
-        dkim_correct: whether its DKIM record is right.
+        spf_correct: whether its SPF record is correct.
+        dkim_correct: whether its DKIM record is correct.
     """
 
     spf_correct: bool | None = None
@@ -290,15 +293,15 @@ class MailboxDeliverability:
 
 @attrs.frozen(kw_only=True)
 class MicrosoftConnection:
-    """What became of one mailbox at Microsoft.
+    """The outcome of connecting one Microsoft mailbox.
 
     Attributes:
         success: whether it was connected.
-        id: its id, if it was.
+        id: its id, if it was connected.
         email: its address.
-        name: the name that stands beside the address.
+        name: the sender's name.
         deliverability: whether its domain is set up for sending.
-        error: why it was not connected; what it looks like is not documented.
+        error: why it was not connected, as received; the format is not documented.
     """
 
     success: bool
@@ -311,9 +314,9 @@ class MicrosoftConnection:
 
 @attrs.frozen(kw_only=True)
 class EmailAccountDetails:
-    """What is known of an e-mail account; a healthy one has no `error`.
+    """The details of an e-mail account; a healthy one has no `error`.
 
-    An IMAP account has fewer of these than an SMTP one.
+    An IMAP account has fewer of these fields than an SMTP account.
     """
 
     email: Text = None
@@ -331,7 +334,7 @@ class EmailAccount:
     Attributes:
         id: its id.
         type: `"SMTP"` or `"IMAP"`; a value that this version does not know is kept, see `OpenEnum`.
-        details: the rest.
+        details: its other fields.
     """
 
     id: int

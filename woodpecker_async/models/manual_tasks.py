@@ -1,4 +1,4 @@
-"""Manual tasks: what somebody is to do by hand for a campaign."""
+"""Manual tasks: tasks of a campaign for someone to do by hand."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from woodpecker_async.models.prospects import Prospect
 
 
 class ManualTaskType(OpenEnum):
-    """What is to be done."""
+    """The type of a task."""
 
     GENERIC = "GENERIC"
     CALL = "CALL"
@@ -23,10 +23,10 @@ class ManualTaskDetails:
     """The task itself.
 
     Attributes:
-        type: its kind.
+        type: its type.
         name: its title.
-        message: what is to be done.
-        due_date: until when.
+        message: what to do.
+        due_date: when it is due.
     """
 
     type: ManualTaskType | None = None
@@ -42,7 +42,7 @@ class ManualTaskCampaign:
     Attributes:
         campaign_id: its id.
         campaign_name: its name.
-        sent_from_emails: the addresses that it is sent from.
+        sent_from_emails: the addresses it sends from.
     """
 
     campaign_id: Number = None
@@ -55,10 +55,10 @@ class ManualTaskProspect(Prospect):
     """The prospect that a task is about.
 
     Attributes:
-        snippet_labels: the account's own names for snippets, with the snippets.
+        snippet_labels: the snippets by the account's own names for them.
         in_campaign: how many campaigns the prospect is in.
-        emails_sent: how many e-mails were sent.
-        imported: the file that the prospect came from.
+        emails_sent: how many e-mails the prospect has been sent.
+        imported: the file the prospect was imported from.
     """
 
     snippet_labels: Any = None
@@ -69,12 +69,12 @@ class ManualTaskProspect(Prospect):
 
 @attrs.frozen(kw_only=True)
 class ManualTask:
-    """A task that waits for somebody (document "Get manual tasks"). It has no id.
+    """An open task (document "Get manual tasks"). It has no id.
 
     Attributes:
-        task: what is to be done.
-        prospect: whom it is about.
-        campaign: what it is a step of.
+        task: the task itself.
+        prospect: the prospect it is about.
+        campaign: the campaign it belongs to.
     """
 
     task: ManualTaskDetails

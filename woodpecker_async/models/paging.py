@@ -1,7 +1,7 @@
-"""The shapes in which the API answers with items.
+"""The shapes of the API's list responses.
 
-Each endpoint has one documented shape, a `ListBody`, and its answer is read in that shape only. A body of another shape
-is not an empty list: it may be a proxy's page, an error in a 200, or half an answer.
+Each endpoint has one documented shape, a `ListBody`, and its response is decoded in that shape only. A body of another
+shape is not an empty list: it may be a proxy's page, an error in a 200, or half a response.
 """
 
 from functools import cache
@@ -14,15 +14,15 @@ T = TypeVar("T")
 
 @attrs.frozen(kw_only=True)
 class PaginationData:
-    """Where in the whole a page stands; any part may be missing.
+    """The page number and the totals of a list; any field may be missing.
 
     From the document "Get a company's API keys", section "Pagination".
 
     Attributes:
-        total_elements: how many items there are in all.
-        total_pages: how many pages there are.
-        current_page_number: this page, counted from 1.
-        page_size: how many items a page holds at most.
+        total_elements: the number of items in the whole list.
+        total_pages: the number of pages.
+        current_page_number: the number of this page, counted from 1.
+        page_size: the maximum number of items on a page.
     """
 
     total_elements: int | None = None
@@ -39,7 +39,7 @@ class PaginationFields(PaginationData):
     pages_count: int | None = None
 
     def plain(self) -> PaginationData:
-        """The same in one naming."""
+        """Return the same data under the current names."""
         return PaginationData(
             total_elements=self.total_elements if self.total_elements is not None else self.total_count,
             total_pages=self.total_pages if self.total_pages is not None else self.pages_count,
@@ -50,20 +50,20 @@ class PaginationFields(PaginationData):
 
 @attrs.frozen(kw_only=True)
 class CursorFields:
-    """`pagination` as the server sends it in lists with a cursor."""
+    """`pagination` as the server sends it in lists with cursors."""
 
     next_page_cursor: str | None = None
 
 
 @attrs.frozen(kw_only=True)
 class Listing(Generic[T]):
-    """One answer of a list endpoint, whatever its shape was.
+    """One response of a list endpoint, whatever its shape was.
 
     Attributes:
         content: the items.
-        pagination_data: where in the whole they stand, as far as the server says.
-        next_cursor: what to ask for the next page with, in lists that have a cursor.
-        undecodable: what was wrong with each item left out, if `CallOptions(skip_bad_items=True)` asked for that.
+        pagination_data: the page number and the totals, as far as the server gives them.
+        next_cursor: the cursor of the next page, in lists with cursors.
+        undecodable: what was wrong with each item that `CallOptions(skip_bad_items=True)` left out.
     """
 
     content: tuple[T, ...]
@@ -72,7 +72,7 @@ class Listing(Generic[T]):
     undecodable: tuple[str, ...] = ()
 
 
-# What may stand beside the items.
+# The fields that may appear next to the items.
 _BESIDE: Final[dict[str, Any]] = {
     "pagination_data": PaginationFields | None,
     "pagination": CursorFields | None,
@@ -83,13 +83,13 @@ _BESIDE: Final[dict[str, Any]] = {
 
 
 UNDOCUMENTED: Final = "*"
-"""In place of the name of the field that holds the items, where no document tells the shape of the answer."""
+"""Used in place of the name of the field with the items if the shape of the response is not documented."""
 
 
 def found_anywhere(value: Any) -> tuple[Any, ...]:
-    """The items of an answer whose shape is not documented, and nothing of it is left out.
+    """Return the items of a response whose shape is not documented, without leaving anything out.
 
-    They are the array that it is, or that it has as its only field. Any other answer is the one item.
+    They are the array that the response is, or has as its only field. Any other response is a single item.
     """
     if isinstance(value, dict) and len(value) == 1:
         (inner,) = value.values()
@@ -99,16 +99,16 @@ def found_anywhere(value: Any) -> tuple[Any, ...]:
 
 @attrs.frozen(cache_hash=True)
 class ListBody(Generic[T]):
-    """The documented shape of a list answer: what a body is decoded by, in place of a model.
+    """The documented shape of a list response, used for decoding in place of a model.
 
     Attributes:
         item: the type of an item.
-        items: the name of the field that holds the items; `None` if the body is the array of them;
-            `UNDOCUMENTED` if no document tells.
-        beside: which of the known fields may stand beside the items.
-        nothing: how the endpoint may say that there are no items, other than by an empty array in its place: with an
-            object `{"message": "..."}`, with status 204, or with `[]` for the whole body.
-        or_anywhere: whether an answer without that field is read like one whose shape is not documented.
+        items: the name of the field with the items; `None` if the body itself is the array; `UNDOCUMENTED` if the shape
+            is not documented.
+        beside: which of the known fields may appear next to the items.
+        nothing: how the endpoint may say that there are no items, other than by an empty array in the usual place: with
+            an object `{"message": "..."}`, with status 204, or with `[]` as the whole body.
+        or_anywhere: whether a response without that field is read like one whose shape is not documented.
     """
 
     item: type[T]
@@ -118,13 +118,13 @@ class ListBody(Generic[T]):
     or_anywhere: bool = False
 
     def is_anywhere(self, value: object) -> bool:
-        """Whether the items of this decoded body have to be looked for."""
+        """Whether this decoded body has to be read as one whose shape is not documented."""
         return self.items == UNDOCUMENTED or (
             self.or_anywhere and not (isinstance(value, dict) and type(value.get(self.items)) is list)
         )
 
     def says_nothing(self, value: object) -> bool:
-        """Whether a decoded body says that there are no items in the documented words for it."""
+        """Whether a decoded body says in a documented way that there are no items."""
         if value == []:
             return "[]" in self.nothing
         return (
@@ -135,7 +135,7 @@ class ListBody(Generic[T]):
         )
 
     def listing(self, value: Any) -> Listing[T]:
-        """The answer from its `envelope`, or from the tuple of items where the body is the array."""
+        """Build the listing from the decoded `envelope`, or from the tuple of items if the body is the array."""
         if self.items is None:
             return Listing(content=value)
         data: PaginationFields | None = getattr(value, "pagination_data", None)
@@ -153,13 +153,13 @@ class ListBody(Generic[T]):
 
 
 def no_content(into: Any) -> Listing[Any] | None:
-    """What a 204 says, which has no body: that a list is empty, where that is documented for it; else `None`."""
+    """Return what a 204, which has no body, means: an empty list if documented for that list, else `None`."""
     return Listing(content=()) if isinstance(into, ListBody) and "204" in into.nothing else None
 
 
 @cache
 def envelope(body: ListBody[Any]) -> type:
-    """The class that an answer of this shape is decoded to; the tuple of items where the body is the array."""
+    """Return the class to decode a response of this shape to; the tuple of items if the body is the array."""
     items: Any = tuple.__class_getitem__((body.item, ...))
     if body.items is None:
         return items  # type: ignore[no-any-return]
@@ -178,7 +178,7 @@ def envelope(body: ListBody[Any]) -> type:
 
 @attrs.frozen(kw_only=True)
 class Single(Generic[T]):
-    """One object, by itself or as an array of one.
+    """One object, either by itself or in an array of one.
 
     Attributes:
         item: the object.
@@ -189,7 +189,7 @@ class Single(Generic[T]):
 
 @attrs.frozen(kw_only=True)
 class Perhaps(Generic[T]):
-    """An object that the documents do not promise for certain.
+    """An object that the documents do not reliably promise.
 
     Attributes:
         item: the object; `None` if the body is something else, or if there is none.

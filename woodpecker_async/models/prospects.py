@@ -1,4 +1,4 @@
-"""Prospects: the people whom an account writes to."""
+"""Prospects: the people an account writes to."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, overload
@@ -10,7 +10,7 @@ from woodpecker_async.models.enums import OpenEnum
 
 
 class ProspectStatus(OpenEnum):
-    """What a prospect's status is; those from `TO_CHECK` on only within a campaign."""
+    """The status of a prospect. `TO_CHECK` and those after it exist only within a campaign."""
 
     ACTIVE = "ACTIVE"
     BOUNCED = "BOUNCED"
@@ -24,7 +24,7 @@ class ProspectStatus(OpenEnum):
 
 
 class ProspectInterest(OpenEnum):
-    """How interested a prospect is. The endpoints of the inbox spell these with underscores, see `InterestLevel`."""
+    """How interested a prospect is. The inbox endpoints spell these with underscores; see `InterestLevel`."""
 
     INTERESTED = "INTERESTED"
     MAYBE_LATER = "MAYBE-LATER"
@@ -33,7 +33,7 @@ class ProspectInterest(OpenEnum):
 
 
 class ProspectActivity(OpenEnum):
-    """What a prospect did with the e-mails that came."""
+    """What a prospect did with the e-mails received."""
 
     OPENED = "OPENED"
     NOT_OPENED = "NOT-OPENED"
@@ -43,20 +43,20 @@ class ProspectActivity(OpenEnum):
 
 @attrs.frozen(kw_only=True)
 class Prospect:
-    """A prospect. Which of the fields come depends on what was asked for; `""` in a text stays what it is.
+    """A prospect. Which fields are set depends on the request; `""` in a text field is kept.
 
     Attributes:
         id: the prospect's id.
-        email: the address.
+        email: the e-mail address.
         organization_id: the organization, if one is assigned.
         tags: all tags in one string, such as `"#A #B"`.
-        status: of the prospect in the account, or in the campaigns that a list was limited to.
+        status: the status in the account or, in a list filtered by campaigns, in the campaign.
         last_contacted: when the latest e-mail was sent.
-        last_replied: when the latest answer came.
+        last_replied: when the latest reply was received.
         updated: when the prospect was last changed.
-        interested: how interested the prospect is, in a list that was limited to campaigns.
-        campaign_id: the campaign, likewise.
-        campaigns_details: what `campaign_details=True` asked for, as it came: its form is not documented.
+        interested: how interested the prospect is, in a list filtered by campaigns.
+        campaign_id: the campaign, in a list filtered by campaigns.
+        campaigns_details: what `campaign_details=True` requested, as received; the format is not documented.
     """
 
     id: int
@@ -94,7 +94,7 @@ class Prospect:
     last_contacted: Time = None
     last_replied: Time = None
     updated: Time = None
-    # Reading a page of a thousand takes 3 % longer for each field that is not in it: these are few for that reason.
+    # Each field that a page of a thousand lacks makes decoding it 3 % slower, so there are few of these.
     interested: ProspectInterest | None = None
     campaign_id: Number = None
     campaigns_details: Any = None
@@ -104,12 +104,12 @@ class Prospect:
 class NewProspect:
     """One entry of the requests that add and update prospects.
 
-    A field that is `None` is not sent. When a prospect is updated, what is not sent stays as it is, `""` clears it, and
-    tags are added to those that are there.
+    Fields that are `None` are not sent. When a prospect is updated, a field that is not sent stays as it is, `""`
+    clears it, and tags are added to the existing ones.
 
     Attributes:
-        email: the address, which a prospect is known by.
-        status: a `ProspectStatus`; without it the server takes `ACTIVE`.
+        email: the e-mail address, which identifies the prospect.
+        status: a `ProspectStatus`; the server's default is `ACTIVE`.
         tags: all tags in one string, such as `"#A #B"`.
         interested: a `ProspectInterest`; only for an update.
     """
@@ -149,7 +149,7 @@ class NewProspect:
 
     @property
     def wire(self) -> Mapping[str, Any]:
-        """The entry as the API wants it."""
+        """The entry in the API's format."""
         return {name: value for name in _SENT if (value := getattr(self, name)) is not None}
 
 
@@ -158,16 +158,16 @@ _SENT: Final = tuple(field.name for field in attrs.fields(NewProspect))
 
 @attrs.frozen(kw_only=True)
 class AddedProspect:
-    """What the server said of one prospect that was to be added.
+    """The server's result for one prospect to add.
 
     Attributes:
-        email: the address.
+        email: the e-mail address.
         id: the prospect's id.
-        prospect: `"DUPLICATE"` if the account had the prospect already.
-        prospect_campaign: `"DUPLICATE"` if the campaign had the prospect already.
-        status: `"ERROR"` if the prospect was not taken.
-        code: why not, as a code.
-        msg: why not, in words.
+        prospect: `"DUPLICATE"` if the prospect was already in the account.
+        prospect_campaign: `"DUPLICATE"` if the prospect was already in the campaign.
+        status: `"ERROR"` if the prospect was rejected.
+        code: the reason for that, as a code.
+        msg: the reason for that, in words.
     """
 
     email: Text = None
@@ -180,25 +180,25 @@ class AddedProspect:
 
     @property
     def ok(self) -> bool:
-        """Whether the server took it, or had it before; it gave an id, and no error."""
+        """Whether the server added it or already had it, which is so if it returned an id and no error."""
         return self.status != "ERROR" and self.id is not None
 
 
 @attrs.frozen(kw_only=True)
 class AddedProspects:
-    """The answer to one request that adds prospects. How it looks is known from third parties, so all is optional."""
+    """The response to one request that adds prospects. It is known only from third parties, so all is optional."""
 
     prospects: tuple[AddedProspect, ...] | None = None
 
 
 @attrs.frozen(kw_only=True)
 class ProspectsAdded(Sequence[AddedProspect]):
-    """What became of prospects that were to be added; a sequence of its rows.
+    """The result of adding prospects: a sequence of rows.
 
     Attributes:
-        rows: one for each prospect, in the order of the input, found by its address; with an address and nothing else
-            where the server said nothing of it.
-        unmatched: what the server said of addresses that were not in the input.
+        rows: one row per prospect, in the order of the input, matched by address. If the server did not mention a
+            prospect, its row has only the address.
+        unmatched: the server's results for addresses that were not in the input.
     """
 
     rows: tuple[AddedProspect, ...]
@@ -225,17 +225,17 @@ class ProspectsAdded(Sequence[AddedProspect]):
 
 @attrs.frozen(kw_only=True)
 class ProspectResponse:
-    """An answer that came from a prospect.
+    """A reply from a prospect.
 
     Attributes:
-        response_id: the answer's id.
-        campaign_id: the campaign that it answers.
+        response_id: the reply's id.
+        campaign_id: the campaign it replies to.
         step: the step of the campaign.
         campaign_email_sent: how many e-mails of the campaign had been sent.
         subject: its subject.
         message: its text, in HTML.
-        delivered: when it came; the documents do not tell the time zone, so the moment has none.
-        secondary_prospect_email: who wrote it, if that was somebody else.
+        delivered: when it was delivered; naive, because the documents do not say which time zone it is in.
+        secondary_prospect_email: the sender's address, if someone else replied.
     """
 
     response_id: int
@@ -250,11 +250,11 @@ class ProspectResponse:
 
 @attrs.frozen(kw_only=True)
 class ProspectDeletion:
-    """The removal of all prospects of a company (document "Delete prospects of a company").
+    """The deletion of all prospects of a company (document "Delete prospects of a company").
 
     Attributes:
-        deletion_request_id: the id of the request to remove them. No document tells how to ask for its state.
-        count: how many prospects are removed.
+        deletion_request_id: the id of the deletion. There is no documented way to query its status.
+        count: how many prospects are deleted.
     """
 
     deletion_request_id: int

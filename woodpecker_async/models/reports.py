@@ -1,4 +1,4 @@
-"""Reports: statistics that the server makes when asked, which takes a while."""
+"""Reports: statistics that the server generates on request, which takes a while."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +9,7 @@ from woodpecker_async.models.enums import OpenEnum
 
 
 class ReportKind(OpenEnum):
-    """The reports there are."""
+    """The kinds of reports."""
 
     CAMPAIGNS = "campaigns"
     MESSAGES = "messages"
@@ -18,18 +18,18 @@ class ReportKind(OpenEnum):
 
 
 class ReportStatus(OpenEnum):
-    """How far a report is. The documents name no other status; any other one means: not ready."""
+    """The status of a report. The documents name only this one; any other means "not ready"."""
 
     READY = "READY"
 
 
 @attrs.frozen(kw_only=True)
 class Report:
-    """A report. Its columns differ by kind, so a row is a mapping of them as they came.
+    """A report. Its columns depend on the kind, so each row is a mapping of columns as received.
 
     Attributes:
-        description: what the server says of the report; its form is not documented.
-        rows: the rows. Rates are strings such as `"5.2%"`. The report on campaigns has one row for each campaign and
+        description: the server's description of the report; its format is not documented.
+        rows: the rows. Rates are strings such as `"5.2%"`. The report on campaigns has one row per campaign and
             sending address, and none for a campaign without a sent message.
     """
 
@@ -39,10 +39,10 @@ class Report:
 
 @attrs.frozen(kw_only=True)
 class StartedReport:
-    """The answer to the start of a report.
+    """The response to starting a report.
 
     Attributes:
-        hash: what it is asked for by.
+        hash: identifies the report.
     """
 
     hash: str
@@ -63,10 +63,10 @@ class ReportData:
 
 @attrs.frozen(kw_only=True)
 class ReportState:
-    """How far a report is, and the report once it is ready.
+    """The status of a report, and the report once it is ready.
 
     Attributes:
-        status: how far.
+        status: its status.
         report: the report.
     """
 

@@ -1,4 +1,4 @@
-"""Users: of an account, of a company as the agency sees them, and guests."""
+"""Users of an account, users of a company as the agency sees them, and guests."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +10,7 @@ from woodpecker_async.models.enums import OpenEnum
 
 
 class CompanyRole(OpenEnum):
-    """What a user may do in a company."""
+    """The role of a user in a company."""
 
     ADMIN = "admin"
     OWNER = "owner"
@@ -19,13 +19,13 @@ class CompanyRole(OpenEnum):
 
 
 class GuestPermission(OpenEnum):
-    """What a guest may see beyond campaigns."""
+    """What a guest may see in addition to campaigns."""
 
     MAILBOXES = "mailboxes"
 
 
 class UserRole(OpenEnum):
-    """What a user may do in an account."""
+    """The role of a user in an account."""
 
     ADMIN = "admin"
     USER = "user"
@@ -46,7 +46,7 @@ class User:
         id: the user's id.
         name: the full name.
         email: the address the user logs in with.
-        role: what the user may do.
+        role: the user's role.
     """
 
     id: int
@@ -63,7 +63,7 @@ class CompanyUser:
         id: the user's id.
         name: the full name.
         email: the address the user logs in with.
-        roles: all roles of the user; `admin` exists at the agency only, and sees all companies.
+        roles: all roles of the user; `admin` exists only at the agency, and has access to all companies.
         guest_permissions: what a guest may see.
     """
 
@@ -90,7 +90,7 @@ class NewGuest:
 
     @property
     def wire(self) -> Mapping[str, Any]:
-        """The entry as the API wants it."""
+        """The entry in the API's format."""
         return {"name": self.name, "email": self.email, "guest_permissions": list(self.permissions)}
 
 
@@ -100,7 +100,7 @@ class GuestPermissions:
 
     Attributes:
         id: the guest's id.
-        permissions: what the guest may see. An invitation calls this `guest_permissions`.
+        permissions: what the guest may see. In an invitation, the API calls this field `guest_permissions`.
     """
 
     id: int
@@ -115,4 +115,4 @@ class SetGuestPermissions:
 
 
 class InvitedGuests(Fields):
-    """The answer to an invitation. Its fields are not documented, so they are given as they came."""
+    """The response to an invitation. Its fields are not documented, so they are returned as received."""

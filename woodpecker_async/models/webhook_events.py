@@ -1,4 +1,4 @@
-"""Events that webhooks are told of: one class for each shape, and what is in them."""
+"""Webhook events: one class for each shape, and the objects in them."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -11,7 +11,7 @@ from woodpecker_async.models.webhooks import WebhookEventName
 
 
 def _read_id(value: object) -> int | str | None:
-    """An id of a kind that is not documented: an integer where it can be one."""
+    """Read an id whose type is not documented: as an integer if possible."""
     try:
         return read_number(value)
     except ValueError:
@@ -21,7 +21,7 @@ def _read_id(value: object) -> int | str | None:
 
 
 def _read_moment(value: object) -> datetime | str | None:
-    """A time of a form that is not documented: a moment where it can be read as one, else as it came."""
+    """Read a time whose format is not documented: as a datetime if possible, otherwise as received."""
     try:
         return read_time(value)
     except ValueError:
@@ -31,7 +31,7 @@ def _read_moment(value: object) -> datetime | str | None:
 
 
 def _read_stamp(value: object) -> datetime | None:
-    """The moment of an event, which says its zone."""
+    """Read the time of an event, which must have a time zone."""
     moment = read_time(value)
     if moment is not None and moment.tzinfo is None:
         raise ValueError
@@ -70,28 +70,28 @@ else:
 
 @attrs.frozen(kw_only=True)
 class WebhookProspect:
-    """A prospect, as events speak of it. What the server has no value for, `""` or null, is `None`.
+    """A prospect, as sent in events. Fields without a value (`""` or null) are `None`.
 
     Attributes:
         id: the prospect's id.
-        email: the address it is written to.
-        first_name, last_name, company, industry, website, linkedin_url, title, phone: who it is.
-        address, city, state, country: where it is.
+        email: the e-mail address.
+        first_name, last_name, company, industry, website, linkedin_url, title, phone: personal details.
+        address, city, state, country: the postal address.
         tags: such as `"#VISIONARY #HOT"`.
         snippet1, snippet2, snippet3, snippet4, snippet5, snippet6, snippet7, snippet8, snippet9, snippet10, snippet11,
-            snippet12, snippet13, snippet14, snippet15: its snippets.
-        snippet_labels: the snippets by the names that the account gave them.
+            snippet12, snippet13, snippet14, snippet15: the snippets.
+        snippet_labels: the snippets by the account's own names for them.
         status: such as `"REPLIED"`, which the application calls "responded".
         interested: such as `"INTERESTED"`.
-        last_contacted: when it was last written to.
-        imported: where it came from, such as the name of a file.
-        in_campaign: in how many campaigns it is.
-        emails_sent: how many e-mails it got.
-        campaign_id, campaign_name: the campaign that the event belongs to, if it belongs to one.
-        campaign_email: the address that the campaign writes to it from.
-        campaign_emails: all addresses that the campaign writes from.
-        campaign_email_sent: how many e-mails of the campaign it got.
-        step: the step of the campaign it is at, counted from 1.
+        last_contacted: when the prospect was last written to.
+        imported: where the prospect was imported from, such as the name of a file.
+        in_campaign: how many campaigns the prospect is in.
+        emails_sent: how many e-mails the prospect has been sent.
+        campaign_id, campaign_name: the campaign that the event belongs to, if any.
+        campaign_email: the address from which the campaign writes to the prospect.
+        campaign_emails: all addresses that the campaign sends from.
+        campaign_email_sent: how many e-mails of the campaign the prospect has been sent.
+        step: the current step of the campaign, counted from 1.
         step_type: such as `"EMAIL"`.
         followup_after: when the next step is due.
     """
@@ -150,8 +150,8 @@ class ReplyEmail:
     Attributes:
         id, mail_id: its ids.
         subject: its subject.
-        sender: the name of who wrote it.
-        email: the address of who wrote it.
+        sender: the sender's name.
+        email: the sender's address.
         date: when it was written.
         message: its text.
     """
@@ -172,15 +172,15 @@ class SentEmail:
     Attributes:
         id, message_id: its ids.
         campaign_id: the campaign.
-        name_from, email_from: whom it is from.
-        name_to, email_to: whom it was sent to.
-        email_cc, email_bcc: who got a copy.
+        name_from, email_from: the sender.
+        name_to, email_to: the recipient.
+        email_cc, email_bcc: the recipients of copies.
         subject: its subject.
         sent: when it was sent.
-        host: the server it was sent by.
+        host: the server that sent it.
         number: the number of the e-mail.
         step: the step of the campaign.
-        message: HTML.
+        message: its text, in HTML.
     """
 
     id: _Id = None
@@ -202,13 +202,13 @@ class SentEmail:
 
 @attrs.frozen(kw_only=True)
 class WebhookCampaign:
-    """A campaign, as events speak of it.
+    """A campaign, as sent in events.
 
     Attributes:
-        campaign_id, campaign_name: which one.
-        sent_from: the address it writes from.
-        sent_from_emails: all of these.
-        bounce_rate_threshold: the share of bounced e-mails at which it is paused, in percent.
+        campaign_id, campaign_name: its id and name.
+        sent_from: the address it sends from.
+        sent_from_emails: all addresses it sends from.
+        bounce_rate_threshold: the bounce rate at which it is paused, in percent.
     """
 
     campaign_id: Number = None
@@ -220,13 +220,13 @@ class WebhookCampaign:
 
 @attrs.frozen(kw_only=True)
 class WebhookLinkedInAccount:
-    """A LinkedIn account, as events speak of it.
+    """A LinkedIn account, as sent in events.
 
     Attributes:
         id: its id.
         session_status: such as `"CONNECTED"`.
-        full_name: whose it is.
-        linkedin_url: its profile.
+        full_name: its owner's name.
+        linkedin_url: the URL of its profile.
         level: such as `"PREMIUM"`; `None` once it is disconnected.
     """
 
@@ -239,12 +239,12 @@ class WebhookLinkedInAccount:
 
 @attrs.frozen(kw_only=True)
 class WebhookEvent:
-    """What every event has.
+    """The fields that every event has.
 
     Attributes:
         method: the name of the event; it compares as a str.
-        timestamp: when it happened, aware.
-        firm_id: the account it happened in.
+        timestamp: when it happened, as an aware datetime.
+        firm_id: the id of the account it happened in.
     """
 
     method: WebhookEventName | None = None
@@ -265,10 +265,10 @@ class ProspectEvent(WebhookEvent):
 
 @attrs.frozen(kw_only=True)
 class ReplyEvent(WebhookEvent):
-    """A prospect replied, or an automatic reply came.
+    """A prospect replied, or an automatic reply was received.
 
     Attributes:
-        prospect: who replied.
+        prospect: the prospect who replied.
         email: the reply.
     """
 
@@ -281,7 +281,7 @@ class EmailSentEvent(WebhookEvent):
     """A campaign sent an e-mail.
 
     Attributes:
-        prospect: whom it was sent to.
+        prospect: the recipient.
         email: the e-mail.
     """
 
@@ -291,11 +291,11 @@ class EmailSentEvent(WebhookEvent):
 
 @attrs.frozen(kw_only=True)
 class SecondaryReplyEvent(WebhookEvent):
-    """Somebody else replied in place of a prospect. The text is not part of it: see `prospects.responses`.
+    """Someone else replied instead of the prospect. The event does not contain the text; see `prospects.responses`.
 
     Attributes:
-        prospect: who was written to.
-        secondary_prospect: who replied.
+        prospect: the prospect who was written to.
+        secondary_prospect: the person who replied.
     """
 
     prospect: WebhookProspect | None = None
@@ -326,11 +326,11 @@ class LinkedInAccountEvent(WebhookEvent):
 
 @attrs.frozen(kw_only=True)
 class UnknownEvent(WebhookEvent):
-    """An item of a kind that this version does not know, or that is not what the documents say.
+    """An item of a kind that this version does not know, or that is not as documented.
 
     Attributes:
-        raw: the item, as `json.loads` gives it.
-        problems: why it is none of the known ones; empty for a new kind of event.
+        raw: the item, as returned by `json.loads`.
+        problems: what is not as documented; empty for a new kind of event.
     """
 
     raw: Any = attrs.field(hash=False)

@@ -1,4 +1,4 @@
-"""Webhook subscriptions. What is delivered to them is in `woodpecker_async.webhooks`."""
+"""Webhook subscriptions. For the deliveries, see `woodpecker_async.webhooks`."""
 
 from typing import Self
 
@@ -8,7 +8,7 @@ from woodpecker_async.models.enums import OpenEnum
 
 
 class WebhookEventName(OpenEnum):
-    """The events that can be subscribed to. Upper-case spellings, which the server lists, are read as these."""
+    """The events you can subscribe to. The server lists them in upper case, which is accepted too."""
 
     CAMPAIGN_COMPLETED = "campaign_completed"
     CAMPAIGN_SENT = "campaign_sent"
@@ -48,8 +48,8 @@ class Webhook:
     """A subscription.
 
     Attributes:
-        target_url: where events are sent.
-        event: which ones.
+        target_url: the URL that events are sent to.
+        event: the kind of event.
     """
 
     target_url: str
