@@ -1,12 +1,12 @@
-"""One key creation at a time at a company, and what earlier creations left behind.
+"""One key creation at a time per company, and what earlier creations left behind.
 
-All of it belongs to the account (the key and the normalized base URL) and to the process: not to a session, an
-event loop or a thread. A session may be closed and another one opened, `asyncio.run` may be called again, and
-loops in several threads may create keys at the same company: they all meet at the same `CreationLock`. A forked
-child is another process: it keeps what was known at the fork, and from then on the two see nothing of each other.
+All of this state belongs to the account (the key and the normalized base URL) and the process, not to a session, an
+event loop or a thread. You can close a session and open another one, call `asyncio.run` again, or create keys for the
+same company from loops in several threads: they all use the same `CreationLock`. A forked child is a separate process:
+it keeps what was known at the fork, and from then on the two know nothing of each other.
 
-Memory is bounded: a lock lives while somebody uses it or it has something to remember, and the process
-remembers the latest 10,000 keys that were handed out.
+Memory is bounded: a lock lives while it is in use or has something to remember, and the process remembers the latest
+10,000 keys that it handed out.
 """
 
 import asyncio
@@ -21,19 +21,19 @@ from weakref import WeakValueDictionary
 from woodpecker_async.engine.clock import Clock, timeout
 from woodpecker_async.errors import DeadlineExceededError
 
-# A waiter is woken when its turn comes. It also looks by itself this often, in case the holder's loop was closed
-# with the creation still on it.
+# A waiter is woken when its turn comes. It also checks by itself at this interval in seconds, in case the holder's loop
+# was closed in the middle of a creation.
 _POLL: Final = 1.0
 _REMEMBERED: Final = 10_000
 
 
 class HandedOut(NamedTuple):
-    """A key that this process handed to a caller as the result of a creation.
+    """A key that this process returned to a caller as the result of a creation.
 
     Attributes:
-        label: the label it was asked for with, whatever the server stored.
+        label: the requested label, whatever the server stored.
         creation_id: the creation it came from.
-        missing_since: when, by the clock, a list of the company's keys first lacked it; `None` while it is listed.
+        missing_since: the clock's time when a list of the company's keys first lacked it; `None` while it is listed.
     """
 
     label: str
@@ -50,14 +50,14 @@ class _Turn:
 
 
 class CreationLock:
-    """Lets one creation at a time at a company, in order of arrival, across event loops and threads.
+    """Allows one creation at a time for a company, in order of arrival, across event loops and threads.
 
     Get one from `creation_lock`.
 
     Attributes:
         company_id: the company.
-        in_flight_until: the moment, by the clock, until which the server may still be working on a creation that
-            nobody waits for any more.
+        in_flight_until: the clock's time until which the server may still be working on a creation that nobody waits
+            for any more.
     """
 
     __slots__ = ("__weakref__", "_account", "_handed_out", "_holder", "_queue", "company_id", "in_flight_until")
@@ -73,12 +73,12 @@ class CreationLock:
 
     @asynccontextmanager
     async def acquire(self, clock: Clock, deadline: float, *, wait_until_finished: bool = True) -> AsyncIterator[None]:
-        """Hold the lock, once the server is done with what earlier creations left in flight.
+        """Hold the lock, after waiting until the server is done with what earlier creations left in flight.
 
         Args:
-            clock: tells the time of `deadline`.
-            deadline: the moment at which to give up.
-            wait_until_finished: `False` for who only wants to look.
+            clock: the clock of `deadline`.
+            deadline: the time at which to give up.
+            wait_until_finished: `False` for a caller that only lists keys.
 
         Raises:
             DeadlineExceededError: the deadline passed first.
@@ -112,12 +112,12 @@ class CreationLock:
 
     def _too_late(self, why: str) -> DeadlineExceededError:
         return DeadlineExceededError(
-            f"the deadline passed before an API key could be requested: {why} at this company; nothing was sent",
+            f"the deadline passed before an API key could be requested: {why} for this company; nothing was sent",
             company_id=self.company_id,
         )
 
     def _take(self, turn: _Turn) -> bool:
-        """Take the lock, if it is free and nobody else comes first."""
+        """Take the lock, if it is free and no earlier waiter is alive."""
         with _guard:
             if self._holder is not None and not self._holder.loop.is_closed():
                 return False
@@ -127,7 +127,7 @@ class CreationLock:
             return True
 
     def _leave(self, turn: _Turn) -> None:
-        """Release the lock, or stop waiting for it, and wake who is next."""
+        """Release the lock, or stop waiting for it, and wake the next waiter."""
         with _guard:
             self._queue = tuple(w for w in self._queue if w is not turn and not w.loop.is_closed())
             if self._holder is turn:
@@ -138,12 +138,12 @@ class CreationLock:
                 if waiting.loop.is_running():
                     try:
                         waiting.loop.call_soon_threadsafe(waiting.woken.set)
-                    except RuntimeError:  # closed a moment ago
+                    except RuntimeError:  # the loop has just been closed
                         continue
                     return
 
     def mark_in_flight(self, until: float, now: float) -> None:
-        """The server may be working on a creation until then."""
+        """Record that the server may be working on a creation until this time."""
         with _guard:
             self.in_flight_until = until
             _in_flight[self] = None
@@ -152,13 +152,13 @@ class CreationLock:
                 del _in_flight[oldest]
 
     def mark_finished(self) -> None:
-        """The server is done."""
+        """Record that the server is done."""
         with _guard:
             self.in_flight_until = 0.0
             _in_flight.pop(self, None)
 
     def hand_out(self, fingerprint: str, label: str, creation_id: str) -> None:
-        """Remember that a caller gets this key."""
+        """Remember that this key was returned to a caller."""
         with _guard:
             if fingerprint not in self._handed_out:
                 _remembered.append((self, fingerprint))
@@ -170,27 +170,27 @@ class CreationLock:
                 _companies.pop((lock._account, oldest), None)
 
     def elsewhere(self, fingerprints: Iterable[str]) -> tuple[str, ...]:
-        """Which of these keys were handed out as those of another company of the account."""
+        """Return those of these keys that were handed out for another company of the account."""
         with _guard:
             companies = ((fp, _companies.get((self._account, fp), self.company_id)) for fp in fingerprints)
             return tuple(fp for fp, company in companies if company != self.company_id)
 
     def handed_out(self) -> Mapping[str, HandedOut]:
-        """The keys that were handed out, by fingerprint."""
+        """Return the keys that were handed out, by fingerprint."""
         with _guard:
             return dict(self._handed_out)
 
     def compare(self, listed: Collection[str], at: float, settle: float) -> tuple[frozenset[str], frozenset[str]]:
-        """Compare a list with what was handed out.
+        """Compare a list with the keys that were handed out.
 
         Args:
             listed: the fingerprints in the list.
-            at: when the list was asked for.
-            settle: a key that stays missing for so many seconds was deleted, and is forgotten.
+            at: when the list was requested.
+            settle: a key that has been missing for this many seconds counts as deleted, and is forgotten.
 
         Returns:
-            The keys that are missing, because the list lags or because they were deleted a moment ago; and those
-            that were forgotten now.
+            The keys that are missing, because the list lags or because they have just been deleted; and those that were
+            forgotten now.
         """
         missing: set[str] = set()
         deleted: set[str] = set()
@@ -206,21 +206,21 @@ class CreationLock:
         return frozenset(missing), frozenset(deleted)
 
 
-# Reentrant: the collector may end a creation, which leaves its lock, at any moment.
+# Reentrant: at any moment the garbage collector may end a creation, which then leaves its lock.
 _guard = threading.RLock()
 _locks: WeakValueDictionary[tuple[str, int], CreationLock] = WeakValueDictionary()
-# What keeps a lock alive that nobody uses: an open creation, oldest first, or a key that was handed out.
+# These keep an unused lock alive: a creation in flight (oldest first), or a key that was handed out.
 _in_flight: OrderedDict[CreationLock, None] = OrderedDict()
 _remembered: deque[tuple[CreationLock, str]] = deque()
-# Of what is remembered, by account and fingerprint, the company.
+# The company of each remembered key, by account and fingerprint.
 _companies: dict[tuple[str, str], int] = {}
 
 
 def creation_lock(account: str, company_id: int) -> CreationLock:
-    """The lock of a company.
+    """Return the lock of a company.
 
     Args:
-        account: names the account, the same for every session that uses it.
+        account: the account's name, the same for every session that uses it.
         company_id: the company.
     """
     with _guard:
@@ -233,7 +233,7 @@ def creation_lock(account: str, company_id: int) -> CreationLock:
 def forget() -> None:
     """Forget all creations of this process.
 
-    For tests with a stand-in for the server that hands out the same keys again in the next test.
+    For tests whose fake server returns the same keys again in the next test.
     """
     with _guard:
         _locks.clear()
@@ -243,8 +243,8 @@ def forget() -> None:
 
 
 def _in_child() -> None:
-    """After a fork: the creations in progress, and whoever held `_guard`, stayed in the parent."""
-    global _guard  # noqa: PLW0603 - the inherited one may be locked for good
+    """Reset the locks after a fork: creations in progress, and the thread that held `_guard`, stayed in the parent."""
+    global _guard  # noqa: PLW0603 - the inherited one may be locked for ever
     _guard = threading.RLock()
     for lock in list(_locks.values()):
         lock._holder, lock._queue = None, ()

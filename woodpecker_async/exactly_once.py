@@ -1,36 +1,35 @@
-"""Making exactly one key at a server that cannot be asked twice.
+"""Creating exactly one key, although the request is not idempotent.
 
-Creating a key is not idempotent, and the secret is in the answer. If the answer is lost, there may be a live
-key that nobody knows of; sending again may make a second one. But the keys of a company can be listed, so
-there is a way to know:
+Creating a key is not idempotent, and the secret is in the response. If the response is lost, there may be a live key
+that nobody knows of; sending again may create a second one. But a company's keys can be listed, so there is a way to
+find out:
 
-1. List: the keys that are there now are the baseline.
-2. Send.
-3. A clear answer ends it: the key is in it, or the server refused and nothing was made.
-4. Otherwise list again. A key that is not in the baseline is ours, secret included. If there is none, nothing
-   was made, and sending again is safe. If there are several, or one that by its label somebody else made in
-   the meantime, nobody can say which is ours: that is an error which names the candidates.
+1. List the keys: they are the baseline.
+2. Send the request.
+3. A clear response ends the procedure: it contains the key, or the server refused and no key was created.
+4. Otherwise list again. A key that is not in the baseline is ours, secret included. If there is none, no key was
+   created, and it is safe to send again. If there are several, or if the label of the new key shows that someone else
+   created it meanwhile, it is not clear which key is ours: that is an error which names the candidates.
 
-When does the absence of a new key count? At once, if the server has surely finished (a 500 with the API's
-own body). After a lost connection, a timeout or an error page of a proxy the server may still be at work:
-then the list is read again for `settle` seconds before absence counts. The same holds where the list is seen
-to lag behind: it lacks a key that this process was handed before. Only a list that could be read to its end
-decides anything.
+When does the absence of a new key count as proof? At once, if the server is certain to have finished (a 500 with the
+API's own body). After a lost connection, a timeout or a proxy's error page the server may still be processing the
+request: then the list is read again for `settle` seconds before absence counts. The same applies if the list is seen to
+lag: it lacks a key that this process received before. Only a list that was read to the end proves anything.
 
-The difference of two sets decides, not the label: servers may trim or cut labels. A key in the answer that
-was in the baseline, or that this process was handed before, at whatever company of the account, is not a new key
-but an unknown outcome; a list with a key in it that was made here at another company decides nothing.
+The decision rests on the difference of two sets, not on the label, because servers may trim or truncate labels. If the
+key in the response was in the baseline, or was received before by this process for any company of the account, it is
+not a new key, and the outcome is unknown. A list that contains a key created here for another company proves nothing.
 
-The whole creation has one deadline: waiting for one's turn, every list, every request, every pause.
+The whole creation has one deadline, which covers the wait for the lock, every list, every request and every pause.
 
-What this rests on: one lock for each company, which keeps apart the creations of one account in one process,
-whatever their session, event loop or thread (see `creation_lock`). What it cannot see through: another process
-that makes keys at the same company at the same moment with a label that could be ours; a server that commits
-after `settle`; a list that lags and has given no sign of it.
+This rests on one lock per company, which serializes the creations of one account in one process, whatever their
+session, event loop or thread (see `creation_lock`). It cannot detect another process that creates keys for the same
+company at the same time with a label that could be ours, a server that commits after `settle`, or a list that lags
+without any sign of it.
 
-No HTTP here: listing, sending and time are handed in.
+There is no HTTP here: listing, sending and time are passed in.
 
-It is one long module so that a creation can be read from its first look to its last.
+It is one long module so that you can read a creation from start to finish.
 """
 
 import logging
@@ -61,21 +60,21 @@ from woodpecker_async.time_limit import TimeLimit
 
 _logger = logging.getLogger("woodpecker_async")
 
-# Pauses between two lists: short at first, for most answers are lost when the work is done.
+# Pauses between two lists: short at first, because when a response is lost, the work is mostly done.
 _FIRST_PAUSE: Final = 0.5
 _LONGEST_PAUSE: Final = 5.0
 _YEARS: Final = 1e9
 
 
 class KeyEndpoint(Protocol):
-    """The requests about the keys of one company. Deadlines are moments by the clock."""
+    """The requests about the keys of one company. Deadlines are times of the clock."""
 
     async def lock(self) -> CreationLock:
-        """The lock of the company."""
+        """Return the lock of the company."""
         ...
 
     async def list_keys(self, deadline: float) -> Sequence[ApiKey]:
-        """All keys of the company; raises where they could not be read to the end."""
+        """Return all keys of the company; raises if they could not be read to the end."""
         ...
 
     async def post(
@@ -86,19 +85,19 @@ class KeyEndpoint(Protocol):
         Args:
             deadline: when to give up.
             before_send: see `PostHooks`.
-            on_wire: to be told `True` as soon as the server may act on the request, and `False` when it has
-                said that it did not.
+            on_wire: to be called with `True` as soon as the server may act on the request, and with `False` once it
+                has said that it did not.
         """
         ...
 
 
 @attrs.frozen(kw_only=True, repr=False)
 class PostHooks:
-    """What a caller does before each request that may make a key. What it raises ends the creation, nothing being sent.
+    """Hooks that run before each request that may create a key. If one raises, the creation ends without sending it.
 
     Attributes:
-        before_queueing: awaited before the request queues in the lane. It may take long, as part of the creation.
-        before_send: called when its turn in the lane has come and it is about to be sent. It must be quick.
+        before_queueing: awaited before the request enters the lane. It may take a while, within the deadline.
+        before_send: called right before the request is sent, after its wait in the lane. It must be quick.
     """
 
     before_queueing: Callable[[], Awaitable[object]] | None = None
@@ -107,19 +106,20 @@ class PostHooks:
 
 @attrs.define(kw_only=True, eq=False, repr=False)
 class KeyCreation:
-    """The creation of one key, from waiting for one's turn to the key or the error. Use it once.
+    """The creation of one key, from the wait for the lock to the key or the error. Use it once.
 
     Attributes:
         company_id: the company.
-        label: the label asked for.
-        endpoint: lists and makes the company's keys.
-        clock: time.
-        backoff: seconds to wait before sending again, by how often it was sent.
-        settle: seconds until the absence of a new key counts, when the server may still be at work.
-        max_sends: how often the request may be sent at most.
+        label: the requested label.
+        endpoint: lists and creates the company's keys.
+        clock: the clock.
+        backoff: returns the seconds to wait before sending again, given how often it was sent.
+        settle: seconds to wait before the absence of a new key counts as proof, while the server may still be
+            processing the request.
+        max_sends: the maximum number of times to send the request.
         deadline: seconds for the whole creation.
-        hooks: what the caller does before each request that may make a key.
-        id: names the creation, in this process and in its errors.
+        hooks: run before each request that may create a key.
+        id: identifies the creation, in this process and in its errors.
     """
 
     company_id: int
@@ -135,35 +135,34 @@ class KeyCreation:
 
     _limit: TimeLimit = attrs.field(init=False)
     _lock: CreationLock = attrs.field(init=False)
-    # The fingerprints of the keys that were there before; `None` if nobody looked.
+    # The fingerprints of the keys that existed before; `None` if they were not listed.
     _baseline: Collection[str] | None = attrs.field(init=False, default=None)
-    # How the latest request that may have made a key failed, if one did.
+    # The failure of the latest request that may have created a key, if any.
     _unknown: OutcomeUnknownError | None = attrs.field(init=False, default=None)
-    # How many requests failed so, and when the latest of them did.
+    # How many requests failed like that, and when the latest did.
     _lost: int = attrs.field(init=False, default=0)
     _lost_at: float = attrs.field(init=False, default=0.0)
-    # Whether the latest request may be acted on by the server.
+    # Whether the server may be acting on the latest request.
     _on_wire: bool = attrs.field(init=False, default=False)
-    # The moment from which the absence of a new key counts.
+    # The time from which the absence of a new key counts as proof.
     _settled_at: float = attrs.field(init=False, default=0.0)
-    # When the latest list was read, the keys that were handed out before and that it lacks, and whether any list
-    # lacked some.
+    # When the latest list was read, which of the keys received before it lacks, and whether any list lacked some.
     _listed_at: float = attrs.field(init=False, default=0.0)
     _missing: frozenset[str] = attrs.field(init=False, default=frozenset())
     _list_lags: bool = attrs.field(init=False, default=False)
 
-    # The ways to a key ------------------------------------------------------------------------------------
+    # Procedures -------------------------------------------------------------------------------------------
 
     async def create(self, *, baseline: bool = True) -> IssuedKey:
-        """Make a new key.
+        """Create a new key.
 
         Args:
-            baseline: list the keys first. Without it an unclear answer is the end, because no list afterwards
-                can tell old from new.
+            baseline: list the keys first. Without that, an unclear outcome stays unknown, because a later list cannot
+                tell old keys from new ones.
 
         Raises:
-            KeyOutcomeUnknownError: it cannot be said which key, if any, was made.
-            WoodpeckerError: nothing was made.
+            KeyOutcomeUnknownError: it is not known which key, if any, was created.
+            WoodpeckerError: no key was created.
         """
         async with self._turn():
             if baseline:
@@ -171,16 +170,16 @@ class KeyCreation:
             return await self._make()
 
     async def ensure(self) -> IssuedKey:
-        """The key that has the label, or else a new one.
+        """Return the key with the label, creating it if there is none.
 
         Raises:
             KeyOutcomeUnknownError: several keys have the label, and nothing was sent; or as for `create`.
-            WoodpeckerError: nothing was made.
+            WoodpeckerError: no key was created.
         """
         async with self._turn():
             keys, found = await self._find_label()
             if len(found) > 1:
-                reason = f"{len(found)} keys have it already; nothing was sent"
+                reason = f"{len(found)} keys already have it; nothing was sent"
                 raise self._unknown_outcome(reason, found, kind="several_keys")
             if found:
                 return IssuedKey(company_id=self.company_id, label=self.label, api_key=found[0], created=False)
@@ -188,31 +187,31 @@ class KeyCreation:
             return await self._make()
 
     async def create_once(self) -> IssuedKey:
-        """Make a new key with one request, and without a look.
+        """Create a new key with one request, without listing the keys.
 
         Raises:
-            KeyOutcomeUnknownError: it is not known whether the key was made.
-            WoodpeckerError: nothing was made.
+            KeyOutcomeUnknownError: it is not known whether the key was created.
+            WoodpeckerError: no key was created.
         """
         async with self._turn():
             outcome = await self._send()
             if isinstance(outcome, Secret):
                 return await self._made(outcome)
             self._unknown = outcome
-            raise self._unknown_outcome("the answer got lost")
+            raise self._unknown_outcome("the response was lost")
 
     async def resolve(self, error: KeyOutcomeUnknownError) -> IssuedKey | None:
-        """What a creation that ended with this error came to: its key, or `None` if it made none.
+        """Find the key of a creation that ended with this error; `None` if it created none.
 
         Raises:
-            KeyOutcomeUnknownError: several keys can be it, or it is still open.
+            KeyOutcomeUnknownError: several keys can be it, or the outcome is still open.
             WoodpeckerError: the keys could not be listed.
         """
         self._unknown = error
         if error.settles_at is not None:
             self._settled_at = self.clock.now() + (error.settles_at - self.clock.utcnow()).total_seconds()
         try:
-            # The server may be working on this very creation, so there is nothing to wait for before looking.
+            # What the server may be working on is this very creation, so there is no reason to wait before listing.
             async with self._turn(wait_until_finished=False):
                 return await self._look_for(error)
         except CallError as failure:
@@ -231,9 +230,9 @@ class KeyCreation:
             yield
 
     async def _find_label(self) -> tuple[Collection[str], list[Secret]]:
-        """The fingerprints of all keys, and the keys that have the label.
+        """Return the fingerprints of all keys, and the keys that have the label.
 
-        What this process made and does not find makes the list one that lags behind: it is read again.
+        If a key that this process created is missing, the list lags and is read again.
         """
         pause = _FIRST_PAUSE
         while True:
@@ -248,7 +247,7 @@ class KeyCreation:
     # Sending ----------------------------------------------------------------------------------------------
 
     async def _make(self) -> IssuedKey:
-        """Send until it is known that there is one new key, and which."""
+        """Send until it is known that there is exactly one new key, and which one."""
         for number in range(1, self.max_sends + 1):
             if number > 1:
                 await self._limit.pause(self.backoff(number - 1))
@@ -260,7 +259,7 @@ class KeyCreation:
             try:
                 outcome = await self._send()
             except Exception as error:
-                # This request made nothing; but an earlier one may have, after it had been given up.
+                # This request created nothing, but an earlier one may have, after it was given up on.
                 if self._unknown is None or self._baseline is None:
                     raise
                 refusal = error
@@ -275,20 +274,20 @@ class KeyCreation:
             self._lost += 1
             self._lost_at = self.clock.now()
             if self._baseline is None:
-                raise self._unknown_outcome("nobody looked before")
+                raise self._unknown_outcome("the keys were not listed before")
             found = await self._settled_look()
             if found is not None:
                 return await self._found(found)
-        raise self._unknown_outcome(f"sent {self.max_sends} times, and no new key is to be seen", kind="not_seen")
+        raise self._unknown_outcome(f"sent {self.max_sends} times, but no new key has appeared", kind="not_seen")
 
     async def _send(self) -> Secret | OutcomeUnknownError:
         """Send the request once.
 
         Returns:
-            The key, or the error that says that the outcome is not known.
+            The key, or the error that says that the outcome is unknown.
 
         Raises:
-            Exception: nothing was made.
+            Exception: no key was created.
         """
         self._on_wire = False
         try:
@@ -298,7 +297,7 @@ class KeyCreation:
         except OutcomeUnknownError as error:
             outcome = error.with_traceback(None)
         except ResponseDecodeError as error:
-            # The server says that it is made, and the list has it in full. A list without it came too early.
+            # The server says that the key was created, and the list has it in full. A list without it came too early.
             outcome = error.as_unknown()
         except ApiError:
             raise
@@ -328,7 +327,7 @@ class KeyCreation:
             self._finished()
 
     def _in_flight_for(self, seconds: float) -> None:
-        """From now on the server may be at work for so long."""
+        """Record that the server may be working on the request for this many seconds from now."""
         now = self.clock.now()
         self._settled_at = now + seconds
         self._lock.mark_in_flight(self._settled_at, now)
@@ -340,24 +339,24 @@ class KeyCreation:
     # Afterwards -------------------------------------------------------------------------------------------
 
     async def _made(self, secret: Secret) -> IssuedKey:
-        """The server says that this is the new key."""
+        """Check the key that the server returned as new, and issue it."""
         if secret.fingerprint in self._known() or self._lock.elsewhere([secret.fingerprint]):
-            self._in_flight_for(self.settle)  # whatever it answered, it was not our request
-            reason = f"the server handed out the key {secret.fingerprint}, which is not new"
+            self._in_flight_for(self.settle)  # this was not the response to our request
+            reason = f"the server returned the key {secret.fingerprint}, which is not new"
             raise self._unknown_outcome(reason, kind="not_new")
         if self._lost:
             await self._see_that_it_is_alone(secret)
         return self._issued(secret)
 
     async def _found(self, secret: Secret) -> IssuedKey:
-        """A list has the new key, whose answer was lost."""
-        if self._lost > 1:  # which of them made it? the others may yet come to something
+        """Issue a new key that was found in the list after its response was lost."""
+        if self._lost > 1:  # it is not known which request created it, and the others may still create one
             await self._see_that_it_is_alone(secret, self._lost_at + self.settle)
         lost = self._unknown
         assert lost is not None
         fields = {"company_id": self.company_id, "fingerprint": secret.fingerprint, "failure": lost.kind}
         _logger.warning(
-            "the answer to a creation at company %s got lost (%s); its key %s was found in the list",
+            "the response to creating a key for company %s was lost (%s); its key %s was found in the list",
             self.company_id,
             lost.kind,
             secret.fingerprint,
@@ -371,7 +370,7 @@ class KeyCreation:
         return IssuedKey(company_id=self.company_id, label=self.label, api_key=secret, created=created)
 
     async def _settled_look(self) -> Secret | None:
-        """The one new key, or `None` once its absence counts."""
+        """Return the one new key, or `None` once its absence counts as proof."""
         pause = _FIRST_PAUSE
         while True:
             if (found := await self._look()) is not None:
@@ -381,27 +380,27 @@ class KeyCreation:
                 self._lock.mark_in_flight(self._settled_at, self.clock.now())
             if self._listed_at >= self._settled_at and not self._missing:
                 self._finished()
-                return None  # only a list that was read when all was settled can tell that nothing is there
+                return None  # only a list read after everything has settled proves that there is no key
             pause = await self._pause(pause, self._settled_at)
 
     async def _look(self) -> Secret | None:
-        """The one new key, if it is listed now."""
+        """Return the one new key, if it is listed now."""
         return self._pick(await self._list_afterwards())
 
     async def _list_afterwards(self, candidates: Iterable[Secret] = ()) -> Mapping[str, ApiKey]:
-        """The company's keys, after something has been sent."""
+        """List the company's keys after something has been sent."""
         try:
             return await self._list_keys()
         except Exception as error:
-            reason = f"the look for it failed: {_words_of(error)}"
+            reason = f"listing the keys afterwards failed: {_words_of(error)}"
         kind: UnknownKind = "deadline" if self._limit.passed else "look_failed"
         raise self._unknown_outcome(reason, candidates, kind=kind)
 
     def _pick(self, keys: Mapping[str, ApiKey]) -> Secret | None:
-        """The key that is new since the baseline.
+        """Return the key that is new since the baseline.
 
         Raises:
-            KeyOutcomeUnknownError: several are new, or somebody else made the one that is new.
+            KeyOutcomeUnknownError: several keys are new, or someone else created the new one.
         """
         known = self._known()
         new = [key for fingerprint, key in keys.items() if fingerprint not in known]
@@ -409,20 +408,20 @@ class KeyCreation:
             return None
         candidates = [key.api_key for key in new]
         if any(not may_match(self.label, key.label) for key in new):
-            reason = "somebody else makes keys at this company at the same time"
+            reason = "someone else is creating keys for this company at the same time"
             raise self._unknown_outcome(reason, candidates, kind="other_writer")
         if len(new) > 1:
             raise self._unknown_outcome(f"{len(new)} new keys appeared", candidates, kind="several_keys")
         return candidates[0]
 
     async def _see_that_it_is_alone(self, secret: Secret, until: float = 0.0) -> None:
-        """After sending again: did an earlier request come to something after all?
+        """After sending again, check that no earlier request created a key after all.
 
         A list that lacks this key may lack the other one too, and is read again.
 
         Args:
-            secret: the key that was made or found.
-            until: go on looking until then.
+            secret: the key that was created or found.
+            until: keep checking until this time.
         """
         enough = max(until, self.clock.now() + self.settle)
         pause = _FIRST_PAUSE
@@ -435,17 +434,17 @@ class KeyCreation:
                 if fingerprint not in known and may_match(self.label, key.label)
             ]
             if twins:
-                reason = "an earlier request made a key after it had been given up"
+                reason = "an earlier request created a key after it was given up on"
                 raise self._unknown_outcome(reason, [secret, *twins], kind="several_keys")
             if secret.fingerprint in keys and self._listed_at >= until:
                 return
             if self._listed_at >= enough:
-                reason = "the list does not show the key that was made, so it may hide another one too"
+                reason = "the list does not show the key that was created, so it may lack another one too"
                 raise self._unknown_outcome(reason, [secret], kind="not_seen")
             pause = await self._pause(pause, until)
 
     async def _look_for(self, error: KeyOutcomeUnknownError) -> IssuedKey | None:
-        """Look until the creation's key is found, or its absence counts."""
+        """List the keys until the creation's key is found, or its absence counts as proof."""
         pause = _FIRST_PAUSE
         while True:
             keys = await self._list_keys()
@@ -460,22 +459,22 @@ class KeyCreation:
                 return None
             pause = await self._pause(pause, self._settled_at)
 
-    # What all of them use ---------------------------------------------------------------------------------
+    # Shared -----------------------------------------------------------------------------------------------
 
     async def _list_keys(self) -> dict[str, ApiKey]:
-        """The company's keys by fingerprint."""
+        """List the company's keys, by fingerprint."""
         began = self.clock.now()
         keys = await self._limit.run(self.endpoint.list_keys(self._limit.deadline))
         by_fingerprint = {key.api_key.fingerprint: key for key in keys}
         if strangers := self._lock.elsewhere(by_fingerprint):
-            reason = f"its list holds keys that were made here at another company: {', '.join(sorted(strangers))}"
+            reason = f"its list contains keys created here for another company: {', '.join(sorted(strangers))}"
             raise self._unknown_outcome(reason, kind="mixed_up")
         self._listed_at = began
         self._missing, deleted = self._lock.compare(by_fingerprint, began, self.settle)
         self._list_lags = self._list_lags or bool(self._missing)
         if deleted:
             _logger.warning(
-                "company %s: keys made here are missing from its list for %g s, and count as deleted: %s",
+                "company %s: keys created here have been missing from its list for %g s and count as deleted: %s",
                 self.company_id,
                 self.settle,
                 ", ".join(sorted(deleted)),
@@ -484,7 +483,7 @@ class KeyCreation:
         return by_fingerprint
 
     def _known(self) -> set[str]:
-        """The fingerprints of all keys that are not the new one."""
+        """Return the fingerprints of all keys that cannot be the new one."""
         handed_out = self._lock.handed_out()
         elsewhere = {fingerprint for fingerprint, key in handed_out.items() if key.creation_id != self.id}
         return elsewhere.union(self._baseline or ())
@@ -495,26 +494,26 @@ class KeyCreation:
         )
 
     async def _pause(self, seconds: float, until: float | None = None) -> float:
-        """Wait before the next list; the pause after that."""
+        """Wait before the next list, and return the length of the next pause."""
         await self._limit.pause(seconds, until)
         return min(2 * seconds, _LONGEST_PAUSE)
 
     def _unknown_outcome(
         self, reason: str, candidates: Iterable[Secret] = (), kind: UnknownKind | None = None
     ) -> KeyOutcomeUnknownError:
-        """The error that says what is known, and how to find out the rest."""
+        """Create the error that says what is known, and how to find out the rest."""
         candidates = tuple(candidates)
         lost = self._unknown
         named = ", ".join(key.fingerprint for key in candidates) or "none"
         story = f"; first: {lost.args[0]}" if lost is not None else ""
         open_for = self._settled_at - self.clock.now()
-        # `settle` may be longer than calendars go.
+        # `settle` may exceed the range of datetime.
         settles_at = self.clock.utcnow() + timedelta(seconds=min(open_for, _YEARS)) if open_for > 0 else None
-        still = f"; the server may be at work on it until {settles_at:%H:%M:%S} UTC" if settles_at else ""
+        still = f"; the server may still be working on it until {settles_at:%H:%M:%S} UTC" if settles_at else ""
         return KeyOutcomeUnknownError(
-            f"it is not known which API key, if any, was made at company {self.company_id} for label "
+            f"it is not known which API key, if any, was made for company {self.company_id} with label "
             f"{self.label!r}: {reason}{story}{still}; candidates by fingerprint: {named}; "
-            "`await session.agency.api_keys.resolve(error)` looks again",
+            "`await session.agency.api_keys.resolve(error)` checks again",
             company_id=self.company_id,
             label=self.label,
             kind=kind or (lost.kind if lost is not None else "several_keys"),
@@ -534,5 +533,5 @@ def _story_of(lost: OutcomeUnknownError | None) -> dict[str, Any]:
 
 
 def _words_of(error: Exception) -> str:
-    # Anybody's exception may come by, from a function that gives the key, say; what it holds is not ours to show.
+    # The exception may come from foreign code, such as a key function, and its text may contain anything.
     return str(error) if isinstance(error, WoodpeckerError) else type(error).__name__

@@ -75,7 +75,7 @@ def test_a_lost_answer_that_was_made_good(opened):
         got = cli("keys", "create", "--company", box.company_ids[0], "--label", "crm", "-v", "--settle", "1")
         assert got.code == 0
         assert moments(got.err) == [("WARNING", "the")]
-        assert "the answer to a creation at company" in got.err
+        assert "the response to creating a key for company" in got.err
 
 
 def test_a_file_has_times_and_what_was_said(cli, box, tmp_path):

@@ -217,7 +217,7 @@ def test_redis_does_not_answer_or_not_to_us(cli, command):
         for userinfo in ("", ":pa55word@", "me:pa55word@"):
             got = cli(*command, "--redis", f"redis://{userinfo}127.0.0.1:{redis.port}", "-q")
             assert (got.code, got.out, len(got.err.splitlines())) == (1, "", 1)
-            assert got.err.startswith(f"Error: Redis at 127.0.0.1:{redis.port}: it wants another user or password")
+            assert got.err.startswith(f"Error: Redis at 127.0.0.1:{redis.port}: it rejects the user or password")
             assert "pa55word" not in got.err
     got = cli(*command, "--redis", f"redis://:pa55word@127.0.0.1:{redis.port}", "-q")
     assert (got.code, got.out, len(got.err.splitlines())) == (1, "", 1)

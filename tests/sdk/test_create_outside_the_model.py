@@ -243,7 +243,7 @@ async def test_a_key_of_another_company_is_never_handed_out() -> None:
                 await call(6, "crm")
             assert caught.value.kind == "not_new"
         for call in (keys.create, keys.ensure):
-            with pytest.raises(KeyOutcomeUnknownError, match="made here at another company") as caught:
+            with pytest.raises(KeyOutcomeUnknownError, match="created here for another company") as caught:
                 await call(7, "crm", settle=0.2)
             assert caught.value.kind == "mixed_up"
             assert first["api_key"] not in str(caught.value)

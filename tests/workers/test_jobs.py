@@ -363,7 +363,7 @@ async def test_no_secret_in_payloads_and_results(big_box, session, tmp_path) -> 
 async def test_without_its_sink_nothing_is_sent(big_box, session) -> None:
     sweep = Sweep(task="ensure", label="crm", sink="vault")
     for payload in (sweep.plan(), sweep.chunk(0, big_box.company_ids)):
-        with pytest.raises(ConfigError, match=r"no sink named 'vault' \(it has: other\).*nothing was made"):
+        with pytest.raises(ConfigError, match=r"no sink named 'vault' \(it has: other\).*no key was created"):
             await perform(payload, Context(session=session, sinks={"other": Path("x")}))
     assert big_box.journal == []
 
@@ -371,7 +371,7 @@ async def test_without_its_sink_nothing_is_sent(big_box, session) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"version": 2}, "the job has version 2, and this SDK runs jobs of version 1"),
+        ({"version": 2}, "the job has version 2, but this SDK runs jobs of version 1"),
         ({"version": None}, "the job has version None"),
         ({"sweep": {"run": "r", "surprise": 1}}, "this is not a job"),
         ({"sweep": None}, "this is not a job"),
@@ -407,7 +407,7 @@ async def test_a_run_id_is_of_one_sweep(big_box, session, tmp_path) -> None:
         ({"task": "ensure", "label": " crm", "sink": "s"}, "a label .*' crm'"),
         ({"task": "ensure", "label": "crm \ud800", "sink": "s"}, "lone surrogate"),
         ({"task": "ensure", "sink": "s"}, "a label must be a str"),
-        ({"task": "ensure", "label": "crm"}, "name the sink"),
+        ({"task": "ensure", "label": "crm"}, "sink must name"),
         ({"task": "ensure", "label": "crm", "sink": "/etc/keys"}, "sink must be 1 to 64"),
         ({"chunk_size": 0}, "chunk_size must be an integer from 1 to 1000"),
         ({"chunk_size": True}, "chunk_size must be an integer"),

@@ -231,7 +231,7 @@ async def test_a_proxys_page_does_not_end_the_worker(redis) -> None:
             box.faults.add(Fault.html(401, company=box.company_ids[1], times=None))
             result = await swept(redis)
             assert (result.report.ok, result.report.failures_by_type) == (4, {"AuthenticationError": 1})
-        assert said[0].startswith("The server does not answer yet: PermissionDeniedError")
+        assert said[0].startswith("The server does not respond yet: PermissionDeniedError")
 
 
 async def test_all_workers_together_keep_the_limit(redis, start_worker) -> None:
@@ -377,7 +377,7 @@ async def test_jobs_of_another_version_fail_visibly_and_can_be_done_later(redis,
         other = start_worker(box, version=99)
         await other.ready()
         with pytest.raises(
-            errors.QueueError, match=r"the job has version 1, and this SDK runs jobs of version 99: use the same"
+            errors.QueueError, match=r"the job has version 1, but this SDK runs jobs of version 99: use the same"
         ):
             await swept(redis, run="r")
         assert other.said.count("\n") == 2
@@ -416,7 +416,7 @@ async def test_a_server_that_does_not_answer_yet_is_waited_for(redis) -> None:
         box.faults.add(Fault.status(409, path="/v2/agency/companies"))
         async with working(box, redis) as said:
             assert (await swept(redis)).report.ok == 5
-        assert said[0].startswith("The server does not answer yet: CompanyInactiveError")
+        assert said[0].startswith("The server does not respond yet: CompanyInactiveError")
 
 
 async def test_what_fails_for_a_while_is_tried_again(redis) -> None:
@@ -471,7 +471,7 @@ async def test_a_url_that_is_none(url, box) -> None:
 async def test_redis_cannot_be_reached_or_wants_another_password(box) -> None:
     with running_redis("right") as redis:
         for userinfo in (":pa55word@", "somebody:pa55word@", ""):
-            await refused(f"redis://{userinfo}127.0.0.1:{redis.port}", box, "wants another user or password")
+            await refused(f"redis://{userinfo}127.0.0.1:{redis.port}", box, "rejects the user or password")
     await refused(f"redis://:pa55word@127.0.0.1:{redis.port}", box, "Connect")
     assert box.journal == []
 

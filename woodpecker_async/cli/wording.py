@@ -24,7 +24,7 @@ _WORDS: Final = tuple(
         (r"\bfrom_date\b", "--from"),
         (r"\bto_date\b", "--to"),
         (r"search\['(\w+)'\]", r"--search \1"),
-        (r"; `await session\.agency\.api_keys\.resolve\(error\)` looks again", ""),
+        (r"; `await session\.agency\.api_keys\.resolve\(error\)` checks again", ""),
         (r": was it read from a file with its last line's end\? strip\(\) it", ": a key is one line"),
         (r"go on with resume=run\.report", "go on with --resume, if a report was saved"),
         (r" \(max_pages=\d+\)", ""),

@@ -150,7 +150,7 @@ class CampaignSettings:
     Attributes:
         timezone: the time zone of delivery times, an IANA name.
         prospect_timezone: whether to use the prospect's own time zone instead, if it is known.
-        daily_enroll: how many prospects may get their first message per day, 0 or more. The API's maximum is 500 by default.
+        daily_enroll: how many prospects may get their first message per day; the API's maximum is 500 by default.
         gdpr_unsubscribe: whether the unsubscribe page offers to delete the prospect's data.
         list_unsubscribe: whether messages have a `List-Unsubscribe` header.
         open_disabled_list: the mail providers for whose users open tracking is turned off.

@@ -1,7 +1,7 @@
-"""Sweeps over all companies by many worker processes: jobs for any queue, and the adapter for SAQ on Redis.
+"""Sweeps over all companies by many worker processes: jobs for any queue, and an adapter for SAQ on Redis.
 
-`payload` says what a job is, `jobs` does it, `ledger` remembers what came of it. None of them knows a queue:
-JSON goes in and comes out, and doing a job once more does no harm. `saq` puts them on Redis.
+`payload` defines jobs, `jobs` runs them, `ledger` keeps their results. None of these depends on a queue: a job takes
+and returns JSON, and running it again does no harm. `saq` runs them on Redis.
 """
 
 from woodpecker_async.workers.jobs import Context, chunks, found_keys, gather, perform

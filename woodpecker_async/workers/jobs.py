@@ -1,7 +1,7 @@
-"""The jobs themselves: plain async functions, JSON in and JSON out, for whatever queue delivers them.
+"""The jobs themselves: plain async functions, JSON in and JSON out, for any queue.
 
-Doing a job once more does no harm: keys are found by their label, and with a ledger the companies that are
-done are skipped, after a kill in the middle too. A result holds counts, labels and fingerprints, no keys.
+Running a job again does no harm: keys are found by their label, and with a ledger, companies that are done are skipped,
+even after a kill in the middle. A result contains counts, labels and fingerprints, but no keys.
 """
 
 import json
@@ -21,11 +21,9 @@ from woodpecker_async.settled import read_settled
 from woodpecker_async.workers.ledger import Claims, Ledger
 from woodpecker_async.workers.payload import Job, Payload, Result
 
-# By company id, the label and the fingerprint of each key.
-
 
 class FoundKey(TypedDict):
-    """What a sweep tells of a key that it found.
+    """A key found by a sweep.
 
     Attributes:
         label: its label.
@@ -36,6 +34,7 @@ class FoundKey(TypedDict):
     fingerprint: str
 
 
+# The keys found, by company id as a string.
 Found = dict[str, list[FoundKey]]
 
 
@@ -48,16 +47,16 @@ class Context:
     """What a worker needs to run jobs.
 
     Attributes:
-        session: an open session with an HQ key. One for all jobs of a worker: they share its connections and
-            its lane.
-        sinks: by name, where made keys go: paths or functions, see `bulk.ensure_api_keys`.
-        ledger: where results are kept; without one a job that is done again is done from its beginning.
-        claims: which companies other processes work on; without them two processes that ensure a key at the
-            same company at the same moment may make two.
-        stopping: whether the worker is about to stop; a job then begins no other company, finishes those
+        session: an open session with an HQ key. Use one session for all jobs of a worker: they share its connections
+            and its lane.
+        sinks: by name, where new keys go: paths or functions, see `bulk.ensure_api_keys`.
+        ledger: where results are stored; without one, a job that is run again starts from the beginning.
+        claims: claims on the companies being processed. Without them, two processes that ensure a key for the same
+            company at the same time may create two keys.
+        stopping: returns whether the worker is about to stop. A job then starts no further companies, finishes those
             in flight, and returns a result that is not whole.
-        settle: seconds, see `ApiKeys.create`.
-        grace: seconds for which a job that is cancelled lets creations in flight finish.
+        settle: in seconds; see `ApiKeys.create`.
+        grace: how long a cancelled job lets creations in flight finish, in seconds.
     """
 
     session: WoodpeckerSession
@@ -72,40 +71,39 @@ class Context:
 async def perform(payload: Mapping[str, Any], context: Context) -> Result:
     """Run a job, or what is left of it.
 
-    What fails at one company is in the result. What would fail at all of them (the key is refused, the server
-    is gone) is raised, and so is everything that is wrong with the job itself.
+    A failure at one company is part of the result. A failure that would occur at every company (the key is rejected,
+    the server is down) is raised, and so is anything wrong with the job itself.
 
     Args:
         payload: from `Sweep.plan`, `Sweep.chunk` or `chunks`.
         context: what the worker has.
 
     Returns:
-        A JSON object: `job`, the payload; `whole`, true if each company of the job has an outcome; `report`, see
-        `bulk.Report`; `found`, by company id, the label and fingerprint of each key; of a plan, `companies`
-        and `inactive`, ids. If it is not whole, the worker was about to stop: do the job again.
+        A JSON object: `job`, the payload; `whole`, true if every company of the job has an outcome; `report`, see
+        `bulk.Report`; `found`, by company id, the label and fingerprint of each key; for a plan, `companies` and
+        `inactive`, lists of ids. If it is not whole, the worker was about to stop: run the job again.
 
     Raises:
-        ConfigError: the job has another version, or its sink has no such name here, or its key was used for
+        ConfigError: the job has another version, this worker has no sink with its name, or its key was used for
             another job; nothing was sent.
-        WoodpeckerError: the server is gone, or does not let this key in. Do the job again later: what is done
-            is not done again.
+        WoodpeckerError: the server is down, or rejects the key. Run the job again later: what is done is not repeated.
     """
     job = Job.from_payload(payload)
     _sink(job, context)
     known = None if context.ledger is None else await context.ledger.load(job.key)
     if known is not None:
         if known["job"] != job.to_payload():
-            raise ConfigError(f"run id {job.sweep.run!r} was used for another sweep: choose another")
+            raise ConfigError(f"run id {job.sweep.run!r} was used for another sweep: choose another id")
         if known["whole"]:
             return known
     result = await (_plan(job, context) if job.chunk is None else _chunk(job, context, known))
-    if context.ledger is None or not result["whole"]:  # of what is not whole the ledger has the parts
+    if context.ledger is None or not result["whole"]:  # if not whole, the ledger already has the parts
         return result
     return await context.ledger.save(job.key, result)
 
 
 def chunks(planned: Result) -> Iterator[Payload]:
-    """The jobs that come out of a plan.
+    """Yield the jobs that follow from a plan.
 
     Args:
         planned: the result of a job from `Sweep.plan`.
@@ -118,10 +116,10 @@ def chunks(planned: Result) -> Iterator[Payload]:
 
 
 def gather(results: Iterable[Result]) -> bulk.Report:
-    """One report of the results of a run, plan and chunks; a job that was done twice counts once.
+    """Merge the results of a run, plan and chunks, into one report; a job that was run twice counts once.
 
     Raises:
-        ConfigError: they are not of one run, or not of one account.
+        ConfigError: the results belong to several runs or accounts.
     """
     kept: dict[str, Result] = {}
     for result in results:
@@ -139,17 +137,17 @@ def gather(results: Iterable[Result]) -> bulk.Report:
 
 
 def found_keys(results: Iterable[Result]) -> dict[int, list[FoundKey]]:
-    """By company id, the label and the fingerprint of each key that the results tell of."""
+    """Return by company id the label and fingerprint of each key in the results."""
     found = {int(company): keys for result in results for company, keys in folded(result)[1].items()}
     return dict(sorted(found.items()))
 
 
 def folded(result: Result) -> tuple[bulk.Report, Found]:
-    """The report of a result, and which keys were found, with what its parts add to both."""
+    """Return the report of a result and the keys found, both including its parts."""
     report = bulk.Report.from_json(json.dumps(result["report"]))
     found = dict(result.get("found", {}))
     for company, part in result.get("parts", {}).items():
-        if int(company) not in report.done:  # else somebody slow has added what was long known
+        if int(company) not in report.done:  # else a slow worker added an outcome that was already known
             report.merge(bulk.Report.from_json(json.dumps(part["report"])))
             found |= part["found"]
     return report, found
@@ -166,7 +164,7 @@ async def _plan(job: Job, context: Context) -> Result:
     for company in tuple(companies):
         try:
             checks.company_id(company)
-        except ConfigError as error:  # no job can be made of it, so this is its outcome
+        except ConfigError as error:  # it cannot be part of a job, so this is its outcome
             del companies[company]
             report.failures[company] = bulk.Failure(type(error).__name__, str(error))
     return {
@@ -193,10 +191,10 @@ async def _chunk(job: Job, context: Context, known: Result | None) -> Result:
 
 
 class _Progress:
-    """What has come of a chunk so far, and of each of its companies.
+    """The progress of a chunk and of each of its companies.
 
     Attributes:
-        report: what had come of it when this began.
+        report: the report at the start.
     """
 
     def __init__(self, job: Job, ledger: Ledger | None, known: Result | None, account: str) -> None:
@@ -215,12 +213,12 @@ class _Progress:
         self._seconds = self.report.seconds
 
     async def begin(self) -> None:
-        """Say in the ledger which job this is; from then on only what is new is written."""
+        """Store in the ledger which job this is; from then on only new results are written."""
         if self._ledger is not None and self._is_new:
             await self._ledger.save(self._job.key, self._result(self._base, {}, whole=False))
 
     async def add(self, outcome: bulk.Outcome, seconds: float) -> None:
-        """Count an outcome on top of what is known of its company, and keep it."""
+        """Add an outcome to its company's report, and store it."""
         company = outcome.company_id
         part = self._parts.setdefault(company, bulk.Report(task=self.report.task, account=self._account))
         part.add(outcome)
@@ -238,10 +236,10 @@ class _Progress:
             await self._ledger.add(self._job.key, company, kept)
 
     def result(self, ran: bulk.Report) -> Result:
-        """What has come of it, in one; whole if each company of the job has an outcome.
+        """Return the result of the job; whole if every company of the job has an outcome.
 
         Args:
-            ran: the report of the run, for what it knows of the whole.
+            ran: the report of the run, which has the totals.
         """
         report = self._base
         for company, part in self._parts.items():
@@ -261,7 +259,7 @@ class _Progress:
 
 
 class _Companies(AsyncIterator[int | Company]):
-    """The companies of a chunk, each claimed where keys are made, until the worker is about to stop."""
+    """The companies of a chunk, claimed if keys are created, until the worker is about to stop."""
 
     def __init__(self, job: Job, context: Context, done: frozenset[int]) -> None:
         self._inactive = job.inactive
@@ -277,11 +275,11 @@ class _Companies(AsyncIterator[int | Company]):
         if self._claims is not None:
             await self._claims.take(company)
             self._claimed.add(company)
-        # What is known to be inactive is said, so that its failure can be told from one that matters.
+        # Mark companies known to be inactive, so that their failures can be told from ones that matter.
         return Company(id=company, name="", active=False) if company in self._inactive else company
 
     async def concluded(self, outcome: bulk.Outcome) -> bulk.Outcome:
-        """Give its company back; the outcome, which is another one if somebody else could have had the company."""
+        """Release the company's claim, and return the outcome: a failure if another worker could have claimed it."""
         try:
             await self._give_back(outcome.company_id)
         except ClaimLostError as error:
@@ -291,9 +289,9 @@ class _Companies(AsyncIterator[int | Company]):
         return outcome
 
     async def give_back_all(self) -> None:
-        """Give back those that there will be no outcome of."""
+        """Release the claims on companies that will have no outcome."""
         for company in tuple(self._claimed):
-            with suppress(ClaimLostError):  # then it is not done, and the job not whole
+            with suppress(ClaimLostError):  # the company is not done anyway, so the job is not whole
                 await self._give_back(company)
 
     async def _give_back(self, company: int) -> None:
@@ -319,10 +317,10 @@ def _run(job: Job, companies: AsyncIterator[int | Company], context: Context, re
 
 
 def _sink(job: Job, context: Context) -> Any:
-    """The sink that the job names.
+    """Return the sink that the job names.
 
     Raises:
-        ConfigError: there is none of that name here.
+        ConfigError: this worker has no sink with that name.
     """
     if job.sweep.sink is None:
         return None
@@ -332,5 +330,5 @@ def _sink(job: Job, context: Context) -> Any:
         known = ", ".join(sorted(context.sinks)) or "none"
         raise ConfigError(
             f"this worker has no sink named {job.sweep.sink!r} (it has: {known}), so the keys would be lost; "
-            "nothing was made"
+            "no key was created"
         ) from None

@@ -1,4 +1,4 @@
-"""What a job knows of others: what came of it when it was done before, and which companies are worked on now."""
+"""State shared between jobs: results of earlier runs of a job, and which companies are being processed now."""
 
 import copy
 from typing import Protocol
@@ -7,67 +7,67 @@ from woodpecker_async.workers.payload import Result
 
 
 class Ledger(Protocol):
-    """Where results are kept while a run goes on.
+    """Stores the results of jobs during a run.
 
-    A queue may hand out a job again: after a kill, or while somebody slow still works on it. So a result that
-    is whole is final; one that is not may be replaced. While a job is done, what came of each company is added
-    to its result in a *part* of its own, so that what is written grows with the number of companies and no
-    faster.
+    A queue may deliver a job again, after a kill or while a slow worker is still running it. So a result that is whole
+    (complete) is final; one that is not may be replaced. While a job runs, the result for each company is stored as a
+    *part* of its own, so that the amount of data written grows only linearly with the number of companies.
     """
 
     async def load(self, key: str) -> Result | None:
-        """The whole result of that job, else what came of it so far, else nothing.
+        """Return the whole result of that job, else its result so far, else `None`.
 
-        A result that is not whole has its parts under `"parts"`, by company id as a string.
+        A result that is not whole has its parts in `"parts"`, by company id as a string.
         """
         ...
 
     async def save(self, key: str, result: Result) -> Result:
-        """Keep a result, unless there is a whole one; return the one that counts. A whole one has no parts."""
+        """Store a result, unless there is a whole one; return the one that counts. A whole result has no parts."""
         ...
 
     async def add(self, key: str, company_id: int, part: Result) -> None:
-        """Keep what came of one company of a job that is not whole, in place of what was kept of it before.
+        """Store the result for one company of a job that is not whole, replacing the company's previous one.
 
         Args:
-            key: the job's.
-            company_id: the company's.
-            part: a JSON object: `report` and `found` as in a result; `outcomes`, how many companies of the job
-                have one by now.
+            key: the job's key.
+            company_id: the company.
+            part: a JSON object: `report` and `found` as in a result; `outcomes`, the number of companies of the job
+                that have an outcome by now.
         """
         ...
 
 
 class Claims(Protocol):
-    """Which companies are worked on right now, by any worker.
+    """Claims on the companies that workers are processing right now.
 
-    Two that ensure a key at the same company at the same moment could make two. So a company is claimed before
-    it is looked at, checked just before the key is made, and given back when there is an outcome.
+    Two workers that ensure a key for the same company at the same time could create two keys. So a company is claimed
+    before its keys are listed, the claim is checked right before a key is created, and it is released once there is an
+    outcome.
     """
 
     async def take(self, company_id: int) -> None:
-        """Wait until nobody has it, and have it."""
+        """Wait until nobody has a claim on the company, and claim it."""
         ...
 
     def check(self, company_id: int) -> None:
-        """See that the claim cannot have expired.
+        """Check that the claim cannot have expired.
 
         Raises:
-            ClaimLostError: it may have.
+            ClaimLostError: it may have expired.
         """
         ...
 
     async def give_back(self, company_id: int) -> None:
-        """Let others have it.
+        """Release the claim.
 
         Raises:
-            ClaimLostError: others could have had it before.
+            ClaimLostError: another worker could have claimed the company in the meantime.
         """
         ...
 
 
 class MemoryLedger:
-    """A ledger in this process."""
+    """A ledger in the memory of this process."""
 
     def __init__(self) -> None:
         self._kept: dict[str, Result] = {}

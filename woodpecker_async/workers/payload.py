@@ -1,6 +1,6 @@
-"""What a job is, as JSON: which companies, what to do at each, and the key that makes it the same job again.
+"""A job as JSON: which companies, what to do for each, and the key that identifies the job.
 
-A payload never holds a secret: a sink is named, and the worker knows what the name stands for.
+A payload never contains a secret: it has the name of a sink, and the worker knows which sink that is.
 """
 
 import re
@@ -20,12 +20,12 @@ Payload = dict[str, Any]
 Result = dict[str, Any]
 Task = Literal["list", "ensure"]
 
-# They become parts of keys in whatever store a queue has.
+# Names become parts of keys in the queue's store.
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 def new_run_id() -> str:
-    """An id for a run that has not been used before; ids sort by time."""
+    """Return a new id for a run; ids sort by time."""
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
 
 
@@ -38,19 +38,19 @@ def _name(_: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
 
 @attrs.frozen(kw_only=True)
 class Sweep:
-    """One run over many companies: what is done at each, and how the work is cut into jobs.
+    """One run over many companies: what to do for each, and how to split the work into jobs.
 
     Attributes:
-        run: its id; a sweep that is started again with the same id goes on where it was. By default a new one.
-        task: `"list"` lists the keys of each company, `"ensure"` sees to it that each has a key of `label`.
-        label: the label, for `"ensure"`; not empty, no whitespace at its ends; kept as NFC.
-        sink: the name of the sink that keys go to, for `"ensure"`; the worker knows what it stands for.
-        active: whether only active companies or only inactive ones; `None` for all. By default all for
+        run: its id; a sweep started again with the same id continues where it stopped. By default a new id.
+        task: `"list"` lists the keys of each company, `"ensure"` makes sure that each has a key with `label`.
+        label: the label, for `"ensure"`: not empty, no whitespace at either end; kept in NFC.
+        sink: the name of the sink for the keys, for `"ensure"`; the worker knows which sink that is.
+        active: only active companies (`True`), only inactive ones (`False`), or all (`None`). By default all for
             `"list"`, the active ones for `"ensure"`.
-        chunk_size: companies in one job, 1 to 1000.
+        chunk_size: the number of companies in one job, 1 to 1000.
 
     Raises:
-        ConfigError: an argument is not usable.
+        ConfigError: an argument is invalid.
     """
 
     run: str = attrs.field(factory=new_run_id, validator=_name)
@@ -79,28 +79,28 @@ class Sweep:
             return
         object.__setattr__(self, "label", checks.label(self.label))
         if self.sink is None:
-            raise ConfigError("name the sink that the worker is to put keys in: without one they would be lost")
+            raise ConfigError("sink must name the worker's sink for the keys: without one they would be lost")
         _name(self, attrs.fields(type(self)).sink, self.sink)
 
     @property
     def report_task(self) -> str:
-        """What its reports say that it does, see `bulk.Report`."""
+        """The task in its reports, see `bulk.Report`."""
         return "list" if self.task == "list" else f"ensure {self.label}"
 
     def plan(self) -> Payload:
-        """The first job: find out which companies there are."""
+        """Return the first job, which finds out which companies there are."""
         return Job(sweep=self).to_payload()
 
     def chunk(self, number: int, companies: Iterable[int], *, inactive: Iterable[int] = ()) -> Payload:
-        """A job for some companies, or for one.
+        """Return a job for one or more companies.
 
         Args:
-            number: tells it from the other chunks of this run, 0 or more.
+            number: an integer >= 0 that identifies the chunk in this run.
             companies: ids, none of them in another chunk.
             inactive: those of them that are known to be inactive.
 
         Raises:
-            ConfigError: an argument is not usable.
+            ConfigError: an argument is invalid.
         """
         return Job(sweep=self, chunk=number, companies=tuple(companies), inactive=frozenset(inactive)).to_payload()
 
@@ -112,11 +112,11 @@ class Job:
     Attributes:
         sweep: the sweep.
         chunk: its number; `None` for the job that plans the others.
-        companies: ids.
+        companies: the ids of its companies.
         inactive: those of them that are known to be inactive.
 
     Raises:
-        ConfigError: an argument is not usable.
+        ConfigError: an argument is invalid.
     """
 
     sweep: Sweep
@@ -132,15 +132,15 @@ class Job:
         for company in (*self.companies, *self.inactive):
             checks.company_id(company)
         if not self.companies or len(set(self.companies)) < len(self.companies):
-            raise ConfigError("a chunk must have at least one company, and none twice")
+            raise ConfigError("a chunk must have at least one company, and no company twice")
 
     @property
     def key(self) -> str:
-        """What makes it the same job again, whoever sends it, and however often."""
+        """Identifies the job, whoever sends it and however often."""
         return f"{self.sweep.run}:{self.sweep.task}:{'plan' if self.chunk is None else self.chunk}"
 
     def to_payload(self) -> Payload:
-        """The job as a JSON object."""
+        """Return the job as a JSON object."""
         payload: Payload = {"version": VERSION, "sweep": attrs.asdict(self.sweep)}
         if self.chunk is not None:
             payload |= {"chunk": self.chunk, "companies": list(self.companies), "inactive": sorted(self.inactive)}
@@ -148,16 +148,16 @@ class Job:
 
     @classmethod
     def from_payload(cls, payload: Mapping[str, Any]) -> Self:
-        """A job from what `to_payload` returned.
+        """Load a job from a payload.
 
         Raises:
-            ConfigError: it is of another version, or is none.
+            ConfigError: it has another version, or is not a job.
         """
         version = payload.get("version") if isinstance(payload, Mapping) else None
         if version != VERSION:
             raise ConfigError(
-                f"the job has version {version!r}, and this SDK runs jobs of version {VERSION}: "
-                "use the same version of the SDK where jobs are sent and where they are run"
+                f"the job has version {version!r}, but this SDK runs jobs of version {VERSION}: "
+                "use the same version of the SDK to send jobs and to run them"
             )
         try:
             sweep = Sweep(**payload["sweep"])

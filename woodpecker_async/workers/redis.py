@@ -1,4 +1,4 @@
-"""Redis, as far as the workers need it: a client that fails clearly, and the ledger of a run."""
+"""Redis for the workers: a client with clear errors, the ledger of a run, and claims on companies."""
 
 import asyncio
 import json
@@ -24,21 +24,21 @@ from woodpecker_async.workers.payload import Result
 
 T = TypeVar("T")
 
-# How long a run can be gone on with.
+# How long a run can be continued.
 KEPT: Final = timedelta(days=7)
 
-_CLAIM_AGAIN: Final = 0.1  # seconds between two tries for a company that another worker has
+_CLAIM_AGAIN: Final = 0.1  # seconds between two attempts to claim a company that another worker has
 _CONNECT: Final = 10.0  # seconds
 _CLOCK: Final = getattr(time, "CLOCK_BOOTTIME", None)
 
 
 @asynccontextmanager
 async def connect(url: str | Secret) -> "AsyncIterator[Redis]":
-    """A client of the Redis at a URL, which has answered.
+    """Yield a client of the Redis at a URL, after checking that it responds.
 
     Raises:
         ConfigError: it is not the URL of a Redis.
-        QueueError: it does not answer, or not to us.
+        QueueError: it does not respond, or rejects us.
     """
     url = as_secret(url)
     check(url)
@@ -52,12 +52,12 @@ async def connect(url: str | Secret) -> "AsyncIterator[Redis]":
 
 
 def as_secret(url: str | Secret) -> Secret:
-    """A URL, which may hold a password, in a form that no traceback shows."""
+    """Wrap a URL, which may contain a password, so that no traceback shows it."""
     return url if isinstance(url, Secret) else Secret(url or "nothing")
 
 
 def check(url: Secret) -> None:
-    """See that it is the URL of a Redis.
+    """Check that it is the URL of a Redis.
 
     Raises:
         ConfigError: it is not.
@@ -67,15 +67,15 @@ def check(url: Secret) -> None:
         return
     except ValueError:
         pass
-    # Out here, because the frames of what failed hold the URL.
+    # Raised outside the except block: the frames of the failure hold the URL.
     raise ConfigError("this is not the URL of a Redis, which looks like redis://[user:password@]host:port/database")
 
 
 def _client(url: Secret) -> Redis:
     return Redis.from_url(
         url.reveal(),
-        # With a timeout the client sends through `asyncio.wait_for`, which before Python 3.12 loses a
-        # cancellation that comes as it ends. That the other side has vanished is noticed by keepalive.
+        # With a timeout the client sends through `asyncio.wait_for`, which before Python 3.12 can lose a cancellation
+        # that arrives as it ends. TCP keepalive detects that the other side has vanished.
         socket_timeout=None,
         socket_connect_timeout=_CONNECT,
         socket_keepalive=True,
@@ -85,42 +85,42 @@ def _client(url: Secret) -> Redis:
 
 
 def _keepalive() -> dict[int, int]:
-    """After 15 seconds without a sign of life a connection is lost, where the system lets one say so."""
+    """Return the options that drop a connection after 15 seconds without a sign of life, if the system has them."""
     wishes = {"TCP_KEEPIDLE": 5, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 2}
     return {getattr(socket, name): value for name, value in wishes.items() if hasattr(socket, name)}
 
 
 def address(redis: Redis) -> str:
-    """Where it is, in words; without the password."""
+    """Return its address without the password, for messages."""
     at: dict[str, Any] = redis.connection_pool.connection_kwargs
     return at.get("path") or f"{at.get('host', 'localhost')}:{at.get('port', 6379)}"
 
 
 async def translate_errors(redis: Redis, work: Awaitable[T]) -> T:
-    """Do what needs Redis, and say what it failed at as an error of ours.
+    """Await work that needs Redis, and turn its errors into a `QueueError`.
 
     Raises:
-        QueueError: it did.
+        QueueError: Redis failed.
     """
     try:
         return await work
     except RedisError as error:
         failure = _words(error)
-    # Out here, and without a cause: the frames of what failed hold the password.
+    # Raised outside the except block, and without a cause: the frames of the failure hold the password.
     raise QueueError(f"Redis at {address(redis)}: {failure}")
 
 
 def _words(error: RedisError) -> str:
     if isinstance(error, AuthenticationError) or "NOAUTH" in str(error):
-        return "it wants another user or password than the URL has (it may come from WOODPECKER_REDIS_URL)"
+        return "it rejects the user or password in the URL (which may come from WOODPECKER_REDIS_URL)"
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
 class RedisLedger:
-    """The ledger of all runs on a queue. Each run is kept for `KEPT` after the last thing that came of it."""
+    """The ledger of all runs on a queue. Each run is kept for `KEPT` after its latest result."""
 
     def __init__(self, redis: Redis, queue: str) -> None:
-        self._redis: Any = redis  # its types say of each answer that it might not be awaitable
+        self._redis: Any = redis  # its types say that results may not be awaitable
         self._queue = queue
 
     async def load(self, key: str) -> Result | None:
@@ -145,7 +145,7 @@ class RedisLedger:
                 pipe.hset(self._partial(key), key, text)
             self._keep(pipe, key)
             first, *_ = await pipe.execute()
-        if result["whole"] and not first:  # another was quicker
+        if result["whole"] and not first:  # another worker was faster
             return await self.load(key) or result
         return result
 
@@ -159,7 +159,7 @@ class RedisLedger:
             await pipe.execute()
 
     async def reopen(self, key: str, result: Result) -> None:
-        """Let a job be done again that is whole: what failed in it is then tried once more."""
+        """Let a whole job be run again, so that what failed in it is tried once more."""
         async with self._redis.pipeline() as pipe:
             pipe.hset(self._partial(key), key, json.dumps({**result, "whole": False}))
             pipe.delete(self._parts(key))
@@ -167,7 +167,7 @@ class RedisLedger:
             await pipe.execute()
 
     async def results(self, key: str) -> dict[str, Result]:
-        """By job key, all that came so far of the sweep that this job is of."""
+        """Return the results so far of this job's sweep, by job key."""
         async with self._redis.pipeline() as pipe:
             whole, partial = await pipe.hgetall(self._whole(key)).hgetall(self._partial(key)).execute()
         results = {**_all_loaded(partial), **_all_loaded(whole)}
@@ -180,7 +180,7 @@ class RedisLedger:
         return results
 
     async def progress(self, key: str) -> tuple[set[str], int]:
-        """Of the sweep that this job is of, the keys of the jobs that are whole, and how many companies are done."""
+        """Return, for this job's sweep, the keys of the jobs that are whole and how many companies are done."""
         async with self._redis.pipeline() as pipe:
             whole, counts = await pipe.hkeys(self._whole(key)).hvals(self._count(key)).execute()
         return {name.decode() for name in whole}, sum(map(int, counts))
@@ -215,10 +215,10 @@ def _all_loaded(texts: dict[bytes, bytes]) -> dict[str, Result]:
 
 
 class RedisClaims:
-    """Claims on companies, each a lock in Redis that ends by itself unless `keep` goes on renewing it.
+    """Claims on companies, each a lock in Redis that expires unless `keep` renews it.
 
-    A process that was frozen, or cut off from Redis, for longer than a claim lasts has lost it, whether or not
-    another took it. `check` sees that by the clock, without a word with Redis.
+    A process that was frozen, or cut off from Redis, for longer than a claim lasts has lost the claim, whether or not
+    another worker has taken it. `check` knows that from the clock, without asking Redis.
     """
 
     def __init__(self, redis: Redis, lasting: float) -> None:
@@ -228,7 +228,7 @@ class RedisClaims:
 
     async def take(self, company_id: int) -> None:
         """See `Claims.take`."""
-        # No thread-local token: a lock is for one job, whichever of its tasks has it.
+        # No thread-local token: a lock belongs to a job, not to one of its tasks.
         lock = Lock(
             self._redis, f"woodpecker:claim:{company_id}", timeout=self._lasting, sleep=_CLAIM_AGAIN, thread_local=False
         )
@@ -243,7 +243,7 @@ class RedisClaims:
         """See `Claims.check`."""
         claim = self._held.get(company_id)
         if claim is None or _now() >= claim.until:
-            raise _lost(company_id, "no key was made now")
+            raise _lost(company_id, "no key was created now")
 
     async def give_back(self, company_id: int) -> None:
         """See `Claims.give_back`."""
@@ -253,20 +253,20 @@ class RedisClaims:
             return
         except LockError:
             pass
-        raise _lost(company_id, "see that it has one key of the label, by ensuring it again")
+        raise _lost(company_id, "make sure that it has one key with the label by ensuring it again")
 
     async def keep(self, every: float) -> None:
-        """Renew what is claimed, for ever. What is lost stays lost."""
+        """Renew the claims, for ever. A claim that is lost stays lost."""
         while True:
             await asyncio.sleep(every)
             for claim in tuple(self._held.values()):
                 began = _now()
                 try:
                     await claim.lock.reacquire()
-                except LockError:  # `check` and `give_back` say so
+                except LockError:  # `check` and `give_back` report it
                     claim.until = -math.inf
                 except RedisError:
-                    pass  # the next one may do
+                    pass  # the next renewal may succeed
                 else:
                     claim.until = began + self._lasting
 
@@ -287,10 +287,10 @@ class _Claim:
 def _lost(company_id: int, what_now: str) -> ClaimLostError:
     return ClaimLostError(
         f"the claim on company {company_id} has expired (this process was frozen, or cut off from Redis), so another "
-        f"worker may be at work there; {what_now}"
+        f"worker may be processing it; {what_now}"
     )
 
 
 def _now() -> float:
-    """Seconds, those in which the machine slept included where the system counts them."""
+    """Return the time in seconds, including time spent suspended if the system counts it."""
     return time.clock_gettime(_CLOCK) if _CLOCK is not None else time.monotonic()

@@ -1,9 +1,9 @@
 """The adapter for SAQ on Redis: a worker, and the delivery of jobs to it.
 
-SAQ delivers, the ledger knows. So what a queue gets wrong when a process dies at a bad moment (a job handed
-out twice, swept while it runs, or forgotten) costs time and nothing else.
+SAQ only delivers; the ledger has the state. So if a process dies at a bad moment and the queue gets something wrong (a
+job delivered twice, swept while it runs, or forgotten), that costs time and nothing else.
 
-It is the one module that knows SAQ, both its worker's side and its sender's.
+This is the only module that knows SAQ, both the worker's side and the sender's.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ from woodpecker_async.workers.redis import KEPT, RedisClaims, RedisLedger, addre
 
 QUEUE: Final = "woodpecker"
 
-# What fails is told in a line; without any logging set up, Python would print SAQ's tracebacks of it as well.
+# Failures are reported in one line; without this, Python would also print SAQ's tracebacks if logging is not set up.
 logging.getLogger("saq").addHandler(logging.NullHandler())
 
 _FUNCTION: Final = "woodpecker"
@@ -50,18 +50,18 @@ _CANCEL_AGAIN: Final = 1.0
 _FIRST_LOOK: Final = CallOptions(deadline=10)
 _NEXT_JOB: Final = 5.0  # seconds
 
-# With these, if they come from the API, no job of this worker's could be done.
+# If the API itself responds with one of these, this worker cannot do any job.
 _ABOUT_THE_KEY: Final = (AuthenticationError, PermissionDeniedError)
 
 
 @attrs.frozen(kw_only=True)
 class Heartbeat:
-    """How soon a job of a worker that died is taken up again: after `timeout` + `check_every` + 2 seconds at most.
+    """How soon a dead worker's job is resumed: after at most `timeout` + `check_every` + 2 seconds.
 
     Attributes:
-        interval: seconds between two signs of life of a job.
-        timeout: seconds without one after which a job counts as abandoned, whole.
-        check_every: seconds between two looks for abandoned jobs, whole.
+        interval: seconds between two heartbeats of a job.
+        timeout: seconds without a heartbeat after which a job counts as abandoned, an integer.
+        check_every: seconds between two checks for abandoned jobs, an integer.
     """
 
     interval: float = 3.0
@@ -87,29 +87,28 @@ async def work(
 ) -> None:
     """Run the jobs of a queue until `stop` is set.
 
-    Then no other company is begun, those in flight are finished, and what is left of their jobs goes back to
-    the queue for another worker; what is not finished after `grace` seconds is cancelled. No key is lost by
-    that: it has its label, and the next worker finds it.
+    Then no further company is started, those in flight are finished, and the rest of their jobs goes back to the queue
+    for another worker. Whatever is not finished after `grace` seconds is cancelled. No key gets lost: the next worker
+    finds it by its label.
 
     Args:
-        session: an open session with an HQ key, used for all jobs. Where several workers use one account,
-            give each `Limits(shared=...)`.
+        session: an open session with an HQ key, used for all jobs. If several workers use one account, give each
+            session `Limits(shared=...)`.
         redis_url: `redis://[user:password@]host:port/database`.
-        queue: its name.
-        sinks: by name, where made keys go, see `bulk.ensure_api_keys`. All workers of a queue need the same
-            names.
-        concurrency: jobs at a time, 1 to 64; each has as many companies in flight as the session's limits
-            let through.
-        grace: seconds.
-        stop: ends the work.
-        on_news: a plain function that is given a line for each thing worth knowing.
-        heartbeat: how soon the jobs of a worker that died are taken up again.
+        queue: the name of the queue.
+        sinks: by name, where new keys go, see `bulk.ensure_api_keys`. All workers of a queue need the same names.
+        concurrency: the number of jobs at a time, 1 to 64; each has as many companies in flight as the session's
+            limits let through.
+        grace: how long to wait for companies in flight after `stop` is set, in seconds.
+        stop: set it to stop the worker.
+        on_news: a plain function, called with a line of text about each notable event.
+        heartbeat: how soon the jobs of a dead worker are resumed.
 
     Raises:
-        ConfigError: an argument is not usable, or a file cannot be used as a sink.
+        ConfigError: an argument is invalid, or a file cannot be used as a sink.
         QueueError: Redis cannot be reached. If it goes away later, the worker waits for it.
-        AuthenticationError: the key is refused; the job goes back to the queue.
-        PermissionDeniedError: the key is none of an agency; the job goes back to the queue.
+        AuthenticationError: the key is rejected; the job goes back to the queue.
+        PermissionDeniedError: the key is not an agency's; the job goes back to the queue.
 
     Example:
         ::
@@ -119,18 +118,18 @@ async def work(
     """
     if isinstance(concurrency, bool) or not isinstance(concurrency, int) or not 1 <= concurrency <= 64:
         raise ConfigError(f"concurrency must be an integer from 1 to 64, not {concurrency!r}")
-    redis_url = as_secret(redis_url)  # at once: this frame is part of tracebacks
+    redis_url = as_secret(redis_url)  # at once: this frame may end up in a traceback
     stop = asyncio.Event() if stop is None else stop
     for sink in (sinks or {}).values():
         if (opening := bulk.sinks.opening(bulk.sinks.checked(sink))) is not None:
             await opening()
     async with connect(redis_url) as redis:
-        try:  # a key that is refused is said now, not when the first job comes
+        try:  # report a rejected key now, not when the first job arrives
             await session.agency.companies.list(options=_FIRST_LOOK)
         except CallError as error:
             if fails_everywhere(error):
                 raise
-            on_news(f"The server does not answer yet: {type(error).__name__}: {error}")
+            on_news(f"The server does not respond yet: {type(error).__name__}: {error}")
         claims = RedisClaims(redis, lasting=heartbeat.timeout)
         context = Context(
             session=session,
@@ -165,15 +164,15 @@ class _Queue(RedisQueue):
         super().__init__(redis, name=name)
         self._on_news = on_news
         self._gone = False
-        self._odd: set[str] = set()  # handed out and not begun, as of the last sweep
+        self._odd: set[str] = set()  # delivered but not started, as of the last sweep
 
     async def dequeue(self, timeout: float = 0.0, poll_interval: float = 0.0) -> saq.Job | None:
-        """The next job. While Redis is gone there is none, and that is said once."""
+        """Return the next job; none while Redis is down, which is reported once."""
         try:
             job = await super().dequeue(timeout, poll_interval)
         except RedisError as error:
             if not self._gone:
-                self._on_news(f"Redis at {address(self.redis)} is gone ({type(error).__name__}); waiting for it.")
+                self._on_news(f"Redis at {address(self.redis)} is down ({type(error).__name__}); waiting for it.")
             self._gone = True
             await asyncio.sleep(1)
             return None
@@ -183,11 +182,11 @@ class _Queue(RedisQueue):
         return job
 
     async def sweep(self, lock: int = 60, abort: float = 5.0) -> list[str]:  # noqa: ARG002 - SAQ's signature
-        """Put abandoned jobs back.
+        """Put abandoned jobs back on the queue.
 
-        SAQ's own takes a job off every list and waits for word of its worker before it puts it back, so that
-        it is gone if the one who sweeps dies in between; and it takes jobs that were handed out this instant
-        for abandoned. Here both are not: a job that comes twice does no harm.
+        SAQ's own version removes a job from every list and waits for its worker before putting it back, so the job is
+        lost if the sweeper dies in between; and it treats jobs delivered this instant as abandoned. This one does
+        neither: it does no harm if a job is delivered twice.
         """
         ids = [job_id.decode() for job_id in await self.redis.lrange(self.namespace("active"), 0, -1)]  # type: ignore[misc]
         swept, odd = [], set[str]()
@@ -198,17 +197,17 @@ class _Queue(RedisQueue):
                 odd.add(job_id)
                 continue
             elif job.retryable:
-                await self.retry(job, "its worker fell silent")
+                await self.retry(job, "its worker stopped sending heartbeats")
             else:
-                await self.finish(job, saq.Status.ABORTED, error="its worker fell silent")
+                await self.finish(job, saq.Status.ABORTED, error="its worker stopped sending heartbeats")
             swept.append(job_id)
         self._odd = odd
         return swept
 
 
 class _Worker(saq.Worker[Any]):
-    # The process that runs it decides what signals mean.
-    SIGNALS = []  # noqa: RUF012 - that is how SAQ has it
+    # The host process handles signals.
+    SIGNALS = []  # noqa: RUF012 - as in SAQ
 
     def __init__(self, queue: _Queue, jobs: "_Jobs", *, concurrency: int, grace: float, heartbeat: Heartbeat) -> None:
         super().__init__(
@@ -224,7 +223,7 @@ class _Worker(saq.Worker[Any]):
         self._soft = grace * 3 / 4
 
     async def stop(self) -> None:
-        """Let the jobs come to a good end first; SAQ would wait for its own idle loops as well."""
+        """Let the jobs finish first; SAQ would also wait for its own idle loops."""
         self.event.set()
         loop = asyncio.get_running_loop()
         end = loop.time() + self._soft
@@ -232,7 +231,7 @@ class _Worker(saq.Worker[Any]):
             await asyncio.sleep(0.02)
         tasks = tuple(self.tasks)
         self.tasks.clear()
-        # What ends here puts its job back first, for which it has the deadline.
+        # A task that is cancelled here first puts its job back, and has until the hard deadline to do so.
         await _end(tasks, again=self._cancellation_hard_deadline_s + _CANCEL_AGAIN)
         await super().stop()
 
@@ -247,11 +246,11 @@ async def _end(tasks: Iterable[asyncio.Task[Any]], again: float = _CANCEL_AGAIN)
 
 
 class _Jobs:
-    """What SAQ calls for each job.
+    """Runs each job for SAQ.
 
     Attributes:
-        parked: keys of the jobs that wait to be put back, because the worker stops.
-        refused: why no job can be done here.
+        parked: keys of the jobs waiting to be put back because the worker is stopping.
+        refused: why this worker cannot do any job.
     """
 
     def __init__(
@@ -265,7 +264,7 @@ class _Jobs:
         self._heartbeat = heartbeat
 
     async def perform(self, ctx: dict[str, Any], *, payload: Payload) -> None:
-        """Do a job; what came of it is in the ledger."""
+        """Run a job; its result is in the ledger."""
         job: saq.Job = ctx["job"]
         job.retry_delay = _RETRY_DELAY
         beating = asyncio.create_task(self._beat(job), name="woodpecker-worker-beat")
@@ -279,7 +278,7 @@ class _Jobs:
             self._on_news(f"Job {job.key} failed: {type(error).__name__}: {error}")
             job.meta["error"] = {"type": type(error).__name__, "message": str(error)}
             if isinstance(error, ConfigError | LabelNotKeptError):
-                job.retries = job.attempts  # it would be wrong the next time too
+                job.retries = job.attempts  # it would fail the next time too
             raise
         else:
             if not result["whole"]:
@@ -291,11 +290,11 @@ class _Jobs:
     async def _beat(self, job: saq.Job) -> None:
         while True:
             await asyncio.sleep(self._heartbeat.interval)
-            with suppress(RedisError):  # the next one may do
+            with suppress(RedisError):  # the next heartbeat may succeed
                 await job.update()
 
     async def _park(self, job: saq.Job) -> None:
-        """Wait until the worker's end cancels the job, by which SAQ puts it back; that is no failed attempt."""
+        """Wait until the stopping worker cancels the job, so that SAQ puts it back without counting an attempt."""
         job.attempts -= 1
         job.retry_delay = 0
         self.parked.add(job.key)
@@ -310,9 +309,9 @@ def _line(key: str, result: Mapping[str, Any]) -> str:
 
 
 class State(Enum):
-    """What becomes of a job that is not whole."""
+    """The state of a job that is not whole."""
 
-    UNDER_WAY = "in flight"  # queued or at work
+    UNDER_WAY = "in flight"  # queued or running
     FAILED = "failed"
     LOST = "lost"  # the queue does not have it (any more)
 
@@ -326,12 +325,12 @@ class Delivery:
         self._heartbeat = heartbeat
 
     async def put(self, payload: Payload) -> bool:
-        """Put a job on the queue; false if it is there, or has only just been withdrawn."""
+        """Put a job on the queue; `False` if it is already there, or has just been withdrawn."""
         job = saq.Job(
             function=_FUNCTION,
             kwargs={"payload": payload},
             key=Job.from_payload(payload).key,
-            timeout=0,  # calls have deadlines of their own, and a worker that dies falls silent
+            timeout=0,  # calls have their own deadlines, and a dead worker sends no heartbeats
             heartbeat=self._heartbeat.timeout,
             retries=_ATTEMPTS,
             retry_delay=_RETRY_DELAY,
@@ -341,7 +340,7 @@ class Delivery:
         return await self._queue.enqueue(job) is not None
 
     async def look(self, keys: Iterable[str]) -> dict[str, tuple[State, str]]:
-        """By job key, what became of it, and of one that failed why."""
+        """Return by job key its state and, if it failed, why."""
         keys = list(keys)
         async with self._redis.pipeline() as pipe:
             for key in keys:
@@ -351,13 +350,13 @@ class Delivery:
         return {key: _state(job, known=score is not None) for key, score, job in zip(keys, known, jobs, strict=True)}
 
     async def withdraw(self, keys: Iterable[str]) -> None:
-        """Take jobs back: what is queued is not begun, and what is at work is cancelled."""
+        """Withdraw jobs: those queued are not started, and those running are cancelled."""
         for job in await self._queue.jobs(list(keys)):
             if job is not None and _state(job, known=True)[0] is State.UNDER_WAY:
-                await self._queue.abort(job, "withdrawn by the one who sent it")
+                await self._queue.abort(job, "withdrawn by its sender")
 
     async def workers(self) -> int:
-        """How many workers are there."""
+        """Return the number of running workers."""
         return len((await self._queue.info())["workers"])
 
 

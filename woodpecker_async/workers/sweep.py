@@ -1,6 +1,6 @@
-"""The sender's side: plan a run, put its jobs on a queue, and see them through.
+"""The sender's side: plan a run, put its jobs on a queue, and wait for them.
 
-It needs a Redis and no API key. What it knows of the run is in the ledger, so another one can go on with it.
+It needs a Redis but no API key. The state of the run is in the ledger, so another sender can continue it.
 """
 
 import asyncio
@@ -18,22 +18,22 @@ from woodpecker_async.workers.payload import Job, Payload, Result, Sweep
 from woodpecker_async.workers.redis import RedisLedger, as_secret, connect, translate_errors
 from woodpecker_async.workers.saq import QUEUE, Delivery, Heartbeat, State
 
-# Seconds between two looks at the ledger, and at the queue, which is the larger one.
+# Seconds between two checks of the ledger, and of the queue, which cost more.
 _GLANCE: Final = 0.1
 _LOOK: Final = 1.0
 
-# Seconds for which the queue may not know a job: one that has just become whole is known to the ledger only.
+# Seconds for which the queue may not know a job: one that has just become whole is only in the ledger.
 _NOWHERE: Final = 10.0
 
 
 @attrs.frozen(kw_only=True)
 class Progress:
-    """How far a run is.
+    """The progress of a run.
 
     Attributes:
-        done: companies with an outcome.
-        total: companies; `None` until they are known.
-        workers: workers that are there.
+        done: how many companies have an outcome.
+        total: how many companies there are; `None` until they are known.
+        workers: how many workers are running.
     """
 
     done: int
@@ -46,9 +46,9 @@ class SweepResult:
     """The result of a run.
 
     Attributes:
-        report: one report of all jobs.
-        found: by company id, the label and the fingerprint of each key.
-        failed_jobs: by job key, why it failed for good; its companies have no outcome, or not all of them.
+        report: the merged report of all jobs.
+        found: by company id, the label and fingerprint of each key.
+        failed_jobs: by job key, why the job failed permanently; some or all of its companies have no outcome.
         missing: ids of the planned companies that have no outcome.
     """
 
@@ -73,20 +73,20 @@ async def sweep(
 ) -> SweepResult:
     """Send a sweep to the workers of a queue, and wait until it is done.
 
-    With the id of an earlier run it goes on with that: what is done stays, what failed is tried once more.
-    Cancelling it takes back the jobs that are not done.
+    With the id of an earlier run it continues that run: what is done is kept, what failed is tried once more.
+    Cancelling it withdraws the jobs that are not done.
 
     Args:
         redis_url: `redis://[user:password@]host:port/database`.
         spec: what to do.
-        queue: its name.
-        on_progress: a plain function that is told how far it is, several times a second.
-        on_planned: an async function that is told how many companies are left to do, before jobs for them are
-            put on the queue. What it raises ends the sweep.
-        heartbeat: how soon the jobs of a worker that died are taken up again.
+        queue: the name of the queue.
+        on_progress: a plain function, called with the progress several times a second.
+        on_planned: an async function, called with the number of companies left to do before their jobs are put on the
+            queue. If it raises, the sweep ends.
+        heartbeat: how soon the jobs of a dead worker are resumed.
 
     Raises:
-        ConfigError: the URL is none, or the run id is of another sweep.
+        ConfigError: the URL is invalid, or the run id belongs to another sweep.
         QueueError: Redis cannot be reached, or the plan could not be made.
 
     Example:
@@ -95,7 +95,7 @@ async def sweep(
             swept = await sweep("redis://localhost:6379", Sweep(task="ensure", label="crm", sink="vault"))
             print(swept.report.ok, swept.report.created)
     """
-    redis_url = as_secret(redis_url)  # at once: this frame is part of tracebacks
+    redis_url = as_secret(redis_url)  # at once: this frame may end up in a traceback
     async with connect(redis_url) as redis:
         sender = _Sender(RedisLedger(redis, queue), Delivery(redis, queue, heartbeat), spec, on_progress, on_planned)
         return await translate_errors(redis, sender.run())
@@ -123,7 +123,7 @@ class _Sender:
         plan = self._spec.plan()
         known = await self._ledger.load(self._plan_key)
         if known is not None and known["job"] != plan:
-            raise ConfigError(f"run id {self._spec.run!r} was used for another sweep: choose another")
+            raise ConfigError(f"run id {self._spec.run!r} was used for another sweep: choose another id")
         await self._see_through([plan])
         results = await self._ledger.results(self._plan_key)
         planned = results.get(self._plan_key)
@@ -144,7 +144,7 @@ class _Sender:
         return SweepResult(report=report, found=found_keys(ours), failed_jobs=self._failed, missing=missing)
 
     async def _see_through(self, payloads: Iterable[Payload]) -> None:
-        """Come back when each job is whole or has failed for good."""
+        """Return when every job is whole or has failed permanently."""
         left = {_key(payload): payload for payload in payloads}
         try:
             await self._watch(left)
@@ -160,7 +160,7 @@ class _Sender:
                 del left[key]
             if time.monotonic() >= next_look:
                 workers = await self._delivery.workers()
-                # What was withdrawn a moment ago is not taken yet.
+                # The queue does not accept a job again yet if it has just been withdrawn.
                 unsent = {key for key in unsent & left.keys() if not await self._delivery.put(left[key])}
                 for key, (state, why) in (await self._delivery.look(left)).items():
                     if state is State.UNDER_WAY:
@@ -185,7 +185,7 @@ def _key(payload: Payload) -> str:
 
 
 def _may_do_better(result: Result) -> bool:
-    """Whether companies of a chunk failed, and not for being inactive, or have no outcome."""
+    """Whether any company of a chunk has no outcome, or failed for a reason other than being inactive."""
     report = result["report"]
     outcomes = {*report["done"], *map(int, report["failures"])}
     return len(report["failures"]) > len(report["inactive"]) or not outcomes.issuperset(result["job"]["companies"])
