@@ -68,7 +68,7 @@ def test_bodies(opened, tmp_path):
         (["FETCH", "/v1/me"], "'FETCH' is not one of"),
         (["GET", "https://api.woodpecker.co/rest/v1/me"], "PATH goes below the base URL"),
         (["GET", "/rest/v1/me"], "the path is /v1/me"),
-        (["GET", "/v1/../me"], 'has no "." or ".." segment'),
+        (["GET", "/v1/../me"], 'must not have a "." or ".." segment'),
         (["GET", "/v2/agency/companies", "--company", "1"], "names the company itself: leave out --company"),
         (["GET", "/v2/x?a=1", "--field", "a=2"], "'a' stands in the query of the path and in --field"),
         (["GET", "/v2/x?a=1&a=2"], "a parameter stands twice"),

@@ -114,6 +114,6 @@ def test_a_page_that_is_no_list_is_an_error(opened, command):
             box.faults.add(Fault.status(200, body={"message": "Service unavailable"}, path=COMPANIES, page=page))
             got = cli(*command, "--quiet")
             assert got.code == 1
-            assert got.err.startswith("Error: the server said 200, but its body is not what")
+            assert got.err.startswith("Error: the server sent 200, but its body is not what")
             assert "$.content: required field missing" in got.err
             box.faults.clear()

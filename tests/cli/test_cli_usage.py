@@ -88,7 +88,7 @@ def test_key_from_a_file(alone, box, tmp_path):
         (b" \n", "there is no API key in"),
         (b"\xff\xff", "holds no text"),
         (b"\xff\xfe\x00", "holds no text"),
-        (b"1.a\n1.b", "has a line break"),
+        (b"1.a\n1.b", "contains a line break"),
     ],
 )
 def test_key_files_that_are_none(alone, tmp_path, content, said):

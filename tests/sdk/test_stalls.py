@@ -211,6 +211,6 @@ async def test_a_lane_that_is_full_of_what_was_given_up_says_so() -> None:
         async with WoodpeckerSession("1.key", base_url=server.url, limits=limits, timeouts=timeouts) as woodpecker:
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(woodpecker.account.me(), 0.1)
-            with pytest.raises(errors.LaneTimeoutError, match="given up and are still at the server") as refused:
+            with pytest.raises(errors.LaneTimeoutError, match="given up but are still at the server") as refused:
                 await woodpecker.account.me()
             assert not refused.value.maybe_sent

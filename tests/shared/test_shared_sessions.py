@@ -278,9 +278,9 @@ def test_the_password_is_not_shown() -> None:
     ("url", "message"),
     [
         ("http://:sesame@h/0", "redis://, rediss:// or unix://"),
-        ("redis:sesame", "names no host"),
-        ("redis://:sesame@", "names no host"),
-        ("redis://:sesame@h:port/0", "cannot be read"),
+        ("redis:sesame", "has no host"),
+        ("redis://:sesame@", "has no host"),
+        ("redis://:sesame@h:port/0", "cannot be parsed"),
         ("redis://:sesame@h:6379/database", "number of a database"),
         ("unix://", "path"),
         ("Host", "redis://, rediss:// or unix://"),

@@ -260,7 +260,7 @@ async def test_the_error_carries_the_story_of_the_sending() -> None:
     with pytest.raises(KeyOutcomeUnknownError) as caught:
         await company.create(sendings=1)
     assert (caught.value.status, caught.value.settled) == (500, True)
-    assert "the response was lost" in str(caught.value)
+    assert "the answer got lost" in str(caught.value)
 
 
 @pytest.mark.parametrize("then", ["refuse", *NOT_SENT])
@@ -550,7 +550,7 @@ async def test_resolve_waits_until_it_is_settled_or_says_that_it_is_open(travel:
     with pytest.raises(KeyOutcomeUnknownError) as caught:
         await company.resolve(error, deadline=5)
     assert (caught.value.kind, company.clock.now() - began) == ("deadline", 5)
-    assert "the response was lost" in str(caught.value)
+    assert "the answer got lost" in str(caught.value)
     assert caught.value.settles_at == error.settles_at
     assert await company.resolve(caught.value) is None
     assert company.clock.now() - began == pytest.approx(30)

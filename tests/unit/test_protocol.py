@@ -261,7 +261,7 @@ def answered(status: int, body: bytes = b"", **headers: str) -> RawResponse:
     return RawResponse(status=status, headers={k.replace("_", "-"): v for k, v in headers.items()}, body=body)
 
 
-PLAN = "check the API key, and that the account's plan and add-on grant API access"
+PLAN = "check the API key, and that the account's plan and add-on include API access"
 MAIN = "x-company-id and /agency paths need a key of the main agency account"
 HTML = b"<html>nginx</html>"
 
@@ -294,18 +294,18 @@ HTML = b"<html>nginx</html>"
         ),
         (
             answered(502, HTML, content_type="text/html; charset=utf-8"),
-            "502 not an answer of the API, but 18 bytes of text/html, as a proxy would send",
+            "502 not a response of the API, but 18 bytes of text/html, as a proxy would send",
         ),
-        (answered(502, HTML), "502 not an answer of the API, but 18 bytes of no content type, as a proxy would send"),
-        (answered(502, HTML, content_type="?"), "502 not an answer of the API, but 18 bytes of no content type, as a proxy would send"),
+        (answered(502, HTML), "502 not a response of the API, but 18 bytes of no content type, as a proxy would send"),
+        (answered(502, HTML, content_type="?"), "502 not a response of the API, but 18 bytes of no content type, as a proxy would send"),
         (
             answered(302, HTML, location="https://user:pw@evil.example/x?token=abc"),
-            "302 the server redirects to https://evil.example; no redirect is followed",
+            "302 the server redirects to https://evil.example; the SDK follows no redirect",
         ),
-        (answered(302, b"", location="/login"), "302 the server redirects to the same host; no redirect is followed"),
-        (answered(302), "302 the server redirects to the same host; no redirect is followed"),
-        (answered(307, b"", location="//x.example/y"), "307 the server redirects to the same scheme://x.example; no redirect is followed"),
-        (answered(301, b"", location="http://[::1"), "301 the server redirects to something that is no URL; no redirect is followed"),
+        (answered(302, b"", location="/login"), "302 the server redirects to the same host; the SDK follows no redirect"),
+        (answered(302), "302 the server redirects to the same host; the SDK follows no redirect"),
+        (answered(307, b"", location="//x.example/y"), "307 the server redirects to the same scheme://x.example; the SDK follows no redirect"),
+        (answered(301, b"", location="http://[::1"), "301 the server redirects to something that is not a URL; the SDK follows no redirect"),
         (TransportFailure(kind="lost", reason="the connection broke"), "the connection broke"),
         (TransportFailure(kind="not_sent", reason="the name x could not be looked up"), "the name x could not be looked up"),
     ],

@@ -377,7 +377,7 @@ async def test_without_its_sink_nothing_is_sent(big_box, session) -> None:
         ({"sweep": None}, "this is not a job"),
         ({"companies": [0]}, "a company id"),
         ({"companies": [True]}, "a company id"),
-        ({"companies": [5, 5]}, "none twice"),
+        ({"companies": [5, 5]}, "no company twice"),
         ({"companies": []}, "at least one company"),
         ({"chunk": -1}, "a chunk's number"),
     ],

@@ -1,8 +1,7 @@
-"""The one way of a request. In the order it happens.
+"""The path of a request, in order.
 
-`operation` (what resources describe) → `call` (merges options, asks `lanes` for a turn, tells `observe`) →
-`transport` (one attempt) → `protocol` (judges the answer) → on failure `retry` → `codec` (builds the model).
+`operation` (what resources describe) → `call` (merges options, waits for a turn in `lanes`, notifies `observe`) →
+`transport` (one attempt) → `protocol` (classifies the response) → on failure `retry` → `codec` (builds the model).
 
-Beside the way: `credentials` (the key), `semaphore` and `window` (what a lane is made of), `envelopes` (what error
-bodies say), `clock`.
+Helpers: `credentials` (the key), `semaphore` and `window` (the parts of a lane), `envelopes` (error bodies), `clock`.
 """

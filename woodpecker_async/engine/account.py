@@ -1,4 +1,4 @@
-"""What an account is called: the same however its base URL is spelled."""
+"""The name of an account, the same however its base URL is spelled."""
 
 from ipaddress import ip_address
 from typing import Final
@@ -8,13 +8,13 @@ _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
 def account_name(base_url: str, fingerprint: str) -> str:
-    """The name of the account that a key belongs to.
+    """Return the name of the account that a key belongs to.
 
-    Scheme, host and port are normalized, and so are percent-encoding and a slash at the end of the path.
+    Scheme, host and port are normalized, and so are percent-encoding and a trailing slash.
 
     Args:
         base_url: a base URL that has been checked.
-        fingerprint: that of the key.
+        fingerprint: the key's fingerprint.
 
     Example:
         >>> account_name("HTTPS://API.Example.com.:443/%72est/", "3cb8512f6d56")
@@ -33,7 +33,7 @@ def _host(name: str) -> str:
     except ValueError:
         pass
     else:
-        # This machine has one name and two addresses that clients are pointed at.
+        # Clients use any of these for the local machine.
         return "localhost" if str(address) in ("127.0.0.1", "::1") else f"[{address}]"
     try:
         return name.encode("idna").decode()

@@ -1,9 +1,9 @@
-"""The lanes of one account on one event loop: which there are, and the limits that its sessions agree on.
+"""The lanes of one account on one event loop, and the limits that its sessions agree on.
 
 All sessions of one event loop that use the same key at the same base URL share one `AccountLanes`, because the
-server's limit counts for the account and not for the session; where their limits differ, the smaller holds. All
-lanes together pass a semaphore of their own, `total`. Where other processes use the account too, each lane takes
-a place of those that all of them share as well (see `shared`).
+server's limit applies to the account and not to the session; if their limits differ, the smaller one applies. All
+lanes together share another semaphore, `total`. If other processes use the account too, each request also takes one of
+the slots that the processes share (see `shared`).
 """
 
 import asyncio
@@ -25,14 +25,14 @@ class AccountLanes:
     """All lanes of one key at one base URL on one event loop.
 
     Args:
-        account: names the key and the base URL, the same in all processes.
-        now: monotonic seconds, the same on all event loops.
-        timers: the clock that timers go by, if that is not the event loop's.
+        account: the account's name, the same in all processes.
+        now: returns monotonic seconds, the same on all event loops.
+        timers: the clock for timers, if it is not the event loop's.
 
     Attributes:
-        limits: what the sessions' limits come to.
-        refusals: bounds what is in flight in all lanes together.
-        total: the semaphore that does so.
+        limits: the effective limits of all sessions.
+        refusals: limits the number of requests in flight in all lanes together.
+        total: the semaphore that enforces that limit.
     """
 
     def __init__(
@@ -42,40 +42,40 @@ class AccountLanes:
         self.account = account
         self.now = now
         self.timers = timers
-        self.token = object()  # stands for this event loop, and does not keep it
+        self.token = object()  # stands for this event loop, without a reference to it
         self._life: AsyncGenerator[None, None] | None = None
         self._backend: Backend | None = None
-        self._shared: tuple[SharedBy, SharedOutage] | None = None  # what the backend was made of
+        self._shared: tuple[SharedBy, SharedOutage] | None = None  # the settings of the backend
         self._members: WeakKeyDictionary[object, Limits] = WeakKeyDictionary()
         self._by_company: dict[int | None, Lane] = {}
         self.refusals = RefusalWindow(self.limits.total)
         self.total = PrioritySemaphore(self.refusals.size)
 
     def join(self, member: object, limits: Limits) -> None:
-        """A session comes, and with it its limits.
+        """Add a session with its limits.
 
         Raises:
-            ConfigError: it wants to share with other processes in another way than those that are here.
+            ConfigError: its settings for sharing with other processes differ from those of the present sessions.
         """
         self._share(limits)
         self._members[member] = limits
         self._agree()
 
     def leave(self, member: object) -> None:
-        """A session goes."""
+        """Remove a session."""
         self._members.pop(member, None)
         self._agree()
 
     async def aclose(self) -> None:
-        """End what no session is left for: sharing, and listening for answers that nobody waits for."""
+        """Stop what no session needs any more: sharing, and listening for late responses."""
         if not self._members:
-            # The last answer tells of all requests before it.
+            # The response to the last request says that the server is past all requests before it.
             self._silence(but_last=True)
         if not any(limits.shared is not None for limits in self._members.values()):
             await self._stop_sharing()
 
     async def part_with(self, slots: Slots) -> None:
-        """What keeps these places refuses us, and will do so again: go on without, until somebody asks anew."""
+        """Stop sharing, because its backend rejects us permanently, until a session asks again."""
         if any(lane.slots is slots for lane in self._by_company.values()):
             await self._stop_sharing()
 
@@ -93,14 +93,14 @@ class AccountLanes:
                 lane.backlog.silence(self.token, but_last=but_last)
 
     def outlive(self) -> None:
-        """From now on connections are kept that no session closes; none may outlive the event loop."""
+        """Prepare for connections that no session closes, so that none outlives the event loop."""
         if self._life is None:
             self._life = self._live()
             with suppress(StopIteration):
-                self._life.asend(None).send(None)  # up to the yield, without waiting for anything
+                self._life.asend(None).send(None)  # run up to the yield, without awaiting anything
 
     async def _live(self) -> AsyncGenerator[None, None]:
-        # An event loop ends the async generators that were begun on it before it closes.
+        # Before an event loop closes, it ends the async generators that were started on it.
         try:
             yield
         finally:
@@ -113,7 +113,7 @@ class AccountLanes:
         if self._shared is not None and wanted != self._shared:
             raise ConfigError(
                 "another session with this key shares its lane in another way: Limits.shared and "
-                "Limits.shared_outage are the same for all sessions of a key, or not said"
+                "Limits.shared_outage must be the same in all sessions with one key, or left out"
             )
         if self._backend is None:
             self._backend = backend(*wanted, self.account, lambda: self.limits.max_in_flight)
@@ -146,23 +146,23 @@ class AccountLanes:
         return self.limits.total if self.limits.lanes == "discover" else self.limits.max_in_flight
 
     def permit(self, company_id: int | None, limits: Limits) -> Permit:
-        """A place for a request about this company, yet to be taken.
+        """Return a permit, not acquired yet, for a request about this company.
 
         Args:
-            company_id: whose lane it is, if each company has one.
-            limits: those of the session that asks.
+            company_id: whose lane to use, if each company has one.
+            limits: the limits of the session that sends the request.
 
         Raises:
-            ConfigError: it wants to share with other processes in another way than the sessions that are here.
+            ConfigError: its settings for sharing with other processes differ from those of the present sessions.
         """
         shares = limits.shared is not None
         if shares and (limits.shared, limits.shared_outage) != self._shared:
-            self._share(limits)  # it was refused before; perhaps somebody has mended it
+            self._share(limits)  # the backend rejected us before; it may have been fixed since
             self._agree()
         return Permit(self.lane(company_id), shares)
 
     def lane(self, company_id: int | None) -> Lane:
-        """The lane for a request about this company; a company's own is forgotten when nobody uses it."""
+        """Return the lane for a request about this company; a company's own lane is dropped when it is unused."""
         key = company_id if self.limits.lanes == "company" else None
         lane = self._by_company.get(key)
         if lane is None:
@@ -173,8 +173,8 @@ class AccountLanes:
         return lane
 
     def forget(self, company_id: int, lane: Lane) -> None:
-        """A company's lane has ended."""
-        # Who was cancelled while it waited may leave when others have ended the lane and begun the next.
+        """Drop a company's lane."""
+        # A request that was cancelled while waiting may leave after others have ended its lane and started a new one.
         if self._by_company.get(company_id) is lane:
             del self._by_company[company_id]
 
@@ -183,7 +183,7 @@ _SHARED: WeakKeyDictionary[asyncio.AbstractEventLoop, WeakValueDictionary[str, A
 
 
 def shared_lanes(loop: asyncio.AbstractEventLoop, account: str, timers: TimerClock | None = None) -> AccountLanes:
-    """The lanes that all sessions of this loop share, which use this account."""
+    """Return the lanes shared by all sessions on this loop that use this account."""
     here = _SHARED.setdefault(loop, WeakValueDictionary())
     lanes = here.get(account)
     if lanes is None:

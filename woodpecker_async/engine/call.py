@@ -1,10 +1,8 @@
-"""The one way a call runs.
+"""How a call runs.
 
-Options are merged, a turn in the lane is taken, hooks are told, one attempt is sent, the answer is judged, a
-failure is repeated if that can help, and the body becomes a model. Each step is in the module of its name;
-the order of the steps is here and nowhere else.
-
-It is a long module for that reason: the steps of a call are told nowhere else.
+Options are merged, the call waits for its turn in the lane, hooks are called, one attempt is sent, the response is
+classified, a failure is retried if that can help, and the body becomes a model. Each step is implemented in its own
+module; their order is defined here and nowhere else, which is why this module is long.
 """
 
 import asyncio
@@ -49,7 +47,7 @@ T = TypeVar("T")
 
 _call_numbers = itertools.count(1)
 
-# Failures after which a write may have happened, and what `OutcomeUnknownError.kind` says of each.
+# Failures after which a write may have happened, and `OutcomeUnknownError.kind` for each.
 _UNKNOWN_KINDS: Final[Mapping[str, UnknownKind]] = {
     "lost": "connection_lost",
     "timeout": "timeout",
@@ -59,7 +57,7 @@ _UNKNOWN_KINDS: Final[Mapping[str, UnknownKind]] = {
 
 @attrs.define(eq=False, repr=False)
 class _Call:
-    """One logical call on its way."""
+    """One logical call in flight."""
 
     operation: Operation[Any]
     terms: Terms
@@ -89,7 +87,7 @@ class _Call:
 
     @property
     def unknown_failure(self) -> str | None:
-        """How the outcome of an attempt that may have been acted on got lost, if one did."""
+        """The latest failure of an attempt that the server may have acted on, if any."""
         if not self.attempts:
             return None
         return next((a.failure for a in reversed(self.attempts) if a.failure in _UNKNOWN_KINDS), None)
@@ -146,7 +144,7 @@ class Engine:
                 result = await self._repeat(call, result)
         except asyncio.CancelledError:
             if call.interrupted and call.task.uncancel() <= call.cancelled_before:
-                raise self._interrupted(call) from None  # by `aclose`, and by nobody else
+                raise self._interrupted(call) from None  # by `aclose` and nothing else
             raise
         finally:
             self._under_way.discard(call)
@@ -182,7 +180,7 @@ class Engine:
         return result
 
     async def _take_turn(self, call: _Call, permit: Permit) -> None:
-        """Wait for a place in the lane, as long as the deadline and `Timeouts.lane` allow."""
+        """Wait for a turn in the lane, for as long as the deadline and `Timeouts.lane` allow."""
         clock, longest = self.settings.clock, self.settings.timeouts.lane
         again = bool(call.attempts)
         if call.deadline is not None:
@@ -200,7 +198,7 @@ class Engine:
             raise SharedLaneError(str(error), **self._context(call)) from None
 
     def _begin(self, call: _Call) -> float:
-        """The turn has come, and the moment is returned; with the first one the deadline begins."""
+        """Begin an attempt and return the time; the deadline starts with the first attempt."""
         now = self.settings.clock.now()
         if call.deadline is None:
             call.deadline = now + call.terms.retry.deadline
@@ -211,11 +209,11 @@ class Engine:
         return now
 
     def _no_turn(self, call: _Call, longest: float | None, trouble: str | None = None) -> LaneTimeoutError:
-        reason = trouble or "other calls of this key are in flight, or were given up and are still at the server"
+        reason = trouble or "other calls with this key are in flight, or were given up but are still at the server"
         return LaneTimeoutError(f"no turn in the lane within {longest:g} s: {reason}", **self._context(call))
 
     async def _send(self, call: _Call, permit: Permit, key: Secret) -> AttemptResult:
-        """Send one request and judge the outcome."""
+        """Send one request and classify the outcome."""
         clock = self.settings.clock
         assert call.deadline is not None
         request = self._request(call, key)
@@ -255,9 +253,9 @@ class Engine:
         return source if isinstance(source, Secret) else await fetch_key(source)
 
     async def account(self) -> str:
-        """The name of the account, the same for all sessions with this key.
+        """Return the name of the account, the same for all sessions with this key.
 
-        Found once: a key that is rotated later still belongs to the same account.
+        Determined once: a key that is rotated later still belongs to the same account.
         """
         if self._closed:
             raise self._closed_error()
@@ -300,14 +298,14 @@ class Engine:
             call.stop_reason = str(error.args[0])
             return last
         call.stop_reason = repeats.stop_reason
-        if result.ok and result.status == 404:  # what was to be deleted is gone, so the lost answer was a success
+        if result.ok and result.status == 404:  # already deleted, so the lost response was a success
             self._observer.made_good(self._event(call, "end", len(call.attempts), result=result))
         return result
 
     # The end ----------------------------------------------------------------------------------------------
 
     def _interrupted(self, call: _Call) -> Exception:
-        """What a call that `aclose` interrupted ends in."""
+        """Return the error of a call that `aclose` interrupted."""
         if call.operation.is_write and (call.sending or call.unknown_failure):
             return OutcomeUnknownError(
                 "it is not known whether this happened: the session was closed while it was in flight",
@@ -317,8 +315,8 @@ class Engine:
         return self._closed_error()
 
     def _failure(self, call: _Call, result: AttemptResult) -> Exception:
-        """What a call that failed for good ends in."""
-        answered = result.kind in ("client", "redirect")  # then the server has spoken, whatever came before
+        """Return the error of a call that failed permanently."""
+        answered = result.kind in ("client", "redirect")  # a definite response, whatever happened before
         deadline_hit = (
             result.kind == "timeout" and call.deadline is not None and self.settings.clock.now() >= call.deadline
         )
@@ -345,7 +343,7 @@ class Engine:
         if operation.response_type is not None and result.unreadable:
             value = codec.Undecodable((f"$: {result.unreadable}",))
         elif not operation.all_headers and look_at(result.body, _is_html):
-            # A proxy's, also where no body is promised and none would be read. All headers are for who wants it raw.
+            # A proxy's page, even if no body is expected and none would be decoded. Raw responses may be HTML.
             value = codec.Undecodable(("$: expected JSON, got HTML",))
         elif result.status == 204 and (nothing := no_content(operation.response_type)) is not None:
             value = nothing
@@ -357,7 +355,7 @@ class Engine:
         if isinstance(value, codec.Undecodable):
             shown = ", ".join(value.paths[:5]) + (", ..." if len(value.paths) > 5 else "")
             raise ResponseDecodeError(
-                f"the server said {result.status}, but its body is not what the API's documents promise: {shown}",
+                f"the server sent {result.status}, but its body is not what the API's documents promise: {shown}",
                 paths=value.paths,
                 status=result.status,
                 **self._context(call, result),
@@ -417,7 +415,7 @@ class Engine:
         return self._binding.current()
 
     async def aclose(self) -> None:
-        """Close: calls in flight end with an error, later ones are refused. May be called again."""
+        """Close: calls in flight end with an error, later ones are rejected. Closing twice does no harm."""
         self._closed = True
         for call in tuple(self._under_way):
             if not call.interrupted:
@@ -430,7 +428,7 @@ class Engine:
 
 
 def _outcome(result: AttemptResult) -> Outcome:
-    """What became of a request, as far as the server's queue is concerned."""
+    """Return the outcome of a request from the perspective of the server's queue."""
     match result.kind:
         case "ok":
             return "success"
@@ -440,7 +438,7 @@ def _outcome(result: AttemptResult) -> Outcome:
             return "abandoned"
         case "lost" if not result.stale:
             return "cut"
-        case _ if result.status == 504:  # a gateway has given up; the server behind it may not have
+        case _ if result.status == 504:  # a gateway gave up, but the server behind it may not have
             return "cut"
         case _ if result.settled or 400 <= (result.status or 0) < 500:
             return "answered"

@@ -1,4 +1,4 @@
-"""Time and chance, handed to whoever needs them, so that a test can bring its own."""
+"""Time and randomness, passed in wherever they are needed so that tests can replace them."""
 
 import asyncio
 import random
@@ -11,100 +11,100 @@ from typing import Final, Protocol, Self, runtime_checkable
 
 
 class Clock(Protocol):
-    """What the engine knows of time and chance."""
+    """The engine's source of time and randomness."""
 
     def now(self) -> float:
-        """Monotonic seconds."""
+        """Return monotonic seconds."""
         ...
 
     def utcnow(self) -> datetime:
-        """The wall clock, aware, in UTC."""
+        """Return the wall-clock time, aware, in UTC."""
         ...
 
     async def sleep(self, seconds: float) -> None:
-        """Wait; cancellable."""
+        """Sleep; cancellable."""
         ...
 
     def random(self) -> float:
-        """Evenly spread over [0, 1)."""
+        """Return a random number, uniformly distributed over [0, 1)."""
         ...
 
 
 class Timer(Protocol):
-    """Something that is to happen later."""
+    """A scheduled callback."""
 
     def cancel(self) -> None:
-        """Let it not happen."""
+        """Cancel the callback."""
         ...
 
 
 @runtime_checkable
 class TimerClock(Protocol):
-    """A clock that the waits of the event loop can go by as well: those for an answer, for a turn, for a deadline.
+    """A clock that also drives the timers: those of attempts, of the lane and of deadlines.
 
-    With any other clock they go by the event loop's.
+    With any other clock, these use the event loop's time.
     """
 
     def now(self) -> float:
-        """Monotonic seconds, the same on all event loops."""
+        """Return monotonic seconds, the same on all event loops."""
         ...
 
     def call_later(self, seconds: float, callback: Callable[[], object]) -> Timer:
-        """Call it on the running event loop when so many seconds have passed."""
+        """Call the function on the running event loop after this many seconds."""
         ...
 
     def attempt(
         self, seconds: float, expire: Callable[[], object], address: Callable[[], object]
     ) -> AbstractContextManager[None]:
-        """An attempt, which waits for an answer inside the ``with``.
+        """Return a context manager for an attempt, which waits for a response inside the ``with``.
 
         Args:
-            seconds: how long it may.
-            expire: ends it; called on the running event loop.
-            address: the local address of its connection; `None` as long as it has none.
+            seconds: how long it may wait.
+            expire: ends the attempt; called on the running event loop.
+            address: returns the local address of its connection; `None` as long as it has none.
         """
         ...
 
 
 class SystemClock:
-    """The machine's own."""
+    """The system's own clock."""
 
     now = staticmethod(time.monotonic)
     random = staticmethod(random.random)
 
     def utcnow(self) -> datetime:
-        """The wall clock, aware, in UTC."""
+        """Return the wall-clock time, aware, in UTC."""
         return datetime.now(UTC)
 
     async def sleep(self, seconds: float) -> None:
-        """Wait; cancellable."""
+        """Sleep; cancellable."""
         await asyncio.sleep(seconds)
 
 
-# What sessions go by that were not told otherwise.
+# The clock of sessions created without one.
 default: Clock = SystemClock()
 
 
 def timers_of(clock: Clock) -> TimerClock | None:
-    """The clock, if the waits of the event loop can go by it."""
+    """Return the clock if it drives timers, else `None`."""
     return clock if isinstance(clock, TimerClock) else None
 
 
 def later(clock: TimerClock | None, seconds: float, callback: Callable[[], object]) -> Timer:
-    """Call it on the running event loop when so many seconds have passed, by the clock or else by the loop."""
+    """Call a function on the running event loop after this many seconds, by the clock or else by the loop's time."""
     if clock is None:
         return asyncio.get_running_loop().call_later(seconds, callback)
     return clock.call_later(seconds, callback)
 
 
 def timeout(clock: Clock, seconds: float) -> "asyncio.Timeout | Timeout":
-    """What `asyncio.timeout` does, by the clock."""
+    """Like `asyncio.timeout`, but by the clock."""
     timers = None if type(clock) is SystemClock else timers_of(clock)
     return asyncio.timeout(seconds) if timers is None else Timeout(timers, seconds)
 
 
 class Timeout:
-    """A block that is cancelled when its time has passed by a clock, and then raises `TimeoutError`."""
+    """Cancels a block when its time has passed by a clock, and then raises `TimeoutError`."""
 
     def __init__(self, clock: TimerClock, seconds: float) -> None:
         self._clock = clock

@@ -1,10 +1,10 @@
-"""The one place of cattrs: request models to JSON, JSON to answer models.
+"""Request models to JSON, and JSON to response models; the only module that uses cattrs.
 
-Strict where cattrs is not: it would turn `null` into the string `"None"`, `"false"` into `True` and `1.9` into
-`1`. Lenient where the server may grow: unknown fields are ignored, unknown values of an enumeration are kept.
+Strict where cattrs is not: cattrs would turn `null` into the string `"None"`, `"false"` into `True` and `1.9` into `1`.
+Lenient where the server may evolve: unknown fields are ignored, unknown enum values are kept.
 
-msgspec reads an answer first (see `readers`). What it does not accept is read again by cattrs, which decides and
-names the fault.
+msgspec decodes a response first (see `readers`). What it rejects is decoded again by cattrs, which decides and names
+the error.
 """
 
 import json
@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 
 class Undecodable(NamedTuple):
-    """Why a body could not become a model: JSON paths and expected types, never a value."""
+    """Why a body could not be decoded: JSON paths and expected types, never a value."""
 
     paths: tuple[str, ...]
 
@@ -44,15 +44,15 @@ def decode(
 @overload
 def decode(body: bytes, into: type[T], *, strict: bool = ..., skip_bad_items: bool = ...) -> T | Undecodable: ...
 def decode(body: bytes, into: Any, *, strict: bool = False, skip_bad_items: bool = False) -> Any:
-    """The body as `into`.
+    """Decode a body.
 
-    It returns a failure rather than raising it: the frames below hold the body, which may be full of keys.
+    A failure is returned rather than raised, because the frames below hold the body, which may contain keys.
 
     Args:
         body: JSON.
         into: a model, or the shape of a list.
-        strict: fields that the model does not have are an error.
-        skip_bad_items: leave out of a list what cannot be decoded, and say so in the list.
+        strict: treat unknown fields as an error.
+        skip_bad_items: leave items that cannot be decoded out of a list, and describe them in `Listing.undecodable`.
     """
     if getattr(into, "__origin__", None) is Perhaps:
         return _perhaps(body, into.__args__[0], strict=strict)
@@ -63,7 +63,7 @@ def decode(body: bytes, into: Any, *, strict: bool = False, skip_bad_items: bool
             if not body.isascii():
                 body.decode()
             return read(body)
-        except Exception:  # noqa: S110 - whatever it does not accept is read again, and judged, below
+        except Exception:  # noqa: S110 - what msgspec rejects is decoded again below, and judged there
             pass
     try:
         value = json.loads(body)
@@ -75,11 +75,11 @@ def decode(body: bytes, into: Any, *, strict: bool = False, skip_bad_items: bool
 
 
 def build(value: Any, into: Any, *, strict: bool = False, skip_bad_items: bool = False) -> Any:
-    """A decoded JSON value as `into`; the arguments and the result are those of `decode`."""
+    """Build a model from parsed JSON; the arguments and the result are those of `decode`."""
     converter = _converter(forbid_unknown=strict)
     try:
         return _structure(converter, value, into)
-    except Exception as error:  # whatever a hook raises, its text may hold a value
+    except Exception as error:  # any exception: its text may contain a value
         paths = _paths(error)
     if skip_bad_items and isinstance(into, ListBody):
         listing = _without_bad_items(converter, value, into)
@@ -101,7 +101,7 @@ def _paths(error: Exception, within: str = "$") -> tuple[str, ...]:
 
 
 def _without_bad_items(converter: cattrs.Converter, value: Any, into: ListBody[T]) -> Listing[T] | None:
-    """The list of those items that can be decoded; `None` if the fault is elsewhere."""
+    """Return the list of the items that can be decoded; `None` if the error is elsewhere."""
     if into.items is not None and type(value) is not dict:
         return None
     where, items = ("$", value) if into.items is None else (f"$.{into.items}", value.get(into.items))
@@ -121,17 +121,17 @@ def _without_bad_items(converter: cattrs.Converter, value: Any, into: ListBody[T
 
 
 def encode(body: Any, secrets: Iterable[Secret] = ()) -> bytes:
-    """A request model, or plain JSON values, as JSON.
+    """Encode a request model, or plain JSON values, as JSON.
 
-    Where it holds a secret, the result does in plain text: to be called through `look_at`.
+    Secrets are in plain text in the result, so call it through `look_at`.
 
     Args:
         body: what to encode.
-        secrets: the secrets in it that are to be sent.
+        secrets: the secrets in it that may be sent.
 
     Raises:
-        ConfigError: something in it cannot be JSON, such as a secret that is none of these.
-        SecretNotCarriedError: a secret came out of a pickle.
+        ConfigError: something in it cannot be JSON, such as a secret that may not be sent.
+        SecretNotCarriedError: a secret was unpickled.
     """
     try:
         plain = _converter(forbid_unknown=False).unstructure(body)
@@ -139,8 +139,8 @@ def encode(body: Any, secrets: Iterable[Secret] = ()) -> bytes:
         return json.dumps(plain, default=reveal, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
     except (TypeError, ValueError, RecursionError) as error:
         problem = type(error).__name__
-    what = "a Secret, NaN, a lone surrogate, or an object that JSON does not have"
-    raise ConfigError(f"the body cannot be sent as JSON ({problem}): it holds {what}")
+    what = "a Secret, NaN, a lone surrogate, or an object that JSON cannot represent"
+    raise ConfigError(f"the body cannot be sent as JSON ({problem}): it contains {what}")
 
 
 def _not_json(body: bytes) -> str:
@@ -179,7 +179,7 @@ def _json_name(value: object) -> str:
 
 
 def _describe(error: BaseException, into: type[Any] | None) -> str:
-    """One failure in words; cattrs adds the path."""
+    """Describe one failure; cattrs adds the path."""
     if isinstance(error, _WrongTypeError):
         return f"expected {error.expected}, got {error.got}"
     if isinstance(error, _WrongLengthError):
@@ -192,7 +192,7 @@ def _describe(error: BaseException, into: type[Any] | None) -> str:
 
 
 def _field_name(name: str) -> str:
-    # The server chose it. Where an object is used as a table, it is a value.
+    # The server chose the name. If an object is used as a table, its names are values.
     return name if re.fullmatch(r"[A-Za-z_][\w -]{0,59}", name, re.ASCII) else f"(a name of {len(name)} characters)"
 
 
@@ -206,7 +206,7 @@ def _exactly(kind: type, name: str) -> Callable[[Any, Any], Any]:
 
 
 def _exactly_or_null(kind: type, name: str) -> Callable[[Any, Any], Any]:
-    # cattrs makes this of the two by itself, at three times the price, and most fields of a page are of this kind.
+    # cattrs can combine the two hooks itself, but that takes three times as long, and most fields are of this kind.
     def structure(value: Any, _: Any) -> Any:
         if type(value) is not kind and value is not None:
             raise _WrongTypeError(name, value)
@@ -271,14 +271,14 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 
 
 def _reveal(to_be_sent: frozenset[int], value: object) -> str:
-    """What JSON does not have."""
+    """Encode a secret that may be sent; called by `json` for what JSON cannot represent."""
     if not isinstance(value, Secret) or id(value) not in to_be_sent:
-        raise TypeError("JSON has no such thing, and a Secret is sent only where it is meant to be")
+        raise TypeError("not representable in JSON, or a Secret that may not be sent")
     return value.reveal()
 
 
 def _strict_containers(converter: cattrs.Converter, *, forbid_unknown: bool) -> None:
-    """An array is an array and an object is an object: cattrs would iterate over whatever it is given."""
+    """Accept only arrays for arrays and objects for objects: cattrs would iterate over anything iterable."""
 
     def tuple_factory(into: Any) -> Callable[[Any, Any], Any]:
         structure_items = homogenous_tuple_structure_factory(into, converter)
@@ -305,7 +305,7 @@ def _strict_containers(converter: cattrs.Converter, *, forbid_unknown: bool) -> 
 
 
 def _structure(converter: cattrs.Converter, value: Any, into: Any) -> Any:
-    """A model; or the answer of a list endpoint, which is read in its own shape and no other."""
+    """Build a model, or the response of a list endpoint, which is read in its own shape only."""
     if not isinstance(into, ListBody):
         return converter.structure(value, into)
     if into.is_anywhere(value):
@@ -333,7 +333,7 @@ def _single_hook(converter: cattrs.Converter) -> None:
 @cache
 def _converter(*, forbid_unknown: bool) -> cattrs.Converter:
     converter = cattrs.Converter()
-    # Simple types first: classes built later pick these up.
+    # Simple types first: the hooks of classes are built from these.
     for kind, name in ((str, "a string"), (int, "an integer"), (bool, "a boolean")):
         converter.register_structure_hook(kind, _exactly(kind, name))
         converter.register_structure_hook_func(partial(operator.eq, kind | None), _exactly_or_null(kind, name))

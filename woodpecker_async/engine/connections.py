@@ -1,25 +1,25 @@
-"""An answer belongs to its request: what guards the connections that aiohttp keeps open.
+"""Guards for the connections that aiohttp keeps open, so that no request gets another request's response.
 
-HTTP/1.1 has no number that ties an answer to its request, only their order on the connection. So a connection
-that has said anything while no request was in flight on it must not be used again: what it said (a second
-answer, half of one, a 408, a blank line) would be read as, or in front of, the next answer.
+In HTTP/1.1 nothing ties a response to its request except their order on the connection. So a connection that has
+received anything while no request was in flight must not be used again: those bytes (a second response, half of one, a
+408, a blank line) would be read as, or in front of, the next response.
 
-There are three places to look:
+There are three checks:
 
-* what arrives behind the end of an answer, or later while the connection is idle, meets the connection's `_Guard`,
-  which then closes the connection. It is put in front of aiohttp's parser for one answer, and aiohttp itself
-  replaces it when the connection is used the next time, whoever uses it;
-* what the event loop has not read yet, because it was busy, is seen by polling the socket before sending;
-* what another user of a lent connector may have left behind cannot be seen, so a connection that somebody
-  else used last is closed rather than used.
+* bytes that arrive after the end of a response, or later while the connection is idle, reach the connection's `_Guard`,
+  which then closes the connection. The guard is put in front of aiohttp's parser for one response, and aiohttp itself
+  replaces it the next time the connection is used, whoever uses it;
+* bytes that a busy event loop has not read yet are detected by polling the socket before sending;
+* what another user of a borrowed connector may have left on a connection cannot be detected, so a connection that
+  someone else used last is closed instead of used.
 
-aiohttp has a public place from which to look, `ClientRequest.send`: an exception there comes before any byte
-is written, and closes the connection. The parser and the latest payload of a connection it keeps private;
-they are touched in this module only, and a test says if they move.
+aiohttp has a public hook for these checks, `ClientRequest.send`: an exception raised there comes before any byte is
+written, and closes the connection. A connection's parser and latest payload are private; they are accessed only in this
+module, and a test fails if they move.
 
-An attempt that is given up before its answer began leaves its connection to `LateConnection`, which listens for
-that answer: it tells the lane that the server has got past the request (see `backlog`). aiohttp is told that the
-connection was lost, and has no part in it any more.
+An attempt that is given up before its response began leaves its connection to a `LateConnection`, which listens for
+that response to tell the lane that the server is past the request (see `backlog`). aiohttp is told that the connection
+was lost, and has nothing to do with it any more.
 """
 
 import asyncio
@@ -39,22 +39,22 @@ _POLL: Final = getattr(select, "poll", None)
 _NOTHING: Final = ((), False, b"")
 _STATUS_ENDS: Final = len(b"HTTP/1.1 200")
 _HEAD_ENDS: Final = b"\r\n\r\n"
-# Bytes to ask the socket for at a time. asyncio asks for 256 KiB: so much memory does not come from the heap, but
-# is mapped, cleared and unmapped again for each answer, however short, which costs more than to parse it.
+# Bytes to read from the socket at a time. asyncio reads 256 KiB: that much memory does not come from the heap, but is
+# mapped, cleared and unmapped again for each response, however short, which costs more than parsing it.
 _READ_AT_ONCE: Final = 64 * 1024
 
 
 @attrs.define(eq=False, repr=False)
 class Exchange:
-    """How far one attempt has got.
+    """The state of one attempt.
 
     Attributes:
-        reused: the connection had served before.
-        sent: the request may have left.
-        answered: the head of an answer came.
+        reused: whether the connection had been used before.
+        sent: whether the request may have been sent.
+        answered: whether the head of a response was received.
         address: the local address of the connection, once there is one.
-        on_wire: told `True` when the request may leave.
-        kept: listens for the answer, which did not begin before the attempt was given up.
+        on_wire: called with `True` when the request may be sent.
+        kept: listens for the response, if it had not begun when the attempt was given up.
     """
 
     on_wire: Callable[[bool], None] | None = None
@@ -69,20 +69,20 @@ current: Final[ContextVar[Exchange]] = ContextVar("exchange")
 
 
 class UnfitConnectionError(aiohttp.ClientConnectionError):
-    """This connection cannot be trusted with a request. Nothing was written on it, and it has been closed."""
+    """The connection cannot be trusted. Nothing was written to it, and it has been closed."""
 
 
 class UnaskedError(Exception):
-    """Bytes came that no request had asked for."""
+    """Bytes were received that belong to no request."""
 
 
 class GuardedRequest(aiohttp.ClientRequest):
-    """A request that looks at its connection before it is sent, and says what is decoded here."""
+    """A request that checks its connection before it is sent, and accepts the codings that are decoded here."""
 
     DEFAULT_HEADERS = {hdrs.ACCEPT: "*/*", hdrs.ACCEPT_ENCODING: ACCEPT_ENCODING}  # noqa: RUF012 - as in aiohttp
 
     async def send(self, conn: Any) -> aiohttp.ClientResponse:
-        """Send it, unless the connection has something on it already.
+        """Send the request, unless the connection has already received something.
 
         Raises:
             UnfitConnectionError: it has. Nothing was written.
@@ -91,7 +91,7 @@ class GuardedRequest(aiohttp.ClientRequest):
         protocol = conn.protocol
         exchange.reused = protocol._payload is not None
         if _POLL is None:
-            # What was read on our behalf but not handed over yet: the wake-up comes before the reader's callback.
+            # Let the loop deliver what it has already read: the wake-up comes before the reader's callback.
             await asyncio.sleep(0)
             await asyncio.sleep(0)
         if protocol.should_close or not protocol.is_connected():
@@ -108,10 +108,10 @@ class GuardedRequest(aiohttp.ClientRequest):
 
 
 class KeptResponse(aiohttp.ClientResponse):
-    """A response that keeps its connection open, if it is given up before it has begun."""
+    """A response that keeps its connection open if it is given up before it has begun."""
 
     def close(self) -> None:
-        """Close it."""
+        """Close the response."""
         if self.connection is not None:
             _keep(self.connection.protocol)
         super().close()
@@ -123,13 +123,13 @@ def _keep(protocol: Any) -> None:
         return
     try:
         current.get().kept = LateConnection(transport)
-    except (AttributeError, NotImplementedError):  # a transport of somebody's own, and not a whole one
+    except (AttributeError, NotImplementedError):  # a custom, incomplete transport
         return
-    protocol.connection_lost(None)  # aiohttp gives back what is not there any more
+    protocol.connection_lost(None)  # so aiohttp releases the connection as lost
 
 
 class LateConnection(asyncio.Protocol):
-    """Listens for the answer to a request that nobody waits for any more, and reads its status."""
+    """Listens for the response to a request that nobody waits for any more, and reads its status."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
@@ -141,22 +141,22 @@ class LateConnection(asyncio.Protocol):
         transport.set_protocol(self)
 
     def listen(self, tell: Callable[[int | None], None]) -> None:
-        """Have it tell once: the status of the answer, or nothing if the connection has gone."""
+        """Call `tell` once: with the status of the response, or with `None` if the connection is lost."""
         self._tell = tell
         if self._over:
             self._end()
 
     def close(self) -> None:
-        """Close it, and tell nothing. May be called from another thread."""
+        """Close it, without calling `tell`. Safe to call from another thread."""
         self._tell = None
         if asyncio._get_running_loop() is self._loop:
             self._end()
         else:
-            with suppress(RuntimeError):  # that event loop has ended
+            with suppress(RuntimeError):  # its event loop has ended
                 self._loop.call_soon_threadsafe(self._end)
 
     def data_received(self, data: bytes) -> None:
-        """The answer begins."""
+        """Receive the beginning of the response."""
         self._head += data[: _STATUS_ENDS - len(self._head)]
         if len(self._head) == _STATUS_ENDS and not self._over:
             status = self._head[-3:]
@@ -164,12 +164,12 @@ class LateConnection(asyncio.Protocol):
             self._end()
 
     def connection_lost(self, _error: Exception | None) -> None:
-        """The server has closed it, or this side has."""
+        """Handle the end of the connection, by either side."""
         self._end()
 
     def _end(self) -> None:
         self._over = True
-        if not self._loop.is_closed():  # else the connection has gone with its loop
+        if not self._loop.is_closed():  # else the connection ended with its loop
             self._transport.abort()
         tell, self._tell = self._tell, None
         if tell is not None:
@@ -177,15 +177,15 @@ class LateConnection(asyncio.Protocol):
 
 
 class _Guard:
-    """Watches one connection: looks at it before a request, and at what comes back.
+    """Watches one connection: checks it before a request, and what it receives afterwards.
 
-    It reads an answer through aiohttp's parser, and closes the connection at the first byte behind it. A parser does
-    not tell how many bytes of a segment belonged to the answer. So it is given no more at a time than surely does: up
-    to the end of a head, as much of a body as its `Content-Length` has room for, and where that is not known the last
-    byte of a segment by itself. An answer that is complete before all is read is followed by something.
+    It parses a response with aiohttp's parser, and closes the connection at the first byte after the response. A parser
+    does not say how many bytes of a segment belonged to the response, so it is fed only as much at a time as certainly
+    does: up to the end of the head, as much of the body as its `Content-Length` leaves, and if that is not known, the
+    last byte of a segment separately. If a response is complete before all bytes are fed, something follows it.
 
     Attributes:
-        payload: the body of the latest answer to a request of ours, from the end of its head on.
+        payload: the body of the latest response to a request of ours, from the end of its head.
     """
 
     payload: Any = None
@@ -195,33 +195,33 @@ class _Guard:
         self._protocol = protocol
         self._parser: Any = None
         transport = protocol.transport
-        # A new TLS connection may well be readable: servers send session tickets behind the handshake.
+        # A new TLS connection is often readable: servers send session tickets after the handshake.
         self._greets = transport.get_extra_info("ssl_object") is not None
         self._poll = _poll_of(transport.get_extra_info("socket"))
         reads = getattr(transport, "_ssl_protocol", transport)
-        if hasattr(reads, "max_size"):  # not in other event loops than asyncio's own
+        if hasattr(reads, "max_size"):  # only in asyncio's own event loops
             reads.max_size = _READ_AT_ONCE
-            if hasattr(reads, "_ssl_buffer_view"):  # TLS has its 256 KiB as long as the connection lives
+            if hasattr(reads, "_ssl_buffer_view"):  # TLS allocates its 256 KiB for the lifetime of the connection
                 reads._ssl_buffer = bytearray(_READ_AT_ONCE)
                 reads._ssl_buffer_view = memoryview(reads._ssl_buffer)
         protocol._woodpecker_guard = self
 
     def has_spoken(self, *, reused: bool) -> bool:
-        """Whether there is, or may be, anything on the connection that the next answer could be mixed up with."""
+        """Whether there is, or may be, anything on the connection that could be mixed up with the next response."""
         if reused and self.payload is not self._protocol._payload:
-            return True  # somebody else used it last
+            return True  # someone else used it last
         if self._poll is None or (self._greets and not reused):
             return False
         return bool(self._poll(0))
 
     def expect_answer(self) -> None:
-        """A request is about to be sent."""
+        """Prepare for the response to a request that is about to be sent."""
         self.payload = self._length = None
         self._parser = self._protocol._parser
         self._protocol._parser = self
 
     def feed_data(self, data: bytes) -> tuple[Any, bool, bytes]:
-        """Part of an answer, or what comes behind it."""
+        """Receive part of a response, or what follows it."""
         if self.payload is not None and self.payload.is_eof():
             if data:
                 raise UnaskedError  # aiohttp closes the connection
@@ -256,7 +256,7 @@ class _Guard:
         if not messages:
             return fed  # type: ignore[no-any-return]
         for number, (message, payload) in enumerate(messages, 1):
-            if message.code >= 200 or message.code == 101:  # the others announce an answer
+            if message.code >= 200 or message.code == 101:  # other 1xx responses are interim
                 self.payload = payload
                 length = message.headers.get(hdrs.CONTENT_LENGTH, "")
                 self._length = int(length) if length.isdecimal() and not message.chunked else None
@@ -265,17 +265,17 @@ class _Guard:
         return messages, upgraded, tail
 
     def feed_eof(self) -> Any:
-        """The server has hung up."""
+        """Handle the server closing the connection."""
         return None if self.payload is not None and self.payload.is_eof() else self._parser.feed_eof()
 
     def pause_reading(self) -> None:
-        """Let the parser go on: the transport pauses, and nothing may wait inside the parser at the end."""
+        """Do nothing: the transport pauses, but the parser must not keep back bytes of the end of a response."""
 
 
 def _poll_of(sock: Any) -> Callable[[int], object] | None:
-    """What tells whether there is anything to read from a socket, or it has been closed; `None` if nothing does."""
+    """Return a function that polls a socket for data or its end; `None` if that is not possible."""
     if _POLL is None or sock is None:
         return None
-    poll = _POLL()  # not select(), which cannot look at descriptors above 1023
+    poll = _POLL()  # not select(), which cannot handle descriptors above 1023
     poll.register(sock.fileno(), select.POLLIN)
     return poll.poll  # type: ignore[no-any-return]

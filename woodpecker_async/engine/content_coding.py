@@ -1,7 +1,7 @@
-"""Content codings (gzip, deflate) without I/O: undone in small steps, and never beyond a limit.
+"""Content codings (gzip, deflate) without I/O: decoded in small steps, up to a limit.
 
-A coded body is not decoded by aiohttp while it is read, because that has no bound: a megabyte can become
-gigabytes. Here it takes many short steps, between which the caller can let its event loop run.
+aiohttp does not decode bodies for us, because it has no limit: a megabyte can become gigabytes. Here decoding takes
+many short steps, between which the caller can let its event loop run.
 """
 
 import re
@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Generator, Iterable
 from typing import Final
 
-# What requests ask for. Nothing else is decoded here, whatever happens to be installed.
+# The codings that requests accept. Nothing else is decoded, whatever happens to be installed.
 ACCEPT_ENCODING: Final = "gzip, deflate"
 
 _DECODED: Final = frozenset({"gzip", "x-gzip", "deflate"})
@@ -27,21 +27,21 @@ _RAW: Final = -zlib.MAX_WBITS
 
 
 class BodyTooLargeError(Exception):
-    """There is more than the limit allows."""
+    """The decoded body exceeds the limit."""
 
 
 class BodyDamagedError(Exception):
-    """The coded bytes are cut short, or not what their coding says."""
+    """The encoded bytes are truncated or corrupt."""
 
 
 def codings(values: Iterable[str]) -> list[str]:
-    """The codings that a `Content-Encoding` header names, in the order in which they were applied."""
+    """Return the codings in a `Content-Encoding` header, in the order in which they were applied."""
     names = [name.strip().lower() for value in values for name in value.split(",")]
     return [name for name in names if name not in _NONE]
 
 
 def not_decodable(names: list[str]) -> str | None:
-    """What to call a coding that is not decoded here; `None` if all of them are."""
+    """Return the name of a coding that cannot be decoded, for an error; `None` if all of them can."""
     for name in names:
         if name not in _DECODED:
             return name if re.fullmatch(r"[a-z0-9_-]{1,20}", name) else "something unknown"
@@ -49,16 +49,16 @@ def not_decodable(names: list[str]) -> str | None:
 
 
 def decode(body: bytes, names: list[str], limit: int) -> Generator[None, None, bytes]:
-    """Undo codings; yields wherever the caller may let others run, and returns the decoded body.
+    """Decode a body; yields wherever the caller may let others run, and returns the decoded body.
 
     Args:
-        body: the bytes as they came.
+        body: the bytes as received.
         names: see `codings`.
-        limit: how many bytes may come out, of each coding.
+        limit: the maximum number of bytes that each coding may decode to.
 
     Raises:
-        BodyTooLargeError: more would come out.
-        BodyDamagedError: the bytes are cut short or corrupt.
+        BodyTooLargeError: the limit was exceeded.
+        BodyDamagedError: the bytes are truncated or corrupt.
     """
     for name in reversed(names):
         if body:
@@ -80,7 +80,7 @@ def _inflate(data: bytes, name: str, limit: int) -> Generator[None, None, bytes]
         try:
             piece = decoder.decompress(pending, _OUTPUT_STEP)
         except zlib.error:
-            raise BodyDamagedError(f"the body is not {name}, though it says so") from None
+            raise BodyDamagedError(f"the body is not valid {name}, although the server says that it is") from None
         pieces.append(piece)
         size += len(piece)
         if size > limit:
@@ -92,9 +92,9 @@ def _inflate(data: bytes, name: str, limit: int) -> Generator[None, None, bytes]
                 position += len(pending)
             if not pending or window_bits != _GZIP:
                 break
-            if pending.startswith(b"\0"):  # padding; a member of gzip never begins so
+            if pending.startswith(b"\0"):  # padding: no gzip member begins with a zero byte
                 if pending.strip(b"\0") or data[position:].strip(b"\0"):
-                    raise BodyDamagedError("there is something behind the end of the gzip body")
+                    raise BodyDamagedError("there is data after the end of the gzip body")
                 break
             members += 1
             if members > _MOST_MEMBERS:
@@ -110,5 +110,5 @@ def _inflate(data: bytes, name: str, limit: int) -> Generator[None, None, bytes]
 
 
 def _has_zlib_header(data: bytes) -> bool:
-    # RFC 1950; "deflate" means zlib's format, and there are servers that send it without.
+    # RFC 1950. "deflate" means zlib's format, but some servers send it without the header.
     return len(data) > 1 and data[0] & 0xF == 8 and (data[0] * 256 + data[1]) % 31 == 0

@@ -1,4 +1,4 @@
-"""The API key on its way from the user to the request, without ever standing in a frame as plain text."""
+"""The API key on its way from the user to the request, never in a frame as plain text."""
 
 import inspect
 from collections.abc import Awaitable, Callable
@@ -9,15 +9,15 @@ from woodpecker_async.errors import SetupError
 from woodpecker_async.secret import Secret
 
 KeyFunction = Callable[[], str | Secret | Awaitable[str | Secret]]
-# A function of the user's is hidden, for it may be an object that holds the key.
+# The user's function is hidden, because it may be an object that holds the key.
 KeySource = Secret | Callable[[], KeyFunction]
 
 
 async def fetch_key(source: Callable[[], KeyFunction]) -> Secret:
-    """The key that a function of the user's returns, now.
+    """Call the user's key function and return the key.
 
     Raises:
-        ConfigError: it is not usable.
+        ConfigError: the key is invalid.
     """
     key = _returned(source()())
     if inspect.isawaitable(key):
@@ -30,16 +30,16 @@ def _returned(key: object) -> Any:
 
 
 class InvalidKey:
-    """What was given in place of a key."""
+    """Describes what was passed instead of a valid key."""
 
     def __init__(self, problem: str) -> None:
         self.problem = problem
 
 
 def to_secret(key: object) -> Any:
-    """The key as a `Secret`, or the function that returns it, hidden.
+    """Return the key as a `Secret`, or the key function, hidden.
 
-    It never raises, so that no frame of a traceback holds the plain text.
+    It never raises, so that no traceback has a frame with the plain text.
     """
     if callable(key):
         return hidden(key)
@@ -55,7 +55,7 @@ def _secret(key: object) -> Secret | InvalidKey:
 
 
 def validate_key(key: Secret | InvalidKey) -> Secret:
-    """The key, if it can be a header's value.
+    """Check that the key can be the value of a header.
 
     Raises:
         SetupError: it cannot; the message does not show it.
@@ -69,7 +69,7 @@ def validate_key(key: Secret | InvalidKey) -> Secret:
 def _unsendable(key: Secret) -> str:
     text = key.reveal()
     if "\r" in text or "\n" in text:
-        return "has a line break in it: was it read from a file with its last line's end? strip() it"
+        return "contains a line break: if you read it from a file, strip() it"
     if not text.isascii() or not text.isprintable() or " " in text:
-        return "has whitespace, a control character or a character outside ASCII in it"
+        return "contains whitespace, a control character or a non-ASCII character"
     return ""

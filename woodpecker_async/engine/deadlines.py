@@ -1,7 +1,7 @@
-"""`Deadlines`: what `asyncio.timeout` does, for blocks that nearly always end long before their time.
+"""`Deadlines`: like `asyncio.timeout`, for blocks that nearly always end long before their deadline.
 
-Each `asyncio.timeout` sets a timer of the event loop and cancels it again. Here one timer serves all blocks: it is set
-for the first of them, and seldom moved.
+Each `asyncio.timeout` sets and cancels a timer of the event loop. Here one timer serves all blocks: it is set for the
+first of them, and rarely moved.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ from typing import Self
 
 
 class Deadlines:
-    """The blocks that run on the running event loop, and the timer that ends those whose time has come."""
+    """The running blocks of one event loop, and the timer that ends those whose deadline has passed."""
 
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
@@ -18,22 +18,22 @@ class Deadlines:
         self._timer: asyncio.TimerHandle | None = None
 
     def after(self, seconds: float) -> "Deadline":
-        """`with` it: a block that is not over after so long is cancelled, and raises `TimeoutError`."""
+        """Return a context manager that cancels its block after this many seconds, and raises `TimeoutError`."""
         return Deadline(self, self.loop.time() + seconds)
 
     def close(self) -> None:
-        """No other block will begin."""
+        """Cancel the timer; no further block will begin."""
         if self._timer is not None and not self._running:
             self._timer.cancel()
 
     def begin(self, deadline: "Deadline") -> None:
-        """Watch it."""
+        """Start watching a block."""
         if self._timer is None or deadline.at < self._timer.when():
             self._set_timer(deadline.at)
         self._running.add(deadline)
 
     def end(self, deadline: "Deadline") -> None:
-        """Watch it no longer."""
+        """Stop watching a block."""
         self._running.discard(deadline)
 
     def _set_timer(self, at: float) -> None:
@@ -56,8 +56,8 @@ class Deadline:
     """One block, run by the current task.
 
     Attributes:
-        at: the moment by the event loop's clock at which it is to be over.
-        expired: whether that moment came first, and the task was cancelled.
+        at: the event loop's time at which it has to end.
+        expired: whether that time came first, and the task was cancelled.
     """
 
     __slots__ = ("_cancelled_before", "_deadlines", "_task", "at", "expired")
@@ -68,7 +68,7 @@ class Deadline:
         self.expired = False
 
     def expire(self) -> None:
-        """Its moment has come."""
+        """Cancel the block: its deadline has passed."""
         if not self.expired:
             self.expired = True
             self._task.cancel()
@@ -84,6 +84,6 @@ class Deadline:
         self, kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         self._deadlines.end(self)
-        # Who else cancelled the task meanwhile has the last word.
+        # If someone else cancelled the task too, that cancellation wins.
         if self.expired and self._task.uncancel() <= self._cancelled_before and kind is asyncio.CancelledError:
             raise TimeoutError from error

@@ -1,4 +1,4 @@
-"""What the service says when it refuses: error bodies in all their envelopes, and the headers that go with them."""
+"""The service's error responses: error bodies in all their envelopes, and the related headers."""
 
 import json
 import re
@@ -17,7 +17,7 @@ _LONGEST_DETAIL: Final = 300
 
 @attrs.define(kw_only=True, eq=False, repr=False)
 class ErrorBody:
-    """What an error body says, whichever of the API's envelopes it came in."""
+    """The content of an error body, whichever of the API's envelopes it was in."""
 
     title: str = ""
     detail: str = ""
@@ -28,11 +28,11 @@ class ErrorBody:
 
 
 def parse_error(body: bytes, quote: Callable[[str], str]) -> ErrorBody:
-    """Read an error body: v2 problem, v2 coded object, v1 envelope, Feldera, or none of them.
+    """Parse an error body: v2 problem, v2 coded object, v1 envelope, Feldera, or none of them.
 
     Args:
-        body: what came.
-        quote: makes text from the server fit for an error.
+        body: the body as received.
+        quote: makes text from the server safe for an error.
     """
 
     def text(value: object) -> str:
@@ -50,7 +50,7 @@ def parse_error(body: bytes, quote: Callable[[str], str]) -> ErrorBody:
     code = text(value.get("error_code")) or text(value.get("code")) or None
     details = value.get("details")
     title, detail = text(value.get("title")), text(value.get("detail")) or text(value.get("message"))
-    if not detail and isinstance(details, list):  # a coded error may say all it says in there
+    if not detail and isinstance(details, list):  # a coded error may say everything in there
         detail = "; ".join(filter(None, map(text, details)))[:_LONGEST_DETAIL]
     return ErrorBody(
         title=title,
@@ -63,24 +63,24 @@ def parse_error(body: bytes, quote: Callable[[str], str]) -> ErrorBody:
 
 
 def redirect_target(headers: Mapping[str, str]) -> str:
-    """Scheme and host of a redirect: enough to find the fault, nothing of a query that may hold a token."""
+    """Return the scheme and host of a redirect: enough to find the cause, without a query that may hold a token."""
     try:
         parts = urlsplit(headers.get("location", ""))
     except ValueError:
-        return "something that is no URL"
+        return "something that is not a URL"
     if not parts.netloc:
         return "the same host"
     return f"{parts.scheme or 'the same scheme'}://{parts.netloc.rpartition('@')[2]}"
 
 
 def parse_retry_after(value: str | None, date: str | None, now: Callable[[], datetime]) -> float | None:
-    """Seconds to wait, from a number of seconds or an HTTP date; `None` for what is neither, or is past.
+    """Return the seconds to wait, from a number of seconds or an HTTP date; `None` if it is neither, or in the past.
 
     Args:
         value: the header `Retry-After`.
-        date: the header `Date` of the same answer. A date to wait for is measured against it, because it comes
-            from the same clock; ours may be hours off.
-        now: tells our wall clock, where there is no `Date`.
+        date: the header `Date` of the same response. A date to wait for is compared with it, because it comes from the
+            same clock; ours may be hours off.
+        now: returns our wall-clock time, used if there is no `Date`.
     """
     if value is None:
         return None
@@ -103,7 +103,7 @@ def _http_date(text: str) -> datetime | None:
 
 
 def parse_timestamp(value: object) -> datetime | None:
-    """The API's `YYYY-MM-DD HH:MM:SS` (UTC by its documents), or ISO 8601 with an offset."""
+    """Parse the API's `YYYY-MM-DD HH:MM:SS` (UTC according to its documents), or ISO 8601 with an offset."""
     if not isinstance(value, str):
         return None
     try:

@@ -1,4 +1,4 @@
-"""The exception that a failed call ends in, and its words."""
+"""The exception that a failed call raises, and its message."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,14 +16,14 @@ def error_for(
     write_kind: errors.UnknownKind | None = None,
     find_out: str = "",
 ) -> errors.CallError:
-    """The exception a failed call ends in.
+    """Return the exception that a failed call raises.
 
     Args:
-        result: the last attempt's.
-        context: what every `CallError` says of its call.
+        result: the result of the last attempt.
+        context: the attributes of the call that every `CallError` has.
         hints: see `Dialect`.
-        note: why no further attempt was made, if that needs saying.
-        write_kind: for a write that may have been acted on, how its outcome got lost.
+        note: why no further attempt was made, if that needs to be said.
+        write_kind: for a write that the server may have acted on, why its outcome is unknown.
         find_out: how to find out, for such a write.
     """
     message = _message(result, hints) + (f"; {note}" if note else "")

@@ -1,8 +1,8 @@
-"""Plain secrets out of sight: of a traceback's frames, and of what can be reached from them.
+"""Keeps plain-text secrets out of a traceback's frames, and of anything reachable from them.
 
-Error reporters print the variables of every frame of a traceback, and walk from there through mappings,
-sequences, fields, `__dict__` and `__slots__`. They do not look into functions. So a body that may be full of keys
-is kept as a function that returns it, and is looked at only in frames that no traceback keeps.
+Error reporters print the variables of every frame of a traceback, and walk from there through mappings, sequences,
+fields, `__dict__` and `__slots__`. They do not look into functions. So a body that may contain keys is kept as a
+function that returns it, and is accessed only in frames that no traceback keeps.
 """
 
 from collections.abc import Callable
@@ -15,12 +15,12 @@ E = TypeVar("E", bound=BaseException)
 
 
 def hidden(value: T) -> Callable[[], T]:
-    """A function that returns the value."""
+    """Return a function that returns the value."""
     return lambda: value
 
 
 def look_at(secret: Callable[[], T], function: Callable[[T, *Ts], R], *args: *Ts) -> R:
-    """Call a function with what is hidden. An exception leaves its frames behind here."""
+    """Call a function with a hidden value. An exception is raised without the frames below."""
     try:
         return function(secret(), *args)
     except BaseException as error:
@@ -32,9 +32,9 @@ def look_at(secret: Callable[[], T], function: Callable[[T, *Ts], R], *args: *Ts
 
 
 def without_frames(error: E) -> E:
-    """The exception, without the frames it has come through and without what it is chained to.
+    """Return the exception without its frames and without the exceptions it is chained to.
 
-    Raise it outside of the `except` block: then an exception that the caller is handling becomes its context again.
+    Raise it outside the `except` block: then an exception that the caller is handling becomes its context again.
     """
     error.__cause__ = error.__context__ = None
     error.__suppress_context__ = False

@@ -1,14 +1,14 @@
-"""Admission: every request passes a lane, so that the server's queue is never overrun.
+"""Admission: every request goes through a lane, so that the server's queue never overflows.
 
-The server works on one request at a time per account, queues six and answers 429 to the rest.
+The server processes one request at a time per account, queues six more and answers 429 to the rest.
 
-A lane is a `PrioritySemaphore` (who goes next) whose limit is a window (how many may go; see `window`, where
-the limit is found). A place is held from sending to the end of the answer, and never while user code runs or a
-repeat is waited for. It is held by a `Permit`, the one door of a lane: a context manager that is told the outcome.
-A request that was given up after it was sent still takes one of the server's places, see `backlog`.
+A lane is a `PrioritySemaphore` (who goes next) whose limit is set by a window (how many may go; see `window`). A
+`Permit` is held from sending to the end of the response, and never while user code runs or during a backoff. It is the
+only way into a lane: a context manager that is told the outcome. A request that was given up after it was sent still
+occupies a place at the server; see `backlog`.
 
-Which lanes an account has, and what they have in common, is in `account_lanes`. Permit and lane stand in one
-module, for each takes its decisions from the counts of the other.
+`account_lanes` has the lanes of an account and what they share. Permit and lane are in one module because each
+depends on the other's counts.
 """
 
 import asyncio
@@ -26,31 +26,31 @@ from woodpecker_async.engine.window import AdaptiveWindow, RefusalWindow
 from woodpecker_async.errors import ConfigError
 from woodpecker_async.options import Limits, Priority
 
-# What became of a request, as far as the server's queue is concerned:
-# "unsent": it was never there, or nothing is known of it and nothing is left of it.
-# "success": answered after `Permit.latency` seconds, which tells how long the queue is.
-# "answered": the server answered something else, and is past it.
+# The outcome of a request, from the perspective of the server's queue:
+# "unsent": it never got there, or nothing is known about it and nothing is left of it.
+# "success": a success after `Permit.latency` seconds, which says how long the queue is.
+# "answered": the server sent some other response, and is past it.
 # "refused": the queue was full.
-# "abandoned": nobody waits for the answer any more.
-# "cut": the connection was cut, or a gateway answered in place of the server.
+# "abandoned": nobody waits for the response any more.
+# "cut": the connection was cut, or a gateway responded instead of the server.
 Outcome = Literal["unsent", "success", "answered", "refused", "abandoned", "cut"]
 
-# Seconds for which a shared place is not given to the next when the server has just refused whoever had it.
+# Seconds for which a shared slot stays taken after the server has refused its request.
 _REST: Final = 1.0
-# Seconds after which a lane looks again whether another event loop of the process has learned something.
+# Seconds between two checks whether another event loop of the process has learned something.
 _LOOK_AGAIN: Final = 1.0
 
 
 class Permit:
-    """One request's place in a lane: `with` it, take it, set the outcome.
+    """One request's permit in a lane: enter it with `with`, acquire it, and set the outcome.
 
     Attributes:
-        sent: the moment the request was sent at.
-        outcome: what became of it.
-        operation: what was asked for: latencies are compared within one operation.
-        latency: seconds from sending to the last byte, of a success.
-        connection: listens for the answer to an abandoned request.
-        slots: those that processes share, if one of them is held.
+        sent: when the request was sent.
+        outcome: the outcome of the request.
+        operation: the operation, because latencies are compared only within one operation.
+        latency: seconds from sending to the last byte, for a success.
+        connection: listens for the response to an abandoned request.
+        slots: the slots that processes share, if one of them is held.
     """
 
     outcome: Outcome = "unsent"
@@ -76,7 +76,7 @@ class Permit:
             lane.forget_if_idle()
 
     def acquire_now(self) -> bool:
-        """Take the place, if that needs no waiting."""
+        """Acquire the permit, if that is possible without waiting."""
         lane = self._lane
         if (lane.slots is not None and lane.asks(self._shares)) or not lane.gate.try_acquire():
             return False
@@ -87,11 +87,11 @@ class Permit:
         return False
 
     async def acquire(self, priority: Priority, *, again: bool = False) -> None:
-        """Wait for the place and take it.
+        """Wait for the permit and acquire it.
 
         Raises:
-            SlotsUnavailableError: the places that processes share cannot be had.
-            ConfigError: what they are kept in refuses us.
+            SlotsUnavailableError: the slots that processes share are not available.
+            ConfigError: their backend rejects us.
         """
         lane = self._lane
         await lane.gate.acquire(priority, front=again)
@@ -109,24 +109,24 @@ class Permit:
         self._held = True
 
     def abandon(self, connection: LateAnswer | None) -> None:
-        """Nobody waits for the answer any more, but the server may still work on the request."""
+        """Record that nobody waits for the response any more, although the server may still be working on it."""
         self.outcome, self.connection = "abandoned", connection
 
     @property
     def trouble(self) -> str | None:
-        """Why no place is to be had, if that is not because others have them."""
+        """Why no permit is available, if the reason is not that others hold them."""
         slots = self._lane.slots
         return None if slots is None or not self._shares else slots.trouble
 
 
 class Account(Protocol):
-    """What the lanes of one account have in common.
+    """What the lanes of one account share.
 
     Attributes:
-        account: names the key and the base URL, the same in all processes.
-        limits: what the sessions' limits come to.
-        refusals: bounds what is in flight in all lanes together.
-        total: the semaphore that does so.
+        account: the account's name, the same in all processes.
+        limits: the effective limits of all sessions.
+        refusals: limits the number of requests in flight in all lanes together.
+        total: the semaphore that enforces that limit.
         token: stands for the event loop.
     """
 
@@ -138,39 +138,39 @@ class Account(Protocol):
 
     @property
     def now(self) -> Callable[[], float]:
-        """Monotonic seconds, the same on all event loops."""
+        """Returns monotonic seconds, the same on all event loops."""
         ...
 
     @property
     def timers(self) -> TimerClock | None:
-        """The clock that its timers go by, if that is not the event loop's."""
+        """The clock for its timers, if it is not the event loop's."""
         ...
 
     async def part_with(self, slots: Slots) -> None:
-        """What keeps these places refuses us, and will do so again."""
+        """Stop sharing, because the backend of these slots rejects us permanently."""
         ...
 
     def outlive(self) -> None:
-        """From now on connections are kept that no session closes."""
+        """Prepare for connections that no session closes."""
         ...
 
     def forget(self, company_id: int, lane: "Lane") -> None:
-        """A company's lane has ended."""
+        """Drop a company's lane."""
         ...
 
 
 class Lane:
-    """The way to one account of the server.
+    """The queue in front of one account of the server.
 
     Attributes:
-        key: the company, if each has a lane.
-        window: finds out how many may be in flight.
-        gate: lets in as many.
-        total: the gate that all lanes of the account pass as well.
-        slots: the places that processes share, if they do.
+        key: the company, if each company has a lane.
+        window: finds out how many requests may be in flight.
+        gate: the semaphore that lets in that many.
+        total: the semaphore that all lanes of the account share.
+        slots: the slots that processes share, if they do.
     """
 
-    _taken = 0  # shared places that requests in flight have
+    _taken = 0  # shared slots held by requests in flight
     _timer: Timer | None = None
     _looks_at = 0.0
 
@@ -189,10 +189,10 @@ class Lane:
     # Who may go -------------------------------------------------------------------------------------------
 
     def _adjust(self, inside: int) -> None:
-        """The window is another now, or what is left behind is.
+        """Adjust the limit to a change of the window or the backlog.
 
         Args:
-            inside: how many are in flight from now on.
+            inside: how many requests are in flight from now on.
         """
         self.total.limit = self._account.refusals.size
         size = self.window.size
@@ -200,8 +200,8 @@ class Lane:
             self.gate.limit = size
             self.gate.newest_first = False
             return
-        # What nobody waits for any more takes nothing from the window, which is about what we know of the
-        # server, but from what the server has room for.
+        # Abandoned requests do not reduce the window, which is about what is known of the server, but the room that the
+        # server has left.
         now = self._account.now()
         ceiling = self.window.ceiling
         limit = backlog.limit(size, ceiling, inside, now)
@@ -220,7 +220,7 @@ class Lane:
             return
         try:
             timer = later(self._account.timers, seconds, self._time_passed)
-        except RuntimeError:  # no event loop runs: nobody waits here
+        except RuntimeError:  # no event loop is running, so nobody is waiting
             return
         if self._timer is not None:
             self._timer.cancel()
@@ -236,7 +236,7 @@ class Lane:
         self.gate.wake_waiters()
 
     def _sweep(self) -> None:
-        """Forget what event loops that have ended left behind too long ago."""
+        """Drop old backlogs left by event loops that have ended."""
         now = self._account.now()
         for name, backlog in tuple(_LEFT_BEHIND.items()):
             if backlog.expire(now):
@@ -244,42 +244,42 @@ class Lane:
 
     @property
     def backlog(self) -> Backlog | None:
-        """What has been left behind, if anything has."""
+        """The lane's backlog, if there is one."""
         return _LEFT_BEHIND.get(self._name)
 
     @property
     def idle(self) -> bool:
-        """Nobody inside, nobody waiting, and nothing to wake up for."""
+        """Whether no request is in flight or waiting, and no timer is set."""
         return self.gate.idle and self._timer is None
 
     def forget_if_idle(self) -> None:
-        """A company's lane ends with its last user; what it left behind is remembered by its name."""
+        """Drop a company's lane after its last user; its backlog is kept under its name."""
         if self.key is not None and self.idle:
             self._account.forget(self.key, self)
 
     def bound(self, ceiling: int) -> None:
-        """Another session of the account asks for less, or one that asked for less has gone."""
+        """Set the ceiling, after a session of the account was added or removed."""
         self.window.bound(ceiling)
         self._changed()
 
-    # Places that processes share --------------------------------------------------------------------------
+    # Slots that processes share ---------------------------------------------------------------------------
 
     def share(self, slots: Slots | None) -> None:
-        """From now on, take a place of these as well."""
+        """From now on, also take one of these slots for each request."""
         self.slots = slots
-        self._taken = 0  # what is in flight had none of these
+        self._taken = 0  # requests in flight hold none of these
         self.window.shared(slots is not None)
 
     def asks(self, shares: bool) -> bool:
-        """Whether a request needs a shared place: one whose session did not ask for it takes part if it can."""
+        """Whether a request needs a shared slot. If its session did not ask to share, it takes one if available."""
         return self.slots is not None and (shares or self.slots.ready)
 
     async def take_slot(self, shares: bool) -> Slots | None:
-        """Wait for a shared place.
+        """Wait for a shared slot.
 
         Raises:
-            SlotsUnavailableError: there is no knowing whether one is free.
-            ConfigError: what they are kept in refuses us.
+            SlotsUnavailableError: it is not known whether one is free.
+            ConfigError: their backend rejects us.
         """
         slots = self.slots
         assert slots is not None
@@ -288,7 +288,7 @@ class Lane:
         except SlotsUnavailableError:
             if shares:
                 raise
-            return None  # it is not this session's outage
+            return None  # the outage does not concern this session
         except ConfigError:
             await self._account.part_with(slots)
             if shares:
@@ -305,7 +305,7 @@ class Lane:
     # The end of a request ---------------------------------------------------------------------------------
 
     def end(self, permit: Permit) -> None:
-        """A request is over, in one way or another: learn from it, and let the next in."""
+        """Handle the end of a request: learn from it, and let the next one in."""
         slots, outcome = permit.slots, permit.outcome
         rest = 0.0
         if outcome == "success":
@@ -334,10 +334,10 @@ class Lane:
         inside, latency = self.gate.in_use, permit.latency
         now = permit.sent + latency
         if self.key is not None and inside == 1 and not self.gate.waiting and self.backlog is None:
-            pass  # the lane ends here, and what it would learn with it
+            pass  # the lane ends here, so there is nothing to learn for
         elif permit.slots is None:
             self.window.answered(permit.operation, latency, now, full=inside >= self.gate.limit)
-        else:  # who waits for a place that processes share is not in flight yet
+        else:  # requests that wait for a shared slot are not in flight yet
             taken = self._taken
             full, crowded = taken >= self.gate.limit, inside > taken
             self.window.answered(permit.operation, latency, now, full=full, crowded=crowded)
@@ -369,24 +369,24 @@ class Lane:
 
 
 def _in_this_loop(call: Callable[[], None]) -> Callable[[], None]:
-    """Something that may be called from another event loop, in another thread, or when this one has ended."""
+    """Wrap a function so that it may be called from another event loop or thread, or after this loop has ended."""
     loop = asyncio.get_running_loop()
 
     def elsewhere() -> None:
         if asyncio._get_running_loop() is loop:
             call()
         else:
-            with suppress(RuntimeError):  # it has ended
+            with suppress(RuntimeError):  # the loop has ended
                 loop.call_soon_threadsafe(call)
 
     return elsewhere
 
 
-# What the lanes of this process have left behind, on whatever event loop: by the names of the lanes.
+# The backlogs of all lanes of this process, on whatever event loop, by the name of the lane.
 _LEFT_BEHIND: Final[dict[str, Backlog]] = {}
 
 
-# Connections inherited over a fork belong to the parent. Closing them would disturb it, so they are kept.
+# Connections inherited through a fork belong to the parent. Closing them would disturb it, so they are kept.
 _INHERITED: Final[list[AbandonedRequest]] = []
 
 

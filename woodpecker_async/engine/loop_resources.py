@@ -1,4 +1,4 @@
-"""What a session has on one event loop in one process: its connections and lanes."""
+"""A session's resources on one event loop in one process: its connections and lanes."""
 
 import asyncio
 import os
@@ -35,12 +35,12 @@ class LoopResources:
 
     @property
     def is_current(self) -> bool:
-        """Whether it belongs to the running loop, and to this process."""
+        """Whether these belong to the running loop and to this process."""
         return self.loop is asyncio.get_running_loop() and self.process == os.getpid()
 
     def lanes_of(self, key: Secret) -> AccountLanes:
-        """What all sessions with this key share on this loop."""
-        # Found once: a key that is rotated later still belongs to the same account.
+        """Return the lanes shared by all sessions with this key on this loop."""
+        # Determined once: a key that is rotated later still belongs to the same account.
         if self._lanes is None:
             account = account_name(self._settings.base_url, key.fingerprint)
             lanes = shared_lanes(self.loop, account, timers_of(self._settings.clock))
@@ -49,17 +49,17 @@ class LoopResources:
         return self._lanes
 
     def release(self) -> None:
-        """Leave it for another one.
+        """Give up these resources before others are created.
 
         Raises:
-            WrongLoopError: something may still be in flight in it.
+            WrongLoopError: requests may still be in flight in them.
         """
         if self.process != os.getpid():
             self.transport.leave_to_parent()
         elif not self.loop.is_closed():
             raise WrongLoopError(
-                "this session is open on another event loop that is still alive: make one session for each "
-                "loop, or `await session.aclose()` there first"
+                "this session is open on another event loop that is still alive: use one session per loop, or "
+                "`await session.aclose()` there first"
             )
 
     async def aclose(self) -> None:
@@ -70,16 +70,16 @@ class LoopResources:
             if self._lanes is not None:
                 self._lanes.leave(self)
             try:
-                await asyncio.sleep(0)  # what is in flight ends as interrupted, before its connection goes
-            finally:  # also when the closing itself is cancelled
+                await asyncio.sleep(0)  # let interrupted calls end before their connections close
+            finally:  # even if closing itself is cancelled
                 await self.transport.aclose()
                 if self._lanes is not None:
                     await self._lanes.aclose()
-        # Else that loop is closed, and its connections with it; or it lives on, and closes them when it ends.
+        # Otherwise its loop is closed, and its connections with it; or it is alive, and closes them when it ends.
 
 
 class LoopBinding:
-    """The resources that a session uses now: created when first needed, and again on another loop."""
+    """A session's current resources: created when first needed, and again on another loop."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -91,7 +91,7 @@ class LoopBinding:
         return self._resources is not None and not self._resources.loop.is_closed()
 
     def current(self) -> LoopResources | None:
-        """The resources of the running loop, or `None` if they are yet to be created."""
+        """Return the resources of the running loop, or `None` if they have yet to be created."""
         resources = self._resources
         if resources is None or not resources.is_current:
             return None
@@ -100,7 +100,7 @@ class LoopBinding:
         return resources
 
     async def bind(self) -> LoopResources:
-        """Create the resources of the running loop, in place of those of an earlier one."""
+        """Create the resources of the running loop, replacing those of an earlier one."""
         if self._resources is not None:
             self._resources.release()
         self._resources = resources = LoopResources(self._settings)

@@ -1,6 +1,6 @@
-"""What may be told about a call: hooks for the user, one quiet logger, and a tracer that surrounds its parts.
+"""Observing calls: hooks for the user, one quiet logger, and a tracer that wraps the parts of a call.
 
-Hooks and log work by allow-list: an `Event` has no field that could hold a header, a query or a body.
+Hooks and logs work by allow-list: an `Event` has no field that could hold a header, a query or a body.
 """
 
 import inspect
@@ -22,21 +22,21 @@ show_if_wanted()
 
 @attrs.frozen(kw_only=True)
 class Event:
-    """One moment of an attempt.
+    """An event in the course of an attempt.
 
     Attributes:
-        kind: `"start"` before sending, `"end"` after an answer or its lack, `"retry"` when another attempt
-            will follow after `wait` seconds.
-        call_id: the same for all attempts of one call.
+        kind: `"start"` before sending, `"end"` after a response or without one, `"retry"` when another attempt will
+            follow after `wait` seconds.
+        call_id: identifies the call; the same for all its attempts.
         method: the HTTP method.
-        path: the template of the path: `/v2/agency/companies/{company_id}/api_keys`.
+        path: the template of the path, such as `/v2/agency/companies/{company_id}/api_keys`.
         company_id: the company the call is for, if any.
-        attempt: 1 for the first.
-        status: the HTTP status (`end`, `retry`), if an answer came.
-        failure: what went wrong, in a word; `None` for a success.
+        attempt: the number of the attempt, counted from 1.
+        status: the HTTP status (`end`, `retry`), if there was a response.
+        failure: what went wrong; `None` for a success.
         milliseconds: how long the attempt took (`end`).
         wait: seconds waited before this attempt (`start`), or until the next one (`retry`).
-        request_id: the server's id of the answer, if it sends one.
+        request_id: the server's id of the response, if it sends one.
     """
 
     kind: Literal["start", "end", "retry"]
@@ -56,44 +56,44 @@ Hook = Callable[[Event], object]
 
 
 class Tracer(Protocol):
-    """Surrounds the parts of calls, see `woodpecker_async.telemetry`.
+    """Wraps the parts of calls; see `woodpecker_async.telemetry`.
 
-    Each method awaits what it is handed at once, once, in the same task, and passes on what comes of it.
+    Each method awaits its coroutine immediately, once and in the same task, and passes on its result or exception.
     """
 
     async def procedure(self, name: str, company_id: int | None, running: Coroutine[Any, Any, T]) -> T:
-        """Several calls that are one method of the SDK."""
+        """Wrap a method of the SDK that makes several calls."""
         ...
 
     async def call(self, operation: Operation[Any], running: Coroutine[Any, Any, T]) -> T:
-        """One logical call, with its attempts and all waiting."""
+        """Wrap one logical call, with its attempts and all waiting."""
         ...
 
     async def wait(self, waiting: Coroutine[Any, Any, None]) -> None:
-        """The wait for a turn in the lane; not told where the turn came at once."""
+        """Wrap the wait for a turn in the lane; not called if there is no wait."""
         ...
 
     async def attempt(self, sending: Coroutine[Any, Any, AttemptResult], waited: float) -> AttemptResult:
-        """One attempt, after so many seconds of backoff."""
+        """Wrap one attempt, after this many seconds of backoff."""
         ...
 
 
 class Observer:
-    """Tells the hooks and the logger; costs nothing when nobody listens."""
+    """Notifies the hooks and the logger; costs nothing if there are no listeners."""
 
     def __init__(self, hooks: Iterable[Hook]) -> None:
         self._hooks = tuple(hooks)
         for hook in self._hooks:
             if not callable(hook) or inspect.iscoroutinefunction(hook):
-                raise ConfigError(f"a hook is a plain function that takes an Event; not {hook!r}")
+                raise ConfigError(f"a hook must be a plain function that takes an Event, not {hook!r}")
 
     @property
     def listening(self) -> bool:
-        """Whether all events would reach somebody; those of a retry and of a refusal always may."""
+        """Whether anyone listens to all events; those of a retry and of a refusal are always sent."""
         return bool(self._hooks) or logger.isEnabledFor(logging.DEBUG)
 
     def tell(self, event: Event) -> None:
-        """Hand the event to the hooks, then to the log. A hook that fails does not fail the call."""
+        """Pass the event to the hooks, then to the log. A hook that raises does not fail the call."""
         for hook in self._hooks:
             try:
                 hook(event)
@@ -103,8 +103,8 @@ class Observer:
         _log(level, "refused" if level == logging.INFO and event.kind == "end" else event.kind, event)
 
     def made_good(self, event: Event) -> None:
-        """Log that the answer to an earlier attempt was lost, and that this one shows that it had been a success."""
-        _log(logging.WARNING, "the answer that was lost had been a success:", event)
+        """Log that the response to an earlier attempt was lost, and that this one shows that it was a success."""
+        _log(logging.WARNING, "the attempt whose response was lost had succeeded:", event)
 
 
 def _log(level: int, moment: str, event: Event) -> None:

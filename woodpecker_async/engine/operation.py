@@ -17,17 +17,17 @@ from woodpecker_async.secret import Secret
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
-# RFC 3986 section 3.3, what a path segment may hold as it is.
+# RFC 3986 section 3.3: characters that a path segment may contain unquoted.
 _SEGMENT_SAFE = "-._~!$&'()*+,;=:@"
 
 QueryValue = str | int | bool | None
 
 
 def _fill(template: str, segments: Mapping[str, int | str]) -> str:
-    """A path from its template; each `{name}` stays one segment, whatever it holds.
+    """Fill in a path template; each `{name}` stays one segment, whatever its value.
 
     Raises:
-        ConfigError: a segment is empty, `.` or `..`, has no place in the template, or is missing.
+        ConfigError: a segment is empty, `.` or `..`, is not in the template, or is missing.
     """
     path = template
     for name, value in segments.items():
@@ -42,10 +42,10 @@ def _fill(template: str, segments: Mapping[str, int | str]) -> str:
 
 
 def query(params: object) -> Mapping[str, QueryValue]:
-    """The parameters of a query, all of which can be sent.
+    """Check the parameters of a query.
 
     Raises:
-        ConfigError: one of them cannot.
+        ConfigError: one of them cannot be sent.
     """
     if params is None:
         return {}
@@ -57,39 +57,39 @@ def query(params: object) -> Mapping[str, QueryValue]:
         try:
             name.encode()
             str(value).encode()
-        except ValueError:  # also for an integer of thousands of digits
+        except ValueError:  # also raised for an integer with thousands of digits
             raise ConfigError(
-                f"the parameter {name!r} cannot be sent: it has a lone surrogate, or is too long"
+                f"the parameter {name!r} cannot be sent: it contains a lone surrogate, or is too long"
             ) from None
     return params
 
 
 def validate_user_path(path: str) -> str:
-    """A path that a user wrote, quoted segment by segment.
+    """Check a user's path, and quote it segment by segment.
 
     Raises:
         ConfigError: it is not an absolute path below the base URL.
     """
     if not isinstance(path, str) or not path.startswith("/") or path.startswith("//"):
-        raise ConfigError(f'a path begins with one "/" and is below the base URL, like "/v2/mailboxes"; not {path!r}')
+        raise ConfigError(f'path must be below the base URL and begin with one "/", like "/v2/mailboxes", not {path!r}')
     if "?" in path or "#" in path:
-        raise ConfigError(f"a path has no query or fragment: give params= instead; not {path!r}")
+        raise ConfigError(f"path must not have a query or fragment: give params= instead; not {path!r}")
     if "\\" in path or not path.isprintable():
-        raise ConfigError(f"a path has no backslash, control character or lone surrogate; not {path!r}")
+        raise ConfigError(f"path must not contain a backslash, control character or lone surrogate; not {path!r}")
     if ";" in path:  # some servers cut such parameters off, and then /v2/agency;x=1 is an /agency path
-        raise ConfigError(f"a path has no parameters after a semicolon; not {path!r}")
+        raise ConfigError(f"path must not have parameters after a semicolon; not {path!r}")
     segments = path.split("/")[1:]
     if "" in segments[:-1]:
-        raise ConfigError(f"a path has no empty segment; not {path!r}")
+        raise ConfigError(f"path must not have an empty segment; not {path!r}")
     for segment in segments:
         plain = segment.lower().replace("%2e", ".")
         if plain in (".", ".."):
-            raise ConfigError(f'a path has no "." or ".." segment; not {path!r}')
+            raise ConfigError(f'path must not have a "." or ".." segment; not {path!r}')
     return "/" + "/".join(quote(segment, safe=_SEGMENT_SAFE) for segment in segments)
 
 
 class OwnAccount(Enum):
-    """The account that the key itself belongs to, said out loud."""
+    """The type of `OWN`, which explicitly names the account that the key itself belongs to."""
 
     OWN = "own"
 
@@ -102,7 +102,7 @@ _AGENCY: Final = re.compile(r"/v\d+/agency(/|$)", re.IGNORECASE)
 
 
 def is_account_level(path: str) -> bool:
-    """Whether a call of this path acts on one account, and `x-company-id` says on whose: all paths but `/agency`."""
+    """Whether a call acts on the account named by `x-company-id`: true for all paths outside `/agency`."""
     return _AGENCY.match(path) is None
 
 
@@ -113,31 +113,31 @@ class Operation(Generic[T]):
     Attributes:
         method: the HTTP method.
         path: the path below the base URL, quoted.
-        template: the path with its placeholders: the name of the operation in logs and statistics.
-        response_type: the type the body of a success decodes to; `None` where there is no body to read.
-        account: whose account it acts on: a company's id, or `OWN` for the key's own. `None` for `/agency` paths,
-            and for them only.
-        params: the query; `None` values are left out.
+        template: the path with its placeholders, which is the operation's name in logs and statistics.
+        response_type: the type to decode the body of a success to; `None` if there is no body to read.
+        account: whose account it acts on: a company's id, or `OWN` for the key's own. `None` for `/agency` paths, and
+            only for them.
+        params: the query; those that are `None` are left out.
         body: the request model, or JSON values for a raw request.
-        secrets: the secrets in the body that are to be sent. Any other one is refused, and these are masked in what the
-            server says back.
-        company_id: the company this is about; only for errors, logs and lanes.
+        secrets: the secrets in the body that may be sent. Any other secret is rejected, and these are masked in
+            whatever the server quotes.
+        company_id: the company it is about; only for errors, logs and lanes.
         idempotent: whether repeating it is harmless by nature (reads, deletions).
-        deadline: the moment, by the clock, at which the call is over, waiting in the lane included; without it
-            the options say for how long, from the first attempt on.
-        on_wire: told `True` when the server may act on a request from now on (writes only), and `False` when
-            it has said that it did not.
-        find_out: how to find out whether a write whose answer was lost happened, for the error.
-        on_outcome: handed what came back of each attempt, what that means, and the attempts of the call: a list that
-            the attempt is about to join.
-        name: of the method of the SDK, where the template does not tell it because there is none.
-        before_send: called just before each attempt is sent, when its turn in the lane has come; what it raises
-            ends the call, and nothing is sent.
-        all_headers: hand out all headers of the answer, the secrets in them masked, not only the `RESPONSE_HEADERS`.
+        deadline: the clock's time at which the call ends, including the wait in the lane; without it, the options set
+            the time from the first attempt on.
+        on_wire: called with `True` when the server may act on a request from now on (writes only), and with `False`
+            once it has said that it did not.
+        find_out: for the error, how to find out whether a write happened whose response was lost.
+        on_outcome: called after each attempt with its outcome, the result, and the list of the call's attempts, to
+            which this one is yet to be added.
+        name: the name of the SDK's method, if the template does not determine it.
+        before_send: called right before each attempt is sent, after its wait in the lane. If it raises, the call ends
+            and nothing is sent.
+        all_headers: return all response headers, with secrets masked, instead of only the `RESPONSE_HEADERS`.
 
     Raises:
-        ConfigError: a placeholder was not filled, or it is not said whose account an account-level path is to act
-            on. A request without `x-company-id` would not fail: it would act on the agency's own account.
+        ConfigError: a placeholder was not filled, or the account of an account-level path is missing. Without
+            `x-company-id` a request would not fail: it would act on the agency's own account.
     """
 
     method: str
@@ -164,7 +164,7 @@ class Operation(Generic[T]):
         if self.account is None and is_account_level(self.path):
             raise ConfigError(f"say whose account {self.path} is to act on: a company's, or the key's own")
         if self.account is not None and not is_account_level(self.path):
-            raise ConfigError(f"{self.path} has the company in the path; it takes no x-company-id")
+            raise ConfigError(f"{self.path} has the company in the path: it takes no x-company-id")
 
     @classmethod
     def of(
@@ -189,15 +189,15 @@ class Operation(Generic[T]):
             method: the HTTP method.
             template: the path, with a placeholder for each of the `segments`.
             response_type: see the attributes.
-            account: see the attributes; ignored for `/agency` paths, so that a resource need not ask which it has.
+            account: see the attributes; ignored for `/agency` paths, so that resources need not distinguish them.
             params: see the attributes.
             body: see the attributes.
             secrets: see the attributes.
-            idempotent: see the attributes; by default reads are.
-            about: the company, where it is neither the account nor the segment `company_id`.
+            idempotent: see the attributes; by default true for reads.
+            about: the company, if it is neither the account nor the segment `company_id`.
             find_out: see the attributes.
             deadline: see the attributes.
-            segments: what to fill the placeholders with, by name.
+            segments: the values of the placeholders, by name.
         """
         path = _fill(template, segments) if segments else template
         company_id = segments.get("company_id", about)
@@ -218,7 +218,7 @@ class Operation(Generic[T]):
 
     @property
     def company_header(self) -> int | None:
-        """The company to put into `x-company-id`."""
+        """The company to send in `x-company-id`."""
         return self.account if isinstance(self.account, int) else None
 
     @property
@@ -233,10 +233,10 @@ _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 def raw_request(
     method: str, path: str, params: Mapping[str, QueryValue] | None, body: Any, account: AccountId | None
 ) -> Operation[Any]:
-    """An operation that a user describes: for endpoints that the SDK has no method for.
+    """Return a user-defined operation, for endpoints that the SDK has no method for.
 
     Raises:
-        ConfigError: the method, the path or the parameters cannot be sent, or the account is not said.
+        ConfigError: the method, the path or the parameters cannot be sent, or the account is missing.
     """
     if not isinstance(method, str) or method.upper() not in _METHODS:
         raise ConfigError(f"method must be one of {', '.join(sorted(_METHODS))}, not {method!r}")
@@ -262,15 +262,14 @@ NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 
 @attrs.define(kw_only=True, eq=False, repr=False)
 class Result(Generic[T_co]):
-    """What a call brings back.
+    """The result of a call.
 
     Attributes:
-        value: the decoded answer.
-        raw: the body as it came, if `keep_raw` asked for it.
+        value: the decoded response.
+        raw: the body as received, if requested with `keep_raw`.
         attempts: how many requests it took.
-        request_id: the server's id of the answer, if it sends one.
-        headers: those headers of the answer that somebody reads (`RESPONSE_HEADERS`, or see `all_headers`), in lower
-            case.
+        request_id: the server's id of the response, if it sends one.
+        headers: the response headers that are used (`RESPONSE_HEADERS`, or see `all_headers`), by lower-case name.
     """
 
     value: T_co
@@ -281,8 +280,8 @@ class Result(Generic[T_co]):
 
 
 class Caller(Protocol):
-    """All that resources and pages see of the engine."""
+    """The engine as seen by resources and pagers."""
 
     async def run(self, operation: Operation[T], options: CallOptions | None = None) -> Result[T]:
-        """Run it: one logical call, with its repeats."""
+        """Run an operation: one logical call, including retries."""
         ...

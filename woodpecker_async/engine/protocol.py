@@ -1,11 +1,11 @@
-"""The API's protocol without any I/O: an operation becomes a request, an answer becomes a result.
+"""The API's protocol without any I/O: turns an operation into a request, and a response into a result.
 
-Two services speak through this module. What differs between them is in their `Dialect`.
+It supports two services; their differences are in their `Dialect`.
 
-The values that are made anew for every attempt are plain rather than frozen classes, here and in `operation`:
-making a frozen one takes twice the time. Nobody changes them.
+The classes that are instantiated for every attempt are not frozen, here and in `operation`, because creating a frozen
+instance takes twice as long. They are never modified.
 
-All that is known of the services' answers is in this one module, so that it can be held against the documents.
+Everything known about the services' responses is in this one module, so that it can be compared with the documents.
 """
 
 import json
@@ -30,13 +30,13 @@ Kind = Literal["ok"] | errors.FailureKind
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class Dialect:
-    """How one service is spoken to.
+    """The protocol of one service.
 
     Attributes:
         name: the service's name, for messages.
         credential_header: the header that carries the key.
-        credential_prefix: what stands before the key in it.
-        transient: the statuses after which a repeatable call is repeated.
+        credential_prefix: the text before the key in that header.
+        transient: the statuses after which an idempotent call is retried.
         hints: what a user can do about some errors.
     """
 
@@ -51,14 +51,14 @@ WOODPECKER: Final = Dialect(
     name="Woodpecker",
     credential_header="x-api-key",
     hints={
-        errors.AuthenticationError: "check the API key, and that the account's plan and add-on grant API access",
+        errors.AuthenticationError: "check the API key, and that the account's plan and add-on include API access",
         errors.PermissionDeniedError: "x-company-id and /agency paths need a key of the main agency account",
         errors.CompanyInactiveError: "activate the company in Woodpecker first",
         errors.UnsupportedCampaignError: "it has a condition, a scheduled start or manual tasks, which the v2 API does "
-        "not show: campaigns.list and campaigns.stats know it, and the web application changes it",
+        "not expose: use campaigns.list and campaigns.stats, or change it in the web application",
     },
 )
-# Feldera says of itself: 502 to 504 pass, 500 and 501 are to be raised at once. Its own client repeats 408 as well.
+# Feldera's documents call 502 to 504 temporary, and say not to retry 500 and 501. Its own client retries 408 as well.
 FELDERA: Final = Dialect(
     name="Feldera",
     credential_header="Authorization",
@@ -70,13 +70,13 @@ FELDERA: Final = Dialect(
 
 @attrs.define(kw_only=True, eq=False, repr=False)
 class Request:
-    """One attempt's request. Path and query are quoted, and go below the server's origin.
+    """One attempt's request. Path and query are quoted, and relative to the server's origin.
 
     Attributes:
-        headers: all of them but the one that carries the key.
-        dialect: says which one that is.
+        headers: all headers except the one that carries the key.
+        dialect: says which header that is.
         key: the key.
-        body: JSON, hidden: it may hold a password.
+        body: JSON, hidden because it may contain a password.
     """
 
     method: str
@@ -90,21 +90,21 @@ class Request:
     on_wire: Callable[[bool], None] | None = None
 
     def signed_headers(self) -> dict[str, str]:
-        """All headers, with the key in plain text: for a frame that no traceback keeps, and nothing else."""
+        """Return all headers, with the key in plain text. Call it only in a frame that no traceback keeps."""
         dialect = self.dialect
         return {**self.headers, dialect.credential_header: dialect.credential_prefix + self.key.reveal()}
 
 
 class RawResponse:
-    """What came back.
+    """A response.
 
     Attributes:
         status: the HTTP status.
-        headers: to be asked for by lower-case names.
-        body: decoded, and empty if it cannot be read; made of bytes, and hidden (see `look_at`).
-        mentions_error: whether the body may be a failure of the legacy API, which reports them inside a 200.
+        headers: the headers; look them up by lower-case name.
+        body: the decoded body, empty if it cannot be read; hidden (see `look_at`).
+        mentions_error: whether the body may be a failure of the legacy API, which reports some inside a 200.
         unreadable: why the body cannot be read, if it cannot.
-        elapsed: seconds it took.
+        elapsed: how long it took, in seconds.
     """
 
     __slots__ = ("body", "elapsed", "headers", "mentions_error", "status", "unreadable")
@@ -115,21 +115,21 @@ class RawResponse:
         self.status = status
         self.headers = headers
         self.body: Callable[[], bytes] = lambda: body  # as `hidden` does
-        self.mentions_error = b'"ERROR"' in body  # cheap, so that a large page is not parsed twice
+        self.mentions_error = b'"ERROR"' in body  # a cheap check, so that large pages are not parsed twice
         self.unreadable = unreadable
         self.elapsed = elapsed
 
 
 @attrs.define(kw_only=True, eq=False, repr=False)
 class TransportFailure:
-    """Nothing, or nothing whole, came back.
+    """No response, or an incomplete one.
 
     Attributes:
         kind: `"not_sent"`, `"lost"` or `"timeout"`.
-        reason: why, in words that hold no header and no body.
-        stale: the connection had been used before, and broke before any answer.
-        permanent: another attempt would come to the same.
-        elapsed: seconds it took.
+        reason: the reason, without any header or body.
+        stale: whether the connection had been used before, and broke before any response.
+        permanent: whether another attempt would fail in the same way.
+        elapsed: how long it took, in seconds.
     """
 
     kind: Literal["not_sent", "lost", "timeout"]
@@ -144,23 +144,23 @@ _NO_BODY: Final = hidden(b"")
 
 @attrs.define(kw_only=True, eq=False, repr=False)
 class AttemptResult:
-    """What an attempt came to.
+    """The result of an attempt.
 
     Attributes:
-        kind: `"ok"`, or the family of the failure.
-        status: the HTTP status, if an answer came.
+        kind: `"ok"`, or the kind of failure.
+        status: the HTTP status, if there was a response.
         body: the body of a success; see `look_at`.
         unreadable: why the body of a success cannot be read, if it cannot.
-        error: the class a failure is raised as, if it is the last.
-        title, detail, code, details, timestamp: what the server said of the failure.
-        retry_after: seconds the server asked to wait.
-        settled: the server has surely finished with the request (its own error body came back).
+        error: the exception class to raise if this failure is final.
+        title, detail, code, details, timestamp: what the server said about the failure.
+        retry_after: how many seconds the server asked to wait.
+        settled: whether the server is certain to have finished with the request (it sent its own error body).
         body_kind: see `errors.ApiError.body_kind`.
-        stale: the connection had been used before, and broke before any answer.
-        permanent: another attempt would come to the same.
-        target: where a redirect points, scheme and host.
-        request_id: the server's id of the answer.
-        headers: those of the answer that somebody reads.
+        stale: whether the connection had been used before, and broke before any response.
+        permanent: whether another attempt would fail in the same way.
+        target: the scheme and host that a redirect points to.
+        request_id: the server's id of the response.
+        headers: the response headers that are used.
         elapsed: seconds from sending to the end.
     """
 
@@ -186,17 +186,17 @@ class AttemptResult:
 
     @property
     def ok(self) -> bool:
-        """Whether this is a success."""
+        """Whether the attempt succeeded."""
         return self.kind == "ok"
 
     @property
     def failure(self) -> errors.FailureKind | None:
-        """What went wrong, in a word; `None` for a success."""
+        """What went wrong; `None` for a success."""
         return None if self.kind == "ok" else self.kind
 
 
 def common_headers(user_agent: str, extra: Mapping[str, str]) -> Mapping[str, str]:
-    """What all requests with these extra headers have in common, but for the key."""
+    """Return the headers that all requests with these extra headers share, without the key."""
     return {**extra, "Accept": "application/json", "User-Agent": user_agent}
 
 
@@ -209,17 +209,17 @@ def build_request(
     key: Secret,
     body: Callable[[], bytes] | None,
 ) -> Request:
-    """The request of one attempt. What requests have in common is never changed for one of them.
+    """Build the request of one attempt. The shared headers are never modified.
 
-    `x-company-id` comes from the operation and from nowhere else, so that it cannot be lost between attempts
-    or leak into another request.
+    `x-company-id` comes from the operation and from nowhere else, so that it cannot get lost between attempts or leak
+    into another request.
 
     Args:
-        operation: what to ask for.
+        operation: the operation.
         prefix: the path of the base URL.
         common: see `common_headers`.
-        dialect: how the service is spoken to.
-        key: the key to ask with.
+        dialect: the protocol of the service.
+        key: the key.
         body: JSON, hidden.
     """
     headers = common
@@ -244,7 +244,7 @@ def _query(params: Mapping[str, Any]) -> str:
     return "&".join([f"{_quoted(name)}={_query_value(value)}" for name, value in params.items() if value is not None])
 
 
-_quoted = lru_cache(maxsize=256)(quote)  # the same few names in every request
+_quoted = lru_cache(maxsize=256)(quote)  # every request uses the same few names
 
 
 def _query_value(value: str | int | bool) -> str:
@@ -261,14 +261,14 @@ def classify(
     now: Callable[[], datetime],
     maybe_done_before: bool = False,
 ) -> AttemptResult:
-    """What the outcome of an attempt means.
+    """Classify the outcome of an attempt.
 
     Args:
-        operation: what was asked.
-        outcome: what came back.
-        key: the key it was asked with; a server that says it back, or a secret of the body, is not quoted with it.
-        now: tells the wall clock, for a `Retry-After` that is a date where the answer has no `Date`.
-        maybe_done_before: an earlier attempt of the same call may have been acted on.
+        operation: the operation.
+        outcome: the response, or why there was none.
+        key: the key; if the server echoes it or a secret of the body, that is masked before it is quoted.
+        now: returns the wall-clock time, for a `Retry-After` that is a date in a response without `Date`.
+        maybe_done_before: whether the server may have acted on an earlier attempt of the same call.
     """
     if isinstance(outcome, TransportFailure):
         return AttemptResult(
@@ -297,7 +297,7 @@ def classify(
             settled=True,
         )
     if status == 404 and operation.method == "DELETE" and maybe_done_before:
-        # The first answer was lost after the deletion happened.
+        # An earlier attempt succeeded, and its response was lost.
         return AttemptResult(
             kind="ok", status=status, request_id=request_id, headers=shown, elapsed=outcome.elapsed, settled=True
         )
@@ -306,7 +306,7 @@ def classify(
     detail, target = said.detail, ""
     if kind == "redirect":
         target = quote_text(redirect_target(headers))[:_LONGEST_LINE]
-        detail = f"the server redirects to {target}; no redirect is followed"
+        detail = f"the server redirects to {target}; the SDK follows no redirect"
     elif not detail and not said.is_api and outcome.unreadable:
         detail = f"the body cannot be read: {outcome.unreadable}"
     elif not detail and not said.is_api:
@@ -321,7 +321,7 @@ def classify(
         details=said.details,
         timestamp=said.timestamp,
         retry_after=parse_retry_after(headers.get("retry-after"), headers.get("date"), now),
-        # A gateway's 502 to 504 says nothing of what the server behind it is still doing.
+        # A gateway's 502 to 504 says nothing about what the server behind it is doing.
         settled=said.is_api and status <= 500,
         body_kind="api" if said.is_api else _kind_of_foreign_body(outcome),
         target=target,
@@ -346,7 +346,7 @@ _BY_STATUS: Final[Mapping[int, type[errors.ApiError]]] = {
     429: errors.RateLimitedError,
 }
 
-# The legacy API says what it means in a code; its HTTP status may be 200, 400 or 409 for the same thing.
+# The legacy API identifies errors by a code; the HTTP status of the same error may be 200, 400 or 409.
 _BY_V1_CODE: Final[Mapping[str, type[errors.ApiError]]] = {
     "E_SESSION": errors.AuthenticationError,
     "E_NO_PERMISSION": errors.PermissionDeniedError,
@@ -362,15 +362,15 @@ _BY_V1_CODE: Final[Mapping[str, type[errors.ApiError]]] = {
     "E_UNKNOWN": errors.ServerError,
 }
 
-# A wrong parameter may be one that conflicts with what is there: then the status says more than the code. Without a
-# status of its own (older documents put all codes under 400, and failures come inside a 200) it is this all the same.
+# A "wrong parameter" may be one that conflicts with existing data: then the status says more than the code. If the
+# status says nothing (older documents list all codes under 400, and failures may be inside a 200), it is this one.
 _SAYS_LITTLE: Final = errors.BadRequestError
 
-# Three spellings are known, all from third parties that met them: API_UNSUPPORTED_CAMPAIGN, the same with _FEATURES
-# behind it, and WCNF001.
+# Three spellings are known, all reported by third parties: API_UNSUPPORTED_CAMPAIGN, the same followed by _FEATURES,
+# and WCNF001.
 _UNSUPPORTED_CAMPAIGN: Final = ("API_UNSUPPORTED_CAMPAIGN", "WCNF001")
 
-# What the documents say in a 404 about the company: with x-company-id, and with the company in the path.
+# The documented texts of a 404 about the company: with x-company-id, and with the company in the path.
 _NOT_THE_AGENCYS: Final = "company not found"
 _NOT_IN_PATH: Final = frozenset({_NOT_THE_AGENCYS, "no active company found", "requested resource does not exist"})
 
@@ -417,7 +417,7 @@ def _is_about_company(operation: Operation[Any], detail: str) -> bool:
 
 
 def _kind_of_foreign_body(answer: RawResponse) -> errors.BodyKind:
-    # What cannot be read was there all the same.
+    # A body that cannot be read is not empty.
     return "foreign" if answer.unreadable or look_at(answer.body, bytes.strip) else "empty"
 
 
@@ -426,11 +426,11 @@ def _describe_foreign_body(body: bytes, content_type: str) -> str:
         return ""
     known = re.match(r"[A-Za-z0-9/+.-]{1,60}", content_type)
     kind = known[0] if known else "no content type"
-    return f"not an answer of the API, but {len(body)} bytes of {kind}, as a proxy would send"
+    return f"not a response of the API, but {len(body)} bytes of {kind}, as a proxy would send"
 
 
 def _quoted_text(text: str, key: Secret, secrets: Iterable[Secret]) -> str:
-    """What the server wrote, as an error may quote it: without the key, and without the secrets it was sent."""
+    """Return the server's text in a form that an error may quote: without the key and the secrets it was sent."""
     return look_at(hidden(text), _without_secrets, key, secrets)
 
 
@@ -439,26 +439,26 @@ def _without_secrets(text: str, key: Secret, secrets: Iterable[Secret]) -> str:
     for plain in (secret.reveal() for secret in secrets):
         if len(plain) >= _LEAST_MASKED:
             in_json = (json.dumps(plain)[1:-1], json.dumps(plain, ensure_ascii=False)[1:-1])
-            for form in sorted((plain, *in_json), key=len, reverse=True):  # one may be a part of another
+            for form in sorted((plain, *in_json), key=len, reverse=True):  # one may be part of another
                 text = text.replace(form, "****")
     return quotable(text)
 
 
-# What is shorter could be guessed, and stands in many a word.
+# Shorter secrets could be guessed anyway, and occur in ordinary words.
 _LEAST_MASKED: Final = 4
 _LONGEST_LINE: Final = 300
 
 
-# What stands in place of a header that may hold a secret.
+# Replaces the value of a header that may hold a secret.
 MASKED: Final = "****"
-# Names that sound like one, though it is not said there.
+# Names that sound like a secret but are not.
 _NO_SECRETS: Final = re.compile(r"(www|proxy)-authenticate|access-control-.*|.*-policy")
 
 
 def _all_headers(headers: Mapping[str, str], quote_text: Callable[[str], str]) -> Mapping[str, str]:
-    """All headers, by lower-case names, as they may be quoted: without what may be a secret."""
+    """Return all headers, by lower-case name, in a form that may be quoted: with possible secrets masked."""
     shown: dict[str, str] = {}
-    for name, value in headers.items():  # one item for each line of the head
+    for name, value in headers.items():  # one item per header line
         name = quote_text(name.lower())
         if (names_a_secret(name) or "cookie" in name) and not (_NO_SECRETS.fullmatch(name) or value.isdecimal()):
             value = MASKED

@@ -1,4 +1,4 @@
-"""Which proxy a session goes through: the one it was given, or what the environment names."""
+"""Which proxy a session uses: the one it was given, or the environment's."""
 
 import ipaddress
 import re
@@ -12,14 +12,14 @@ _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
 def proxy_url(value: object, source: str) -> str:
-    """The URL of an HTTP proxy. It may hold a password, so no message shows it.
+    """Check the URL of an HTTP proxy. It may contain a password, so no message shows it.
 
     Args:
-        value: a URL with its scheme.
+        value: a URL including its scheme.
         source: the name of the argument or variable, for messages.
 
     Raises:
-        SetupError: it is not one, or names a proxy of another kind.
+        SetupError: it is not such a URL, or the proxy is of another kind.
     """
     example = f"{source} must be the URL of an HTTP proxy, like http://127.0.0.1:3128"
     if not isinstance(value, str):
@@ -34,21 +34,25 @@ def proxy_url(value: object, source: str) -> str:
         host, port = parts.hostname, parts.port
         value.encode()
     except ValueError:
-        raise SetupError(f"{example}; this one cannot be read: check host and port, and quote the password") from None
+        raise SetupError(
+            f"{example}; this one cannot be parsed: check host and port, and percent-encode the password"
+        ) from None
     if not host or port == 0 or not value.isprintable() or " " in value:
-        raise SetupError(f"{example}; this one names no host and port")
+        raise SetupError(f"{example}; this one has no host and port")
     if parts.path not in ("", "/") or "?" in value or "#" in value:
-        raise SetupError(f"{example}; this one has a path, a query or a fragment (or a password that is not quoted)")
+        raise SetupError(
+            f"{example}; this one has a path, a query or a fragment (or a password that is not percent-encoded)"
+        )
     return f"{scheme}://{parts.netloc}"
 
 
 def environment_proxy(origin: str) -> str | None:
-    """The proxy that the environment names for this origin.
+    """Return the environment's proxy for this origin, if any.
 
-    aiohttp's own `trust_env` would also read `~/.netrc` and may add an Authorization header from it.
+    aiohttp's own `trust_env` would also read `~/.netrc` and might add an Authorization header from it.
 
     Raises:
-        SetupError: the one it names cannot be used.
+        SetupError: it cannot be used.
     """
     parts = urlsplit(origin)
     host = parts.hostname or ""
@@ -56,19 +60,19 @@ def environment_proxy(origin: str) -> str | None:
     if proxies:
         if _is_exempt(host, parts.port or _DEFAULT_PORTS[parts.scheme], proxies.get("no", "")):
             return None
-    else:  # where the operating system has settings of its own
+    else:  # the operating system may have its own settings
         proxies = urllib.request.getproxies()
         if not proxies or urllib.request.proxy_bypass(host):
             return None
     for name in (parts.scheme, "all"):
         if value := proxies.get(name, "").strip():
-            url = value if "://" in value else f"http://{value}"  # as curl takes it
+            url = value if "://" in value else f"http://{value}"  # like curl
             return proxy_url(url, f"the environment's {name}_proxy")
     return None
 
 
 def _is_exempt(host: str, port: int, no_proxy: str) -> bool:
-    """Whether `NO_PROXY` lists the host: by name, by a domain above it, by address or by network."""
+    """Whether `NO_PROXY` lists the host: by name, by a parent domain, by address or by network."""
     return any(_matches(entry, host, port) for entry in re.split(r"[,\s]+", no_proxy.lower()) if entry)
 
 
@@ -87,7 +91,7 @@ def _matches(entry: str, host: str, port: int) -> bool:
 
 
 def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
-    """An address is a network of one."""
+    """Parse an address or a network; an address is a network of one."""
     try:
         network = ipaddress.ip_network(text, strict=False)
     except ValueError:

@@ -1,8 +1,8 @@
-"""Reading the JSON of an answer with msgspec, straight into the attrs classes of `models`.
+"""Decoding the JSON of a response with msgspec, directly into the attrs classes of `models`.
 
-msgspec is fast and strict about types, but says little about a fault. So it is the first reader and not the judge:
-a body that it does not accept is read again by `codec` with cattrs, which decides and names the fault. It must
-therefore never accept what `codec` refuses, nor read it differently; the tests compare the two.
+msgspec is fast and strict about types, but says little about errors. So it only goes first: a body that it rejects is
+decoded again by `codec` with cattrs, which decides and names the error. It must therefore never accept what `codec`
+rejects, nor decode it differently; the tests compare the two.
 """
 
 import operator
@@ -15,7 +15,7 @@ import msgspec
 from woodpecker_async.models.account import Fields
 from woodpecker_async.models.paging import UNDOCUMENTED, ListBody, Single, envelope
 
-# msgspec calls this with a class that it does not know and the JSON value: `Secret`, and those of `models._loose`.
+# msgspec calls this with a class it does not know (`Secret`, and those of `models._loose`) and the JSON value.
 _hook = operator.call
 
 Read = Callable[[bytes], Any]
@@ -23,10 +23,10 @@ Read = Callable[[bytes], Any]
 
 @cache
 def reader(into: Any) -> Read | None:
-    """How msgspec reads a body as this type; `None` where it cannot.
+    """Return a function that decodes a body as this type with msgspec; `None` if msgspec cannot.
 
-    The function returned raises anything at all for a body that it does not accept. The body must be UTF-8: msgspec
-    does not check what it skips.
+    The function may raise anything for a body that it rejects. The body must be UTF-8: msgspec does not check what it
+    skips.
     """
     if into is Any:
         return None
@@ -34,7 +34,7 @@ def reader(into: Any) -> Read | None:
         if isinstance(into, ListBody):
             if into.items == UNDOCUMENTED:
                 return None
-            if _is_fields(into.item):  # msgspec would look in each item for the one field of the class
+            if _is_fields(into.item):  # msgspec would look for the class's one field in each item
                 return None
             read_list = _decoder(envelope(into))
             return lambda body: into.listing(read_list(body))
@@ -45,9 +45,9 @@ def reader(into: Any) -> Read | None:
             read_item = reader(into.__args__[0])
             if read_item is None:
                 return None
-            return lambda body: Single(item=read_item(body))  # an array of one is left to the judge
+            return lambda body: Single(item=read_item(body))  # an array of one is left to `codec`
         return _decoder(into)
-    except TypeError:  # a field of a kind that msgspec does not know
+    except TypeError:  # a field's type is not supported by msgspec
         return None
 
 

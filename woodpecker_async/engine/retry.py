@@ -1,8 +1,8 @@
-"""When a failed attempt is repeated, and how long to wait: the only module that knows tenacity.
+"""When to retry a failed attempt, and how long to wait: the only module that uses tenacity.
 
-tenacity comes in after the first failure, so that a call that succeeds does not pay for it, with a fresh
-object for each call, because a shared one mixes up concurrent calls. Attempts return verdicts rather than
-raise, so there is no exception for it to catch: a cancellation passes straight through.
+tenacity is used only after the first failure, so that successful calls do not pay for it, with a new object for each
+call, because a shared one mixes up concurrent calls. Attempts return results rather than raise, so there is no
+exception for it to catch: a cancellation passes straight through.
 """
 
 from collections.abc import Awaitable, Callable
@@ -16,12 +16,12 @@ from woodpecker_async.options import RetryPolicy
 
 
 def should_retry(result: AttemptResult, *, idempotent: bool, transient: frozenset[int]) -> bool:
-    """Whether this failure is one that a repeat can mend without doing anything twice.
+    """Whether a retry can help without doing anything twice.
 
     Args:
-        result: what the attempt came to.
-        idempotent: the operation does no harm when it happens twice.
-        transient: the statuses of this service that pass.
+        result: the result of the attempt.
+        idempotent: whether the operation may happen twice without harm.
+        transient: the statuses that are temporary for this service.
     """
     match result.kind:
         case "refused":
@@ -39,18 +39,18 @@ def should_retry(result: AttemptResult, *, idempotent: bool, transient: frozense
 
 @attrs.define(eq=False, repr=False)
 class RetryState:
-    """The repeats of one call.
+    """The retries of one call.
 
     Attributes:
-        policy: how many and how long.
-        clock: time and chance.
-        deadline: the moment, by the clock, at which the call is over.
-        idempotent: the operation does no harm when it happens twice.
-        transient: the statuses of this service that pass.
-        failures: failures so far.
-        counted: attempts so far that count against `policy.attempts`.
-        retried_stale: a repeat at once has already been spent on a stale connection.
-        stop_reason: why no further attempt was made, if that was not for the number of attempts.
+        policy: the retry policy.
+        clock: the source of time and randomness.
+        deadline: the clock's time at which the call ends.
+        idempotent: whether the operation may happen twice without harm.
+        transient: the statuses that are temporary for this service.
+        failures: how many failures there were so far.
+        counted: how many attempts so far count towards `policy.attempts`.
+        retried_stale: whether the immediate retry after a stale connection has already been used.
+        stop_reason: why no further attempt was made, unless it was the number of attempts.
     """
 
     policy: RetryPolicy
@@ -69,12 +69,12 @@ class RetryState:
         again: Callable[[float], Awaitable[AttemptResult]],
         before_wait: Callable[[AttemptResult, float], None],
     ) -> AttemptResult:
-        """Repeat after a first failure until an attempt is final.
+        """Retry after a first failure until a result is final.
 
         Args:
-            first: the first attempt's result.
-            again: makes another attempt; is told how long was waited for it.
-            before_wait: is told of the failure and of the wait that follows.
+            first: the result of the first attempt.
+            again: makes another attempt; called with the seconds waited before it.
+            before_wait: called with the failed result and the seconds of the wait that follows.
         """
         pending: AttemptResult | None = first
         waited = 0.0
@@ -106,11 +106,11 @@ class RetryState:
 
     def _wait(self, result: AttemptResult) -> float:
         self.failures += 1
-        # The server did not process a refused request: no attempt has been used up.
+        # The server did not process a refused request, so it does not count as an attempt.
         if result.kind != "refused" or self.policy.attempts == 1:
             self.counted += 1
         if result.stale and not self.retried_stale:
-            # A kept-alive connection that the server had just closed: others are at hand.
+            # The server had just closed an idle connection: retry at once on another one.
             self.retried_stale = True
             return 0.0
         longest = min(self.policy.max_backoff, self.policy.initial_backoff * 2.0 ** min(self.failures - 1, 32))
@@ -121,7 +121,7 @@ class RetryState:
             return True
         if result.retry_after is not None and result.retry_after > self.policy.retry_after_cap:
             self.stop_reason = (
-                f"that is above retry_after_cap ({self.policy.retry_after_cap:g} s), so no further attempt"
+                f"that is above retry_after_cap ({self.policy.retry_after_cap:g} s), so there was no further attempt"
             )
             return True
         if self.clock.now() + upcoming >= self.deadline:

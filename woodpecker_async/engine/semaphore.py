@@ -1,4 +1,4 @@
-"""`PrioritySemaphore`: so many at once, first come first served, interactive before bulk."""
+"""`PrioritySemaphore`: a limited number at once, first come first served, interactive before bulk."""
 
 import asyncio
 from collections import deque
@@ -9,23 +9,23 @@ _BULK_TURN = 8
 
 
 class PrioritySemaphore:
-    """Lets as many in at once as `limit` says.
+    """Grants at most `limit` permits at once.
 
-    Within a priority they enter in the order they came; interactive ones go before bulk ones, but of eight
-    that enter while both kinds wait, one is bulk. A place is given away at the moment it becomes free, to
-    the first in the queue, so that nobody who comes later can slip in between.
+    Within a priority, permits are granted in order of arrival. Interactive waiters go before bulk ones, but while both
+    kinds wait, one permit in eight goes to bulk. A permit that becomes free is granted immediately to the first waiter,
+    so that nobody who arrives later can get in between.
 
     Attributes:
-        limit: how many may be inside; may be set at any time, see `wake_waiters`.
-        in_use: how many are.
-        newest_first: within a priority, who came last enters first: while those in front give up, because they
-            have waited long, who came last is the one that still waits when the answer comes.
+        limit: the maximum number of permits; may be set at any time, see `wake_waiters`.
+        in_use: how many permits are held.
+        newest_first: whether, within a priority, the latest waiter goes first. When waiters give up after a long wait,
+            the latest one is the most likely to be still waiting when the response arrives.
     """
 
     in_use = 0
     newest_first = False
     _since_bulk = 0
-    _arriving = 0  # have been given a place, and their tasks have yet to wake
+    _arriving = 0  # waiters that have been granted a permit, but whose tasks have yet to wake
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
@@ -34,29 +34,29 @@ class PrioritySemaphore:
 
     @property
     def waiting(self) -> int:
-        """How many wait to enter."""
+        """How many tasks are waiting for a permit."""
         if not self._interactive and not self._bulk:
             return 0
         return sum(not turn.done() for queue in (self._interactive, self._bulk) for turn in queue)
 
     @property
     def idle(self) -> bool:
-        """Nobody inside, nobody waiting."""
+        """Whether no permit is held and nobody is waiting."""
         return not self.in_use and not self.waiting
 
     def try_acquire(self) -> bool:
-        """Take a place, if there is one and nobody waits for it."""
+        """Take a permit, if one is free and nobody is waiting for it."""
         if self.in_use >= self.limit or self._interactive or self._bulk or self._arriving:
             return False
         self.in_use += 1
         return True
 
     async def acquire(self, priority: Priority, *, front: bool = False) -> None:
-        """Wait for a place and take it.
+        """Wait for a permit and take it.
 
         Args:
-            priority: which of the two queues.
-            front: go to the head of the queue: who has been inside before came first.
+            priority: which of the two queues to wait in.
+            front: go to the head of the queue, for a call that has already had a permit.
         """
         if self.try_acquire():
             return
@@ -68,25 +68,25 @@ class PrioritySemaphore:
         else:
             queue.append(turn)
         if self.in_use < self.limit:
-            # Others have been given their turn and have yet to wake: they go first, also to what comes next.
+            # Others have been granted permits but have yet to wake: they go first, whatever lock comes next.
             loop.call_soon(self.wake_waiters)
         try:
             await turn
         except asyncio.CancelledError:
             if not turn.cancelled():
                 self._arriving -= 1
-                self.release()  # the place had been given just before
-            raise  # else the turn stays in its queue, cancelled, and is passed over
+                self.release()  # the permit had been granted just before
+            raise  # otherwise the cancelled turn stays in its queue, and is skipped
         self._arriving -= 1
 
     def release(self) -> None:
-        """Give the place back."""
+        """Return the permit."""
         self.in_use -= 1
         if self._interactive or self._bulk:
             self.wake_waiters()
 
     def wake_waiters(self) -> None:
-        """Let in as many as there is room for now."""
+        """Grant as many permits as are free now."""
         while self.in_use < self.limit and (turn := self._next()) is not None:
             self.in_use += 1
             self._arriving += 1
@@ -95,7 +95,7 @@ class PrioritySemaphore:
     def _next(self) -> asyncio.Future[None] | None:
         at = -1 if self.newest_first else 0
         for queue in (self._interactive, self._bulk):
-            while queue and queue[at].done():  # cancelled while it waited
+            while queue and queue[at].done():  # cancelled while waiting
                 del queue[at]
         if not self._interactive and not self._bulk:
             return None

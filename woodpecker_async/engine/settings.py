@@ -1,4 +1,4 @@
-"""What a session was made with, and what the options of a call come to in it."""
+"""A session's settings, and the effective options of a call."""
 
 import re
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from woodpecker_async.options import CallOptions, Limits, Priority, RetryPolicy,
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class Terms:
-    """What the options of a session, of a scope and of a call come to."""
+    """The effective options of a call, merged from session, scope and call."""
 
     options: CallOptions
     retry: RetryPolicy
@@ -28,7 +28,7 @@ class Terms:
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class Settings:
-    """What a session was made with."""
+    """The settings a session was created with."""
 
     dialect: Dialect
     base_url: str
@@ -45,7 +45,7 @@ class Settings:
     clock: Clock
 
     def terms(self, options: CallOptions) -> Terms:
-        """What these options and the session's come to."""
+        """Return the effective options, merged from these and the session's."""
         merged = options.merged_over(self.options)
         retry = merged.retry or self.retry
         return Terms(
@@ -58,12 +58,12 @@ class Settings:
 
 
 def checked_base_url(value: object) -> str:
-    """Scheme, host, perhaps a port and a path; without a slash at its end, the path quoted.
+    """Check a base URL, and return it with the path quoted and without a trailing slash.
 
-    It may hold a password where none belongs, so messages show it without.
+    It may contain a password where none belongs, so messages show it without.
 
     Raises:
-        ConfigError: it is not.
+        ConfigError: it is invalid.
     """
     example = "like https://api.woodpecker.co/rest"
     if not isinstance(value, str):
@@ -75,34 +75,34 @@ def checked_base_url(value: object) -> str:
         (host or "").encode("ascii" if (host or "").isascii() else "idna")
         value.encode()
     except ValueError:
-        raise ConfigError(f"base_url is not a URL: {shown}; it is {example}") from None
+        raise ConfigError(f"base_url is not a URL: {shown}; it must be {example}") from None
     if parts.scheme not in ("http", "https") or not host:
-        raise ConfigError(f"base_url needs a scheme (http or https) and a host, {example}; not {shown}")
+        raise ConfigError(f"base_url needs a scheme (http or https) and a host, {example}, not {shown}")
     if "@" in parts.netloc:
-        raise ConfigError("base_url holds no user name or password; the key is passed as api_key")
+        raise ConfigError("base_url must not contain a user name or password; the key is passed as api_key")
     if "?" in value or "#" in value or not value.isprintable() or " " in value:
-        raise ConfigError(f"base_url has no query, fragment, whitespace or control character; not {shown}")
+        raise ConfigError(f"base_url must not have a query, fragment, whitespace or control character; not {shown}")
     if "\\" in value or ";" in parts.path:
-        raise ConfigError(f"base_url has no backslash or semicolon; not {shown}")
+        raise ConfigError(f"base_url must not contain a backslash or semicolon; not {shown}")
     if any(segment in (".", "..") for segment in parts.path.lower().replace("%2e", ".").split("/")):
-        raise ConfigError(f'base_url has no "." or ".." segment; not {shown}')
+        raise ConfigError(f'base_url must not have a "." or ".." segment; not {shown}')
     stray_percent = re.compile(r"%(?![0-9A-Fa-f]{2})")
     path = quote(stray_percent.sub("%25", parts.path), safe="/%-._~!$&'()*+,=:@").rstrip("/")
     return f"{value[: value.index('://')]}://{parts.netloc}{path}"
 
 
 def _without_secrets(url: str) -> str:
-    """A URL to show: without user, password and query."""
+    """Return a URL for display: without user, password and query."""
     scheme, separator, rest = url.rpartition("://") if "://" in url else ("", "", url)
     shown = re.split(r"[?#]", rest.rpartition("@")[2])[0]
     return repr(f"{scheme}{separator}{'****@' if '@' in rest else ''}{shown}")
 
 
 def whole_user_agent(own: str, more: object) -> str:
-    """The User-Agent: what the user adds, and ours.
+    """Return the User-Agent: the user's addition, followed by ours.
 
     Raises:
-        ConfigError: the addition cannot stand in a header.
+        ConfigError: the addition cannot be sent in a header.
     """
     if more is None:
         return own

@@ -1,57 +1,57 @@
-"""How many requests may be in flight: pure controllers, told what happens, asked for `size`.
+"""How many requests may be in flight: pure controllers that are told what happens and provide `size`.
 
-`AdaptiveWindow` looks for the point where the server is always busy and hardly anybody waits. That point is
-one request more than fit into a round trip, and neither the service time nor the round trip is known. But
-both show in the latency: with nobody waiting it is the best ever seen, and each request that waits at the
-server adds to it. With a window of `size` requests, about
+`AdaptiveWindow` looks for the point at which the server is always busy and hardly any request waits. That point is one
+request more than fits into a round trip, but neither the service time nor the round trip is known. Both show in the
+latency, though: with no request waiting, it is the best ever seen, and each request that waits at the server adds to
+it. With a window of `size` requests, about
 
     waiting = size × (1 − best latency ever ÷ best latency of the round)
 
-of them wait. Once a round (as many answers as the window had places) the window grows while fewer than one and a
-half do, doubling at first and then by one, and shrinks by one when more than two and a half do. In between it
-rests. So one or two wait, and the server goes on also when one request was done sooner than expected; with one
-at most, a server whose service times are very uneven (exponential) would have idled for up to 9 % of the time,
-so it is 5 %, and with more an interactive call would wait for more than three others. The best latency is kept
-for each operation apart, for a long list takes longer than a short one.
+of them wait. Once per round (as many responses as the window's size), the window grows if fewer than 1.5 requests wait,
+doubling at first and then by one, and shrinks by one if more than 2.5 wait. In between it stays as it is. So one or two
+requests wait, and the server stays busy even if a request takes less time than expected. If at most one were waiting, a
+server with very uneven (exponential) service times would idle for up to 9 % of the time; this way it is 5 %. If more
+were waiting, an interactive call would wait for more than three others. The best latency is kept per operation, because
+a long list takes longer than a short one.
 
-Two things bound it. The longest wait must stay clear of `queue_wait`, after which the server drops a request:
-the window never grows to where the latency seen now, scaled up, would come near it. And a refusal halves the
-window, at most once in two of the best latencies, because all that were in flight are refused together.
+Two things limit the window. The longest wait must stay well below `queue_wait`, after which the server drops a request:
+the window never grows to a size at which the current latency, scaled up, would come near it. And a refusal halves the
+window, at most once in twice the best latency, because all requests in flight are refused together.
 
-Where processes share the server, the latency is that of the load of all, and the best latency of each is a
-matter of luck: who never met an idle server believes that less is waiting, and takes more. There the window
-does not go below half of the places because somebody waits, and goes back to that when places are scarce: two
-such windows fill the server, and who is next is decided where the places are given out (see `shared`), evenly.
+If processes share the server, the latency reflects the load of all of them, and the best latency of each is a matter of
+luck: a process that never saw an idle server underestimates how many requests wait, and takes more. Therefore a window
+does not shrink below half of the slots because requests wait, and returns to that size when slots are scarce: two such
+windows fill the server, and the slots are handed out evenly (see `shared`).
 
-With a ceiling above seven (`lanes="discover"`) the same window finds out whether the server has room for
-more than the documented one-plus-six, in larger steps: four times as many while it doubles, half as many more
-afterwards. Above seven it takes a longer queue to stop it, for a burst of its own requests slows this very
-process down, and looks like one. The first refusal is the answer: no, and the ceiling is seven for good.
-Requests that were refused were not processed, so the trial costs nothing but their repeats.
+With a ceiling above seven (`lanes="discover"`), the same window finds out whether the server has room for more than the
+documented one plus six, in larger steps: it grows fourfold at first, and by half afterwards. Above seven it takes a
+longer queue to stop it, because a burst of its own requests slows down this process, which looks like a queue. The
+first refusal settles the question: the ceiling is seven from then on. Refused requests were not processed, so probing
+costs nothing except their retries.
 """
 
 import math
 from typing import Final
 
-DOCUMENTED: Final = 7  # one at work, six queued
+DOCUMENTED: Final = 7  # one being processed, six queued
 
 _GROW_BELOW: Final = 1.5
 _SHRINK_ABOVE: Final = 2.5
-# Of `queue_wait`, what the latency may come to.
+# The share of `queue_wait` that the latency may reach.
 _CLEAR: Final = 0.6
-# With more in flight than the documented limit, small disturbances of the latency look like several that wait.
+# With more requests in flight than documented, small variations of the latency look like several waiting requests.
 _NOISE: Final = 1 / 4
-# The first size: a small agency's whole job is over in the time that doubling from one takes, and more than three
-# of the seven places are seldom taken by others.
+# The initial size: a small agency's whole job would be done in the time that doubling from one takes, and others rarely
+# use more than three of the seven places.
 _FIRST: Final = 4
-# The factor of growth where it is the question whether there is room for more than seven.
+# The factor of growth while probing for room for more than seven.
 _BOLD: Final = 4
-# Seconds after which the best latency ever is forgotten, if it has not been met again: routes change.
+# Seconds after which the best latency is forgotten if it has not been reached again: routes change.
 _MEMORY: Final = 600.0
 
 
 class _Best:
-    """The best latency of this stretch of time and of the one before."""
+    """The best latency of the current period and of the one before."""
 
     def __init__(self, since: float, now: float) -> None:
         self.since = since
@@ -69,10 +69,10 @@ class AdaptiveWindow:
     """A window that finds the server's limit by itself.
 
     Attributes:
-        limit: the most that may be in flight, as far as the user says.
+        limit: the user's limit for requests in flight.
         queue_wait: seconds the server keeps a queued request.
-        size: how many may be in flight now.
-        floor: fewer than this may only be in flight because of a refusal or of `queue_wait`.
+        size: how many requests may be in flight now.
+        floor: the size goes below this only because of a refusal or of `queue_wait`.
     """
 
     floor = 1
@@ -93,18 +93,18 @@ class AdaptiveWindow:
 
     @property
     def ceiling(self) -> int:
-        """The most that may be in flight, as far as is known."""
+        """The maximum number of requests in flight, as far as is known."""
         return min(self.limit, DOCUMENTED) if self._was_refused else self.limit
 
     def answered(self, operation: str, latency: float, now: float, *, full: bool, crowded: bool = False) -> None:
-        """A success came after `latency` seconds.
+        """Record a success after `latency` seconds.
 
         Args:
-            operation: what was asked for: latencies are compared within one operation.
+            operation: the operation, because latencies are compared only within one operation.
             latency: seconds from sending to the last byte.
             now: monotonic seconds.
             full: whether the window was full: otherwise the latency says nothing about its size.
-            crowded: whether there was room in the window for more than got a place among other processes.
+            crowded: whether the window had room for more requests than got a slot shared with other processes.
         """
         latency = max(latency, 1e-6)
         best = self._best.get(operation)
@@ -121,7 +121,7 @@ class AdaptiveWindow:
             self._was_full = self._was_crowded = False
 
     def refused(self, now: float) -> None:
-        """The server's queue was full."""
+        """Record that the server's queue was full."""
         self._was_refused = True
         if now >= self._deaf_until:
             self._deaf_until = now + 2 * self._base
@@ -132,16 +132,16 @@ class AdaptiveWindow:
         self.size = min(self.size, self.ceiling)
 
     def bound(self, limit: int) -> None:
-        """The limit is another now."""
+        """Change the limit."""
         self.limit = limit
         self.size = min(self.size, self.ceiling)
 
     def shared(self, shared: bool) -> None:
-        """Other processes have windows like this one, and the same places."""
+        """Set whether other processes have windows like this one, and share its slots."""
         self.floor = (self.limit + 1) // 2 if shared else 1
 
     def _decide(self) -> None:
-        # While the window doubles, the early answers of a round are those of a smaller window.
+        # While the window doubles, the early responses of a round belong to a smaller window.
         telling = self._round[len(self._round) // 2 :] if self._slow_start else self._round
         waiting = self.size * (1 - 1 / min(telling))
         noise = _NOISE * self.size if self.size > DOCUMENTED else 0.0
@@ -167,13 +167,13 @@ class AdaptiveWindow:
 
 
 class RefusalWindow:
-    """A window that is wide open until the server refuses: half at a refusal, one more after each good round.
+    """A window that is wide open until the server refuses: halved at a refusal, one more after each good round.
 
-    It bounds all companies' lanes together where each company is said to have a limit of its own.
+    It limits the lanes of all companies together, if each company is configured to have a limit of its own.
 
     Attributes:
-        ceiling: the most that may be in flight.
-        size: how many may be in flight now.
+        ceiling: the maximum number of requests in flight.
+        size: how many requests may be in flight now.
     """
 
     def __init__(self, ceiling: int) -> None:
@@ -183,7 +183,7 @@ class RefusalWindow:
         self._typical = 0.1
 
     def answered(self, latency: float) -> None:
-        """A success came after so many seconds: after as many as there are places, there is one place more."""
+        """Record a success after this many seconds; after `size` successes, the size grows by one."""
         self._typical += (latency - self._typical) / 8
         self._good += 1
         if self._good >= self.size:
@@ -191,13 +191,13 @@ class RefusalWindow:
             self.size = min(self.size + 1, self.ceiling)
 
     def refused(self, now: float) -> None:
-        """The server's queue was full."""
+        """Record that the server's queue was full."""
         self._good = 0
         if now >= self._deaf_until:
             self._deaf_until = now + 2 * self._typical
             self.size = max(1, self.size // 2)
 
     def bound(self, ceiling: int) -> None:
-        """The most that may be in flight is another now."""
+        """Change the ceiling."""
         self.size = ceiling if self.size == self.ceiling else min(self.size, ceiling)
         self.ceiling = ceiling
