@@ -332,7 +332,7 @@ async def test_a_server_that_speaks_first_is_not_answered() -> None:
             sent = [head for head in heads if head is not None]
             assert len(sent) <= 5
             if isinstance(caught.value, errors.NotSentError):
-                assert "before it was asked" in str(caught.value)
+                assert "before the request was sent" in str(caught.value)
     server.close()
     await server.wait_closed()
 

@@ -473,7 +473,7 @@ async def test_a_password_is_used_and_not_told(caplog, no_tasks_left: None) -> N
             waiting = wrong.slots("all")
             for _ in range(2):
                 with pytest.raises(
-                    ConfigError, match=f"127.0.0.1:{server.port}, refuses the user or the password"
+                    ConfigError, match=f"127.0.0.1:{server.port}, rejects the user or password"
                 ) as e:
                     await asyncio.wait_for(waiting.take(), 30)
                 assert PASSWORD not in str(e.value)
@@ -482,7 +482,7 @@ async def test_a_password_is_used_and_not_told(caplog, no_tasks_left: None) -> N
             await wrong.aclose()
         server.stop()
         late = backend(server, outage="fail")
-        with pytest.raises(SlotsUnavailableError, match=f"127.0.0.1:{server.port}, does not serve: no connection") as e:
+        with pytest.raises(SlotsUnavailableError, match=f"127.0.0.1:{server.port}, does not work: no connection") as e:
             await asyncio.wait_for(late.slots("all").take(), 30)
         assert PASSWORD not in str(e.value)
         await late.aclose()
@@ -505,7 +505,7 @@ async def test_what_a_user_needs_is_what_is_said(redis_server: RedisServer) -> N
         for command in ("subscribe", "evalsha", "time", "hgetall", "hset", "hdel", "hincrby", "pexpire", "publish"):
             redis.execute_command(*f"ACL SETUSER app -{command}".split())
             lacking = RedisBackend(url, "local", "a", lambda: 2, LEASE)
-            with pytest.raises(ConfigError, match="does not let this user do what is needed"):
+            with pytest.raises(ConfigError, match="does not grant this user the permissions needed"):
                 await asyncio.wait_for(lacking.slots("all").take(), 30)
             await lacking.aclose()
             redis.execute_command(*f"ACL SETUSER app +{command}".split())

@@ -118,12 +118,12 @@ def cutting(redis: Any) -> Iterator[None]:
 
 TROUBLES = [
     (full, "its memory is full"),
-    (without_a_right, "does not let this user do what is needed: EVAL"),
-    (read_only, "it is a replica that can only be read"),
+    (without_a_right, "does not grant this user the permissions needed: EVAL"),
+    (read_only, "it is a read-only replica"),
     (stale, "it is a replica that has lost its master"),
-    (another_type, "a value of another type is kept"),
+    (another_type, "has a value of another type"),
     (busy, "it is busy running a script"),
-    (flushed, "has forgotten the places"),
+    (flushed, "has lost track of the slots"),
 ]
 
 
@@ -175,7 +175,7 @@ async def test_an_outage_is_met_as_was_asked_for(
             mine.give_back()
         await asyncio.sleep(0.5)
         if outage == "fail":
-            with pytest.raises(SlotsUnavailableError, match=f"127.0.0.1:{redis_server.port}, does not serve: .*{why}"):
+            with pytest.raises(SlotsUnavailableError, match=f"127.0.0.1:{redis_server.port}, does not work: .*{why}"):
                 for _ in range(20):  # the outage has to be met first
                     await asyncio.wait_for(mine.take(), 30)
                     mine.give_back()

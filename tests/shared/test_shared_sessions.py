@@ -248,7 +248,7 @@ async def test_a_repeat_without_redis_ends_in_the_failure_before(redis_server: R
                 await asyncio.sleep(0.01)
             await asyncio.sleep(0.05)
             redis_server.stop()
-            with pytest.raises(errors.ServerError, match="does not serve") as failed:
+            with pytest.raises(errors.ServerError, match="does not work") as failed:
                 await call
             assert len(failed.value.attempts) == 1
 

@@ -1,10 +1,10 @@
-"""One attempt over HTTP: the only module that knows aiohttp, beside `connections`, which guards what it keeps.
+"""One attempt over HTTP: the only module that uses aiohttp, apart from `connections`, which guards its connections.
 
-`send` returns an answer or the lack of one. It never raises for what the network does, so that no exception
-of aiohttp (whose `repr` holds the request headers, key included) is ever a cause or a context of ours.
+`send` returns a response, or a `TransportFailure`. It never raises for network errors, so that no exception of aiohttp
+(whose `repr` contains the request headers, key included) is ever a cause or context of ours.
 
-The session is a light one over a connector: without cookies, middlewares or default headers. A session that the
-user passed in lends its connector and nothing else.
+The session is a light one over a connector, without cookies, middlewares or default headers. From a session passed in
+by the user, only the connector is used.
 """
 
 import asyncio
@@ -36,11 +36,11 @@ from woodpecker_async.engine.protocol import RawResponse, Request, TransportFail
 from woodpecker_async.engine.proxies import environment_proxy
 from woodpecker_async.errors import SetupError
 
-# Connections inherited over a fork belong to the parent. Closing them here could disturb it, and collecting
-# them would close them, so they are kept until the process ends.
+# Connections inherited through a fork belong to the parent. Closing them here could disturb it, and garbage collection
+# would close them, so they are kept until the process ends.
 _INHERITED: Final[list[object]] = []
 
-# Heads grow on their way through proxies and content delivery networks; aiohttp's own bound is 8 KiB a line.
+# Headers grow on their way through proxies and content delivery networks; aiohttp's own limit is 8 KiB per line.
 _LONGEST_HEADER: Final = 64 * 1024
 _MOST_HEADERS: Final = 256
 
@@ -56,18 +56,18 @@ class Transport:
     """The connections of one session on one event loop.
 
     Args:
-        origin: scheme, host and port that every request goes to.
-        borrowed: a session of the user's whose connector is used, and left open.
-        proxy: URL of a proxy.
+        origin: the scheme, host and port that every request goes to.
+        borrowed: the user's session, whose connector is used and left open.
+        proxy: the URL of a proxy.
         trust_env: take the proxy from `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`.
-        ssl_context: instead of the default verification.
-        connect_timeout: seconds to reach the server. In a borrowed connector the wait for a free connection is
-            no part of it.
-        max_body: bytes that a body may have, as it comes and decoded.
-        timers: the clock that attempts go by, if that is not the event loop's.
+        ssl_context: used instead of the default verification.
+        connect_timeout: seconds to establish a connection. With a borrowed connector, this excludes the wait for a free
+            connection.
+        max_body: the maximum size of a body in bytes, both as received and decoded.
+        timers: the clock for attempts, if it is not the event loop's.
 
     Raises:
-        SetupError: the proxy of the environment cannot be used, or the borrowed session is closed.
+        SetupError: the environment's proxy cannot be used, or the borrowed session is closed.
     """
 
     def __init__(
@@ -88,11 +88,11 @@ class Transport:
         self._now = time.monotonic if timers is None else timers.now
         self._ssl: SSLContext | bool = ssl_context if ssl_context is not None else True
         self._proxy = proxy or (environment_proxy(origin) if trust_env else None)
-        # Built from its parts, for taking a URL to pieces costs twice as much.
+        # Built from parts, because parsing a URL takes twice as long.
         parts = URL(origin)
         self._url = partial(URL.build, scheme=parts.scheme, authority=parts.raw_authority)
         if borrowed is None:
-            # The lane bounds what is in flight: the pool must never be a second, hidden queue.
+            # The lane limits the requests in flight: the pool must never be a second, hidden queue.
             self._connector: aiohttp.BaseConnector = aiohttp.TCPConnector(limit=0)
         else:
             if borrowed.closed or borrowed.connector is None:
@@ -108,8 +108,8 @@ class Transport:
             max_line_size=_LONGEST_HEADER,
             max_field_size=_LONGEST_HEADER,
             max_headers=_MOST_HEADERS,
-            # The whole attempt has a clock of its own around it, see `send`. In a borrowed connector `connect`
-            # would count the wait for a free connection too.
+            # The attempt as a whole has its own timeout, see `send`. With a borrowed connector, `connect` would include
+            # the wait for a free connection.
             timeout=aiohttp.ClientTimeout(
                 total=None,
                 connect=connect_timeout if borrowed is None else None,
@@ -123,7 +123,7 @@ class Transport:
 
     @property
     def lost(self) -> bool:
-        """Whether the user closed the session that was borrowed."""
+        """Whether the user has closed the borrowed session."""
         return self._borrowed is not None and self._connector.closed
 
     async def open(self) -> None:
@@ -131,8 +131,8 @@ class Transport:
         await anext(self._life)
 
     async def _live(self) -> AsyncGenerator[None, None]:
-        # An event loop ends the async generators that were begun on it before it closes, so these
-        # connections never outlive their loop, whether or not anybody thought of `aclose`.
+        # Before an event loop closes, it ends the async generators that were started on it, so these connections never
+        # outlive their loop, even if nobody calls `aclose`.
         try:
             yield
         finally:
@@ -144,18 +144,18 @@ class Transport:
     async def send(
         self, request: Request, timeout: float, unanswered: Callable[[LateConnection | None], None] = _nobody_asks
     ) -> RawResponse | TransportFailure:
-        """Send one request and read its whole answer.
+        """Send one request and read its whole response.
 
         Args:
-            request: what to send.
-            timeout: seconds until the last byte must be there, whatever the server does.
-            unanswered: told at the end, if the request may have left and no whole answer came: of the connection
-                that listens for one, if it could be kept. It has to be closed.
+            request: the request.
+            timeout: seconds by which the last byte must have arrived, whatever the server does.
+            unanswered: called at the end if the request may have been sent without a complete response, with the
+                connection that listens for one, if it could be kept. The callee has to close it.
         """
         try:
             return await self._exchange(request, timeout, unanswered)
-        except BaseException as error:  # a cancellation, Ctrl-C, a coroutine that is thrown away, no memory left
-            # It goes on from here, without the frames below, which hold the headers and the body.
+        except BaseException as error:  # a cancellation, Ctrl-C, a discarded coroutine, out of memory
+            # Continue without the frames below, which hold the headers and the body.
             leaving = without_frames(error)
             del self
         try:
@@ -167,7 +167,7 @@ class Transport:
         self, request: Request, timeout: float, unanswered: Callable[[LateConnection | None], None]
     ) -> RawResponse | TransportFailure:
         exchange = Exchange(on_wire=request.on_wire)
-        current.set(exchange)  # and never reset: a coroutine may be thrown away in another context than it began in
+        current.set(exchange)  # never reset: a coroutine may be discarded in a different context than it started in
         started = self._now()
         whole = False
         try:
@@ -179,7 +179,7 @@ class Transport:
                 except _BROKEN as error:
                     if response.status < 300:
                         raise
-                    body, unreadable = b"", _reason(error)  # an error is an error also when its body was cut
+                    body, unreadable = b"", _reason(error)  # an error is an error even if its body was cut off
             whole = True
             return RawResponse(
                 status=response.status,
@@ -188,14 +188,14 @@ class Transport:
                 unreadable=unreadable,
                 elapsed=self._now() - started,
             )
-        except Exception as error:  # the promise above: nothing of aiohttp's gets out
+        except Exception as error:  # as promised above, no exception of aiohttp gets out
             return _no_answer(error, exchange, timeout=timeout, elapsed=self._now() - started)
         finally:
             if exchange.sent and not whole:
                 unanswered(exchange.kept)
 
     def _watch(self, expire: Callable[[], object], seconds: float, exchange: Exchange) -> AbstractContextManager[None]:
-        """Let the attempt end by the clock, if there is one."""
+        """Let the clock, if there is one, time the attempt."""
         if self._timers is None:
             return _UNWATCHED
         return self._timers.attempt(seconds, expire, lambda: exchange.address)
@@ -216,11 +216,11 @@ class Transport:
             except UnfitConnectionError:
                 if not exchange.reused:
                     raise
-                # An idle connection that had said something, or was hung up. Nothing was sent, and it is gone:
-                # the next one is tried, at last a new one.
+                # An idle connection that had received something, or was closed by the server. Nothing was sent, and
+                # the connection is closed: try the next one, and finally a new one.
 
     async def _read(self, response: aiohttp.ClientResponse) -> tuple[bytes, str]:
-        """The body, decoded, and why it cannot be had, if it cannot."""
+        """Return the decoded body, and why it cannot be read, if it cannot."""
         too_large = f"larger than Limits.max_body ({self._max_body} bytes)"
         pieces: list[bytes] = []
         size = 0
@@ -232,14 +232,14 @@ class Transport:
                 if size > self._max_body:
                     return b"", too_large
         finally:
-            if response.connection is not None:  # not read to its end: not to be used again
+            if response.connection is not None:  # not read to the end, so it must not be reused
                 response.close()
         body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         coded = response.headers.getall(hdrs.CONTENT_ENCODING, None)
         if coded is None or not body or not (names := codings(coded)):
             return body, ""
         if (name := not_decodable(names)) is not None:
-            return b"", f"encoded as {name}, which was not asked for"
+            return b"", f"encoded as {name}, which was not requested"
         steps = decode(body, names, self._max_body)
         try:
             while True:
@@ -251,30 +251,30 @@ class Transport:
             return b"", too_large
 
     async def aclose(self) -> None:
-        """Close what is ours."""
+        """Close what this transport owns."""
         await self._life.aclose()
 
     def leave_to_parent(self) -> None:
-        """After a fork: these connections are the parent's."""
+        """After a fork, leave the connections to the parent."""
         _INHERITED.append(self)
 
 
 def switch_off_hidden_resend(session: aiohttp.ClientSession) -> None:
-    """Stop aiohttp from sending a GET, PUT or DELETE a second time by itself when a connection drops.
+    """Stop aiohttp from resending a GET, PUT or DELETE by itself when a connection drops.
 
-    There is no public switch. Ours is the only place that repeats, so that attempts can be counted.
+    There is no public switch. All retries have to be ours, so that attempts can be counted.
     """
     session._retry_connection = False
 
 
-# How a body breaks off, or turns out to be broken.
+# Errors of a body that is cut off or corrupt.
 _BROKEN: Final = (aiohttp.ClientPayloadError, BodyDamagedError)
 
 
 def _no_answer(error: Exception, exchange: Exchange, *, timeout: float, elapsed: float) -> TransportFailure:
     if isinstance(error, TimeoutError):
         if exchange.sent:
-            return TransportFailure(kind="timeout", reason=f"no whole answer within {timeout:g} s", elapsed=elapsed)
+            return TransportFailure(kind="timeout", reason=f"no complete answer within {timeout:g} s", elapsed=elapsed)
         return TransportFailure(
             kind="not_sent", reason=f"no connection to the server within {elapsed:.3g} s", elapsed=elapsed
         )
@@ -288,7 +288,7 @@ def _no_answer(error: Exception, exchange: Exchange, *, timeout: float, elapsed:
 
 
 def _is_permanent(error: Exception) -> bool:
-    """Whether another attempt would come to the same."""
+    """Whether another attempt would fail in the same way."""
     match error:
         case aiohttp.ClientConnectorCertificateError():
             return True
@@ -308,7 +308,7 @@ def _reason(error: Exception) -> str:
         case aiohttp.ClientSSLError():
             return "TLS failed: perhaps the server does not speak TLS there, or not a version that is accepted here"
         case UnfitConnectionError():
-            return "the server said something, or hung up, before it was asked"
+            return "the server sent data, or closed the connection, before the request was sent"
         case aiohttp.ClientHttpProxyError():
             return f"the proxy refused with {error.status}"
         case aiohttp.ClientConnectorDNSError():

@@ -1,7 +1,7 @@
-"""Places at the server that several processes share.
+"""Slots in the server's queue that several processes share.
 
-A lane has a window of its own and, if `Limits.shared` says so, takes a place here as well before it sends.
-`host` keeps the places of one machine in lock files; `redis` keeps those of many machines in a Redis.
+Besides its own window, a lane takes a slot here for each request if `Limits.shared` is set. `host` keeps the slots of
+one machine in lock files; `redis` keeps those of several machines in a Redis.
 """
 
 from collections.abc import Callable
@@ -15,80 +15,80 @@ SharedBy = Literal["host"] | Secret
 
 
 class SlotsUnavailableError(Exception):
-    """There is no knowing whether a place is free."""
+    """It is not known whether a slot is free."""
 
 
 class Slots(Protocol):
-    """The places of one lane."""
+    """The slots of one lane."""
 
     @property
     def ready(self) -> bool:
-        """Whether places can be had, as far as is known; what they are kept in has served, and still does."""
+        """Whether slots are available, as far as is known: the backend has worked, and still does."""
         ...
 
     @property
     def trouble(self) -> str | None:
-        """Why they cannot, if that is known."""
+        """Why they are not available, if that is known."""
         ...
 
     async def take(self, *, optional: bool = False) -> None:
-        """Wait for a place and take it. A cancelled wait takes none.
+        """Wait for a slot and take it. A cancelled wait takes none.
 
         Args:
-            optional: wait only as long as places can be had.
+            optional: wait only as long as slots are available.
 
         Raises:
-            SlotsUnavailableError: see there.
-            ConfigError: what the places are kept in refuses us.
+            SlotsUnavailableError: it is not known whether a slot is free.
+            ConfigError: the backend rejects us.
         """
         ...
 
     def give_back(self, after: float = 0.0) -> None:
-        """Give back a place that was taken.
+        """Release a slot.
 
         Args:
-            after: seconds for which it stays taken all the same.
+            after: seconds for which it still stays taken.
         """
         ...
 
     def hold(self, seconds: float) -> Callable[[], None]:
-        """Keep a place that was taken, beyond the end of this process if that can be.
+        """Keep a slot, even after the end of this process if possible.
 
         Args:
-            seconds: for how long at most.
+            seconds: the maximum time to keep it.
 
         Returns:
-            What gives it back; to be called once.
+            A function that releases it; call it once.
         """
         ...
 
 
 class Backend(Protocol):
-    """What keeps the places of all lanes of one account."""
+    """Keeps the slots of all lanes of one account."""
 
     def slots(self, lane: str) -> Slots:
-        """The places of a lane."""
+        """Return the slots of a lane."""
         ...
 
     async def aclose(self) -> None:
-        """Say what is left to say, and end."""
+        """Send what is left to send, and close."""
         ...
 
 
 def backend(by: SharedBy, outage: SharedOutage, account: str, places: Callable[[], int]) -> Backend:
-    """What `Limits.shared` asks for.
+    """Return the backend that `Limits.shared` asks for.
 
     Args:
         by: `"host"` or the URL of a Redis.
         outage: what to do while the Redis cannot be reached.
-        account: names the account; no secret, and it need not look nice.
-        places: how many may be in flight in a lane, as this process sees it.
+        account: the account's name; not a secret, and in any format.
+        places: returns the number of slots of a lane, according to this process.
 
     Raises:
-        ConfigError: it is not to be had.
+        ConfigError: the backend is not available.
     """
     name = sha256(account.encode()).hexdigest()[:24]
-    # One of the two is needed, if any, and one of them needs a package that may not be installed.
+    # At most one of the two is needed, and one of them needs a package that may not be installed.
     if by == "host":
         from woodpecker_async.engine.shared.host import HostBackend  # noqa: PLC0415
 

@@ -1,7 +1,7 @@
-"""A time without Redis: when it begins and ends, and what becomes of calls in it.
+"""An outage of Redis: when it begins and ends, and what happens to calls meanwhile.
 
-It begins with the first failure. A little later each process goes on alone, calls wait, or they fail, as
-`Limits.shared_outage` says. It ends a little after Redis is back.
+It begins with the first failure. After a grace period each process continues alone, calls wait, or calls fail,
+depending on `Limits.shared_outage`. It ends shortly after Redis is back.
 """
 
 import asyncio
@@ -16,26 +16,26 @@ from woodpecker_async.options import SharedOutage
 
 _log = logging.getLogger("woodpecker_async")
 
-# Shares of a lease. Without Redis, how long until each process goes on alone: what was in flight is answered by
-# then, mostly.
+# Both as shares of a lease. The time without Redis until each process continues alone: by then most requests in flight
+# have been answered.
 _GRACE: Final = 0.2
-# With Redis back, how long until places are asked for again: all others have tried again by then, and said
+# The time after Redis is back until slots are requested again: by then all other processes have retried, and reported
 # what they have in flight.
 _SETTLE: Final = 0.5
-# Places of a process that is alone.
+# The slots of a process that continues alone.
 _ALONE: Final = 1
 
 
 class Outage:
-    """The one that one process sees, if there is one.
+    """The current outage as seen by one process, if there is one.
 
     Args:
-        policy: what becomes of calls.
-        where: the Redis, as it may be shown.
-        lease: seconds.
+        policy: what happens to calls.
+        where: the address of the Redis, without secrets.
+        lease: the lease in seconds.
 
     Attributes:
-        over_at: when it is over, by the monotonic clock; infinity while Redis is away, and without an outage.
+        over_at: when it ends, in monotonic seconds; infinity while Redis is down, and if there is no outage.
     """
 
     def __init__(self, policy: SharedOutage, where: str, lease: float) -> None:
@@ -44,47 +44,47 @@ class Outage:
         self._where = where
         self._lease = lease
         self._why = ""
-        self._unstable = False  # it was forgotten again, before it was over
-        self._grace: asyncio.TimerHandle | None = None  # kept when it has run out: there is an outage
+        self._unstable = False  # Redis came back more than once during this outage
+        self._grace: asyncio.TimerHandle | None = None  # set during an outage, even after it has expired
 
     @property
     def begun(self) -> bool:
-        """There is one."""
+        """Whether there is an outage."""
         return self._grace is not None
 
     @property
     def settling(self) -> bool:
-        """Redis is back, and the processes say what they have in flight."""
+        """Whether Redis is back, and the processes are reporting what they have in flight."""
         return self.over_at < math.inf
 
     def begin(self, why: str, after_grace: Callable[[], None]) -> None:
-        """Redis does not do. If that has been so before, only the reason is new."""
-        self._why = why = printable(why)  # Redis may have said it
+        """Begin an outage; if there is one already, only update the reason."""
+        self._why = why = printable(why)  # the text may come from Redis
         if self._grace is not None:
             return
         grace = _GRACE * self._lease
         self._grace = asyncio.get_running_loop().call_later(grace, after_grace)
         meanwhile = {
-            "local": f"from {grace:g} s on, this process sends one request at a time by itself",
+            "local": f"after {grace:g} s this process continues alone, with one request at a time",
             "wait": "calls wait",
-            "fail": f"from {grace:g} s on, calls fail",
+            "fail": f"after {grace:g} s calls fail",
         }[self._policy]
         _log.warning(
             "shared lane: Redis at %s: %s; until it is back, %s", self._where, why, meanwhile, extra=self._fields
         )
 
     def settle(self) -> None:
-        """Redis is back."""
+        """Record that Redis is back."""
         if self.begun:
             self._unstable |= self.settling
             self.over_at = time.monotonic() + _SETTLE * self._lease
 
     def unsettle(self) -> None:
-        """Redis has gone again, if it was back."""
+        """Record that Redis is down again."""
         self.over_at = math.inf
 
     def end(self) -> None:
-        """It is over."""
+        """End the outage."""
         self.cancel()
         self._grace = None
         self._unstable = False
@@ -92,7 +92,7 @@ class Outage:
         _log.info("shared lane: Redis at %s is back", self._where, extra=self._fields)
 
     def cancel(self) -> None:
-        """Nobody is left to go on alone."""
+        """Cancel the grace period's timer."""
         if self._grace is not None:
             self._grace.cancel()
 
@@ -102,18 +102,18 @@ class Outage:
 
     @property
     def places(self) -> int:
-        """How many this process may have by itself."""
+        """How many slots this process may use alone."""
         return _ALONE if self._policy == "local" and self._after_grace else 0
 
     @property
     def refusal(self) -> str | None:
-        """Why calls fail, if they do; not while it settles, if it does so for the first time."""
+        """Why calls fail, if they do; they do not while it settles for the first time."""
         return self.trouble if self._policy == "fail" and self._after_grace and not self._settles else None
 
     @property
     def trouble(self) -> str | None:
         """What is wrong with Redis."""
-        return f"the Redis of Limits.shared, {self._where}, does not serve: {self._why}" if self.begun else None
+        return f"the Redis of Limits.shared, {self._where}, does not work: {self._why}" if self.begun else None
 
     @property
     def _settles(self) -> bool:

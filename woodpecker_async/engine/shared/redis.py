@@ -1,13 +1,13 @@
-"""Places that processes on several machines share, kept in a Redis.
+"""Slots that processes on several machines share, kept in a Redis.
 
-Each process says how many places of a lane it has been granted so far, how many it has asked for and how many
-it has given back: counts since it began, never steps. The one script writes them down, forgets processes that
-have not spoken for a lease, grants free places in the order in which they were asked for, and tells the count
-granted: the one who called by its answer, the others by a message. So it does no harm if a message is lost, if
-a call is made twice, or if the Redis forgets everything: the next call says it all again, and each process
-makes one at least every fifth of a lease while it has or wants a place. All times are the Redis's own.
+Each process reports how many slots of a lane it has been granted so far, how many it has requested and how many it has
+released: totals since it started, never differences. A single script stores them, drops processes that have not
+reported for a lease, grants free slots in the order in which they were requested, and reports the total granted: to the
+caller by its result, to other processes by a message. So it does no harm if a message is lost, a call is repeated, or
+Redis loses all its data: the next call reports everything again, and each process makes one at least every fifth of a
+lease while it holds or wants a slot. All times are those of the Redis.
 
-The protocol between the processes is told in this one module, its script beside the code that calls it.
+The protocol between the processes is in this one module, except for the script, which is in `redis_client`.
 """
 
 import asyncio
@@ -29,32 +29,32 @@ from woodpecker_async.errors import ConfigError
 from woodpecker_async.options import SharedOutage
 from woodpecker_async.secret import Secret
 
-# Seconds after which a process that says nothing is taken for dead.
+# Seconds without a report after which a process is taken for dead.
 LEASE: Final = 5.0
-# Shares of a lease: how often a process speaks while it has something in flight; how long Redis may take to
-# connect or to answer; how long between two tries in an outage.
+# As shares of a lease: the interval between reports while something is in flight; how long Redis may take to connect or
+# respond; the interval between two attempts in an outage.
 _TICK: Final = 0.2
 _PATIENCE: Final = 0.4
 _RETRY: Final = 0.2
-# Seconds between two tries at most; each may take two connections.
+# The maximum number of seconds between two attempts; each may take two connections.
 _LONGEST_RETRY: Final = 1.0
-# So many connections in a row that were cut as soon as they had served are an outage.
+# This many consecutive connections that are cut right after they have worked count as an outage.
 _CUTS: Final = 3
 
 _CLOSED: Final = "the session has been closed"
 
 
 class RedisSlots:
-    """The places of one lane. What they come to is for `RedisBackend` to say.
+    """The slots of one lane, managed by `RedisBackend`.
 
     Attributes:
         key: the lane's key in Redis.
-        granted: places granted so far.
-        returned: places given back so far.
-        told: Redis should know of us.
+        granted: the total number of slots granted so far.
+        returned: the total number of slots released so far.
+        told: whether Redis should know about this process.
 
     Args:
-        begin: where both counts begin.
+        begin: the initial value of both totals.
     """
 
     def __init__(self, key: str, backend: "RedisBackend", begin: int) -> None:
@@ -68,7 +68,7 @@ class RedisSlots:
 
     @property
     def ready(self) -> bool:
-        """Redis has served, and still does."""
+        """Whether Redis has worked, and still does."""
         return self._backend.ready
 
     @property
@@ -78,16 +78,16 @@ class RedisSlots:
 
     @property
     def held(self) -> int:
-        """Places that we have."""
+        """How many slots this process holds."""
         return self.granted - self.returned
 
     @property
     def asked(self) -> int:
-        """Places asked for so far, those taken back not counted."""
+        """The total number of slots requested so far, without requests that were withdrawn."""
         return self.granted + sum(not turn.done() for turn in self._waiting)
 
     async def take(self, *, optional: bool = False) -> None:
-        """Wait for a place and take it."""
+        """Wait for a slot and take it."""
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
         if optional:
@@ -105,25 +105,25 @@ class RedisSlots:
             self._optional.discard(turn)
 
     def give_back(self, after: float = 0.0) -> None:
-        """Give back a place."""
+        """Release a slot."""
         if after > 0:
-            # If the loop ends before, nobody renews the lease, and it ends as well.
+            # If the loop ends before, nobody renews the lease, so it expires.
             asyncio.get_running_loop().call_later(after, self.give_back)
         elif self.held:
             self.returned += 1
             self._backend.changed(self)
 
-    def hold(self, seconds: float) -> Callable[[], None]:  # noqa: ARG002 - as long as this process lives
-        """Keep a place that was taken."""
+    def hold(self, seconds: float) -> Callable[[], None]:  # noqa: ARG002 - kept as long as this process lives
+        """Keep a slot."""
         return self.give_back
 
     def take_back(self, granted: int) -> None:
-        """So many places have been granted so far, by a Redis that has forgotten whose they are: take none."""
+        """Decline the slots granted up to this total by a Redis that has lost track of who holds slots."""
         self.returned += max(granted - self.granted, 0)
         self.granted = max(granted, self.granted)
 
     def grant(self, granted: int) -> None:
-        """So many places have been granted so far. What nobody waits for any more goes back."""
+        """Take the slots granted up to this total, and release those that nobody waits for any more."""
         while self.granted < granted:
             self.granted += 1
             turn = self._next()
@@ -133,23 +133,23 @@ class RedisSlots:
                 self.give_back()
 
     def grant_alone(self, places: int) -> None:
-        """Without Redis: let in who waits, as long as we have less than so many places."""
+        """Without Redis, let waiters in as long as this process holds fewer slots than this."""
         while self.held < places and (turn := self._next()) is not None:
             self.granted += 1
             turn.set_result(None)
 
     @property
     def waiting(self) -> bool:
-        """Somebody waits for a place."""
+        """Whether anyone waits for a slot."""
         return any(not turn.done() for turn in self._waiting)
 
     def refuse(self, kind: type[Exception], message: str, *, optional: bool = False) -> None:
-        """Nobody who waits gets a place; each gets an error.
+        """Fail all waiters with an error.
 
         Args:
-            kind: of the error.
-            message: of the error.
-            optional: only those who can do without.
+            kind: the type of the error.
+            message: its message.
+            optional: fail only those that can do without a slot.
         """
         for turn in tuple(self._optional if optional else self._waiting):
             if not turn.done():
@@ -164,17 +164,17 @@ class RedisSlots:
 
 
 class RedisBackend:
-    """The places of one account's lanes, on one event loop.
+    """The slots of one account's lanes, on one event loop.
 
-    A task speaks with Redis while anything is in flight, and a second one listens while somebody waits. Both
-    end when nothing is; the connections stay, and end with `aclose` or with the event loop.
+    One task reports to Redis while anything is in flight, and a second one listens while anyone waits. Both end when
+    there is nothing to do; the connections stay open until `aclose` or the end of the event loop.
 
     Args:
-        url: of the Redis.
-        outage: what to do without it.
-        account: the same in all processes that share it; no secret.
-        places: how many may be in flight in a lane; among several processes the smallest number holds.
-        lease: seconds; the same in all processes.
+        url: the URL of the Redis.
+        outage: what to do in an outage.
+        account: the account's name, the same in all processes that share it; not a secret.
+        places: returns the number of slots of a lane; among several processes the smallest number applies.
+        lease: the lease in seconds, the same in all processes.
     """
 
     def __init__(
@@ -187,15 +187,15 @@ class RedisBackend:
         self._where = redis_url.address(url)
         self._outage = Outage(outage, self._where, self._lease)
         self._name = secrets.token_hex(8)
-        self._lanes: dict[str, RedisSlots] = {}  # those that have something in flight or to say
+        self._lanes: dict[str, RedisSlots] = {}  # those with something in flight or to report
         self._unsaid: set[RedisSlots] = set()
-        self._counted = 0  # no lane that is done with has counted further
+        self._counted = 0  # the highest total of any lane that is finished
         self._something = asyncio.Event()
         self._speaker: asyncio.Task[None] | None = None
         self._listener: asyncio.Task[None] | None = None
         self._connections: redis_client.Connections | None = None
-        self._run: str | None = None  # since when the Redis has forgotten nothing
-        self._proved = False  # these connections have served
+        self._run: str | None = None  # changes when Redis has lost its data
+        self._proved = False  # whether the current connections have worked
         self._ever_proved = False
         self._tick_at = 0.0
         self._connected_at = -math.inf
@@ -206,7 +206,7 @@ class RedisBackend:
 
     @property
     def ready(self) -> bool:
-        """Redis has served, and still does."""
+        """Whether Redis has worked, and still does."""
         return self._proved and not self._outage.begun
 
     @property
@@ -215,33 +215,33 @@ class RedisBackend:
         return self._outage.trouble
 
     def slots(self, lane: str) -> RedisSlots:
-        """The places of a lane."""
+        """Return the slots of a lane."""
         key = redis_client.lane_key(self._account, lane)
-        # Counts never go back, for Redis may remember them longer than we do: a lane that is made anew goes on
-        # with those that are not all said yet, or begins where no lane of ours has been.
+        # Totals never decrease, because Redis may remember them longer than we do: a lane that is created again keeps
+        # the totals that have not been fully reported yet, or starts above those of any lane of ours.
         return self._lanes.get(key) or RedisSlots(key, self, self._counted)
 
     def changed(self, slots: RedisSlots) -> None:
-        """There is something to say of these places."""
+        """Report a change of these slots."""
         if self._closed:
             slots.refuse(SlotsUnavailableError, _CLOSED)
             return
         self._lanes[slots.key] = slots
         self._unsaid.add(slots)
-        if self._speaker is None or self._speaker.done():  # if there was an outage, it may be over long since
+        if self._speaker is None or self._speaker.done():  # a past outage may be over by now
             self._speaker = asyncio.get_running_loop().create_task(
                 self._speak(),
                 name="woodpecker_async shared lane",
-                context=Context(),  # it serves all calls, and is no part of the first one's trace
+                context=Context(),  # it serves all calls, and is not part of the first one's trace
             )
-            if time.monotonic() < self._retry_at:  # it is not
+            if time.monotonic() < self._retry_at:  # the outage is not over
                 slots.grant_alone(self._outage.places)
         else:
             self._serve_alone(slots)
         self._something.set()
 
     async def aclose(self) -> None:
-        """Say what is left to say, and close the connections. What is held even then ends with its lease."""
+        """Report what is left to report, and close the connections. Slots still held expire with the lease."""
         self._closed = True
         for slots in self._lanes.values():
             slots.refuse(SlotsUnavailableError, _CLOSED)
@@ -263,7 +263,7 @@ class RedisBackend:
                 self._something.clear()
                 try:
                     await self._exchange()
-                except Exception as error:  # whatever a library raises, nobody may be left waiting for ever
+                except Exception as error:  # whatever a library raises, no waiter may wait for ever
                     pause = await self._failed(error)
                     patient = pause > 0
                 else:
@@ -272,7 +272,7 @@ class RedisBackend:
                     return
                 await self._pause(pause, through=patient)
         finally:
-            self._speaker = None  # what happens from here on is for another one
+            self._speaker = None  # later changes start another one
             await self._deafen()
 
     async def _pause(self, seconds: float, *, through: bool) -> None:
@@ -281,7 +281,7 @@ class RedisBackend:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._something.wait()
-                while through and not self._closed:  # what happens meanwhile does not make Redis come back sooner
+                while through and not self._closed:  # changes in the meantime do not bring Redis back sooner
                     self._something.clear()
                     await self._something.wait()
 
@@ -289,7 +289,7 @@ class RedisBackend:
         return max(min(self._tick_at, self._outage.over_at) - time.monotonic(), 0.0)
 
     async def _exchange(self) -> None:
-        """Tell Redis where we stand, and hear where it does."""
+        """Report our totals to Redis, and process its response."""
         if self._listener is not None and self._listener.done():
             listener, self._listener = self._listener, None
             listener.result()
@@ -313,14 +313,14 @@ class RedisBackend:
         if all_of_it:
             self._tick_at = now + _TICK * self._lease
         self._unsaid.clear()
-        # Who has just connected says first what it has: if Redis has forgotten that, the others may have to be
-        # heard as well before anybody is granted more.
+        # After connecting, first report only what we hold: if Redis has lost that, the other processes may have to
+        # report too before anyone is granted more.
         humble = not self._proved or self._outage.settling
         said = [(slots.granted, slots.granted if humble else slots.asked, slots.returned) for slots in telling]
         run, age, answers = await self._connections.say(
             [slots.key for slots in telling], [(self._places(), *counts) for counts in said]
         )
-        # Who has nothing there sees by the run only that others may have to say again what they have.
+        # A process that holds nothing learns only from the run that others may have to report again what they hold.
         forgotten = self._run not in (None, run) and age < self._lease
         self._run = run
         for slots, (_, asked, returned), (granted, known) in zip(telling, said, answers, strict=True):
@@ -342,11 +342,11 @@ class RedisBackend:
     def _prove(self, *, forgotten: bool) -> None:
         self._proved = self._ever_proved = True
         if forgotten:
-            self._outage.begin("it was restarted, or has forgotten the places that were taken", self._serve_all_alone)
+            self._outage.begin("it was restarted, or has lost track of the slots in use", self._serve_all_alone)
         self._outage.settle()
         self._serve_all_alone()
         for slots in self._lanes.values():
-            if slots.waiting:  # now the rest may be said
+            if slots.waiting:  # now slots may be requested as well
                 self._unsaid.add(slots)
                 self._something.set()
 
@@ -377,7 +377,7 @@ class RedisBackend:
     # Without Redis ----------------------------------------------------------------------------------------
 
     async def _failed(self, error: Exception) -> float:
-        """Seconds until it is worth while to try again."""
+        """Handle a failure, and return the seconds until the next attempt."""
         proved, self._proved = self._proved, False
         answered = redis_client.has_answered(error)
         self._outage.unsettle()
@@ -393,8 +393,8 @@ class RedisBackend:
             self._outage.begin(redis_client.reason(error), self._serve_all_alone)
             self._serve_all_alone()
         for slots in list(self._lanes.values()):
-            slots.refuse(SlotsUnavailableError, "the Redis of Limits.shared does not serve", optional=True)
-            if not slots.held and not slots.waiting:  # what is left to say, the end of the lease says as well
+            slots.refuse(SlotsUnavailableError, "the Redis of Limits.shared does not work", optional=True)
+            if not slots.held and not slots.waiting:  # no need to report: the lease expires
                 slots.told = False
                 self._unsaid.discard(slots)
                 self._done_with(slots)
@@ -402,7 +402,7 @@ class RedisBackend:
         return pause
 
     def _cut(self, now: float, pause: float) -> int:
-        """A connection that had served was cut: how many in a row were, as soon as they had."""
+        """Count a working connection that was cut; return how many in a row were cut right after they had worked."""
         self._cuts = 1 if now - self._connected_at > 2 * pause else self._cuts + 1
         return self._cuts
 
@@ -417,15 +417,15 @@ class RedisBackend:
 
 
 async def _ended(task: "asyncio.Task[None]") -> None:
-    """Cancel it, and wait until it has ended; how does not matter."""
-    while not task.done():  # redis-py can swallow a cancellation on Python 3.11: it sends within `wait_for`
+    """Cancel a task and wait until it has ended, ignoring how."""
+    while not task.done():  # on Python 3.11 redis-py can swallow a cancellation, because it uses `wait_for`
         task.cancel()
         await asyncio.wait((task,), timeout=0.1)
     if not task.cancelled():
         task.exception()
 
 
-# Connections inherited over a fork belong to the parent. Collecting them would disturb it, so they are kept.
+# Connections inherited through a fork belong to the parent. Garbage collection would disturb it, so they are kept.
 _INHERITED: Final[list[object]] = []
 _OPEN: Final[WeakSet[RedisBackend]] = WeakSet()
 

@@ -1,6 +1,6 @@
-"""How a Redis is spoken with: the connections, the one script, and the words for a Redis that does not do.
+"""Communication with Redis: the connections, the script, and messages about a Redis that does not work.
 
-The engine's only use of redis-py. What is said, when, and why it may be said twice, is in `redis`.
+This is the engine's only use of redis-py. The protocol is described in `redis`.
 """
 
 import asyncio
@@ -32,9 +32,9 @@ from woodpecker_async.secret import Secret
 
 _PREFIX: Final = "woodpecker-async:1"
 
-# A lane is a hash: to each process, by its name, "expires places granted returned ticket ticket ...", and to
-# "" the last ticket drawn. Another hash, the last of the keys, has the name of this run: who has met another one
-# before knows that all was forgotten since.
+# A lane is a hash that maps the name of each process to "expires places granted returned ticket ticket ...", and "" to
+# the last ticket issued. Another hash, the last of the keys, has the id of this run: a process that has seen another id
+# before knows that all data was lost since.
 _SCRIPT: Final = """
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -112,38 +112,37 @@ _NEEDED: Final = (
     f"on the channels {_PREFIX}:*"
 )
 
-# What a Redis says that is there and does not do what it is asked for. Not in its own words: they may repeat what
-# was said.
+# Errors of a Redis that responds but does not do what is requested. Not in its own words, which may quote our commands.
 _REFUSALS: Final = {
     "OOM": "its memory is full (maxmemory)",
-    "READONLY": "it is a replica that can only be read",
-    "NOREPLICAS": "it has too few replicas and takes no writes",
+    "READONLY": "it is a read-only replica",
+    "NOREPLICAS": "it has too few replicas and accepts no writes",
     "MASTERDOWN": "it is a replica that has lost its master",
-    "MISCONF": "it cannot save to its disk and takes no writes",
+    "MISCONF": "it cannot save to disk and accepts no writes",
     "BUSY": "it is busy running a script",
-    "WRONGTYPE": f"a value of another type is kept at one of the keys {_PREFIX}:*",
+    "WRONGTYPE": f"one of the keys {_PREFIX}:* has a value of another type",
     "CLUSTERDOWN": "it is part of a cluster that is down",
-    "TRYAGAIN": "it is part of a cluster that is being changed",
+    "TRYAGAIN": "it is part of a cluster that is being reconfigured",
 }
 
 
 def lane_key(account: str, lane: str) -> str:
-    """Where the lane of an account is kept."""
+    """Return the key of an account's lane."""
     return f"{_PREFIX}:{{{account}-{lane}}}"
 
 
 def run_key(account: str) -> str:
-    """Where the name of the run is kept."""
+    """Return the key of the run's id."""
     return f"{_PREFIX}:{{{account}}}"
 
 
 class Told(NamedTuple):
-    """What the script says.
+    """The result of the script.
 
     Attributes:
-        run: changes when the Redis has forgotten everything.
-        age: seconds since then.
-        lanes: for each of them, the places granted so far, and whether we were known there.
+        run: the id of the run, which changes when Redis has lost its data.
+        age: the age of the run in seconds.
+        lanes: for each lane, the total number of slots granted to this process, and whether it was known there.
     """
 
     run: str
@@ -152,7 +151,7 @@ class Told(NamedTuple):
 
 
 class Connections:
-    """One connection to speak and one to listen, of one process."""
+    """The two connections of a process: one to send commands and one to listen for messages."""
 
     def __init__(self, redis: Any, account: str, name: str, lease: float) -> None:
         self._redis = redis
@@ -164,16 +163,16 @@ class Connections:
 
     @classmethod
     async def opened(cls, url: Secret, *, account: str, name: str, lease: float, patience: float) -> "Connections":
-        """Connect, and listen to what is said to this process.
+        """Connect, and listen for messages to this process.
 
         Args:
-            url: of the Redis.
-            account: whose lanes these are.
-            name: of this process.
-            lease: seconds after which the Redis forgets a process that says nothing.
-            patience: seconds that it may take to connect, or to answer.
+            url: the URL of the Redis.
+            account: the account's name.
+            name: the name of this process.
+            lease: seconds without a report after which a process is dropped.
+            patience: seconds that connecting and each response may take.
         """
-        # Versions of redis-py differ in what they do if these are not said.
+        # All set explicitly, because the defaults differ between versions of redis-py.
         redis = Redis.from_url(
             url.reveal(),
             decode_responses=True,
@@ -182,7 +181,7 @@ class Connections:
             socket_connect_timeout=patience,
             health_check_interval=0,
             retry=Retry(NoBackoff(), 0),
-            single_connection_client=True,  # else it connects again by itself, and a restart is not noticed
+            single_connection_client=True,  # otherwise it reconnects by itself, and a restart goes unnoticed
         )
         self = cls(redis, account, name, lease)
         await anext(self._life)
@@ -197,8 +196,8 @@ class Connections:
         return self
 
     async def _live(self) -> AsyncGenerator[None, None]:
-        # An event loop ends the async generators that were begun on it before it closes, so these connections
-        # never outlive their loop, whether or not anybody thought of `aclose`.
+        # Before an event loop closes, it ends the async generators that were started on it, so these connections never
+        # outlive their loop, even if nobody calls `aclose`.
         try:
             yield
         finally:
@@ -208,22 +207,22 @@ class Connections:
                 await self._redis.aclose(close_connection_pool=True)
 
     async def aclose(self) -> None:
-        """Close them."""
+        """Close the connections."""
         await self._life.aclose()
 
     async def prove(self) -> None:
-        """Do all that will be needed with a lane of our own, so that what is refused is refused now."""
+        """Try everything that will be needed on a private lane, so that any rejection happens now."""
         lane = [f"{_PREFIX}:{self._name}"]
-        await self.say(lane, [(1, 0, 1, 0)])  # a place is asked for and granted
-        await self.say(lane, [(1, 1, 1, 1)])  # and given back
+        await self.say(lane, [(1, 0, 1, 0)])  # a slot is requested and granted
+        await self.say(lane, [(1, 1, 1, 1)])  # and released
         await self._redis.execute_command("PUBLISH", *lane, "0 ")
 
     async def say(self, keys: list[str], counts: list[tuple[int, int, int, int]]) -> "Told":
         """Run the script.
 
         Args:
-            keys: of the lanes.
-            counts: for each lane its places, and how many were granted to us, asked for and given back so far.
+            keys: the keys of the lanes.
+            counts: for each lane its number of slots, and our totals of slots granted, requested and released.
         """
         numbers = (count for of_lane in counts for count in of_lane)
         said = (len(keys) + 1, *keys, self._run_key, self._name, int(self._lease * 1000), *numbers, f"{_PREFIX}:")
@@ -234,7 +233,7 @@ class Connections:
         return Told(run, age / 1000, answers)
 
     async def heard(self, seconds: float) -> list[tuple[int, str]]:
-        """What comes within so many seconds: the places granted so far, and of which lane."""
+        """Wait this many seconds for a message; it has the total number of slots granted, and the key of the lane."""
         message = await self._ears.get_message(ignore_subscribe_messages=True, timeout=seconds)
         if message is None:
             return []
@@ -243,23 +242,23 @@ class Connections:
 
 
 def has_answered(error: Exception) -> bool:
-    """Whether the Redis is there, and said no: another connection would hear the same."""
+    """Whether Redis responded with an error, so that reconnecting would not help."""
     return isinstance(error, ResponseError) and not isinstance(error, AuthenticationError)
 
 
 def refusal(error: Exception) -> str | None:
-    """Why it will never do, whoever waits, and what to do about it."""
+    """Return why it cannot work without a change of the setup, and what to do about it; `None` if it may recover."""
     match error:
         case AuthenticationError() | AuthenticationWrongNumberOfArgsError():
-            return "refuses the user or the password in the URL, or wants one"
+            return "rejects the user or password in the URL, or requires one"
         case ResponseError() if _lacks_a_right(error):
-            return f"does not let this user do what is needed: {_NEEDED}"
+            return f"does not grant this user the permissions needed: {_NEEDED}"
         case ResponseError() if _code(error) is None:
             return (
-                f"refuses with {str(error).partition(' ')[0][:20]}: check the number of the database, and its version"
+                f"responds with {str(error).partition(' ')[0][:20]}: check the number of the database, and its version"
             )
         case ValueError() | TypeError():
-            return "cannot be reached with what the URL says after the question mark"
+            return "cannot be reached: the parameters after the question mark in the URL are invalid"
     if _is_untrusted(error):
         return (
             "has a certificate that is not trusted here: for a private authority add "
@@ -269,18 +268,18 @@ def refusal(error: Exception) -> str | None:
 
 
 def reason(error: Exception) -> str:
-    """Why it does not do now. Not in the words of the server: they may repeat what was said."""
+    """Return why it does not work now. Not in the server's words, which may quote our commands."""
     match error:
         case RedisTimeoutError() | TimeoutError():
             return "no answer in time"
         case BusyLoadingError():
             return "it is loading its data"
         case AuthenticationError():
-            return "it refuses the user or the password in the URL"
+            return "it rejects the user or password in the URL"
         case ResponseError() if _lacks_a_right(error):
-            return f"it does not let this user do what is needed: {_NEEDED}"
+            return f"it does not grant this user the permissions needed: {_NEEDED}"
         case ResponseError():
-            return _REFUSALS.get(_code(error) or "", f"it refuses ({type(error).__name__})")
+            return _REFUSALS.get(_code(error) or "", f"it responds with an error ({type(error).__name__})")
     if _is_untrusted(error):
         return "its certificate is not trusted"
     cause = error.__cause__ or error.__context__ or error
@@ -294,7 +293,7 @@ def _lacks_a_right(error: ResponseError) -> bool:
 
 
 def _code(error: ResponseError) -> str | None:
-    """Which of the refusals that may pass it is. redis-py keeps some of their names in the class only."""
+    """Return the code of an error that may pass. For some, redis-py keeps the code only in the class."""
     if isinstance(error, OutOfMemoryError):
         return "OOM"
     if isinstance(error, ReadOnlyError):
@@ -303,7 +302,7 @@ def _code(error: ResponseError) -> str | None:
         return "MASTERDOWN"
     if isinstance(error, ClusterDownError):
         return "CLUSTERDOWN"
-    words = str(error).split()  # older servers put what a script met at the end
+    words = str(error).split()  # older servers append the error that a script met
     return next((code for code in _REFUSALS if code in words), None)
 
 
