@@ -32,7 +32,7 @@ def company_id(value: object) -> int:
 
 
 def text(value: object, what: str) -> str:
-    """Check a str: not empty, no whitespace at either end, and valid UTF-8.
+    """Check that a value is a str, not empty, without whitespace at either end, and can be sent as UTF-8.
 
     Raises:
         ConfigError: it is invalid.
@@ -110,7 +110,7 @@ def entries(value: object, otherwise: str) -> Iterable[Any]:
 
 
 def counted(checked: tuple[C, ...], what: str, most: int | None = None) -> tuple[C, ...]:
-    """Check that there is at least one entry, and at most so many.
+    """Check that there is at least one entry, and at most `most`.
 
     Raises:
         ConfigError: there are none, or too many.
@@ -123,7 +123,7 @@ def counted(checked: tuple[C, ...], what: str, most: int | None = None) -> tuple
 
 
 def strings(value: object, what: str, example: str, most: int | None = None) -> tuple[str, ...]:
-    """Check strings by `text`, at least one and at most so many.
+    """Check strings by `text`, at least one and at most `most`.
 
     Raises:
         ConfigError: they are invalid.
@@ -331,7 +331,7 @@ def model(what: str, given: object, kind: type[M]) -> M:
 
 
 def models(what: str, given: object, kind: type[M], *, most: int | None = None) -> tuple[M, ...]:
-    """Return request models, each given as one or as a mapping of its fields; at least one and at most so many.
+    """Return request models, each given as one or as a mapping of its fields; at least one and at most `most`.
 
     Raises:
         ConfigError: they are invalid; the message has the index of the invalid one, as in `guests[2]`.

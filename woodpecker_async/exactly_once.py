@@ -204,7 +204,7 @@ class KeyCreation:
         """Find the key of a creation that ended with this error; `None` if it created none.
 
         Raises:
-            KeyOutcomeUnknownError: several keys can be it, or the outcome is still open.
+            KeyOutcomeUnknownError: several keys qualify, or the outcome is still open.
             WoodpeckerError: the keys could not be listed.
         """
         self._unknown = error

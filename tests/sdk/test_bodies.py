@@ -65,7 +65,7 @@ async def test_what_was_not_asked_for_is_said_and_its_status_counts(
             with pytest.raises(read) as caught:
                 await woodpecker.account.me()
             assert len(server.requests) == sent
-            assert "not asked for" in str(caught.value) or "redirects" in str(caught.value)
+            assert "not requested" in str(caught.value) or "redirects" in str(caught.value)
             with pytest.raises(write):
                 await woodpecker.agency.companies.create(["Aviato"])
             assert len(server.requests) == sent + 1

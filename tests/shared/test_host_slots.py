@@ -242,7 +242,7 @@ def test_nobody_elses_directory_is_used(tmp_path: Path, monkeypatch: pytest.Monk
         private_directory()
     path.unlink()
     path.write_text("")
-    with pytest.raises(ConfigError, match="cannot make"):
+    with pytest.raises(ConfigError, match="cannot create"):
         private_directory()
     path.unlink()
     path.mkdir(mode=0o700)

@@ -472,9 +472,7 @@ async def test_a_password_is_used_and_not_told(caplog, no_tasks_left: None) -> N
             wrong = RedisBackend(Secret(url), "local", "a", lambda: 2, LEASE)
             waiting = wrong.slots("all")
             for _ in range(2):
-                with pytest.raises(
-                    ConfigError, match=f"127.0.0.1:{server.port}, rejects the user or password"
-                ) as e:
+                with pytest.raises(ConfigError, match=f"127.0.0.1:{server.port}, rejects the user or password") as e:
                     await asyncio.wait_for(waiting.take(), 30)
                 assert PASSWORD not in str(e.value)
                 assert e.value.__cause__ is None

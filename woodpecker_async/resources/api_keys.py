@@ -152,12 +152,12 @@ class ApiKeys(Resource):
             options: for all requests; its deadline covers the whole procedure.
 
         Returns:
-            The key, if exactly one key can be it. `None` if there is none: then no key was created, and it is safe to
+            The key, if exactly one key qualifies. `None` if none does: then no key was created, and it is safe to
             create it again. After `create_once`, or without a baseline, it is not known which keys existed before; the
             only key with this label is then returned with `created=False`, because it may be older.
 
         Raises:
-            KeyOutcomeUnknownError: several keys can still be it, or the deadline passed before `error.settles_at`.
+            KeyOutcomeUnknownError: several keys still qualify, or the deadline passed before `error.settles_at`.
 
         Document: "Get a company's API keys", `GET /v2/agency/companies/{company_id}/api_keys`.
         """

@@ -23,7 +23,7 @@ class Slots(Protocol):
 
     @property
     def ready(self) -> bool:
-        """Whether slots are available, as far as is known: the backend has worked, and still does."""
+        """Whether slots are available, as far as is known (the backend has worked, and still does)."""
         ...
 
     @property
