@@ -96,6 +96,16 @@ async def test_a_server_that_does_not_go_on_is_not_paid_again(box: Sandbox, wood
     assert len(sizes(box)) == 2
 
 
+async def test_a_server_that_goes_in_a_circle_is_not_paid_again(box: Sandbox, woodpecker: WoodpeckerSession) -> None:
+    for place, token in enumerate(("b", "c", "a", "b", "c")):
+        answer = {"leads": [{"id": 1}], "total_found": 9, "next_page": token}
+        box.faults.add(Fault.body(answer, status=200, path=PATH, skip=place))
+    with pytest.raises(PaginationError, match="same next_page twice") as failed:
+        await woodpecker.account.lead_finder.leads([EVERYBODY], limit=200, next_page="a")
+    assert len(failed.value.leads) == len(sizes(box)) == 3
+    assert failed.value.next_page == "a"
+
+
 async def test_an_enrichment_is_started_once_and_followed(box: Sandbox, woodpecker: WoodpeckerSession) -> None:
     finder = woodpecker.account.lead_finder
     leads = await finder.leads([EVERYBODY], limit=2)

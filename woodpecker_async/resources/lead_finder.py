@@ -100,7 +100,7 @@ class LeadFinder(Resource):
         Raises:
             ConfigError: an argument is not usable; nothing was sent.
             OutcomeUnknownError: the leads of the last request may have been paid for.
-            PaginationError: the server does not go on: it gave the same `next_page` again.
+            PaginationError: the server does not go on: it gave a `next_page` again, at once or later on.
 
         Whatever ends the call has `.leads`, those that were paid for before, and `.next_page`, where to go on.
 
@@ -120,19 +120,21 @@ class LeadFinder(Resource):
             checks.text(next_page, "next_page")
         bought: list[Lead] = []
         found: int | None = None
+        used = {next_page}
         try:
             while True:
                 listing = await self._search(asked, min(_AT_ONCE, limit - len(bought)), next_page, options)
                 bought += listing.content
                 found = listing.pagination_data.total_elements if listing.pagination_data is not None else found
-                before, next_page = next_page, listing.next_cursor or None
+                next_page = listing.next_cursor or None
                 if next_page is None or not listing.content or len(bought) >= limit:
                     return Leads(tuple(bought), found, next_page)
-                if next_page == before:
+                if next_page in used:
                     raise PaginationError(
                         "the server gave the same next_page twice, so that leads would be paid for again",
                         resume=next_page,
                     )
+                used.add(next_page)
         except BaseException as error:
             paid: Any = error
             paid.leads, paid.next_page = tuple(bought), next_page
