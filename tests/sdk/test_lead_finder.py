@@ -166,6 +166,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "no lead": (lambda f: f.leads([EVERYBODY], limit=0), "limit must be an integer >= 1"),
     "no limit": (lambda f: f.leads([EVERYBODY], limit=None), "limit must be an integer >= 1"),
     "a page": (lambda f: f.leads([EVERYBODY], limit=1, next_page=2), "next_page must be a str"),
+    "a long phrase": (lambda f: f.criterion_values("a", search_phrase="x" * 51), "at most 50 characters, not 51"),
     "no leads": (lambda f: f.enrichments.start([], campaign_ids=[1]), "leads must not be empty"),
     "51 leads": (lambda f: f.enrichments.start([LEAD] * 51, campaign_ids=[1]), "at most 50"),
     "a lead": (lambda f: f.enrichments.start(["x"], campaign_ids=[1]), r"leads\[0\] must be a Lead"),

@@ -28,6 +28,7 @@ _LEADS: Final = "/v2/lead_finder/leads"
 _ENRICHMENTS: Final = "/v2/lead_finder/leads/enrichments"
 _PROSPECTS: Final = "/v2/lead_finder/prospects/enrichments"
 _AT_ONCE: Final = 50
+_LONGEST_PHRASE: Final = 50  # by the document "Get search criteria values"
 _ANYTHING: Final[Any] = Any
 
 
@@ -61,7 +62,7 @@ class LeadFinder(Resource):
 
         Args:
             name: of the criterion.
-            search_phrase: only values like this.
+            search_phrase: only values that have this in them, up to 50 characters.
             options: for the calls of this list.
 
         Document: "Lead Finder", `GET /v2/lead_finder/search_criteria/{criterion_name}/values`.
@@ -72,7 +73,7 @@ class LeadFinder(Resource):
             CRITERION_VALUES,
             key=lambda value: json.dumps(value, sort_keys=True),
             params={
-                "search_phrase": None if search_phrase is None else checks.text(search_phrase, "search_phrase"),
+                "search_phrase": None if search_phrase is None else _phrase(search_phrase),
                 "limit": _AT_ONCE,
             },
             options=options,
@@ -286,6 +287,13 @@ class ProspectEnrichments(Resource):
         Document: "Lead Finder", `GET /v2/lead_finder/prospects/enrichments/{uuid}`.
         """
         return await self._call("GET", _PROSPECTS + "/{uuid}", EnrichmentDetails, options=options, uuid=_uuid(uuid))
+
+
+def _phrase(given: object) -> str:
+    phrase = checks.text(given, "search_phrase")
+    if len(phrase) > _LONGEST_PHRASE:
+        raise ConfigError(f"search_phrase must have at most {_LONGEST_PHRASE} characters, not {len(phrase)}")
+    return phrase
 
 
 def _criterion(what: str, criterion: SearchCriterion) -> dict[str, Any]:
