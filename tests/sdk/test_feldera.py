@@ -76,6 +76,7 @@ async def test_one_key_comes_as_an_object_or_as_an_array_of_one(box: Sandbox, bo
     async with box.feldera_session() as feldera:
         key = await feldera.api_keys.get("ci")
     assert (key.id, key.name, key.role) == (UUID(int=1), "ci", None)  # a version without roles
+    assert key.scopes == ("Read", "Write")
 
 
 @pytest.mark.parametrize(
