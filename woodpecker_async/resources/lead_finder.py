@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from datetime import date
 from typing import Any, Final
 
 import attrs
@@ -195,7 +196,7 @@ class Enrichments(Resource):
             options=options,
         )
 
-    def list(self, *, created_after: Any = None, options: CallOptions | None = None) -> Pager[Any]:
+    def list(self, *, created_after: date | str | None = None, options: CallOptions | None = None) -> Pager[Any]:
         """The enrichments of leads, in one answer; as they come, for their fields are not documented.
 
         Args:
