@@ -1,9 +1,11 @@
-"""What is kept of a run while it goes on, the report and a job's entry in the ledger: linear in what is new."""
+"""What is written down costs as much as is new: a job's ledger entry, a run's report, the sandbox's state file."""
 
 import asyncio
 import json
+import tempfile
 import time
 from functools import partial
+from pathlib import Path
 
 import attrs
 
@@ -12,6 +14,8 @@ from benchmarks.measure import Client, Size, Spread, client, in_turn, ratio, tab
 from benchmarks.server import Target, answering
 from woodpecker_async import WoodpeckerSession, bulk
 from woodpecker_async.bulk import Report, Succeeded
+from woodpecker_async.sandbox.generate import generate
+from woodpecker_async.sandbox.statefile import StateFile
 from woodpecker_async.workers import Context, MemoryLedger, Sweep, perform
 from woodpecker_async.workers.payload import Result
 
@@ -85,10 +89,31 @@ def report(_: Target, companies: int) -> Kept:
     return Kept(len(text) / companies, (time.process_time() - began) / companies / 2 * 1e6)
 
 
+def state_file(_: Target, companies: int) -> Kept:
+    """A sandbox's state file, to which a new key of each company is written as it is made."""
+    state = generate(companies=companies, keys_per_company=3, inactive=0, seed=1)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "state")
+        file = StateFile(state, path)
+        first, *others = state.companies
+        state.add_key(first, "new")
+        file.save()  # the whole
+        whole, began = path.stat().st_size, time.process_time()
+        for company in others:
+            state.add_key(company, "new")
+            file.save()
+        cpu = (time.process_time() - began) / len(others) * 1e6
+        return Kept((path.stat().st_size - whole) / len(others), cpu)
+
+
 def _measured(by: Client, to: Target, size: Size) -> tuple[list[list[str]], list[Spread]]:
     rows, grown = [], []
     small, large = SIZES[size]
-    for title, work, times in (("a job in the ledger", ledger, 1), ("the report of a run", report, REPORTED)):
+    for title, work, times in (
+        ("a job in the ledger", ledger, 1),
+        ("the report of a run", report, REPORTED),
+        ("the sandbox's state file, a new key for each", state_file, 1),
+    ):
         runs = in_turn(ROUNDS[size], {str(count): partial(by.run, work, to, count) for count in (small, large)})
         for count in (small, large):
             kept = runs[str(count)]
@@ -109,8 +134,9 @@ def section(size: Size) -> str:
         rows, grown = _measured(by, served.target, size)
     worst = max(spread.median for spread in grown)
     return (
-        "What is written down of a run, for each of its companies. A job's CPU is all of its work, the requests "
-        "included; a report's is adding, saving, loading and merging. "
+        "What is written to disk or to a ledger, per company. A job's CPU is all of its work, the requests "
+        "included; a report's is adding, saving, loading and merging; a state file's is making the keys and appending "
+        "them. "
         + target(
             f"with ten times the companies at most {AT_MOST} times the bytes for each; it is {worst:.2f}",
             met=worst <= AT_MOST,
