@@ -121,6 +121,12 @@ async def test_an_enrichment_is_started_once_and_followed(box: Sandbox, woodpeck
     assert dict(await finder.prospect_enrichments.get(of_prospects.uuid))["uuid"] == of_prospects.uuid
 
 
+async def test_an_enrichment_need_not_be_for_a_campaign(box: Sandbox, woodpecker: WoodpeckerSession) -> None:
+    started = await woodpecker.account.lead_finder.enrichments.start([LEAD], campaign_ids=())
+    assert started.uuid is not None
+    assert json.loads(box.journal[-1].body) == {"leads": [LEAD]}
+
+
 async def test_criteria_and_their_values(woodpecker: WoodpeckerSession) -> None:
     names = [criterion["name"] async for criterion in woodpecker.account.lead_finder.criteria()]
     assert "job_title" in names

@@ -174,7 +174,7 @@ class Enrichments(Resource):
 
         Args:
             leads: 1 to 50, as `lead_finder.leads` gave them.
-            campaign_ids: at least one campaign.
+            campaign_ids: the campaigns; `()` for none, and then they become prospects of the account only.
             options: for this call.
 
         Raises:
@@ -183,7 +183,7 @@ class Enrichments(Resource):
 
         Document: "Lead Finder", `POST /v2/lead_finder/leads/enrichments`.
         """
-        ids = checks.ids(campaign_ids, "campaign_ids")
+        target = {} if campaign_ids == () else {"target_campaign_ids": checks.ids(campaign_ids, "campaign_ids")}
         listed = tuple(checks.entries(leads, f"leads must be a list, not {type(leads).__name__}"))
         checks.counted(listed, "leads", _AT_ONCE)
         wire = [_lead(f"leads[{index}]", lead) for index, lead in enumerate(listed)]
@@ -191,7 +191,7 @@ class Enrichments(Resource):
             "POST",
             _ENRICHMENTS,
             Enrichment,
-            body={"leads": wire, "target_campaign_ids": ids},
+            body={"leads": wire, **target},
             find_out="look with lead_finder.enrichments.list before trying again",
             options=options,
         )

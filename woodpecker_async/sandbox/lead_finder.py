@@ -102,7 +102,7 @@ class LeadsToEnrich(Input):
     """The body that starts an enrichment of leads."""
 
     leads: Annotated[list[dict[str, Any]], Meta(min_length=1, max_length=50)]
-    target_campaign_ids: list[int]
+    target_campaign_ids: list[int] = field(default_factory=list)
 
 
 class EnrichmentsQuery(Input):
