@@ -201,8 +201,9 @@ def _cases(cases: list[Case], by: Client) -> str:
     said = [
         target(f"with {FROM:,} companies or more, at least {OF_SEVEN} times the speed of the semaphore of 7"
                + (f"; slower: {', '.join(slow)}" if slow else ""), met=not slow),
-        target(" and ".join(f"at most {most:.2f} times for {count} companies" for count, most in SMALL.items())
-               + " the seconds of the semaphore of 7"
+        target("compared with the semaphore of 7, "
+               + " and ".join(f"at most {most:.2f} times the seconds for {count} companies"
+                              for count, most in SMALL.items())
                + (f"; slower: {', '.join(small_slow)}" if small_slow else ""), met=not small_slow),
         target(f"no request refused and no company lost; measured: {refused} and {lost}", met=refused == lost == 0),
     ]  # fmt: skip

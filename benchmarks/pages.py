@@ -157,7 +157,7 @@ def _per_page(lines: Lines) -> tuple[str, str]:
             for name, times in ((_DICTS, of_dicts), (_TYPED, of_typed)):
                 worst[name, what] = max(worst.get((name, what), 0.0), times.median)
     targets = [
-        target(f"{what}: at most {most} times the CPU of {name}; worst row: {worst[name, what]:.2f}",
+        target(f"pages of {what} take at most {most} times the CPU of *{name}*; worst row: {worst[name, what]:.2f}",
                met=worst[name, what] <= most)
         for name, bounds in ((_DICTS, AT_MOST_OF_DICTS), (_TYPED, AT_MOST_OF_TYPED))
         for what, most in bounds.items()
