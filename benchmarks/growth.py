@@ -198,4 +198,4 @@ def chapter(size: Size) -> Chapter:
     """All three tables."""
     companies, sentence = _companies(size)
     text = "\n\n".join([companies, records.section(size), sessions.section(size)])
-    return Chapter(title="Growth", text=text, short=sentence)
+    return Chapter(title="More companies, more agencies", text=text, short=sentence)

@@ -184,7 +184,7 @@ def chapter(size: Size) -> Chapter:
     cases, rounds = CASES[size]
     services = SERVICES if size == "full" else SERVICES[:1]
     computed, sentence = virtual(services)
-    return Chapter(title="Lanes", text=f"{computed}\n\n{sockets(cases, rounds)}", short=sentence)
+    return Chapter(title="How the lane finds the limit", text=f"{computed}\n\n{sockets(cases, rounds)}", short=sentence)
 
 
 def main() -> None:

@@ -101,7 +101,7 @@ def chapter(size: Size) -> Chapter:
     by_client, drawn = _by_client(lines.pop(_ALL))
     per_page, sentence = _per_page(lines)
     return Chapter(
-        title="Work per page",
+        title="CPU per page",
         text=f"{per_page}\n\n{decoded}\n\n{by_client}",
         short=sentence,
         pictures={"cpu-per-page.svg": drawn},

@@ -70,7 +70,7 @@ def chapter(size: Size) -> Chapter:
     of_click = ratio(programs[help_], to=programs[click])
     worst = max(spread.median for spread in times.values())
     return Chapter(
-        title="Start",
+        title="Start-up time",
         text=(
             "The time to import the package, without the start of the interpreter, compared with four of its five "
             "dependencies (all but msgspec). The package loads each name when it is first used, so `import "
