@@ -1,9 +1,11 @@
-"""The records of a run, which are its report and the ledger entries of its jobs: they grow linearly with companies."""
+"""What is written per company to a job's ledger entry, a run's report and the sandbox's state file."""
 
 import asyncio
 import json
+import tempfile
 import time
 from functools import partial
+from pathlib import Path
 
 import attrs
 
@@ -12,6 +14,8 @@ from benchmarks.measure import Client, Size, Spread, client, in_turn, ratio, tab
 from benchmarks.server import Target, answering
 from woodpecker_async import WoodpeckerSession, bulk
 from woodpecker_async.bulk import Report, Succeeded
+from woodpecker_async.sandbox.generate import generate
+from woodpecker_async.sandbox.statefile import StateFile
 from woodpecker_async.workers import Context, MemoryLedger, Sweep, perform
 from woodpecker_async.workers.payload import Result
 
@@ -42,10 +46,10 @@ class _Weighing(MemoryLedger):
 
 @attrs.frozen
 class Kept:
-    """What was recorded per company of a run.
+    """What was written per company.
 
     Attributes:
-        written: bytes written during the run.
+        written: bytes written.
         cpu: CPU microseconds.
     """
 
@@ -85,10 +89,31 @@ def report(_: Target, companies: int) -> Kept:
     return Kept(len(text) / companies, (time.process_time() - began) / companies / 2 * 1e6)
 
 
+def state_file(_: Target, companies: int) -> Kept:
+    """Create a key at each company of a sandbox with a state file, which appends every key as it is created."""
+    state = generate(companies=companies, keys_per_company=3, inactive=0, seed=1)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "state")
+        file = StateFile(state, path)
+        first, *others = state.companies
+        state.add_key(first, "new")
+        file.save()  # writes the whole state
+        whole, began = path.stat().st_size, time.process_time()
+        for company in others:
+            state.add_key(company, "new")
+            file.save()
+        cpu = (time.process_time() - began) / len(others) * 1e6
+        return Kept((path.stat().st_size - whole) / len(others), cpu)
+
+
 def _measured(by: Client, to: Target, size: Size) -> tuple[list[list[str]], list[Spread]]:
     rows, grown = [], []
     small, large = SIZES[size]
-    for title, work, times in (("a job in the ledger", ledger, 1), ("the report of a run", report, REPORTED)):
+    for title, work, times in (
+        ("a job in the ledger", ledger, 1),
+        ("the report of a run", report, REPORTED),
+        ("the sandbox's state file, one new key per company", state_file, 1),
+    ):
         runs = in_turn(ROUNDS[size], {str(count): partial(by.run, work, to, count) for count in (small, large)})
         for count in (small, large):
             kept = runs[str(count)]
@@ -109,9 +134,10 @@ def section(size: Size) -> str:
         rows, grown = _measured(by, served.target, size)
     worst = max(spread.median for spread in grown)
     return (
-        "What a run records, per company. A *job in the ledger* is one job of a worker: its CPU is that of all its "
-        "work, including the requests. The *report of a run*: its CPU is for adding outcomes, saving, loading and "
-        "merging. With more companies, the bytes per company should stay the same.\n\n"
+        "Bytes written to a ledger or to disk, per company; they should not grow with the number of companies. The CPU "
+        "of a *job in the ledger* is that of all its work, including the requests; for the *report of a run* it is for "
+        "adding outcomes, saving, loading and merging; for the *state file* it is for creating the keys and appending "
+        "them to the file.\n\n"
         + marked("records", table(["Record", "bytes per company", "CPU per company, µs"], rows))
         + "\n\n"
         + target(
