@@ -10,6 +10,7 @@ from functools import partial
 import attrs
 
 from benchmarks import peers, picture
+from benchmarks.figures import marked
 from benchmarks.measure import Chapter, Client, Size, Spread, client, in_turn, ratio, table, target
 from benchmarks.server import Served, serving
 
@@ -158,7 +159,9 @@ def _approaches(case: Case, by: Client) -> tuple[str, str, str]:
         "refused: the hand-written clients do not retry, so those companies are lost. The best result is few seconds "
         "with no company lost. Server utilisation is the share of the time in which the server was working on "
         "requests that it answered.\n\n"
-        + table(["Client", "seconds", "refused (429)", "companies lost", "server utilisation"], rows)
+        + marked(
+            "main-job", table(["Client", "seconds", "refused (429)", "companies lost", "server utilisation"], rows)
+        )
     )
     sentence = (
         f"Listing the API keys of {case.companies} companies {where} takes {ours:.1f} s and loses "

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 OF_DEPENDENCIES, OF_CLICK = 1.1, 2.5  # targets: times the first row of each table
 
 IMPORTS = {
-    "`import aiohttp, attrs, cattrs, tenacity`": "import aiohttp, attrs, cattrs, tenacity",
+    "`import aiohttp, attrs, cattrs, msgspec, tenacity`": "import aiohttp, attrs, cattrs, msgspec, tenacity",
     "`import woodpecker_async`": "import woodpecker_async",
     "`from woodpecker_async import WoodpeckerSession`": "from woodpecker_async import WoodpeckerSession",
 }
