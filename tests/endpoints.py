@@ -26,7 +26,7 @@ class Documented:
 
 
 _C: Final = "/v2/agency/companies/{company_id}"
-_NO_BODY: Final = "The body of the request is not documented; use `request()`"
+_NO_BODY: Final = "Its body is not in the documents that the SDK was built from; use `request()`"
 _BILLED: Final = "No way to make it idempotent is documented: never sent twice"
 _THIRD_PARTY: Final = "Known from third parties that cite the documents"
 
