@@ -15,11 +15,13 @@ class FelderaKey:
         id: the key's id.
         name: its name, unique on the instance.
         role: `"read"` or `"write"`; `None` before version 0.326.0, which introduced roles.
+        scopes: what earlier versions have instead of a role, such as `("Read", "Write")`; otherwise `None`.
     """
 
     id: UUID
     name: str
     role: str | None = None
+    scopes: tuple[str, ...] | None = None
 
 
 @attrs.frozen(kw_only=True)

@@ -19,7 +19,7 @@ class CompanyRole(OpenEnum):
 
 
 class GuestPermission(OpenEnum):
-    """What a guest may see in addition to campaigns."""
+    """What a guest may do in addition to viewing: `MAILBOXES`, add and remove their own e-mail accounts."""
 
     MAILBOXES = "mailboxes"
 
@@ -64,7 +64,7 @@ class CompanyUser:
         name: the full name.
         email: the address the user logs in with.
         roles: all roles of the user; `admin` exists only at the agency, and has access to all companies.
-        guest_permissions: what a guest may see.
+        guest_permissions: what a guest may do in addition to viewing.
     """
 
     id: int
@@ -81,7 +81,7 @@ class NewGuest:
     Attributes:
         name: the full name.
         email: the address the guest will log in with.
-        permissions: what the guest may see.
+        permissions: what the guest may do in addition to viewing.
     """
 
     name: str
@@ -100,7 +100,8 @@ class GuestPermissions:
 
     Attributes:
         id: the guest's id.
-        permissions: what the guest may see. In an invitation, the API calls this field `guest_permissions`.
+        permissions: what the guest may do in addition to viewing. In an invitation, the API calls this field
+            `guest_permissions`.
     """
 
     id: int

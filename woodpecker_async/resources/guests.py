@@ -69,11 +69,11 @@ class Guests(Resource):
         *,
         options: CallOptions | None = None,
     ) -> None:
-        """Set what guests may see, replacing their previous permissions. Retried like a read.
+        """Set what guests may do, replacing their previous permissions. Retried like a read.
 
         Args:
             company_id: the company.
-            permissions: by the guest's id, what the guest may see; an empty list revokes all permissions.
+            permissions: by the guest's id, what the guest may do; an empty list revokes all permissions.
             options: for this call.
 
         Raises:
