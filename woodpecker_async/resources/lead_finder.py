@@ -133,8 +133,8 @@ class LeadFinder(Resource):
                     return Leads(tuple(bought), found, next_page)
                 if next_page in used:
                     raise PaginationError(
-                        "the server returned a next_page that it had returned before: continuing would pay for the same "
-                        "leads again",
+                        "the server returned a next_page that it had returned before: continuing would pay for the "
+                        "same leads again",
                         resume=next_page,
                     )
                 used.add(next_page)
