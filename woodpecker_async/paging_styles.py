@@ -54,7 +54,7 @@ class OneAnswer:
     in_body: ClassVar[bool] = False
 
     def body(self, item: type[T]) -> ListBody[T]:
-        """The shape of an answer with items of this type."""
+        """Return the shape of a response with items of this type."""
         return ListBody(item, self.items, nothing=self.nothing)
 
     def ask(self, position: Position) -> Mapping[str, int | str]:  # noqa: ARG002 - there is only one page
@@ -109,7 +109,7 @@ class Totalled(Numbered):
     """
 
     def body(self, item: type[T]) -> ListBody[T]:
-        """The shape of an answer with items of this type."""
+        """Return the shape of a response with items of this type."""
         return ListBody(item, self.items, ("total", "pagination_data"), self.nothing)
 
     def turn(self, listing: Listing[Any], position: Position, *, seen: int, total_count: str | None) -> Turn:
@@ -132,7 +132,7 @@ class TotalledOrWhole(Totalled):
     """
 
     def body(self, item: type[T]) -> ListBody[T]:
-        """The shape of an answer with items of this type."""
+        """Return the shape of a response with items of this type."""
         return ListBody(item, self.items, ("total_found",), self.nothing, or_anywhere=True)
 
     def turn(self, listing: Listing[Any], position: Position, *, seen: int, total_count: str | None) -> Turn:
@@ -155,7 +155,7 @@ class Cursor(OneAnswer):
     first: ClassVar[Position] = ""  # stands for no cursor
 
     def body(self, item: type[T]) -> ListBody[T]:
-        """The shape of an answer with items of this type."""
+        """Return the shape of a response with items of this type."""
         return ListBody(item, self.items, self.beside, self.nothing)
 
     def ask(self, position: Position) -> Mapping[str, int | str]:

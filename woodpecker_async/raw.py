@@ -134,7 +134,7 @@ def described(
     if isinstance(path, str) and is_account_level(path):
         if isinstance(company_id, Unsaid):
             raise ConfigError(
-                f"say whose account {path} is to act on: company_id=123, or company_id=None for the key's own"
+                f"specify whose account {path} acts on: company_id=123, or company_id=None for the key's own"
             )
         account = OWN if company_id is None else checks.company_id(company_id)
     elif not (company_id is None or isinstance(company_id, Unsaid)):

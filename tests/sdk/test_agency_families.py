@@ -305,10 +305,10 @@ async def test_odd_answers(mock: aioresponses, name: str) -> None:
 
 
 REFUSED: dict[str, tuple[Callable[[WoodpeckerSession], Any], str]] = {
-    "no permissions": (lambda w: w.agency.guests.set_permissions(1, {}), "permissions must be a mapping by the ids"),
+    "no permissions": (lambda w: w.agency.guests.set_permissions(1, {}), "permissions must map the ids of guests"),
     "a list of permissions": (
         lambda w: w.agency.guests.set_permissions(1, ["mailboxes"]),
-        "permissions must be a mapping by the ids",
+        "permissions must map the ids of guests",
     ),
     "a guest's name": (
         lambda w: w.agency.guests.set_permissions(1, {"monica": []}),

@@ -164,7 +164,7 @@ class Operation(Generic[T]):
         if "{" in self.path:
             raise ConfigError(f"a placeholder of {self.path} was not filled")
         if self.account is None and is_account_level(self.path):
-            raise ConfigError(f"say whose account {self.path} is to act on: a company's, or the key's own")
+            raise ConfigError(f"specify whose account {self.path} acts on: a company's, or the key's own")
         if self.account is not None and not is_account_level(self.path):
             raise ConfigError(f"{self.path} has the company in the path: it takes no x-company-id")
 

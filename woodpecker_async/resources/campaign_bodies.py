@@ -107,7 +107,7 @@ def _steps(given: object) -> list[Body]:
         raise ConfigError("steps must be a list, each entry a NewStep or a mapping of its fields")
     checked = [step(one, f"steps[{index}]") for index, one in enumerate(given)]
     if not 1 <= len(checked) <= _MOST_STEPS:
-        raise ConfigError(f"a campaign has 1 to {_MOST_STEPS} steps after its start, not {len(checked)}")
+        raise ConfigError(f"a campaign must have 1 to {_MOST_STEPS} steps after its start, not {len(checked)}")
     return checked
 
 
@@ -252,7 +252,7 @@ def _window(given: object, what: str) -> Body:
     for moment in given:
         if not isinstance(moment, str) or not _CLOCK.fullmatch(moment):
             raise ConfigError(
-                f'a window of {what} begins and ends at a time "HH:mm", from 00:00 to 23:59, not {moment!r}'
+                f'a window of {what} must begin and end at a time "HH:mm", from 00:00 to 23:59, not {moment!r}'
             )
     start, end = given
     if start >= end:

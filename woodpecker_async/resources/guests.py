@@ -108,7 +108,7 @@ def _checked(guests: object) -> list[NewGuest]:
 
 def _permissions(given: object) -> tuple[GuestPermissions, ...]:
     if not isinstance(given, Mapping) or not given:
-        raise ConfigError('permissions must be a mapping by the ids of guests, like {456: ["mailboxes"]}')
+        raise ConfigError('permissions must map the ids of guests to lists of permissions, like {456: ["mailboxes"]}')
     return tuple(
         GuestPermissions(
             id=checks.integer(guest, "a guest's id", 1),

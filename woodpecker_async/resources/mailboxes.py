@@ -216,7 +216,7 @@ def _row(mailbox: NewMailbox, what: str) -> dict[str, Any]:
     shortest, longest = row["sending_wait_time_from"], row["sending_wait_time_to"]
     if shortest is not None and longest is not None and shortest >= longest:
         raise ConfigError(
-            f"{what}.sending_wait_time_from must be less than sending_wait_time_to: {shortest} is not, with {longest}"
+            f"{what}.sending_wait_time_from must be less than sending_wait_time_to: {shortest} >= {longest}"
         )
     return {name: value for name, value in row.items() if value is not None}
 
