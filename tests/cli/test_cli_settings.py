@@ -316,3 +316,46 @@ def test_a_web_page_where_the_api_was_expected(alone, said):
         alone.env |= {"WOODPECKER_BASE_URL": url, "WOODPECKER_API_KEY": "1.x"}
         got = alone("me")
     assert (got.code, "does not end in /rest" in got.err) == (1, True)
+
+
+# ---- a key that is refused
+
+
+@pytest.mark.parametrize("command", [("me",), ("keys", "list", "--all"), ("keys", "audit"), ("doctor",)])
+def test_who_is_refused_learns_which_key_it_was_and_where_it_came_from(cli, command):
+    cli.env["WOODPECKER_API_KEY"] = "1.an-old-one-of-last-year"
+    got = cli(*command)
+    fingerprint = shown(cli)["api_key"][0]
+    assert (got.code, got.err.splitlines()[-1]) == (
+        1,
+        f"Hint: the key in use is {fingerprint}, from WOODPECKER_API_KEY; "
+        "`woodpecker-async config show` lists every setting with its source.",
+    )
+
+
+def test_the_hint_names_the_profile_of_a_refused_key(configured, box):
+    cli = configured(f'[profiles.old]\nbase_url = "{box.base_url}"\napi_key_file = "old.key"\n')
+    (configured.path.parent / "old.key").touch(mode=0o600)
+    (configured.path.parent / "old.key").write_text("1.an-old-one")
+    got = cli("me", "--profile", "old")
+    assert f"from api_key_file of profile 'old' in {configured.path}; " in got.err.splitlines()[-1]
+
+
+def test_a_clients_key_is_named_where_the_agencys_is_needed(cli, box):
+    cli.env["WOODPECKER_API_KEY"] = box.client_key(box.company_ids[0])
+    assert cli("keys", "list", "--all").err.splitlines()[-1].startswith("Hint: the key in use is ")
+    assert "Hint" not in cli("me").err
+
+
+def test_one_refused_company_is_not_about_the_key(cli, box):
+    box.faults.add(Fault.html(403, company=box.company_ids[0], times="always"))
+    got = cli("keys", "list", "--all")
+    assert (got.code, "Hint" in got.err) == (3, False)
+
+
+@pytest.mark.parametrize("mark", ['"', "'"])
+def test_a_key_in_quotation_marks_is_refused_before_it_is_sent(cli, box, mark):
+    before = len(box.journal)
+    cli.env["WOODPECKER_API_KEY"] = f"{mark}{box.hq_key}{mark}"
+    got = cli("me")
+    assert (got.code, "in quotation marks" in got.err, len(box.journal)) == (2, True, before)

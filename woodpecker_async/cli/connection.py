@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from woodpecker_async.cli import logs, output, process, terminal
+from woodpecker_async.cli.refused_key import RefusedKey
 from woodpecker_async.cli.wanted import Wanted
 from woodpecker_async.cli.without_rest import WithoutRest
 from woodpecker_async.errors import WoodpeckerError
@@ -164,13 +165,15 @@ def connected(
     wanted = Wanted(connection)
     keywords = wanted.session_settings(limits)
     without_rest = WithoutRest(wanted["base_url"].value)
+    key = None if connection.sandbox else wanted.key()
+    refused_key = None if key is None else RefusedKey(keywords["api_key"], key.source)
 
     async def main() -> int:
         from woodpecker_async.cli.waiting import Watch, watching  # noqa: PLC0415 - not for --help
 
         watch = Watch()
         said = nullcontext() if patient else watching(watch.what, connection)
-        keywords["hooks"] = (*hooks, watch, *without_rest.hooks)
+        keywords["hooks"] = (*hooks, watch, *without_rest.hooks, *(() if refused_key is None else (refused_key.hear,)))
         async with _session(connection, keywords) as woodpecker, said:
             return await work(woodpecker)
 
@@ -179,9 +182,13 @@ def connected(
             code = process.run(main)
         except WoodpeckerError as error:
             without_rest.explain(error)
+            if refused_key is not None and refused_key.refused:
+                error.add_note(refused_key.hint)
             raise
         if without_rest.nothing_there:
             terminal.echo_err(without_rest.hint)
+        if refused_key is not None and refused_key.refused:
+            terminal.echo_err(refused_key.hint)
         return code
 
 
