@@ -112,6 +112,7 @@ class Work:
         again: how to go on without a report; empty if that is not possible.
         receipt: shows an outcome on stdout, where the data goes elsewhere.
         noun: what companies have.
+        remark: what to say of a file that was written, with `{}` for its name.
     """
 
     title: str
@@ -122,6 +123,7 @@ class Work:
     again: str = ""
     receipt: "Callable[[Outcome], None] | None" = None
     noun: str = "key"
+    remark: str = ""
 
     def show(self, outcome: "Outcome", printer: "Printer | SelectingPrinter") -> None:
         """Print an outcome."""
@@ -188,6 +190,8 @@ async def perform(
     tell_failures(this_run, connection, work.done, rest, work.noun)
     if this_run.unsettled:
         terminal.echo_err(UNSETTLED)
+    if out.path is not None and work.remark:
+        connection.note(work.remark.format(out.path))
     if saved.resume is not None:
         connection.note(f"This run: {', '.join(work.summary(this_run))}")
     in_all = "" if saved.resume is None else " in all"
