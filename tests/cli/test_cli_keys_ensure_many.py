@@ -63,6 +63,7 @@ def test_the_file_is_the_same_for_one_company(opened, tmp_path):
         got = cli("keys", "ensure", "--company", first, "--company", first, "--label", "crm", "--output", path)
         assert got.code == 0
         assert got.err.startswith("Made a new key 'crm'")
+        assert got.err.endswith(f"written to {path} as a line of JSON (--format plain: the key alone)\n")
         assert got.out == f"{on_server(box)[first][0][:7]}****{on_server(box)[first][0][-4:]}\n"
         args = ("--company", first, "--company", second, "--label", "crm", "--output", path)
         assert cli("keys", "ensure", *args).code == 0
@@ -70,6 +71,18 @@ def test_the_file_is_the_same_for_one_company(opened, tmp_path):
         assert {tuple(json.loads(line)) for line in path.read_text().splitlines()} == {
             ("company_id", "label", "api_key", "fingerprint", "created", "at")
         }
+
+
+def test_plain_is_the_key_alone(opened, tmp_path):
+    with opened(companies=2, service_time=0) as (box, cli):
+        first, second = box.company_ids
+        args = ("keys", "ensure", "--label", "crm", "--format", "plain", "--output")
+        got = cli(*args, tmp_path / "a", "--company", first)
+        assert (got.code, got.out, got.err.endswith(f"written to {tmp_path / 'a'}\n")) == (0, "", True)
+        assert (tmp_path / "a").read_text() == on_server(box)[first][0] + "\n"
+        assert cli(*args, tmp_path / "b", "--company", first, "--company", second).code == 0
+        keys = {company: key for company, [key] in on_server(box).items()}
+        assert set((tmp_path / "b").read_text().splitlines()) == {f"{company}\t{key}" for company, key in keys.items()}
 
 
 @pytest.mark.parametrize(

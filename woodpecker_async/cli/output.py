@@ -31,7 +31,8 @@ C = TypeVar("C", bound=Callable[..., Any])
 
 # Formats that a file's ending promises and that are not written; a table under such a name opens nowhere.
 _NOT_WRITTEN: Final = frozenset(
-    ".arrow .feather .gz .htm .html .numbers .ods .parquet .pdf .tsv .xls .xlsx .xml .yaml .yml .zip".split()
+    {".arrow", ".feather", ".gz", ".htm", ".html", ".numbers", ".ods", ".parquet", ".pdf", ".tsv", ".xls", ".xlsx"}
+    | {".xml", ".yaml", ".yml", ".zip"}
 )
 _SUFFIXES: Final = {
     ".csv": "csv",
