@@ -6,6 +6,7 @@ import stat
 
 import pytest
 
+from tests.cli.conftest import Got
 from tests.waiting import until
 from woodpecker_async.sandbox import Fault
 
@@ -71,6 +72,17 @@ def test_the_file_is_the_same_for_one_company(opened, tmp_path):
         assert {tuple(json.loads(line)) for line in path.read_text().splitlines()} == {
             ("company_id", "label", "api_key", "fingerprint", "created", "at")
         }
+
+
+@pytest.mark.parametrize("name", ["keys.jsonl", "keys.csv", "keys"])
+def test_quiet_prints_nothing_beside_the_file(opened, tmp_path, name):
+    with opened(companies=3, service_time=0) as (box, cli):
+        args = ("keys", "ensure", "--all", "--yes", "--label", "crm", "--output", tmp_path / name)
+        assert cli(*args, "--force", "--quiet") == Got(0, "", "")
+        assert len(cli(*args, "--force").out.splitlines()) == 3
+        args = ("keys", "ensure", "--company", box.company_ids[0], "--label", "crm", "--quiet")
+        assert cli(*args, "--output", tmp_path / f"one-{name}") == Got(0, "", "")
+        assert cli(*args).out.count("\n") == 1  # without a file it is the data
 
 
 def test_plain_is_the_key_alone(opened, tmp_path):
