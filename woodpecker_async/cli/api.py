@@ -14,6 +14,7 @@ from woodpecker_async._redact import masked
 from woodpecker_async.cli import process, terminal
 from woodpecker_async.cli.connection import Connection, connected, connection_options
 from woodpecker_async.cli.formats import json_text
+from woodpecker_async.cli.ids import ID
 
 if TYPE_CHECKING:
     from woodpecker_async import WoodpeckerSession
@@ -30,7 +31,7 @@ _MAX_INPUT: Final = 64 * 1024 * 1024
 @click.option(
     "--company",
     "company_id",
-    type=click.IntRange(min=1),
+    type=ID,
     metavar="ID",
     help="Act on this client company (x-company-id); by default on the key's own account.",
 )

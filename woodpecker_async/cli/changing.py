@@ -10,6 +10,7 @@ import click
 
 from woodpecker_async.cli import process, terminal
 from woodpecker_async.cli.connection import Connection, connected, connection_options
+from woodpecker_async.cli.ids import ID
 from woodpecker_async.cli.layout import Column, Layout, Record
 from woodpecker_async.cli.listing import At, agency_option, made
 from woodpecker_async.cli.output import Output, output_options
@@ -102,7 +103,7 @@ class Change:
             click.option(
                 "--company",
                 "company_id",
-                type=click.IntRange(min=1),
+                type=ID,
                 metavar="ID",
                 required=needs,
                 help=f"The company{own}.",

@@ -12,6 +12,7 @@ from woodpecker_async.cli import blacklisting, inviting, subscribing
 from woodpecker_async.cli.changing import Change
 from woodpecker_async.cli.fields import Field
 from woodpecker_async.cli.groups import Group
+from woodpecker_async.cli.ids import ID
 from woodpecker_async.cli.listing import At, Listing
 
 _PERSON: Final = (
@@ -211,7 +212,7 @@ _FAMILIES: Final[Mapping[str, tuple[str, Mapping[str, Listing | Change]]]] = {
                     click.option(
                         "--campaign",
                         "campaign_ids",
-                        type=click.IntRange(min=1),
+                        type=ID,
                         metavar="ID",
                         multiple=True,
                         help="Only those in this campaign; repeatable.",

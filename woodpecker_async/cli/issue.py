@@ -9,6 +9,7 @@ import click
 
 from woodpecker_async.cli import process, terminal
 from woodpecker_async.cli.connection import Connection, connected, connection_options
+from woodpecker_async.cli.ids import ID
 from woodpecker_async.cli.layout import Column, Layout, Record
 from woodpecker_async.cli.output import Output, output_options
 from woodpecker_async.cli.printers import Printer
@@ -101,7 +102,7 @@ def places_of(
 
 
 @click.command()
-@click.option("--company", "company_id", type=click.IntRange(min=1), metavar="ID", required=True, help="The company.")
+@click.option("--company", "company_id", type=ID, metavar="ID", required=True, help="The company.")
 @key_options
 @connection_options
 @click.pass_obj
