@@ -60,6 +60,34 @@ def test_the_default_profile(configured, box):
     assert cli("me", "--profile", "other").code == 2
 
 
+@pytest.mark.parametrize("how", ["--profile", "WOODPECKER_PROFILE"])
+def test_a_profile_without_a_configuration_file(alone, tmp_path, how):
+    alone.env["XDG_CONFIG_HOME"] = str(tmp_path)
+    alone.env |= {"WOODPECKER_PROFILE": "hq"} if how != "--profile" else {}
+    got = alone("me", *((how, "hq") if how == "--profile" else ()))
+    path = tmp_path / "woodpecker-async" / "config.toml"
+    missing = f"cannot read {path}: there is no such file, and so no profile 'hq'"
+    shows = "`woodpecker-async help config` shows what it looks like"
+    assert (got.code, got.err) == (2, f"Error: {missing}; {shows}\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "typed", "offered"),
+    [
+        ("[profiles.alpha]\n[profiles.beta]\n[profiles.atlas]\n", "a", ["plain,alpha", "plain,atlas"]),
+        ("[profiles.alpha]\n", "z", []),
+        ("this is not TOML", "", []),
+        ("[profiles.alpha]\nno_such_setting = 1\n", "", []),
+    ],
+)
+def test_profiles_are_completed(configured, text, typed, offered):
+    cli = configured(text)
+    words = f"woodpecker-async keys list --profile {typed}"
+    cli.env |= {"_WOODPECKER_ASYNC_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": "4"}
+    got = cli()
+    assert (got.code, got.out.split(), got.err) == (0, offered, "")
+
+
 def test_the_nearer_source_wins(configured, tmp_path):
     cli = configured(
         'default_profile = "a"\n[profiles.a]\nattempts = 2\nbase_url = "http://a/rest"\n'

@@ -77,6 +77,12 @@ def _remember(ctx: click.Context, parameter: click.Parameter, value: object) -> 
         setattr(connection, parameter.name, value)
 
 
+def _profiles(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
+    from woodpecker_async.cli import settings  # noqa: PLC0415 - not for --help
+
+    return [name for name in settings.profile_names(settings.environment()) if name.startswith(incomplete)]
+
+
 def _option(*names: str, **settings: Any) -> Callable[[C], C]:
     return click.option(*names, callback=_remember, expose_value=False, **settings)
 
@@ -96,7 +102,12 @@ _DISPLAY: Final = (
 )
 _CONNECTION: Final = (
     _option("--sandbox", is_flag=True, help="Use an embedded sandbox with made-up companies; no key needed."),
-    _option("--profile", metavar="NAME", help="Use this profile of the configuration file."),
+    _option(
+        "--profile",
+        metavar="NAME",
+        shell_complete=_profiles,
+        help="Use this profile of the configuration file.",
+    ),
     _option("--base-url", metavar="URL", help="Another API (with /rest); by default WOODPECKER_BASE_URL."),
     _option(
         "--api-key-file",
