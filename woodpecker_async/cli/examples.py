@@ -59,10 +59,17 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "campaigns": ("campaigns list --company 123",),
     "campaigns list": ("campaigns list --company 123", "campaigns list --all --status RUNNING --format csv"),
-    "prospects": ("prospects list --company 123 --limit 20",),
+    "prospects": (
+        "prospects list --company 123 --limit 20",
+        "prospects add --company 123 --campaign 456 monica@example.com --field first_name=Monica",
+    ),
     "prospects list": (
         "prospects list --company 123 --search email=monica@example.com",
         "prospects list --company 123 --status BOUNCED --format csv --output bounced.csv",
+    ),
+    "prospects add": (
+        "prospects add --company 123 --campaign 456 monica@example.com --field first_name=Monica --dry-run",
+        "prospects add --company 123 --from prospects.csv --field tags='#fair' --update",
     ),
     "blacklist": ("blacklist list --agency", "blacklist add --agency rival.example"),
     "blacklist list": ("blacklist list --agency", "blacklist list --all --only stop@example.com"),

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import click
 
-from woodpecker_async.cli import blacklisting, inviting, subscribing
+from woodpecker_async.cli import blacklisting, enrolling, inviting, subscribing
 from woodpecker_async.cli.changing import Change
 from woodpecker_async.cli.fields import Field
 from woodpecker_async.cli.groups import Group
@@ -219,6 +219,7 @@ _FAMILIES: Final[Mapping[str, tuple[str, Mapping[str, Listing | Change]]]] = {
                     ),
                 ),
             ),
+            "add": enrolling.ADD,
         },
     ),
     "blacklist": (
