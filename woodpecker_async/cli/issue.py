@@ -51,7 +51,7 @@ class Places:
     Attributes:
         out: what the options say of it, with `reveal` for the file they name.
         printer: prints each, to that file or to stdout.
-        receipts: prints each on stdout too, where the options name a file, but no format, and are not --quiet.
+        receipts: prints each on stdout too, where the options name a file but no format.
         file: the file of JSON lines that takes each before the next is made.
         reveal: receipts are in full.
     """
@@ -76,7 +76,6 @@ def places_of(
         adds: keys are added to a file of JSON lines.
         resumes: see `Output.opened`.
     """
-    receives = not out.chosen and (out.reveal or not connection.quiet)
     if out.path is None:
         with out.opened(layout, connection.note, resumes=resumes) as printer:
             yield Places(out=out, printer=printer)
@@ -88,11 +87,11 @@ def places_of(
         keys = Keys(out.path, force=out.force)
         silent = replace(layout, plain=lambda _: ())
         try:
-            yield Places(out=out, printer=Printer("plain", layout if receives else silent), file=keys)
+            yield Places(out=out, printer=Printer("plain", silent if out.chosen else layout), file=keys)
         finally:
             keys.close()
     else:
-        receipts = Printer("plain", layout) if receives else None
+        receipts = None if out.chosen else Printer("plain", layout)
         full = replace(out, reveal=True)
         with full.opened(layout, connection.note, resumes=resumes) as printer:
             yield Places(out=full, printer=printer, receipts=receipts, reveal=out.reveal)
