@@ -12,6 +12,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
         "keys list --all --label crm --fields company_id,api_key --no-header --format csv",
         "keys list --all --without-label backup --sort company_name",
         "keys list --all --output keys.csv --report run.json",
+        "keys list --all --output keys.csv --report run.json --resume run.json",
     ),
     "keys create": (
         "keys create --company 123 --label nightly --output nightly.key",

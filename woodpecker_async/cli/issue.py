@@ -108,6 +108,8 @@ def places_of(
 def create(connection: Connection, /, company_id: int, label: str, settle: float, out: Output) -> int:
     """Make exactly one new API key for a company.
 
+    Each run makes another one, also where a key has this label already; `keys ensure` makes one only if none has.
+
     Prints the key alone on stdout, masked unless --reveal asks for it in full. --output writes it in full to a new
     file that only you can read.
     """
