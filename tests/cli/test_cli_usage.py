@@ -38,6 +38,7 @@ from tests.waiting import until
         (["keys", "list", "--all", "-o", "x.csv"], "No such option '-o'. Here it is --output FILE, and --format for"),
         (["keys", "list", "--all", "--csv"], "No such option '--csv'. Here it is --format csv."),
         (["blacklist", "add", "x.example", "--all"], "Here it is --agency, which is about all companies at once."),
+        (["keys", "report", "--output", "x"], "Here it is --html FILE."),
         (["companies", "list", "--all"], "No such option '--all'.\n"),
         (["doctor", "-o", "x"], "No such option '-o'.\n"),
         (["keys", "lits"], "there is no command 'lits'; did you mean list?"),

@@ -13,6 +13,7 @@ _MEANT: Final[Mapping[str, tuple[str, str]]] = {
     "--table": ("--format", "--format table"),
     "--all": ("--agency", "--agency, which is about all companies at once"),
     "--query": ("--fields", "--fields"),
+    "--output": ("--html", "--html FILE"),
 }
 
 
