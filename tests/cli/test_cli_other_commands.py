@@ -92,6 +92,7 @@ def test_ensure(made):
     got = cli(*args)
     assert (got.code, got.out) == (1, "")
     assert "has 2 keys of label 'crm' already, so none is the one meant; nothing was made" in got.err
+    assert "Delete or rename all but one in Woodpecker, or use another label. Look again with: " in got.err
     assert len(box.state.listed(company)) == 3
 
 

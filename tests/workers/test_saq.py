@@ -436,7 +436,7 @@ async def test_redis_goes_away_and_comes_back_empty(redis) -> None:
         redis.stop()
         with pytest.raises(errors.QueueError, match=rf"Redis at 127.0.0.1:{redis.port}: ConnectionError"):
             await run
-        await until_async(lambda: any("is gone" in line for line in said))
+        await until_async(lambda: any("is down" in line for line in said))
         redis.start()
         assert (await swept(redis, run="r", chunk_size=5)).report.ok == 30
         await until_async(lambda: "Redis is back." in said)

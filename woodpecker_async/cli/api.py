@@ -14,6 +14,7 @@ from woodpecker_async._redact import masked
 from woodpecker_async.cli import process, terminal
 from woodpecker_async.cli.connection import Connection, connected, connection_options
 from woodpecker_async.cli.formats import json_text
+from woodpecker_async.cli.ids import ID
 
 if TYPE_CHECKING:
     from woodpecker_async import WoodpeckerSession
@@ -25,12 +26,12 @@ _MAX_INPUT: Final = 64 * 1024 * 1024
 
 
 @click.command()
-@click.argument("method", type=click.Choice(_METHODS, case_sensitive=False))
+@click.argument("method", metavar=f"{{{'|'.join(_METHODS)}}}", type=click.Choice(_METHODS, case_sensitive=False))
 @click.argument("path")
 @click.option(
     "--company",
     "company_id",
-    type=click.IntRange(min=1),
+    type=ID,
     metavar="ID",
     help="Act on this client company (x-company-id); by default on the key's own account.",
 )
@@ -70,7 +71,8 @@ def api(
 
     PATH goes below the base URL, like /v2/mailboxes, and may have a query. The answer is printed as JSON, with keys
     and other secrets masked. Only a GET is repeated after a failure that may have come too late. Paths below
-    /agency name the company themselves, so --company is for the others.
+    /agency name the company themselves, so --company is for the others. Which endpoints there are, and the fields
+    they take, is in the vendor's API documentation.
 
     With --paginate an item that comes twice is printed once. A list that changes each time it is read may lack an
     item: that is said on stderr, and the exit code is 3.

@@ -63,7 +63,12 @@ def audit(
     """Find companies without keys, keys without a label, and labels that are not alike.
 
     Findings are: no_keys (a company without any key), no_label (keys without a label), duplicate_label (several keys
-    of one label at a company), partial_label (a label that only some of the companies have).
+    of one label at a company), partial_label (a label that only some of the companies have); tables and CSV have
+    them with a space.
+
+    For one label, `keys list` names the companies that lack it (--without-label crm) and those that have it more than
+    once (--label crm --duplicates). What changed since an earlier day is shown by `inventory save` and `inventory
+    diff`.
 
     Nothing is changed, and no key is printed. Keys that were made by another user than that of your key are not
     listed by the API, so a company of no_keys may have some of those. Companies that cannot be listed are named on

@@ -59,6 +59,8 @@ def show(connection: Connection, out: output.Output) -> int:
 
     there = path is not None and path.exists()
     add("config_file", None if path is None else str(path), "there" if there else "not there")
+    if not connection.sandbox and (names := settings.profile_names(settings.environment())):
+        add("profiles", ", ".join(names), str(path))
     if profile is not None:
         add("profile", profile.name, "--profile" if profile.named else "WOODPECKER_PROFILE or default_profile")
     trouble = None

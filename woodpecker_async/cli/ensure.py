@@ -51,9 +51,10 @@ def ensure(
     tab, and the key. For these --output or --format is required.
 
     --output writes the keys in full. Without another --format it is a file of JSON lines to which each key is added,
-    and flushed to the disk, before the next is made. Whatever ends the command, run it again: no key is made twice,
-    and none is lost. If the list of companies changed each time it was read, one may have been left out: that is
-    said on stderr, and the exit code is 3.
+    and flushed to the disk, before the next is made; each is printed too, masked, unless --format says jsonl.
+    For a file that holds one company's key and nothing else, add --format plain. Whatever ends the command, run it
+    again: no key is made twice, and none is lost. If the list of companies changed each time it was read, one may
+    have been left out: that is said on stderr, and the exit code is 3.
     """
     saved = Saved.read(f"ensure {label}", report_file, resume_file, out.path)
     if dry_run:

@@ -30,8 +30,8 @@ EXIT_CODES: Final[Mapping[str, str]] = {
     "0": "Done. Companies that cannot be listed because they are inactive do not change that.",
     "1": "Failed.",
     "2": "The command makes no sense as given, or a setting does; nothing was done.",
-    "3": "Finished, but: some companies failed, or something may be missing in a list, or `inventory diff` found a "
-    "change, or `keys audit --exit-code` a finding.",
+    "3": "Finished, but: some companies or prospects failed, or something may be missing in a list, or "
+    "`inventory diff` found a change, or `keys audit --exit-code` a finding.",
     "130": "Interrupted by Ctrl-C, SIGTERM or SIGHUP; what was done is printed and saved.",
     "141": "Whoever read the output has gone (`| head`).",
 }

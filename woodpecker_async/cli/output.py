@@ -29,6 +29,11 @@ FORMATS: Final = ("table", "json", "jsonl", "csv", "sqlite")
 
 C = TypeVar("C", bound=Callable[..., Any])
 
+# Formats that a file's ending promises and that are not written; a table under such a name opens nowhere.
+_NOT_WRITTEN: Final = frozenset(
+    {".arrow", ".feather", ".gz", ".htm", ".html", ".numbers", ".ods", ".parquet", ".pdf", ".tsv", ".xls", ".xlsx"}
+    | {".xml", ".yaml", ".yml", ".zip"}
+)
 _SUFFIXES: Final = {
     ".csv": "csv",
     ".json": "json",
@@ -147,6 +152,8 @@ def output_options(*, reveal: bool | str = False, plain: bool = False) -> Callab
                 raise click.UsageError("--force goes with --output FILE")
             ending = "" if out.path is None else out.path.suffix.lower()
             named = "json" if json_ else format_ or _SUFFIXES.get(ending)
+            if named is None and out.path is not None and not plain:
+                _check_name(out.path, ending)
             if csv_raw and named != "csv":
                 raise click.UsageError("--csv-raw goes with --format csv")
             return command(
@@ -186,6 +193,23 @@ def output_options(*, reveal: bool | str = False, plain: bool = False) -> Callab
         return cast("C", result)
 
     return decorate
+
+
+def _check_name(path: Path, ending: str) -> None:
+    """See that a file that is to be a table is not called something else.
+
+    Raises:
+        click.UsageError: its name is that of a format, or has the ending of one that is not written.
+    """
+    if str(path) in FORMATS:
+        raise click.UsageError(
+            f"--output names a file: for the format say --format {path} (a file of this name needs --format too)"
+        )
+    if ending in _NOT_WRITTEN:
+        raise click.UsageError(
+            f"--output {path}: {ending[1:]} is not among the formats ({', '.join(FORMATS)}): name the file "
+            "otherwise, or say which with --format"
+        )
 
 
 def _warn_of_readers(stream: Any, note: Callable[[str], None]) -> None:

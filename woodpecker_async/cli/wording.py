@@ -18,6 +18,10 @@ _WORDS: Final = tuple(
         (r"session\.request", "a path without --company"),
         (r"^proxy\b", "the proxy"),
         (r"check with agency\.users\.list\((\d+)\)", r"check with `guests list --company \1`"),
+        (
+            r"check with prospects\.list\(search=\{\"email\": \.\.\.\}\)",
+            "check with `prospects list --search email=ADDRESS`",
+        ),
         (r"check with webhooks\.list\(\)", "check with `webhooks list`"),
         (r"give campaign_ids with it", "give --campaign with it"),
         (r"^target_url\b", "URL"),

@@ -72,4 +72,6 @@ def _unsendable(key: Secret) -> str:
         return "contains a line break: if you read it from a file, strip() it"
     if not text.isascii() or not text.isprintable() or " " in text:
         return "contains whitespace, a control character or a non-ASCII character"
+    if text[0] == text[-1] and text[0] in "\"'":
+        return "is in quotation marks: remove them (an env file may have kept them as part of the value)"
     return ""
