@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 
 class Elsewhere:
-    """The base of a session and its views: the error for a missing attribute says where it is. Hidden from type checkers."""
+    """The base of a session and its views: the error for a missing name says where it is. Hidden from type checkers."""
 
     __slots__ = ()
 
