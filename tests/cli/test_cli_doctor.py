@@ -24,10 +24,10 @@ def test_what_it_finds(opened):
         assert got.code == 0
         found = report(got)
         assert found["key"] == "valid"
-        assert found["agency"] == "an HQ key, and the agency add-on is there"
-        assert found["base URL"] == "another than the vendor's"
+        assert found["agency"] == "an HQ key with the agency add-on"
+        assert found["base URL"] == "not the vendor's"
         assert found["companies"] == 60
-        assert found["clock"] == "agrees with the server's, within a second"
+        assert found["clock"] == "agrees with the server's to within a second"
         assert found["fields of /v1/me"]["company"] == {"id": "integer", "name": "string"}
         assert found["page past the end"]["content"] == "array of 0"
         assert found["page past the end"]["pagination_data"]["total_pages"] == 2
@@ -111,9 +111,15 @@ def test_names_of_companies_that_are_names_of_fields(cli, box):
 @pytest.mark.parametrize(
     ("fault", "found"),
     [
-        (Fault.redirect("http://127.0.0.1:1/x", times=None), ("agency", "not found out: 302 UnexpectedRedirectError")),
-        (Fault.status(404, path="/v1/me", times=None), ("service time", "not found out: 404 NotFoundError")),
-        (Fault.status(400, path="/v1/me", skip=10, times=None), ("service time", "not found out: 400 BadRequestError")),
+        (
+            Fault.redirect("http://127.0.0.1:1/x", times=None),
+            ("agency", "could not be determined: 302 UnexpectedRedirectError"),
+        ),
+        (Fault.status(404, path="/v1/me", times=None), ("service time", "could not be determined: 404 NotFoundError")),
+        (
+            Fault.status(400, path="/v1/me", skip=10, times=None),
+            ("service time", "could not be determined: 400 BadRequestError"),
+        ),
     ],
 )
 def test_what_cannot_be_found_out(cli, box, fault, found):
@@ -158,7 +164,7 @@ def test_the_server_is_gone(alone):
 
 
 @pytest.mark.parametrize(
-    ("scope", "verdict"), [("account", "one limit for all: "), ("company", "of their own, it seems")]
+    ("scope", "verdict"), [("account", "one limit for all: "), ("company", "separate limits, it seems")]
 )
 def test_limits_of_client_companies(opened, scope, verdict):
     with opened(companies=8, service_time=0.03, limit_scope=scope) as (box, cli):
@@ -172,7 +178,7 @@ def test_limits_of_client_companies(opened, scope, verdict):
 def test_limits_with_too_few_companies(opened):
     with opened(companies=1) as (box, cli):
         got = cli("doctor", "--limits", "--format", "json")
-        assert "takes two client companies" in report(got)["limits of client companies"]
+        assert "takes two active client companies" in report(got)["limits of client companies"]
         assert not any(entry.status == 429 for entry in box.journal)
     assert cli("doctor", "--limits", "--shared", "host").code == 2
 

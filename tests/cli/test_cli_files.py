@@ -58,7 +58,7 @@ def test_a_fifo_without_a_reader(cli, box, tmp_path):
     before = len(box.journal)
     got = cli(*ALL, "--report", fifo)
     assert (got.code, got.out) == (2, "")
-    assert got.err == f"Error: nobody reads from {fifo}: start its reader first\n"
+    assert got.err == f"Error: nothing is reading from {fifo}: start its reader first\n"
     assert len(box.journal) == before
 
 
@@ -73,7 +73,7 @@ def test_descriptors(real, tmp_path):
     with out.open("w") as stream, real.start(*ALL, "--report", stdout, stdout=stream) as process:
         got = real.ended(process)
     assert got.code == 2
-    assert got.err == f"Error: {stdout} is the file to which the output goes: name another\n"
+    assert got.err == f"Error: {stdout} is the file that stdout or stderr is redirected to: use another\n"
     assert out.read_text() == ""
     assert stdout.is_symlink()
     assert stderr.is_symlink()
@@ -89,7 +89,7 @@ def test_a_device_is_not_replaced(cli, tmp_path):
     assert cli(*ALL, "--report", device).code == 0
     assert stat.S_ISCHR(device.stat().st_mode)
     os.mknod(tmp_path / "disk", 0o600 | stat.S_IFBLK, os.makedev(7, 250))
-    assert "is a socket or a disk" in cli(*ALL, "--report", tmp_path / "disk").err
+    assert "is a socket or a block device" in cli(*ALL, "--report", tmp_path / "disk").err
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_links_that_somebody_else_made(tmp_path, monkeypatch):
         pass
     monkeypatch.setattr(os, "geteuid", lambda: 4711)
     monkeypatch.setattr(Path, "lstat", lambda path: os.stat_result((stat.S_IFLNK, 0, 0, 1, 815, 0, 0, 0, 0, 0)))
-    with pytest.raises(files.UsageError, match="somebody else"), files.saved_to(link):
+    with pytest.raises(files.UsageError, match="another user"), files.saved_to(link):
         pass
 
 

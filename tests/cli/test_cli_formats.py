@@ -173,4 +173,4 @@ def test_a_key_alone_in_a_pipe_is_not_changed(opened):
 def test_raw_goes_with_csv(cli):
     got = cli("companies", "list", "--csv-raw")
     assert got.code == 2
-    assert "--csv-raw goes with --format csv" in got.err
+    assert "--csv-raw works only with --format csv" in got.err

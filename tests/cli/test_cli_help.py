@@ -99,9 +99,9 @@ def test_one_place_for_exit_codes(cli):
         (["help", "doktor"], "did you mean doctor?"),
         (["help", "keys", "lst"], "did you mean list?"),
         (["help", "enviroment"], "did you mean environment"),
-        (["help", "me", "too"], "woodpecker-async me has no commands below it, so no 'too'"),
+        (["help", "me", "too"], "woodpecker-async me has no subcommands, so there is no 'too'"),
         (["inventory", "dif"], "did you mean diff?"),
-        (["x\x1b[2J"], "there is no command 'x\\x1b[2J'; there are: keys, companies, inventory,"),
+        (["x\x1b[2J"], "there is no command 'x\\x1b[2J'; available: keys, companies, inventory,"),
     ],
 )
 def test_did_you_mean(cli, words, said):

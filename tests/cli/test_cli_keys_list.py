@@ -137,7 +137,7 @@ def test_an_inactive_company_alone_is_no_failure(opened):
     with opened(companies=3, inactive=1, inactive_lists=False) as (box, cli):
         got = cli(*ALL)
         assert got.code == 0
-        assert got.err.splitlines()[0] == f"Inactive, and so not listed: {box.company_ids[-1]}"
+        assert got.err.splitlines()[0] == f"Not listed because they are inactive: {box.company_ids[-1]}"
         assert "0 failed, 1 inactive" in got.err
         assert got.out.splitlines()[-1].endswith("(inactive)")
 
@@ -174,7 +174,7 @@ def test_report_and_resume(cli, box, tmp_path):
     got = cli(*ALL, "--resume", path, "--report", path, "--format", "json")
     assert got.code == 0
     assert [company["company_id"] for company in json.loads(got.out)] == [struck]
-    assert got.err.splitlines()[0] == "Resuming: 5 companies done before, not listed again."
+    assert got.err.splitlines()[0] == "Resuming: skipping 5 companies already listed."
     assert got.err.splitlines()[1].startswith("This run: 1 company, 3 keys, 0 failed, 2 requests, ")
     assert got.err.splitlines()[2].startswith("6 companies, 18 keys, 0 failed, ")
     assert len(got.err.splitlines()) == 3

@@ -10,8 +10,8 @@ from woodpecker_async.sandbox import Fault
 
 COMPANIES = "/v2/agency/companies"
 MISSING = (
-    "The list of companies changed each time it was read, or was not as long as it announced: a company may be "
-    "missing. Run it again."
+    "The list of companies changed each time it was read, or did not have its announced length: a company may be "
+    "missing. Run the command again."
 )
 
 COMMANDS = {
@@ -101,8 +101,8 @@ def test_a_company_whose_keys_never_settle_is_named(cli, box, tmp_path):
         got = cli("keys", "list", *args, "--quiet", "--report", tmp_path / "report.json")
         assert got.code == 3
         assert got.err == (
-            f"Company {restless}: its list of keys changed each time it was read, or was not as long as it "
-            "announced: a key may be missing.\n"
+            f"Company {restless}: its list of keys changed each time it was read, or did not have its announced "
+            "length: a key may be missing.\n"
         )
         assert json.loads((tmp_path / "report.json").read_text())["drifted"] == [restless]
 

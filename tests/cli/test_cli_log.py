@@ -127,7 +127,7 @@ def test_a_file_that_cannot_be_had(cli, box, path):
 def test_a_full_disk_is_told_of_once(cli, box):
     trouble(box)
     got = cli("me", "--log-file", "/dev/full")
-    assert (got.code, got.err) == (0, "Error: the log is not complete: /dev/full: No space left on device\n")
+    assert (got.code, got.err) == (0, "Error: the log is incomplete: /dev/full: No space left on device\n")
 
 
 def test_a_level_that_does_not_exist(cli, monkeypatch):
@@ -221,7 +221,7 @@ def test_a_server_that_never_answers(cli, impatient, silent_server):
     got = cli("me", "--deadline", "1")
     assert got.code == 1
     wait, error = got.err.splitlines()
-    assert re.fullmatch(r"Waiting for the answer to GET /v1/me, sent \d s ago\.", wait)
+    assert re.fullmatch(r"Waiting for the response to GET /v1/me, sent \d s ago\.", wait)
     assert error.startswith("Error: no answer within the deadline")
     assert len(cli("me", "--deadline", "1", "--quiet").err.splitlines()) == 1
 
@@ -229,7 +229,7 @@ def test_a_server_that_never_answers(cli, impatient, silent_server):
 def test_a_server_that_never_answers_any_company(cli, impatient, silent_server):
     cli.env["WOODPECKER_BASE_URL"] = silent_server
     got = cli("keys", "list", "--company", 5, "--company", 6, "--deadline", "1")
-    assert re.match(r"Waiting for the answer to GET /v2/\S+ \(company \d\) and 1 more, sent \d s ago\.", got.err)
+    assert re.match(r"Waiting for the response to GET /v2/\S+ \(company \d\) and 1 more, sent \d s ago\.", got.err)
 
 
 def test_a_command_that_gets_on_is_not_disturbed(opened, impatient):
@@ -245,7 +245,7 @@ def test_a_redis_that_never_answers(real_alone, silent_server, args):
         said = ""
         while "Redis" not in said:
             said = process.stderr.readline()
-        assert said == "Waiting for Redis, which does not answer.\n"
+        assert said == "Waiting for Redis, which is not responding.\n"
 
 
 def event(kind, method="GET", call="1", **more):
@@ -256,22 +256,22 @@ def event(kind, method="GET", call="1", **more):
     ("events", "what"),
     [
         ([], "Waiting for a turn to send the next request."),
-        ([event("start")], "Waiting for the answer to GET /x, sent 0 s ago."),
-        ([event("start", attempt=3)], "Waiting for the answer to GET /x, sent 0 s ago, attempt 3."),
-        ([event("start"), event("start", call="2")], "Waiting for the answer to GET /x and 1 more, sent 0 s ago."),
+        ([event("start")], "Waiting for the response to GET /x, sent 0 s ago."),
+        ([event("start", attempt=3)], "Waiting for the response to GET /x, sent 0 s ago, attempt 3."),
+        ([event("start"), event("start", call="2")], "Waiting for the response to GET /x and 1 more, sent 0 s ago."),
         ([event("start"), event("end", status=200)], "Waiting for a turn to send the next request."),
         (
             [event("start"), event("end", status=503, failure="server"),
              event("retry", status=503, failure="server", wait=7.9, company_id=5)],
-            "GET /x (company 5) failed (server, status 503): the next attempt is in 8 s.",
+            "GET /x (company 5) failed (server, status 503): next attempt in 8 s.",
         ),
         (
             [event("retry", failure="lost", wait=3)],
-            "GET /x failed (lost): the next attempt is in 3 s.",
+            "GET /x failed (lost): next attempt in 3 s.",
         ),
         (
             [event("start", "POST"), event("end", "POST", failure="lost"), event("start", call="2")],
-            "The answer to POST /x was lost: looking whether it was done all the same.",
+            "The response to POST /x was lost: checking whether the server processed the request.",
         ),
         (
             [event("start", "POST"), event("end", "POST", failure="refused")],

@@ -71,7 +71,7 @@ def test_the_nightly_export(night):
         process.send_signal(signal.SIGTERM)
         got = cli.ended(process)
     assert (got.code, got.out) == (130, "")
-    assert got.err.endswith(f" To go on, add: --resume {report}\n")
+    assert got.err.endswith(f" To continue, add: --resume {report}\n")
     first = json.loads(report.read_text())
     assert first["stopped_by"] == "SIGTERM"
     assert set(keys_in(keys)) == set(first["done"]) | set(map(int, first["failures"]))
@@ -83,7 +83,7 @@ def test_the_nightly_export(night):
     box.faults.add(dead)
     got = cli(*args, "--resume", report, "--deadline", "0.5")
     assert got.code == 1
-    assert got.err.splitlines()[-1].endswith(f" To go on, add: --resume {report}")
+    assert got.err.splitlines()[-1].endswith(f" To continue, add: --resume {report}")
     assert json.loads(report.read_text())["stopped_by"] in {"ConnectionLostError", "DeadlineExceededError"}
     assert set(json.loads(report.read_text())["done"]) == set(first["done"])
     box.faults.clear()

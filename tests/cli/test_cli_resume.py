@@ -53,7 +53,10 @@ def test_ensure_has_a_report_too(opened, tmp_path):
         assert len(keys.read_text().splitlines()) == 3
         # It was about the active ones; the others on demand.
         got = cli("keys", "ensure", "--all", "--inactive", "--label", "crm", "--output", keys)
-        assert (got.code, got.err.splitlines()[0]) == (0, f"Inactive, and so not given a key: {box.company_ids[-1]}")
+        assert (got.code, got.err.splitlines()[0]) == (
+            0,
+            f"Not given a key because they are inactive: {box.company_ids[-1]}",
+        )
 
 
 @pytest.mark.parametrize("format_", ["csv", "json", "sqlite"])
@@ -82,7 +85,7 @@ def test_a_server_that_is_gone(cli, box, tmp_path):
     error, rest = got.err.splitlines()[-2:]
     assert error.startswith("Error: no connection to 127.0.0.1:9")
     assert rest.startswith("Stopped after ")
-    assert rest.endswith(f" in this run), 3 keys. To go on, add: --resume {path}")
+    assert rest.endswith(f" in this run), 3 keys. To continue, add: --resume {path}")
     assert json.loads(path.read_text())["stopped_by"] == "NotSentError"
 
 
@@ -100,7 +103,7 @@ def test_a_signal_is_named_in_the_report(really_opened, tmp_path, number, comman
             process.send_signal(number)
             got = cli.ended(process)
         assert got.code == 130
-        assert got.err.splitlines()[-1].endswith(f"To go on, add: --resume {path}")
+        assert got.err.splitlines()[-1].endswith(f"To continue, add: --resume {path}")
         report = json.loads(path.read_text())
         assert report["stopped_by"] == number.name
         assert 0 < len(report["done"]) < 40
@@ -120,4 +123,4 @@ def test_without_a_report_it_says_what_there_would_be(really_opened):
         process.send_signal(signal.SIGTERM)
         got = cli.ended(process)
         assert got.code == 130
-        assert got.err.endswith("With --report FILE there would be something to go on with.\n")
+        assert got.err.endswith("To be able to continue an interrupted run, use --report FILE.\n")

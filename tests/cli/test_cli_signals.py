@@ -33,7 +33,9 @@ def test_interrupted_in_the_middle(really_opened, tmp_path, number):
         report = json.loads(path.read_text())
         done = len(report["done"])
         assert 0 < done < 9
-        assert got.err == f"Interrupted after {done} of 9 companies, {3 * done} keys. To go on, add: --resume {path}\n"
+        assert (
+            got.err == f"Interrupted after {done} of 9 companies, {3 * done} keys. To continue, add: --resume {path}\n"
+        )
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         # Nothing that a resumed run will skip is lost.
         first = [company["company_id"] for company in json.loads(got.out)]
@@ -51,7 +53,7 @@ def test_interrupted_while_keys_are_made(really_opened, tmp_path):
             process.send_signal(signal.SIGHUP)
             got = cli.ended(process)
         assert got.code == 130
-        assert f"the keys are in {sink}. Run the same command again" in got.err
+        assert f"the keys are in {sink}. To continue, run the same command again." in got.err
         assert cli(*args).code == 0
         made = [key.secret for company in box.company_ids for key in box.state.listed(company) if key.label == "crm"]
         assert sorted(json.loads(line)["api_key"] for line in sink.read_text().splitlines()) == sorted(made)
@@ -131,8 +133,8 @@ def test_interrupted_while_a_key_is_made(really_opened):
             got = cli.ended(process)
         assert (got.code, got.out) == (130, "")
         assert got.err == (
-            "Interrupted; the key may have been made or not. "
-            f"Look with: woodpecker-async keys list --company {company}\n"
+            "Interrupted; the key may or may not have been created. "
+            f"Check with: woodpecker-async keys list --company {company}\n"
         )
 
 
@@ -181,7 +183,7 @@ def test_a_key_that_cannot_be_shown_is_told_of(really_opened):
         with cli.start(*args, stdout=full) as process:
             got = cli.ended(process)
         assert got.code == 1
-        assert "stdout: No space left on device\nMade a new key 'crm'" in got.err
+        assert "stdout: No space left on device\nCreated a new key 'crm'" in got.err
 
 
 @pytest.mark.parametrize("args", [("keys", "list", "--help"), ("--help",), ("--version",), ("companies", "list")])

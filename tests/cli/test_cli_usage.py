@@ -16,7 +16,7 @@ from tests.waiting import until
     [
         (["keys", "list"], "say which companies"),
         (["keys", "list", "--all", "--company", "1"], "say which companies"),
-        (["keys", "list", "--company", "1", "--active"], "choose among --all"),
+        (["keys", "list", "--company", "1", "--active"], "work only with --all"),
         (["keys", "list", "--company", "zero"], "not a valid integer"),
         (["keys", "list", "--all", "--format", "xml"], "'xml' is not one of"),
         (["keys", "list", "--all", "--report", "/nowhere/report"], "there is no directory /nowhere"),
@@ -24,12 +24,12 @@ from tests.waiting import until
         (["keys", "list", "--all", "--resume", "/nowhere/report"], "cannot read /nowhere/report"),
         (["keys", "create", "--company", "1"], "Missing option '--label'"),
         (["keys", "create", "--company", "1", "--label", " x"], "must not begin or end with whitespace"),
-        (["keys", "list", "--all", "--sandbox", "--base-url", "http://x"], "exclude each other"),
+        (["keys", "list", "--all", "--sandbox", "--base-url", "http://x"], "cannot be used together"),
         (["keys", "list", "--all", "--base-url", "x"], "the base URL needs a scheme"),
         (["keys", "list", "--all", "--deadline", "0"], "0.0 is not in the range x>0"),
         (["keys", "lits"], "there is no command 'lits'; did you mean list?"),
         (["kyes"], "did you mean keys?"),
-        (["zzzzzz"], "there are: keys, companies,"),
+        (["zzzzzz"], "available: keys, companies,"),
         (["sandbox", "serve", "--companies", "1", "--inactive", "2"], "must not exceed"),
         (["sandbox", "serve", "--state-file", "/"], "is a directory"),
         (
@@ -61,7 +61,7 @@ def test_without_a_key(alone):
     got = alone("me")
     assert got.code == 2
     assert got.err == (
-        "Error: there is no API key: set WOODPECKER_API_KEY, or use --api-key-file, --api-key-stdin or a --profile "
+        "Error: there is no API key: set WOODPECKER_API_KEY, or use --api-key-file, --api-key-stdin or --profile "
         "(or --sandbox, to try things out)\n"
     )
 
@@ -86,8 +86,8 @@ def test_key_from_a_file(alone, box, tmp_path):
     ("content", "said"),
     [
         (b" \n", "there is no API key in"),
-        (b"\xff\xff", "holds no text"),
-        (b"\xff\xfe\x00", "holds no text"),
+        (b"\xff\xff", "is not a text file"),
+        (b"\xff\xfe\x00", "is not a text file"),
         (b"1.a\n1.b", "has a line break"),
     ],
 )

@@ -60,7 +60,7 @@ def test_a_new_user_with_help_only(opened, tmp_path, monkeypatch):
         assert "WOODPECKER_BASE_URL" in new.screen
         new.env["WOODPECKER_BASE_URL"] = base_url.removesuffix("/rest")
         hint = new.types("me", code=1).err.splitlines()[-1]
-        new.env["WOODPECKER_BASE_URL"] = re.search(r"perhaps (\S+) is meant", hint)[1]
+        new.env["WOODPECKER_BASE_URL"] = re.search(r"did you mean (\S+)\?", hint)[1]
         assert box.state.user.email in new.types("me").out
         new.types("config", "show")
         assert "WOODPECKER_BASE_URL" in new.screen
@@ -132,7 +132,7 @@ async def test_the_page_as_it_is_handed_on(opened, tmp_path):
         assert (got.code, "No space left" in got.err) == (1, True)
         got = await _run(cli, "keys", "report", "--html", path, "--force")
         assert got.code == 0
-        assert "Inactive, and so not listed" in got.err
+        assert "Not listed because they are inactive" in got.err
 
         # It is handed on: another place, another reader, nothing else of ours, and the server is gone.
         handed = tmp_path / "elsewhere" / "handed on (1).html"
