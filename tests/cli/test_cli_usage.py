@@ -34,7 +34,7 @@ from tests.waiting import until
         (["sandbox", "serve", "--state-file", "/"], "is a directory"),
         (
             ["sandbox", "serve", "--fault", "down", "--fault", "dwon"],
-            "there is no fault 'dwon'; there are: body, close",
+            "there is no fault 'dwon'; available: body, close",
         ),
         (["sandbox", "serve", "--fault", "wait soon"], "seconds=soon: must be a number >= 0"),
         (["sandbox", "serve", "--state-file", "/nowhere/state"], "there is no directory /nowhere"),

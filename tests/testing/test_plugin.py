@@ -276,7 +276,7 @@ def woodpecker_options():
         ("companies=2", "session_woodpecker_session", "this test has none"),
         ("2", "woodpecker_sandbox", "takes keyword arguments only"),
         ("compnies=2", "woodpecker_sandbox", "unexpected keyword argument 'compnies'"),
-        ("companies=-1", "woodpecker_sandbox", "companies must not be negative"),
+        ("companies=-1", "woodpecker_sandbox", "companies must be >= 0, not -1"),
         ("faults=['dwon']", "woodpecker_sandbox", "there is no fault 'dwon'"),
     ],
 )
@@ -290,7 +290,7 @@ def test_it_lists_its_fixtures_and_its_mark(run):
     result = run("", "--markers")
     result.stdout.fnmatch_lines(["@pytest.mark.woodpecker(faults=*"])
     result = run("", "--fixtures")
-    result.stdout.fnmatch_lines(["*woodpecker_session*", "*A session with the sandbox of this scope*"])
+    result.stdout.fnmatch_lines(["*woodpecker_session*", "*A session with this scope's sandbox and clock*"])
 
 
 def test_the_public_part_needs_no_pytest():
