@@ -222,7 +222,7 @@ def test_it_runs_as_it_stands(recipe: Recipe, redis_server: RedisServer, tmp_pat
         check=False,
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert "25 companies, 25 keys made, 25 stored, 0 failed" in ran.stdout
+    assert "25 companies, 25 keys created, 25 stored, 0 failed" in ran.stdout
     assert "Traceback" not in ran.stdout + ran.stderr
     assert "a-password-of-its-own" not in ran.stdout + ran.stderr
 

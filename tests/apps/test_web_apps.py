@@ -253,7 +253,7 @@ def example(request: pytest.FixtureRequest) -> str:
 async def test_without_a_key_it_is_a_sandbox(example: str, tmp_path: Path):
     with serving(example, tmp_path / "log.txt") as app:
         wait_until_it_answers(app)
-        told = re.search(r"not set: this is a sandbox\. One of its companies is (\d+)", app.log.read_text())
+        told = re.search(r"not set: using a sandbox\. One of its companies is (\d+)", app.log.read_text())
         assert told is not None
         async with aiohttp.ClientSession(app.url) as http:
             status, me = await get(http, f"/companies/{told[1]}/me")
