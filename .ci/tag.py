@@ -72,7 +72,7 @@ def changes(version: str) -> str:
     except ValueError:
         day = None
     if day is None or day > datetime.now().astimezone().date():
-        raise RefusedError(f"the entry for {version} in CHANGELOG.md must have the date of the release, not {written!r}")
+        raise RefusedError(f"the entry {version} in CHANGELOG.md must have the date of the release, not {written!r}")
     if not body:
         raise RefusedError(f"the entry for {version} in CHANGELOG.md is empty")
     return body
