@@ -1,4 +1,4 @@
-"""`api`: any endpoint, through the same lane, repeats and errors as the other commands."""
+"""`api`: any endpoint, with the same lane, retries and errors as the other commands."""
 
 import json
 import re
@@ -55,7 +55,7 @@ def test_bodies(opened, tmp_path):
         got = cli("api", "DELETE", "/v2/agency/blacklist/domains", "--input", "-", stdin='{"domains": ["x.example"]}')
         assert got.code == 0
         assert json.loads(cli("api", "GET", "/v2/agency/blacklist/domains").out)["domains"] == ["y.example"]
-        # Each write was sent once, and is never repeated.
+        # Each write was sent once, and is never retried.
         box.faults.add(Fault.status(500, method="POST"))
         before = len(box.journal)
         got = cli("api", "POST", "/v2/agency/companies", "--field", 'companies=[{"name": "x"}]')
@@ -89,7 +89,10 @@ def test_what_makes_no_sense(cli, box, args, said):
     got = cli("api", *args)
     assert (got.code, got.out) == (2, "")
     assert said in got.err
-    assert [entry.method for entry in box.journal][len(before) :] in ([], ["GET"])  # paging is seen in an answer
+    assert [entry.method for entry in box.journal][len(before) :] in (
+        [],
+        ["GET"],
+    )  # the paging style is known from a response
 
 
 @pytest.mark.parametrize(

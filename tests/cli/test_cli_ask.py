@@ -1,4 +1,4 @@
-"""What is asked, or shown, before much is made that cannot be undone."""
+"""Confirmation, and dry runs, before much is created that cannot be undone."""
 
 import csv
 import io
@@ -89,7 +89,7 @@ def test_a_dry_run_makes_nothing_and_says_what_and_where(opened, tmp_path, forma
 def test_a_dry_run_foretells_the_run(opened, tmp_path):
     with opened(companies=6, service_time=0) as (box, cli):
         for company in box.company_ids[::2]:
-            box.state.add_key(company, "CRM ")  # the same label, but for its form
+            box.state.add_key(company, "CRM ")  # the same label in another Unicode form
         foretold = json.loads(cli(*ENSURE, tmp_path / "keys", "--dry-run", "--json").out)
         done = json.loads(cli("keys", "ensure", "--all", "--label", "crm", "--json").out)
         created = [row["company_id"] for row in done if row["status"] == "created"]

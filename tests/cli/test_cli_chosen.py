@@ -105,8 +105,8 @@ def test_only_those_that_failed(cli, box, tmp_path):
     assert cli(*LIST, "--all", "--report", path).code == 3
     assert listed(cli(*LIST, "--failed-of", path)) == list(box.company_ids[1:3])
     saved = Report.from_json(path.read_text())
-    saved.inactive.add(box.company_ids[1])  # is said, and is no failure
-    saved.drifted.add(box.company_ids[4])  # may lack a key
+    saved.inactive.add(box.company_ids[1])  # reported, but not a failure
+    saved.drifted.add(box.company_ids[4])  # may be missing a key
     path.write_text(saved.to_json())
     assert listed(cli(*LIST, "--failed-of", path)) == [box.company_ids[2], box.company_ids[4]]
 

@@ -1,4 +1,4 @@
-"""`doctor`: harmless reads, and a report that anybody may see."""
+"""`doctor`: harmless reads, and a report that contains no secrets."""
 
 import json
 import re
@@ -52,7 +52,7 @@ def test_the_time_a_request_takes(opened):
     with opened(companies=2, service_time=0.02, round_trip=0.04) as (_, cli):
         found = report(cli("doctor", "--format", "json"))
         service = float(re.search(r"[\d.]+", found["service time"])[0])
-        assert 15 <= service <= 60  # a loaded machine is slower, never quicker
+        assert 15 <= service <= 60  # a loaded machine is slower, never faster
         assert float(re.search(r"[\d.]+", found["one request alone"])[0]) >= 55
 
 
@@ -130,7 +130,7 @@ def test_what_cannot_be_found_out(cli, box, fault, found):
 
 
 def test_a_server_that_goes_away(cli, box):
-    """What has been found out until then is printed."""
+    """The findings so far are printed."""
     box.faults.add(Fault.close(skip=4, times=None))
     got = cli("doctor", "--format", "json", "--attempts", "1")
     assert got.code == 1
@@ -171,7 +171,7 @@ def test_limits_of_client_companies(opened, scope, verdict):
         got = cli("doctor", "--limits", "--format", "json", "--quiet")
         assert got.code in (0, 1)
         assert report(got)["limits of client companies"].startswith(verdict)
-        assert "some will be refused (429)" in got.err.splitlines()[0]  # said before, also under --quiet
+        assert "some will be refused (429)" in got.err.splitlines()[0]  # printed first, even with --quiet
         assert {entry.method for entry in box.journal} == {"GET"}
 
 

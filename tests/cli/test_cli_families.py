@@ -1,4 +1,4 @@
-"""The families of endpoints in a shell: lists of one account and of many, and what changes something."""
+"""The commands for families of endpoints: lists of one account and of many, and changes."""
 
 import asyncio
 import csv
@@ -53,7 +53,7 @@ def rows_of(got):
 
 
 def told(rows):
-    """Rows in an order of their own, but for the errors, which name the call."""
+    """Sorted rows, without the errors, which name the call."""
     return sorted(({**row, "failure": None} for row in rows), key=str)
 
 
@@ -104,7 +104,7 @@ def test_every_list_has_the_same_rows_in_every_format(opened, tmp_path, path):
 
 @pytest.mark.parametrize("path", OWN)
 def test_whose_they_are(cli, box, path):
-    """Without a word those of the key's own account; with --company that company's, in the same columns."""
+    """By default the key's own account; with --company that company's, in the same columns."""
     before = len(box.journal)
     own = cli(*path.split(), "--format", "jsonl")
     assert own.code == 0
@@ -222,7 +222,7 @@ def test_who_looks_for_something_sees_only_where_it_is(opened, tmp_path):
         assert cli(*args).code == 3
         found = [json.loads(line) for line in file.read_text().splitlines()]
         assert {row["company_id"]: row["outcome"] for row in found} == {one: "ok", other: "failed"}
-        assert cli(*args, "--resume", report).code == 0  # and what failed is not said any more
+        assert cli(*args, "--resume", report).code == 0  # and the earlier failure is not reported again
         found = [json.loads(line) for line in file.read_text().splitlines()]
         assert {row["company_id"]: row["outcome"] for row in found} == {one: "ok", other: "none"}
 
@@ -251,7 +251,7 @@ def test_values_of_all_kinds():
 
 
 def test_a_blacklist_comes_back_as_it_was(opened, tmp_path):
-    """What is listed can be handed to what changes it, also an entry that looks like something else."""
+    """Listed entries can be passed to the commands that change them, even one that looks like something else."""
     entries = ["1.verylongdomainname.example", "2024.newsletterteam@example.com"]
     file = tmp_path / "entries"
     with opened(companies=1) as (_, cli):

@@ -1,4 +1,4 @@
-"""Where reports go and come from: nothing is replaced that is no file, and what cannot work is said first."""
+"""Reading and writing reports: only regular files are replaced, and errors are found first."""
 
 import errno
 import json
@@ -44,7 +44,7 @@ def test_a_fifo_gets_the_report(cli, tmp_path):
     reader = threading.Thread(target=lambda: read.append(fifo.read_text()), daemon=True)
     reader.start()
     deadline = 50
-    while (got := cli(*ALL, "--report", fifo)).code == 2 and deadline:  # until the thread has opened it
+    while (got := cli(*ALL, "--report", fifo)).code == 2 and deadline:  # wait until the thread has opened it
         deadline -= 1
     reader.join(10)
     assert got.code == 0
@@ -63,7 +63,7 @@ def test_a_fifo_without_a_reader(cli, box, tmp_path):
 
 
 def test_descriptors(real, tmp_path):
-    # Links of our own: a fault in the code must not cost the machine its /dev/stdout.
+    # Our own links: a bug must not destroy the machine's /dev/stdout.
     stdout, stderr = tmp_path / "stdout", tmp_path / "stderr"
     stdout.symlink_to("/proc/self/fd/1")
     stderr.symlink_to("/proc/self/fd/2")
@@ -124,7 +124,7 @@ def test_a_directory_that_cannot_be_written_to(cli, box, tmp_path, monkeypatch):
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
     before = len(box.journal)
-    # For root, permissions are no obstacle; so it is the system that says no.
+    # Permissions do not stop root, so the system call is made to fail.
     monkeypatch.setattr(tempfile, "TemporaryFile", refused)
     got = cli(*ALL, "--report", tmp_path / "report")
     assert (got.code, got.err) == (2, f"Error: cannot write to {tmp_path}: Read-only file system\n")

@@ -45,7 +45,7 @@ def test_audit(few):
     assert got.err.endswith("Found: 1 duplicate label, 1 no label, 1 no keys, 3 partial label\n")
     assert not any(key.secret in got.out for company in (a, b, c) for key in box.state.listed(company))
     assert audited(cli, "--exit-code")[0].code == 3
-    assert audited(cli, "--company", c)[1] == []  # what all of those asked about have is nothing to tell
+    assert audited(cli, "--company", c)[1] == []  # a label that all of these companies have is not a finding
     rows = list(csv.DictReader(io.StringIO(cli("keys", "audit", "--format", "csv").out)))
     assert rows[0]["finding"] == "duplicate label"
     assert "2 of 4 companies" in cli("keys", "audit").out
@@ -106,7 +106,7 @@ def test_nothing_changed(inventories):
     assert cli("inventory", "save", after).code == 0
     got, found = diffed(cli, before, after)
     assert (got.code, found, got.err) == (0, [], "0 changes\n")
-    got = cli("inventory", "diff", before, after, "--quiet")  # nothing for cron to send
+    got = cli("inventory", "diff", before, after, "--quiet")  # no output for cron to mail
     assert (got.code, got.out, got.err) == (0, "", "")
 
 
@@ -225,7 +225,7 @@ def inventory(draw):
 
 @given(inventory(), inventory())
 def test_a_diff_is_the_way_from_one_to_the_other(before, after):
-    """What it says, done to the first inventory, gives the second, wherever both are known."""
+    """Applying the diff to the first inventory gives the second, wherever both are known."""
     unknown = before.unknown | after.unknown
     now = {company: dict(keys) for company, keys in before.keys.items() if company not in unknown}
     for change in changes(before, after):

@@ -1,4 +1,4 @@
-"""Lists that change while a command reads them: read again, and where that does not help, said so."""
+"""Lists that change while a command reads them: they are read again, and if that does not help, a message says so."""
 
 import csv
 import io
@@ -37,7 +37,7 @@ def companies_in(command, out):
 
 
 def removing_one_after_each_first_page(box, times):
-    """The first company goes as soon as page 1 is sent, so that the first of page 2 moves up and out of sight."""
+    """The first company goes as soon as page 1 is sent, so the first one of page 2 moves up and is missed."""
 
     def remove(info, answer):
         del box.state.companies[next(iter(box.state.companies))]
@@ -59,7 +59,7 @@ def test_a_list_that_moves_once_is_read_again(opened, command):
         box.faults.add(removing_one_after_each_first_page(box, times=1))
         got = cli(*command, "--quiet")
         assert companies_in(command, got.out) >= set(box.company_ids)
-        if command[1] == "ensure":  # the one that had gone by then cannot get a key
+        if command[1] == "ensure":  # the one that is gone by then cannot get a key
             assert (got.code, len(got.err.splitlines())) == (3, 1)
         else:
             assert got.code == (3 if "keys" in command else 0)
@@ -76,7 +76,7 @@ def test_a_list_that_never_settles_is_said_also_when_quiet(opened, command):
 
 
 def test_readings_that_together_saw_everything_are_whole(opened, command):
-    """In each reading another company hides behind one that comes twice."""
+    """In each reading another company is hidden by a duplicate."""
     with opened(companies=3, keys_per_company=1, service_time=0) as (box, cli):
         hidden = iter(range(3))
 
@@ -108,7 +108,7 @@ def test_a_company_whose_keys_never_settle_is_named(cli, box, tmp_path):
 
 
 def test_a_page_that_is_no_list_is_an_error(opened, command):
-    """Not the end of the list: a service that is down must not look like an agency without companies."""
+    """An error is not the end of the list: a service that is down must not look like an agency without companies."""
     with opened(companies=12, keys_per_company=1, page_size=5, service_time=0) as (box, cli):
         for page in (1, 2):
             box.faults.add(Fault.status(200, body={"message": "Service unavailable"}, path=COMPANIES, page=page))

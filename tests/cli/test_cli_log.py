@@ -1,4 +1,4 @@
-"""The log of a command, and what is said of a long wait."""
+"""A command's log, and its messages during a long wait."""
 
 import asyncio
 import logging
@@ -80,7 +80,7 @@ def test_a_lost_answer_that_was_made_good(opened):
 
 def test_a_file_has_times_and_what_was_said(cli, box, tmp_path):
     path = tmp_path / "log"
-    for _ in range(2):  # it is added to
+    for _ in range(2):  # it is appended to
         trouble(box)
         got = cli("keys", "list", "--company", 4, "--company", box.company_ids[0], "--log-file", path)
         assert got.code == 3
@@ -89,7 +89,7 @@ def test_a_file_has_times_and_what_was_said(cli, box, tmp_path):
     assert all(re.match(f"{TIME} (INFO|WARNING) ", line) for line in lines)
     assert len(lines) == 2 * (len(TROUBLE) + 2)
     assert [line.split(maxsplit=2)[2] for line in lines[-2:]] == got.err.splitlines()
-    assert moments(got.err) == []  # nothing of it is on stderr
+    assert moments(got.err) == []  # none of it is on stderr
 
 
 def test_what_ends_the_command_is_in_the_file_too(cli, box, tmp_path):
@@ -186,7 +186,7 @@ asyncio.run(main())
         ("debug", "", [("DEBUG", "start"), ("DEBUG", "end"), ("INFO", "retry"), ("DEBUG", "start"), ("DEBUG", "end")]),
         ("", "", []),
         ("loud", "", [("WARNING", "WOODPECKER_LOG")]),
-        # A program that logs to stderr by itself gets each record once, in its own format.
+        # A program that already logs to stderr gets each record once, in its own format.
         ("info", "logging.basicConfig(format='own %(levelname)s %(message)s')", []),
         ("info", "logging.basicConfig(stream=sys.stdout)", [("INFO", "retry")]),
     ],

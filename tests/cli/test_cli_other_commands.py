@@ -38,7 +38,7 @@ def test_create_into_a_file(made, tmp_path):
     assert path.read_text() == secret + "\n"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert secret not in got.out + got.err
-    # It is used as it is.
+    # It is used unchanged.
     assert cli("me", "--api-key-file", path).code == 0
     before = len(box.journal)
     got = cli(*args)
@@ -163,7 +163,7 @@ def test_me_masks_secrets_wherever_they_stand(cli, box):
 )
 @pytest.mark.parametrize("fault", [None, "said back", "wrong type"])
 def test_no_command_shows_a_key(cli, box, command, format_, fault):
-    """On stdout and stderr, with the verbose kinds of failure too."""
+    """On stdout and stderr, even with verbose failures."""
     if fault == "said back":
         text = f"{box.hq_key}\x1b[2J\u202e\n{{}}"
         body = {"title": text, "detail": text, "code": text, "details": [text]}

@@ -1,4 +1,4 @@
-"""`--output`: a file of mode 0600, as a whole or not at all, in any format, also where a resumed run adds to it."""
+"""`--output`: a file of mode 0600, written completely or not at all, in any format, even if a resumed run adds to it."""
 
 import csv
 import io
@@ -115,7 +115,7 @@ def test_a_file_made_by_somebody_else_meanwhile_stays(cli, box, tmp_path):
     got = cli(*ALL, "--output", path, "--report", tmp_path / "report")
     assert (got.code, path.read_text()) == (1, "theirs")
     assert got.err == f"Error: {path}: was created by something else in the meantime\n"
-    assert not (tmp_path / "report").exists()  # it would call companies done whose keys are nowhere
+    assert not (tmp_path / "report").exists()  # it would call companies done whose keys were not written
 
 
 @pytest.mark.parametrize(
@@ -246,7 +246,7 @@ RECORDS = st.dictionaries(st.integers(1, 6), st.tuples(CELLS, CELLS), max_size=4
 
 
 def as_bytes(value):
-    """What a value is after its way through UTF-8 and, but for JSON, through a cell."""
+    """What a value becomes after UTF-8 and, except in JSON, a cell."""
     return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
 
 

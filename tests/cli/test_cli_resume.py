@@ -1,4 +1,4 @@
-"""Runs that go on with earlier ones, and runs that end early."""
+"""Runs that resume earlier ones, and runs that end early."""
 
 import json
 import signal
@@ -17,7 +17,7 @@ def test_a_resumed_run_speaks_of_itself_and_of_all(cli, box, tmp_path):
     box.faults.add(Fault.status(400, company=struck), Fault.status(400, company=later, times=None))
     assert cli(*ALL, "--report", path).code == 3
     got = cli("keys", "list", "--company", struck, "--resume", path, "--report", path)
-    assert got.code == 0  # the other one failed in the run before, and was not tried in this one
+    assert got.code == 0  # the other one failed in the earlier run, and was not tried in this one
     assert "failed:" not in got.err
     assert got.err.splitlines()[1].startswith("This run: 1 company, 3 keys, 0 failed, 1 request, ")
     assert got.err.splitlines()[2].startswith("6 companies, 15 keys, 1 failed, ")
@@ -51,7 +51,7 @@ def test_ensure_has_a_report_too(opened, tmp_path):
         others = [str(company) for company in box.company_ids if company != struck]
         assert not any(company in record.path for record in box.journal[before:] for company in others)
         assert len(keys.read_text().splitlines()) == 3
-        # It was about the active ones; the others on demand.
+        # By default only the active ones; others on request.
         got = cli("keys", "ensure", "--all", "--inactive", "--label", "crm", "--output", keys)
         assert (got.code, got.err.splitlines()[0]) == (
             0,

@@ -69,10 +69,10 @@ def test_rows_are_those_of_csv_sorted_and_cut(records, names, descending, limit)
         values = [row[name] for row in rows]
         there = [value for value in values if value not in (None, "")]
         assert there == sorted(there, reverse=descending)
-        assert values[: len(there)] == there  # what is empty comes last either way
+        assert values[: len(there)] == there  # empty values come last in either direction
     if limit is None:
         assert Counter(row["company_id"] for row in rows) == Counter(row["company_id"] for row in plain)
-    assert all(row["company_id"] == row.shown["company_id"] for row in rows)  # the row for people is the same one
+    assert all(row["company_id"] == row.shown["company_id"] for row in rows)  # the row for people is the same
 
 
 # ---- the command

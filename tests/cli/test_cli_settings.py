@@ -1,4 +1,4 @@
-"""Where a setting comes from: options, profiles, the environment; and what is refused."""
+"""Where a setting comes from: options, profiles, the environment; and invalid settings."""
 
 import json
 import ssl
@@ -16,7 +16,7 @@ from keyring.backend import KeyringBackend  # noqa: E402
 
 @pytest.fixture
 def configured(alone, box, tmp_path):
-    """The command with a configuration file of its own."""
+    """The command with its own configuration file."""
 
     def write(text, mode=0o600):
         path = tmp_path / "woodpecker-async" / "config.toml"
@@ -132,7 +132,7 @@ def test_config_show_hides_passwords(configured):
         ('[profiles.p]\nkeyring = true\napi_key_file = "x"\n', "keep only one of them"),
         ("[profiles.p]\napi_key_file = 3\n", "must be the name of a file"),
         ('[profiles.p]\napi_key_file = "nothing"\n', "cannot read"),
-        ("[profiles.q]\natempts = 3\n[profiles.p]\n", "did you mean attempts?"),  # in another profile, too
+        ("[profiles.q]\natempts = 3\n[profiles.p]\n", "did you mean attempts?"),  # even in another profile
     ],
 )
 def test_configurations_that_make_no_sense(configured, text, said):

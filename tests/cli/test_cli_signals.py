@@ -1,4 +1,4 @@
-"""Interrupts, and readers that go away."""
+"""Interrupts, and readers that close the pipe."""
 
 import fcntl
 import json
@@ -65,13 +65,13 @@ def test_a_terminal_that_goes_away_ends_every_command(really_opened, args):
     with really_opened(companies=1, service_time=5) as (box, cli), cli.start(*args) as process:
         until(lambda: box.journal)
         process.send_signal(signal.SIGHUP)
-        process.send_signal(signal.SIGHUP)  # the shell sends one of its own
+        process.send_signal(signal.SIGHUP)  # the shell sends its own
         got = cli.ended(process)
         assert (got.code, got.out, got.err) == (130, "", "Interrupted.\n")
 
 
 def test_a_hang_up_after_the_command_changes_nothing(real):
-    """The second SIGHUP of a terminal that closes may find no event loop any more, or an interpreter that ends."""
+    """The second SIGHUP of a closing terminal may arrive after the event loop, or during interpreter shutdown."""
     code = """
 import atexit, os, signal, sys
 from woodpecker_async.cli import main, process
@@ -101,7 +101,7 @@ def test_nohup(really_opened):
 
 
 def test_a_closed_terminal_leaves_a_report(really_opened, tmp_path):
-    """A real one: the process leads a session on it, and gets its signal from the kernel."""
+    """A real terminal: the process leads a session on it, and gets its signal from the kernel."""
     report, out = tmp_path / "report", tmp_path / "out"
     terminal, its_end = pty.openpty()
 
@@ -148,7 +148,7 @@ def test_interrupted_before_anything(really_opened):
 
 @pytest.mark.parametrize("format_", ["table", "jsonl"])
 def test_a_reader_that_has_seen_enough(really_opened, tmp_path, format_):
-    # More than a pipe holds, so that the writer is sure to notice.
+    # More than a pipe buffers, so that the writer is sure to notice.
     with really_opened(companies=20, keys_per_company=50, service_time=0) as (_, cli):
         report = tmp_path / "report"
         args = ("keys", "list", "--all", "--reveal", "--format", format_, "--report", report)
@@ -162,7 +162,7 @@ def test_a_reader_that_has_seen_enough(really_opened, tmp_path, format_):
             got = cli.ended(process)
         assert line.count(b"\n") == 1
         assert (got.code, got.err) == (141, "")
-        assert not report.exists()  # it would call companies done whose keys nobody has seen
+        assert not report.exists()  # it would call companies done whose keys were never shown
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
@@ -197,7 +197,7 @@ def test_a_closed_pipe(real, args):
 
 
 def settings_from(process):
-    """What `sandbox serve` prints, as a shell would take it."""
+    """The output of `sandbox serve`, as a shell would evaluate it."""
     settings = {}
     while "FELDERA_TOKEN" not in settings:
         line = process.stdout.readline()
@@ -226,7 +226,7 @@ def test_serving(real_alone, alone, tmp_path, number):
 
 
 def test_serving_in_the_background_of_a_script(real_alone):
-    def ignore_interrupts():  # as a shell without job control does for what it starts with &
+    def ignore_interrupts():  # as a shell without job control does for background processes
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     with real_alone.start("sandbox", "serve", "--companies", 0, preexec_fn=ignore_interrupts) as process:

@@ -1,4 +1,4 @@
-"""Usage errors are found before anything is sent; keys never stand in argv."""
+"""Usage errors are found before anything is sent; keys are never in argv."""
 
 import json
 import subprocess
@@ -128,7 +128,7 @@ def test_the_server_is_gone(alone):
 
 
 def imported_by(code, *args):
-    """The modules that are loaded after a run of the command."""
+    """The modules that are loaded after running the command."""
     script = f"""
 import sys
 sys.argv = ["woodpecker-async", *{args!r}]

@@ -1,4 +1,4 @@
-"""`worker` and `keys sweep`: what they print, how they end, and what is said when they cannot work."""
+"""`worker` and `keys sweep`: what they print, how they end, and their errors."""
 
 import contextlib
 import json
@@ -14,7 +14,7 @@ from tests.shared.redis_server import running_redis
 from tests.waiting import until
 from woodpecker_async.sandbox import Sandbox
 
-pytest.importorskip("saq")  # what it imports starts a process to ask for the architecture: not within a quick test
+pytest.importorskip("saq")  # an import of it starts a process to find the architecture: not in a quick test
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def _no_redis_in_the_environment(monkeypatch):
 
 @pytest.fixture
 def place(redis, monkeypatch, capsys):
-    """A sandbox, and the command for it, in this process and in one of its own; both know the Redis."""
+    """A sandbox, and the command for it, in this process and in its own; both know the Redis."""
 
     @contextlib.contextmanager
     def open_(**options):
@@ -47,7 +47,7 @@ def place(redis, monkeypatch, capsys):
 
 @contextlib.contextmanager
 def working(real, *args):
-    """A worker process; it must end well."""
+    """A worker process, which must exit successfully."""
     with real.start("worker", *args) as process:
         assert process.stderr.readline().startswith("Working on queue woodpecker of Redis at 127.0.0.1:")
         try:
@@ -139,7 +139,7 @@ def test_interrupted_and_gone_on_with(place):
         )
         got = cli("keys", "sweep", "--all", "--chunk", "2", "--run", "r", "--format", "json")
         assert (got.code, len(json.loads(got.out)["done"])) == (0, 30)
-        # Of what was done nothing is done again; what was in flight may be.
+        # Nothing that was done is done again; what was in flight may be.
         assert sum(asked(box).values()) <= 30 + 8
 
 
@@ -148,7 +148,7 @@ def test_a_worker_whose_terminal_goes_away_comes_to_a_good_end(place):
         with real.start("worker") as process, real.start("keys", "sweep", "--all", "--chunk", "2") as sweep:
             until(lambda: len(asked(box)) > 2)
             process.send_signal(signal.SIGHUP)
-            process.send_signal(signal.SIGHUP)  # the shell sends one of its own
+            process.send_signal(signal.SIGHUP)  # the shell sends its own
             assert real.ended(process).code == 0
             sweep.send_signal(signal.SIGHUP)
             got = real.ended(sweep)

@@ -46,7 +46,7 @@ def companies() -> None:
 def list_(connection: Connection, active: bool | None, out: output.Output, shown: Shown) -> int:
     """List the agency's client companies.
 
-    If the list changes while it is being read, it is read again, up to three times. If it is still changing then, a
+    If the list changes while it is being read, it is read again, at most three times in all. If it still changes, a
     message on stderr says that a company may be missing, and the exit code is 3.
     """
 

@@ -95,7 +95,7 @@ def list_(
     If listing a company fails, the run goes on: the company is reported on stderr, and the exit code is 3.
     Companies that cannot be listed because they are inactive are reported too, but do not count as failed.
 
-    A list that changes while it is being read is read again, up to three times. If it is still changing then, a
+    A list that changes while it is being read is read again, at most three times in all. If it still changes, a
     message on stderr says that a company or a key may be missing, and the exit code is 3.
 
     --label, --without-label, --duplicates and --no-keys leave out companies without a match, and companies that
