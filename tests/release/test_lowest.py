@@ -1,4 +1,4 @@
-"""The oldest versions that are allowed are the ones that `.ci/lowest.py` holds."""
+"""The oldest allowed versions are those that `.ci/lowest.py` pins."""
 
 import runpy
 

@@ -1,4 +1,4 @@
-"""The script that tags a release, in a repository of its own whose `.ci/run` is a line of shell."""
+"""The script that tags a release, in a temporary repository whose `.ci/run` is a line of shell."""
 
 import os
 import shutil
@@ -59,7 +59,7 @@ class Repository:
         assert "Traceback" not in ran.stderr
         assert why in ran.stderr
         assert self.git("tag") == before
-        assert (self.path.parent / "checks").exists() == checked  # no half an hour for what cannot be tagged
+        assert (self.path.parent / "checks").exists() == checked  # no half-hour run for what cannot be tagged
 
 
 @pytest.fixture

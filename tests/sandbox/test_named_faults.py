@@ -1,4 +1,4 @@
-"""Faults by name: what a text may say, and what it is told otherwise."""
+"""Faults by name: valid texts, and the errors for invalid ones."""
 
 import contextlib
 import re

@@ -23,7 +23,7 @@ def count(api):
 
 
 async def settled(api, number):
-    """The record of that number, once it is done with."""
+    """The record with that number, once it is finished."""
     for _ in range(400):
         if len(api.box.journal) > number and api.box.journal[number].finished is not None:
             break
