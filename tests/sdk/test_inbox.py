@@ -11,6 +11,7 @@ from tests.raw import RawServer, answer, raw_server
 from woodpecker_async import WoodpeckerSession, errors
 from woodpecker_async.models import InboxMessage, LinkedInAccount
 from woodpecker_async.sandbox import Sandbox
+from woodpecker_async.sandbox.inbox import put_message
 
 
 async def test_a_reply_marks_the_message_as_read(box: Sandbox, woodpecker: WoodpeckerSession) -> None:
@@ -26,6 +27,16 @@ async def test_a_reply_marks_the_message_as_read(box: Sandbox, woodpecker: Woodp
     with pytest.raises(errors.BadRequestError, match="mailbox_id"):
         await inbox.reply(unread[1].id, "<p>Gladly!</p>", mailbox_id=1)
     assert await inbox.list(read=False).collect() == unread[1:]
+
+
+async def test_messages_out_of_campaigns(box: Sandbox, woodpecker: WoodpeckerSession) -> None:
+    inbox = woodpecker.account.inbox
+    assert await inbox.list(out_of_campaign=True).collect() == []
+    put_message(box.state.hq, box.state.seed, 12, out_of_campaign=True)
+    assert [message.id for message in await inbox.list(out_of_campaign=True)] == [12]
+    assert box.journal[-1].query == {"out_of_campaign": "YES"}
+    await inbox.list(out_of_campaign=False)
+    assert box.journal[-1].query == {}
 
 
 async def read(call: Callable[[WoodpeckerSession], Any], body: Any) -> Any:
@@ -96,6 +107,11 @@ REFUSED: dict[str, tuple[Callable[[WoodpeckerSession], Any], str]] = {
     "a mailbox that is none": (reply(1, "x", mailbox_id="7"), "mailbox_id must be an integer"),
     "an empty subject": (reply(1, "x", subject=""), "subject is empty"),
     "a quote that is none": (reply(1, "x", quote_original="yes"), "quote_original must be True, False or None"),
+    "two that exclude each other": (
+        lambda w: w.account.inbox.list(out_of_campaign=True, interest="INTERESTED"),
+        "exclude each other",
+    ),
+    "YES": (lambda w: w.account.inbox.list(out_of_campaign="YES"), "out_of_campaign must be True or False"),
     "a search for a number": (lambda w: w.account.inbox.list(search=5), "search must be a list of strings"),
     "21 phrases": (lambda w: w.account.inbox.list(search=["abc"] * 21), "up to 20 phrases"),
     "an unknown state": (lambda w: w.account.linkedin_accounts.list(status="connected"), "must be one of 'CONNECTED'"),

@@ -179,6 +179,27 @@ def test_whoever_waits_wakes_in_order_and_on_time(waits):
     assert not apart or woke == sorted(woke)
 
 
+async def test_nothing_is_skipped_before_whoever_is_due_has_run():
+    """However late a slow machine comes to it: here, the end of a sleep and a look around at the same moment."""
+    clock = Clock()
+    began = clock.now()
+    woke = []
+
+    async def sleep(seconds):
+        await clock.sleep(seconds)
+        woke.append(clock.now() - began)
+
+    async with asyncio.TaskGroup() as tasks:
+        with clock.serving("a client"):
+            for seconds in (0.1, 1e5):
+                tasks.create_task(sleep(seconds))
+            await asyncio.sleep(0.05)
+            time.sleep(0.1)
+        time.sleep(0.05)
+    assert 0.1 <= woke[0] < 1000
+    assert woke[1] >= 1e5
+
+
 async def test_advance():
     clock = Clock()
     woke = asyncio.create_task(clock.sleep(50))

@@ -27,6 +27,7 @@ class Filter(Input):
 
     prospect_status: Status | UnsetType = UNSET
     prospect_interest_level: Interest | UnsetType = UNSET
+    out_of_campaign: Literal["YES"] | UnsetType = UNSET
     read: Literal["true", "false"] | UnsetType = UNSET
     mailbox_ids: str = ""
     campaign_ids: str = ""
@@ -134,10 +135,13 @@ def _known(seed: int, account: Company, mailbox: int, count: int, message_id: in
     return Known(message=message, mailbox=mailbox, status=status, interest=interest)
 
 
-def put_message(account: Company, seed: int, message_id: int) -> None:
+def put_message(account: Company, seed: int, message_id: int, *, out_of_campaign: bool = False) -> None:
     """Give an account a message with that id, as if somebody had written to it."""
     kept = account.of_family(Inbox, seed)
-    kept.known.append(_known(seed, account, 1, len(kept.known), message_id))
+    known = _known(seed, account, 1, len(kept.known), message_id)
+    if out_of_campaign:
+        known.message.campaigns = []
+    kept.known.append(known)
 
 
 def list_messages(call: Call, query: Filter) -> Answer:
@@ -145,8 +149,9 @@ def list_messages(call: Call, query: Filter) -> Answer:
     start = _from_cursor(query.next_page_cursor, call.account.id)
     if start is None:
         return bad_request("Value of next_page_cursor is incorrect.")
-    if query.prospect_status is not UNSET and query.prospect_interest_level is not UNSET:
-        return bad_request("prospect_status and prospect_interest_level are mutually exclusive.")
+    exclusive = (query.prospect_status, query.prospect_interest_level, query.out_of_campaign)
+    if sum(value is not UNSET for value in exclusive) > 1:
+        return bad_request("prospect_status, prospect_interest_level and out_of_campaign are mutually exclusive.")
     found = [known.message for known in call.kept(Inbox).known if _fits(known, query)]
     end = start + query.per_page
     cursor = _cursor(end, call.account.id) if end < len(found) else None
@@ -160,6 +165,7 @@ def _fits(known: Known, query: Filter) -> bool:
     return (
         query.prospect_status in (UNSET, known.status)
         and query.prospect_interest_level in (UNSET, known.interest)
+        and (query.out_of_campaign is UNSET or not message.campaigns)
         and query.read in (UNSET, str(message.read).lower())
         and (not mailboxes or str(known.mailbox) in mailboxes)
         and (not campaigns or any(str(campaign.id) in campaigns for campaign in message.campaigns))

@@ -58,7 +58,7 @@ class Bought(Struct):
 class ValuesQuery(Input):
     """The query for the values of a criterion; pages are numbered from 1."""
 
-    search_phrase: str | UnsetType = UNSET
+    search_phrase: Annotated[str, Meta(max_length=50)] | UnsetType = UNSET
     page: Annotated[int, Meta(ge=1)] = 1
     limit: Annotated[int, Meta(ge=1, le=50)] = 10
 
@@ -102,7 +102,7 @@ class LeadsToEnrich(Input):
     """The body that starts an enrichment of leads."""
 
     leads: Annotated[list[dict[str, Any]], Meta(min_length=1, max_length=50)]
-    target_campaign_ids: list[int]
+    target_campaign_ids: list[int] = field(default_factory=list)
 
 
 class EnrichmentsQuery(Input):

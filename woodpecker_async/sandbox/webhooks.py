@@ -237,6 +237,8 @@ def sample(event: str, account: Company, seed: int, number: int = 0) -> dict[str
         }
     elif event == "campaign_sent":
         item["email"] = _sent(item["prospect"], account, number, stamp)
+    elif event == "link_clicked":
+        item |= {"click_url": "https://example.com/offer", "step": 1, "email_no": "#2"}
     elif event == "secondary_replied":
         item["secondary_prospect"] = {**_prospect("prospect_saved", account, seed, number + 1), "imported": ""}
     return {**item, "timestamp": stamp, "firm_id": account.id}

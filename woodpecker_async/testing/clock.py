@@ -147,7 +147,11 @@ class Clock:
     # How time passes ----------------------------------------------------------------------------------------
 
     def _timer(self, seconds: float, callback: Callable[[], object]) -> "_Timer":
-        timer = _Timer(self.now() + seconds, callback, asyncio.get_running_loop(), seconds)
+        def called() -> None:
+            self._tell()  # what it wakes is about to run
+            callback()
+
+        timer = _Timer(self.now() + seconds, called, asyncio.get_running_loop(), seconds)
         with self._lock:
             heapq.heappush(self._timers, (timer.when, next(self._numbers), timer))
         return timer
