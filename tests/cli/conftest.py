@@ -180,8 +180,12 @@ def said():
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self):
                 heads.append(self.requestline)
+                self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 self.close_connection = True
                 self.wfile.write(answer)
+
+            def do_POST(self):
+                self.do_GET()
 
             def log_message(self, *_):
                 pass

@@ -100,6 +100,11 @@ def test_what_ends_the_command_is_in_the_file_too(cli, box, tmp_path):
         assert got.code == 1
         assert path.read_text().splitlines()[-1].split(maxsplit=2)[2] == got.err.splitlines()[-1]
     box.faults.clear()
+    cli.env["WOODPECKER_API_KEY"] = "1.an-old-one"
+    got = cli("me", "--log-file", path)
+    assert [line.split(maxsplit=2)[2] for line in path.read_text().splitlines()[-2:]] == got.err.splitlines()
+    assert "Hint: the key in use" in got.err
+    cli.env["WOODPECKER_API_KEY"] = box.hq_key
     report = tmp_path / "report"
     report.write_text('{"version": 1, "task": "ensure x", "account": null, "done": [], "failures": {}, "inactive": [], '
                       '"drifted": [], "keys": 0, "requests": 0, "seconds": 0, "stopped_by": null}')  # fmt: skip

@@ -92,6 +92,7 @@ def test_ensure(made):
     got = cli(*args)
     assert (got.code, got.out) == (1, "")
     assert "already has 2 keys with label 'crm', so it is not clear which one to use; nothing was created" in got.err
+    assert "Delete or rename all but one in Woodpecker, or use another label. Check again with: " in got.err
     assert len(box.state.listed(company)) == 3
 
 

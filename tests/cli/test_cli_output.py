@@ -73,6 +73,44 @@ def test_the_ending_says_the_format_unless_an_option_does(cli, tmp_path, name, f
 
 
 @pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("keys.xlsx", "xlsx is not a supported format (table, json, jsonl, csv, sqlite)"),
+        ("keys.csv.GZ", "gz is not a supported format"),
+        ("a.yaml", "or add --format"),
+        ("json", "--output takes a file: for the format, use --format json"),
+        ("csv", "for the format, use --format csv"),
+    ],
+)
+@pytest.mark.parametrize("command", [ALL, ("companies", "list"), ("campaigns", "list"), ("keys", "audit")])
+def test_a_table_is_not_written_under_the_name_of_another_format(cli, box, tmp_path, monkeypatch, command, name, says):
+    monkeypatch.chdir(tmp_path)
+    before = len(box.journal)
+    got = cli(*command, "--output", name)
+    assert (got.code, says in got.err, len(box.journal), list(tmp_path.iterdir())) == (2, True, before, [])
+
+
+@pytest.mark.parametrize("name", ["keys.xlsx", "json", "keys", "keys.txt"])
+def test_any_name_goes_with_a_format(cli, tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    assert cli("companies", "list", "--output", name, "--format", "csv").code == 0
+    assert (tmp_path / name).read_text().startswith("id,")
+
+
+def test_keys_that_are_masked_in_a_file_are_announced(cli, tmp_path):
+    def says(*args, name="keys.csv"):
+        got = cli(*ALL, "--output", tmp_path / name, "--force", *args)
+        assert got.code == 0
+        return "are masked; use --reveal" in got.err
+
+    assert says()
+    assert not says("--reveal")
+    assert not says("--fields", "company_id,label")
+    assert not says("--no-keys")
+    assert not says("--quiet")
+
+
+@pytest.mark.parametrize(
     "args", [ALL, ("companies", "list"), ("me",), ("keys", "create", "--company", "1", "--label", "x")]
 )
 def test_an_existing_file_stays_without_force(cli, box, tmp_path, args):

@@ -15,7 +15,8 @@ def test_a_resumed_run_speaks_of_itself_and_of_all(cli, box, tmp_path):
     path = tmp_path / "report"
     struck, later = box.company_ids[1], box.company_ids[3]
     box.faults.add(Fault.status(400, company=struck), Fault.status(400, company=later, times=None))
-    assert cli(*ALL, "--report", path).code == 3
+    got = cli(*ALL, "--report", path)
+    assert (got.code, got.err.splitlines()[-2]) == (3, f"To retry the failed companies, add: --resume {path}")
     got = cli("keys", "list", "--company", struck, "--resume", path, "--report", path)
     assert got.code == 0  # the other one failed in the earlier run, and was not tried in this one
     assert "failed:" not in got.err
@@ -72,6 +73,17 @@ def test_a_resumed_ensure_adds_to_its_file(opened, tmp_path, format_):
             (key,) = [key for key in box.state.listed(company) if key.label == "crm"]
             assert content.count(key.secret.encode()) == 1
         assert b"failed" not in content
+
+
+def test_what_failed_before_is_not_among_what_is_done(cli, box, tmp_path):
+    path = tmp_path / "report"
+    box.faults.add(Fault.status(400, company=box.company_ids[0]))
+    assert cli(*ALL, "--report", path).code == 3
+    cli.env["WOODPECKER_API_KEY"] = box.hq_key
+    box.faults.add(Fault.status(401, path=f"/v2/agency/companies/{box.company_ids[0]}/api_keys", times=None))
+    got = cli(*ALL, "--resume", path)
+    assert got.code == 1
+    assert "Stopped after 5 of 6 companies (0 in this run), 15 keys" in got.err
 
 
 def test_a_server_that_is_gone(cli, box, tmp_path):

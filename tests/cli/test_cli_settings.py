@@ -60,6 +60,34 @@ def test_the_default_profile(configured, box):
     assert cli("me", "--profile", "other").code == 2
 
 
+@pytest.mark.parametrize("how", ["--profile", "WOODPECKER_PROFILE"])
+def test_a_profile_without_a_configuration_file(alone, tmp_path, how):
+    alone.env["XDG_CONFIG_HOME"] = str(tmp_path)
+    alone.env |= {"WOODPECKER_PROFILE": "hq"} if how != "--profile" else {}
+    got = alone("me", *((how, "hq") if how == "--profile" else ()))
+    path = tmp_path / "woodpecker-async" / "config.toml"
+    missing = f"cannot read {path}: there is no such file, so there is no profile 'hq'"
+    shows = "`woodpecker-async help config` shows what it looks like"
+    assert (got.code, got.err) == (2, f"Error: {missing}; {shows}\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "typed", "offered"),
+    [
+        ("[profiles.alpha]\n[profiles.beta]\n[profiles.atlas]\n", "a", ["plain,alpha", "plain,atlas"]),
+        ("[profiles.alpha]\n", "z", []),
+        ("this is not TOML", "", []),
+        ("[profiles.alpha]\nno_such_setting = 1\n", "", []),
+    ],
+)
+def test_profiles_are_completed(configured, text, typed, offered):
+    cli = configured(text)
+    words = f"woodpecker-async keys list --profile {typed}"
+    cli.env |= {"_WOODPECKER_ASYNC_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": "4"}
+    got = cli()
+    assert (got.code, got.out.split(), got.err) == (0, offered, "")
+
+
 def test_the_nearer_source_wins(configured, tmp_path):
     cli = configured(
         'default_profile = "a"\n[profiles.a]\nattempts = 2\nbase_url = "http://a/rest"\n'
@@ -316,3 +344,44 @@ def test_a_web_page_where_the_api_was_expected(alone, said):
         alone.env |= {"WOODPECKER_BASE_URL": url, "WOODPECKER_API_KEY": "1.x"}
         got = alone("me")
     assert (got.code, "does not end in /rest" in got.err) == (1, True)
+
+
+# ---- a key that is refused
+
+
+@pytest.mark.parametrize("command", [("me",), ("keys", "list", "--all"), ("keys", "audit"), ("doctor",)])
+def test_who_is_refused_learns_which_key_it_was_and_where_it_came_from(cli, command):
+    cli.env["WOODPECKER_API_KEY"] = "1.an-old-one-of-last-year"
+    got = cli(*command)
+    key = shown(cli)["api_key"][0]
+    more = "`woodpecker-async config show` lists every setting with its source."
+    assert got.code == 1
+    assert got.err.splitlines()[-1] == f"Hint: the key in use is {key}, from WOODPECKER_API_KEY; {more}"
+
+
+def test_the_hint_names_the_profile_of_a_refused_key(configured, box):
+    cli = configured(f'[profiles.old]\nbase_url = "{box.base_url}"\napi_key_file = "old.key"\n')
+    (configured.path.parent / "old.key").touch(mode=0o600)
+    (configured.path.parent / "old.key").write_text("1.an-old-one")
+    got = cli("me", "--profile", "old")
+    assert f"from api_key_file of profile 'old' in {configured.path}; " in got.err.splitlines()[-1]
+
+
+def test_a_clients_key_is_named_where_the_agencys_is_needed(cli, box):
+    cli.env["WOODPECKER_API_KEY"] = box.client_key(box.company_ids[0])
+    assert cli("keys", "list", "--all").err.splitlines()[-1].startswith("Hint: the key in use is ")
+    assert "Hint" not in cli("me").err
+
+
+def test_one_refused_company_is_not_about_the_key(cli, box):
+    box.faults.add(Fault.html(403, company=box.company_ids[0], times="always"))
+    got = cli("keys", "list", "--all")
+    assert (got.code, "Hint" in got.err) == (3, False)
+
+
+@pytest.mark.parametrize("mark", ['"', "'"])
+def test_a_key_in_quotation_marks_is_refused_before_it_is_sent(cli, box, mark):
+    before = len(box.journal)
+    cli.env["WOODPECKER_API_KEY"] = f"{mark}{box.hq_key}{mark}"
+    got = cli("me")
+    assert (got.code, "in quotation marks" in got.err, len(box.journal)) == (2, True, before)

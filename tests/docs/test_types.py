@@ -56,6 +56,11 @@ def test_mypy_accepts_every_snippet(modules: Path):
     assert _said([*command, *map(str, sorted(modules.glob("*.py")))], modules) == ""
 
 
+def test_an_application_pastes_into_a_strict_project(modules: Path):
+    command = [sys.executable, "-m", "mypy", "--no-incremental", "--config-file", "", "--strict"]
+    assert _said([*command, str(modules / "web_apps.py")], modules) == ""
+
+
 @pytest.mark.skipif(find_spec("basedpyright") is None, reason="needs pyright: pip install '.[system]'")
 def test_pyright_accepts_every_snippet(modules: Path):
     settings = {"typeCheckingMode": "standard", "pythonVersion": "3.11", "reportMissingModuleSource": False}

@@ -68,6 +68,17 @@ async def test_one_companys_failure_is_its_outcome() -> None:
         }
 
 
+async def test_a_run_shows_itself_and_says_how_it_is_read(box: Sandbox) -> None:
+    box.faults.add(Fault.status(400, company=box.company_ids[0], times=None))
+    async with box.session() as woodpecker:
+        run = bulk.list_api_keys(woodpecker)
+        assert repr(run) == "<Run list: 0 ok, 0 failed>"
+        with pytest.raises(TypeError, match="`async for outcome in run`, inside its `async with`"):
+            list(run)  # type: ignore[call-overload]
+        total = len(await outcomes(run))
+        assert repr(run) == f"<Run list: {total - 1} ok, 1 failed>"
+
+
 async def test_inactive_companies_are_told_apart() -> None:
     async with Sandbox(companies=6, inactive=2, inactive_lists=False) as box, box.session() as woodpecker:
         run = bulk.list_api_keys(woodpecker)

@@ -731,6 +731,10 @@ async def test_several_keys_of_a_label_are_refused() -> None:
     with pytest.raises(KeyOutcomeUnknownError) as caught:
         await company.ensure()
     assert (caught.value.kind, len(caught.value.candidates), company.sent) == ("several_keys", 2, 2)
+    says = str(caught.value)
+    assert "nothing was sent: delete or rename all but one in Woodpecker, or use another label" in says
+    assert "is not known" not in says
+    assert all(key.fingerprint in says for key in caught.value.candidates)
 
 
 # All together -----------------------------------------------------------------------------------------------

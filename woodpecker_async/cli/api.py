@@ -14,6 +14,7 @@ from woodpecker_async._redact import masked
 from woodpecker_async.cli import process, terminal
 from woodpecker_async.cli.connection import Connection, connected, connection_options
 from woodpecker_async.cli.formats import json_text
+from woodpecker_async.cli.ids import ID
 
 if TYPE_CHECKING:
     from woodpecker_async import WoodpeckerSession
@@ -25,12 +26,12 @@ _MAX_INPUT: Final = 64 * 1024 * 1024
 
 
 @click.command()
-@click.argument("method", type=click.Choice(_METHODS, case_sensitive=False))
+@click.argument("method", metavar=f"{{{'|'.join(_METHODS)}}}", type=click.Choice(_METHODS, case_sensitive=False))
 @click.argument("path")
 @click.option(
     "--company",
     "company_id",
-    type=click.IntRange(min=1),
+    type=ID,
     metavar="ID",
     help="Act on behalf of this client company (x-company-id); default: the key's own account.",
 )
@@ -70,7 +71,8 @@ def api(
 
     PATH is relative to the base URL, like /v2/mailboxes, and may include a query. The response is printed as JSON,
     with keys and other secrets masked. After a failure that leaves it open whether the server processed the request,
-    only a GET is retried. /agency paths name the company themselves, so --company is for other paths.
+    only a GET is retried. /agency paths name the company themselves, so --company is for other paths. For the
+    endpoints and their fields, see the vendor's API documentation.
 
     With --paginate, duplicate items are printed once. If the list kept changing while it was being read, a message on
     stderr says that an item may be missing, and the exit code is 3.

@@ -63,7 +63,12 @@ def audit(
     """Find companies without keys, keys without a label, and inconsistent labels.
 
     The findings are: no_keys (a company without keys), no_label (keys without a label), duplicate_label (several
-    keys with the same label at a company), partial_label (a label that only some of the companies have).
+    keys with the same label at a company), partial_label (a label that only some of the companies have). Tables and
+    CSV have spaces in place of underscores.
+
+    For a single label, `keys list` shows the companies that lack it (--without-label crm) and those that have it more
+    than once (--label crm --duplicates). To see what changed since an earlier day, use `inventory save` and
+    `inventory diff`.
 
     Changes nothing and prints no keys. The API does not list keys created by users other than the owner of your API
     key, so a company with the finding no_keys may have such keys. Companies that cannot be listed are reported on

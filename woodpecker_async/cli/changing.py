@@ -10,6 +10,7 @@ import click
 
 from woodpecker_async.cli import process, terminal
 from woodpecker_async.cli.connection import Connection, connected, connection_options
+from woodpecker_async.cli.ids import ID
 from woodpecker_async.cli.layout import Column, Layout, Record
 from woodpecker_async.cli.listing import At, agency_option, made
 from woodpecker_async.cli.output import Output, output_options
@@ -34,7 +35,8 @@ class Change:
         check: validates the options and turns them into the keywords of `plan` and `do`.
         whose: what is changed: an account (the key's own, or a company's), or only a company's.
         whole_agency: there is also an agency-wide list, chosen by `--agency`.
-        asks: the question to ask before making the changes.
+        asks: the question to ask before making the changes; returns an empty string for none.
+        fails: the values of `status` for rows that were not done although others were.
         look: the command that shows the current state.
     """
 
@@ -49,6 +51,7 @@ class Change:
     whose: Literal["account", "company"] = "account"
     whole_agency: bool = False
     asks: "Callable[[At, dict[str, Any]], str] | None" = None
+    fails: frozenset[str] = frozenset()
 
     def command(self, path: str) -> click.Command:
         """Build the command.
@@ -85,10 +88,11 @@ class Change:
                     printer.finish()
                     connection.note(f"{_sum(at, planned)}. Nothing was done.")
                     return process.DONE
-                if self.asks is not None and not (yes or connection.sandbox):
+                question = "" if self.asks is None or yes or connection.sandbox else self.asks(at, given)
+                if question:
                     from woodpecker_async.cli.plan import ask  # noqa: PLC0415 - not for --help
 
-                    if not await ask(self.asks(at, given), connection, "Nothing was done."):
+                    if not await ask(question, connection, "Nothing was done."):
                         return process.FAILED
                 return await self._do(at, given, printer, connection)
 
@@ -102,7 +106,7 @@ class Change:
             click.option(
                 "--company",
                 "company_id",
-                type=click.IntRange(min=1),
+                type=ID,
                 metavar="ID",
                 required=needs,
                 help=f"The company{own}.",
@@ -131,7 +135,7 @@ class Change:
         what = _sum(at, came)
         if stopped is None:
             connection.note(f"{what}.")
-            return process.DONE
+            return process.SOME_FAILED if self.fails & came.keys() else process.DONE
         interrupted = isinstance(stopped, CancelledError)
         code = process.INTERRUPTED if interrupted else process.tell_error(stopped)
         earlier = getattr(stopped, "done", 0)  # from a list that was sent in several requests

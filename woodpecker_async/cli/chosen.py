@@ -13,6 +13,7 @@ import click
 
 from woodpecker_async.cli import files
 from woodpecker_async.cli.connection import Connection
+from woodpecker_async.cli.ids import ID
 from woodpecker_async.cli.process import UsageError
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def companies_options(*, active: bool | None = None, required: bool = True, own:
         click.option(
             "--company",
             "companies",
-            type=click.IntRange(min=1),
+            type=ID,
             metavar="ID",
             multiple=True,
             help=f"This company; repeatable{own_account}.",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from woodpecker_async.cli import logs, output, process, terminal
+from woodpecker_async.cli.refused_key import RefusedKey
 from woodpecker_async.cli.wanted import Wanted
 from woodpecker_async.cli.without_rest import WithoutRest
 from woodpecker_async.errors import WoodpeckerError
@@ -76,6 +77,12 @@ def _remember(ctx: click.Context, parameter: click.Parameter, value: object) -> 
         setattr(connection, parameter.name, value)
 
 
+def _profiles(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
+    from woodpecker_async.cli import settings  # noqa: PLC0415 - not for --help
+
+    return [name for name in settings.profile_names(settings.environment()) if name.startswith(incomplete)]
+
+
 def _option(*names: str, **settings: Any) -> Callable[[C], C]:
     return click.option(*names, callback=_remember, expose_value=False, **settings)
 
@@ -98,7 +105,12 @@ _DISPLAY: Final = (
 )
 _CONNECTION: Final = (
     _option("--sandbox", is_flag=True, help="Use an embedded sandbox with made-up companies; needs no API key."),
-    _option("--profile", metavar="NAME", help="Use this profile of the configuration file."),
+    _option(
+        "--profile",
+        metavar="NAME",
+        shell_complete=_profiles,
+        help="Use this profile of the configuration file.",
+    ),
     _option("--base-url", metavar="URL", help="Base URL of the API, including /rest; overrides WOODPECKER_BASE_URL."),
     _option(
         "--api-key-file",
@@ -167,13 +179,15 @@ def connected(
     wanted = Wanted(connection)
     keywords = wanted.session_settings(limits)
     without_rest = WithoutRest(wanted["base_url"].value)
+    key = None if connection.sandbox else wanted.key()
+    refused_key = None if key is None else RefusedKey(keywords["api_key"], key.source)
 
     async def main() -> int:
         from woodpecker_async.cli.waiting import Watch, watching  # noqa: PLC0415 - not for --help
 
         watch = Watch()
         said = nullcontext() if patient else watching(watch.what, connection)
-        keywords["hooks"] = (*hooks, watch, *without_rest.hooks)
+        keywords["hooks"] = (*hooks, watch, *without_rest.hooks, *(() if refused_key is None else (refused_key.hear,)))
         async with _session(connection, keywords) as woodpecker, said:
             return await work(woodpecker)
 
@@ -182,9 +196,13 @@ def connected(
             code = process.run(main)
         except WoodpeckerError as error:
             without_rest.explain(error)
+            if refused_key is not None and refused_key.refused:
+                error.add_note(refused_key.hint)
             raise
         if without_rest.nothing_there:
             terminal.echo_err(without_rest.hint)
+        if refused_key is not None and refused_key.refused:
+            terminal.echo_err(refused_key.hint)
         return code
 
 

@@ -51,9 +51,10 @@ def ensure(
     required; each line is a company ID, a tab, and the key.
 
     --output writes the keys in full. Unless you give another --format, it is a JSON Lines file to which each key is
-    appended, and flushed to disk, before the next is created. If the command ends early for any reason, run it again:
-    no key is created twice, and none is lost. If the list of companies kept changing while it was being read, a
-    message on stderr says that a company may be missing, and the exit code is 3.
+    appended, and flushed to disk, before the next is created; each key is printed too, masked, unless you give
+    --format jsonl. For a file that contains only one company's key, add --format plain. If the command ends early for
+    any reason, run it again: no key is created twice, and none is lost. If the list of companies kept changing while
+    it was being read, a message on stderr says that a company may be missing, and the exit code is 3.
     """
     saved = Saved.read(f"ensure {label}", report_file, resume_file, out.path)
     if dry_run:

@@ -8,10 +8,11 @@ from typing import Any, Final
 
 import click
 
-from woodpecker_async.cli import blacklisting, inviting, subscribing
+from woodpecker_async.cli import blacklisting, enrolling, inviting, subscribing
 from woodpecker_async.cli.changing import Change
 from woodpecker_async.cli.fields import Field
 from woodpecker_async.cli.groups import Group
+from woodpecker_async.cli.ids import ID
 from woodpecker_async.cli.listing import At, Listing
 
 _PERSON: Final = (
@@ -211,13 +212,14 @@ _FAMILIES: Final[Mapping[str, tuple[str, Mapping[str, Listing | Change]]]] = {
                     click.option(
                         "--campaign",
                         "campaign_ids",
-                        type=click.IntRange(min=1),
+                        type=ID,
                         metavar="ID",
                         multiple=True,
                         help="Only prospects in this campaign; repeatable.",
                     ),
                 ),
             ),
+            "add": enrolling.ADD,
         },
     ),
     "blacklist": (

@@ -30,8 +30,8 @@ EXIT_CODES: Final[Mapping[str, str]] = {
     "0": "Success. Companies that cannot be listed because they are inactive do not count as failed.",
     "1": "Failure.",
     "2": "Usage error: the command line or a setting is invalid. Nothing was done.",
-    "3": "Finished, but some companies failed, something may be missing from a list, `inventory diff` found a "
-    "change, or `keys audit --exit-code` found a problem.",
+    "3": "Finished, but some companies or prospects failed, something may be missing from a list, `inventory diff` "
+    "found a change, or `keys audit --exit-code` found a problem.",
     "130": "Interrupted by Ctrl-C, SIGTERM or SIGHUP. The work done so far was printed and saved.",
     "141": "The reader of stdout closed it, as in `| head`.",
 }

@@ -8,6 +8,7 @@ import click
 from woodpecker_async.cli import terminal
 from woodpecker_async.cli.changing import Change
 from woodpecker_async.cli.connection import Connection
+from woodpecker_async.cli.ids import ID
 from woodpecker_async.cli.layout import Column, Record
 from woodpecker_async.cli.listing import At
 from woodpecker_async.cli.process import UsageError
@@ -140,7 +141,7 @@ SET_PERMISSIONS: Final = Change(
     plan=_plan_permissions,
     do=_set_permissions,
     options=(
-        click.argument("guest_ids", metavar="GUEST_ID...", nargs=-1, required=True, type=click.IntRange(min=1)),
+        click.argument("guest_ids", metavar="GUEST_ID...", nargs=-1, required=True, type=ID),
         _PERMISSION,
         click.option("--none", "nothing", is_flag=True, help="Campaigns only: remove all permissions."),
     ),

@@ -9,6 +9,7 @@ import click
 
 from woodpecker_async.cli import process, terminal
 from woodpecker_async.cli.connection import Connection, connected, connection_options
+from woodpecker_async.cli.ids import ID
 from woodpecker_async.cli.layout import Column, Layout, Record
 from woodpecker_async.cli.output import Output, output_options
 from woodpecker_async.cli.printers import Printer
@@ -78,7 +79,7 @@ def places_of(
     if out.path is None:
         with out.opened(layout, connection.note, resumes=resumes) as printer:
             yield Places(out=out, printer=printer)
-    elif adds and out.format_ in {"plain", "jsonl"}:
+    elif adds and (out.format_ == "jsonl" or (out.format_ == "plain" and not out.chosen)):
         from woodpecker_async.cli.keyfile import Keys  # noqa: PLC0415 - not for --help
 
         if resumes and not out.path.exists():
@@ -100,12 +101,14 @@ def places_of(
 
 
 @click.command()
-@click.option("--company", "company_id", type=click.IntRange(min=1), metavar="ID", required=True, help="The company.")
+@click.option("--company", "company_id", type=ID, metavar="ID", required=True, help="The company.")
 @key_options
 @connection_options
 @click.pass_obj
 def create(connection: Connection, /, company_id: int, label: str, settle: float, out: Output) -> int:
     """Create exactly one new API key for a company.
+
+    Each run creates another key, even if one with this label exists; `keys ensure` creates one only if there is none.
 
     Prints only the key, masked unless you give --reveal. --output writes the key in full to a new file that only you
     can read.
@@ -165,7 +168,9 @@ async def make(woodpecker: "WoodpeckerSession", args: IssueArgs, places: Places,
         terminal.echo_err(f"{told}. To see it: {look} --reveal")
         return code
     path = places.out.path
-    connection.note(told if path is None else f"{told}, written to {path}")
+    json_lines = places.file is not None and places.out.format_ == "plain"
+    as_what = "" if not json_lines else " as a line of JSON (--format plain: only the key)"
+    connection.note(told if path is None else f"{told}, written to {path}{as_what}")
     if connection.sandbox:
         connection.note(SANDBOX_ENDS.format("key"))
     elif path is None and not places.out.reveal:
@@ -183,7 +188,8 @@ def _unknown(error: KeyOutcomeUnknownError) -> str:
     if error.kind == "several_keys" and error.baseline is None:
         return (
             f"company {error.company_id} already has {len(error.candidates)} keys with label {error.label!r}, so it is "
-            f"not clear which one to use; nothing was created: {candidates}."
+            f"not clear which one to use; nothing was created: {candidates}. Delete or rename all but one in "
+            "Woodpecker, or use another label."
         )
     return (
         f"it is not known which key, if any, was created with label {error.label!r} at company {error.company_id} "

@@ -105,6 +105,7 @@ def list_(
     resumes = saved.resume is not None
     shown.check(resumes=resumes)
     layout = shown.shape.layout(LAYOUT)
+    has_keys = not shown.selection.no_keys and any(column.name == "api_key" for column in layout.columns)
 
     async def work(woodpecker: "WoodpeckerSession") -> int:
         from woodpecker_async import bulk  # noqa: PLC0415 - not for --help
@@ -115,6 +116,9 @@ def list_(
             start=lambda companies: bulk.list_api_keys(woodpecker, companies, resume=saved.resume),
             records=lambda outcome: (record_of(outcome, out),),
             summary=summary,
+            remark=""
+            if out.reveal or not has_keys
+            else "The keys in {} are masked; use --reveal to write them in full.",
         )
         await saved.check(woodpecker, chosen)
         source = Source(woodpecker, chosen, saved)

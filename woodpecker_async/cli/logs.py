@@ -107,7 +107,8 @@ def _with_all_that_is_said(handler: "logging.Handler") -> Iterator[None]:
         except click.exceptions.Exit:
             raise
         except Exception as error:
-            write(error_text(error)[0])
+            for line in (error_text(error)[0], *getattr(error, "__notes__", ())):
+                write(line)
             raise
 
 

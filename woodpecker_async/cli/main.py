@@ -10,6 +10,7 @@ from woodpecker_async import __version__
 from woodpecker_async.cli import process, terminal
 from woodpecker_async.cli.connection import connection_options
 from woodpecker_async.cli.groups import PROGRAM, LazyGroup
+from woodpecker_async.cli.slips import hinted
 
 # Each with the first sentence of its help, so that showing it needs no import.
 _FAMILIES: Final[Mapping[str, str]] = {
@@ -72,7 +73,7 @@ def run_command(args: Sequence[str] | None = None) -> int:
         code = root.main(args, prog_name=PROGRAM, standalone_mode=False)
         return code if isinstance(code, int) else process.DONE
     except click.ClickException as error:
-        error.show()
+        hinted(error).show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         terminal.echo_err("Interrupted.")

@@ -7,6 +7,7 @@ import click
 from woodpecker_async._redact import masked
 from woodpecker_async.cli import output, process
 from woodpecker_async.cli.connection import Connection, connected, connection_options
+from woodpecker_async.cli.ids import ID
 from woodpecker_async.cli.printers import Printer
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--company", "company_id", type=click.IntRange(min=1), metavar="ID", help="Act as this client company.")
+@click.option("--company", "company_id", type=ID, metavar="ID", help="Act as this client company.")
 @output.output_options()
 @connection_options
 @click.pass_obj

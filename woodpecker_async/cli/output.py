@@ -29,6 +29,11 @@ FORMATS: Final = ("table", "json", "jsonl", "csv", "sqlite")
 
 C = TypeVar("C", bound=Callable[..., Any])
 
+# Extensions of formats that are not supported; nothing could open a table with such a name.
+_NOT_WRITTEN: Final = frozenset(
+    {".arrow", ".feather", ".gz", ".htm", ".html", ".numbers", ".ods", ".parquet", ".pdf", ".tsv", ".xls", ".xlsx"}
+    | {".xml", ".yaml", ".yml", ".zip"}
+)
 _SUFFIXES: Final = {
     ".csv": "csv",
     ".json": "json",
@@ -147,6 +152,8 @@ def output_options(*, reveal: bool | str = False, plain: bool = False) -> Callab
                 raise click.UsageError("--force works only with --output FILE")
             ending = "" if out.path is None else out.path.suffix.lower()
             named = "json" if json_ else format_ or _SUFFIXES.get(ending)
+            if named is None and out.path is not None and not plain:
+                _check_name(out.path, ending)
             if csv_raw and named != "csv":
                 raise click.UsageError("--csv-raw works only with --format csv")
             return command(
@@ -186,6 +193,23 @@ def output_options(*, reveal: bool | str = False, plain: bool = False) -> Callab
         return cast("C", result)
 
     return decorate
+
+
+def _check_name(path: Path, ending: str) -> None:
+    """Check that the name of a file for a table does not suggest another format.
+
+    Raises:
+        click.UsageError: it is the name of a format, or has the extension of an unsupported one.
+    """
+    if str(path) in FORMATS:
+        raise click.UsageError(
+            f"--output takes a file: for the format, use --format {path} (for a file with this name, add --format)"
+        )
+    if ending in _NOT_WRITTEN:
+        raise click.UsageError(
+            f"--output {path}: {ending[1:]} is not a supported format ({', '.join(FORMATS)}): use another file name, "
+            "or add --format"
+        )
 
 
 def _warn_of_readers(stream: Any, note: Callable[[str], None]) -> None:

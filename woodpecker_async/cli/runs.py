@@ -113,6 +113,7 @@ class Work:
         again: how to continue without a report; empty if that is not possible.
         receipt: prints an outcome on stdout if the data goes elsewhere.
         noun: what one item of a company is called.
+        remark: a note to print about the file that was written, with `{}` for its name.
     """
 
     title: str
@@ -123,6 +124,7 @@ class Work:
     again: str = ""
     receipt: "Callable[[Outcome], None] | None" = None
     noun: str = "key"
+    remark: str = ""
 
     def show(self, outcome: "Outcome", printer: "Printer | SelectingPrinter") -> None:
         """Print an outcome."""
@@ -185,16 +187,33 @@ async def perform(
     was_saved = _save(total, saved, save)
     if stopped is not None:
         return _tell_stop(stopped, run, work, source, saved if was_saved else None)
-    rest = "use --report FILE to get all of them" if saved.report_file is None else f"see {saved.report_file}"
-    tell_failures(this_run, connection, work.done, rest, work.noun)
-    if this_run.unsettled:
-        terminal.echo_err(UNSETTLED)
+    _tell_missed(this_run, work, saved if was_saved else None, connection)
+    if out.path is not None and work.remark:
+        connection.note(work.remark.format(out.path))
     if saved.resume is not None:
         connection.note(f"This run: {', '.join(work.summary(this_run))}")
     in_all = "" if saved.resume is None else " in all"
     written = "" if out.path is None else f", written to {out.path}"
     connection.note(", ".join(work.summary(total)) + in_all + written)
     return exit_code(this_run) if was_saved else process.FAILED
+
+
+def _tell_missed(report: "Report", work: Work, saved: Saved | None, connection: Connection) -> None:
+    """Report what failed or may be missing, and how to retry it.
+
+    Args:
+        report: the report of this run.
+        work: the work it did.
+        saved: where its report is; `None` if it could not be saved.
+        connection: says whether to be quiet.
+    """
+    path = None if saved is None else saved.report_file
+    rest = "use --report FILE to get all of them" if path is None else f"see {path}"
+    tell_failures(report, connection, work.done, rest, work.noun)
+    if path is not None and report.failed > len(report.inactive):
+        connection.note(f"To retry the failed companies, add: --resume {path}")
+    if report.unsettled:
+        terminal.echo_err(UNSETTLED)
 
 
 def _save(report: "Report", saved: Saved, save: Callable[[str], None] | None) -> bool:
@@ -217,7 +236,8 @@ def _tell_stop(stopped: BaseException, run: "Run", work: Work, source: "Source",
     if not interrupted and not report.total:
         return code
     total = source.total
-    after = terminal.companies(report.total) if total is None else f"{report.total} of {total} companies"
+    done = source.done_before + run.this_run.total  # companies that failed before and were not retried are not done
+    after = terminal.companies(done) if total is None else f"{done} of {total} companies"
     if source.done:
         after += f" ({run.this_run.total} in this run)"
     word = "Interrupted" if interrupted else "Stopped"
@@ -236,10 +256,12 @@ class Source:
 
     Attributes:
         done: ids of the companies done in an earlier run.
+        done_before: how many of those there are.
     """
 
     def __init__(self, woodpecker: "WoodpeckerSession", chosen: Chosen, saved: Saved) -> None:
         self.done: set[int] = set() if saved.resume is None else saved.resume.done
+        self.done_before = len(self.done)
         self._ids = chosen.ids
         self._everything = AllCompanies(woodpecker, chosen.active)
         self._found: list[Company] | None = None

@@ -149,6 +149,11 @@ def find_profile(named: str | None, environ: Mapping[str, str]) -> Profile | Non
     path, said = find_config(environ)
     default = environ.get("WOODPECKER_PROFILE") or None
     asked = named or default
+    if asked is not None and path is not None and not os.path.lexists(path):
+        raise UsageError(
+            f"cannot read {path}: there is no such file, so there is no profile {asked!r}; "
+            "`woodpecker-async help config` shows what it looks like"
+        )
     config = None if path is None else _read(path, must_be_there=said or asked is not None)
     if path is None or config is None:
         if asked is not None:
@@ -162,6 +167,16 @@ def find_profile(named: str | None, environ: Mapping[str, str]) -> Profile | Non
         there_are = ", ".join(profiles) or "none"
         raise UsageError(f"there is no profile {name!r} in {path}; available: {there_are}")
     return Profile(name, path, profiles[name], named=named is not None)
+
+
+def profile_names(environ: Mapping[str, str]) -> list[str]:
+    """The names of the profiles, for shell completion; empty if the file cannot be used."""
+    path, _ = find_config(environ)
+    try:
+        config = None if path is None else _read(path, must_be_there=False)
+        return [] if path is None or config is None else list(_profiles(config, path))
+    except UsageError:
+        return []
 
 
 def _read(path: Path, *, must_be_there: bool) -> Mapping[str, Any] | None:

@@ -18,6 +18,10 @@ _WORDS: Final = tuple(
         (r"session\.request", "a path without --company"),
         (r"^proxy\b", "the proxy"),
         (r"look with agency\.users\.list\((\d+)\)", r"look with `guests list --company \1`"),
+        (
+            r"look with prospects\.list\(search=\{\"email\": \.\.\.\}\)",
+            "look with `prospects list --search email=ADDRESS`",
+        ),
         (r"look with webhooks\.list\(\)", "look with `webhooks list`"),
         (r"give campaign_ids with it", "give --campaign with it"),
         (r"^target_url\b", "URL"),

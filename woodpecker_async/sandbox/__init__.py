@@ -29,7 +29,8 @@ from woodpecker_async.sandbox.webhooks import Delivery
 from woodpecker_async.sandbox.wire import Answer, RequestInfo
 
 if TYPE_CHECKING:
-    from woodpecker_async import WoodpeckerSession
+    from woodpecker_async import Secret, WoodpeckerSession
+    from woodpecker_async.engine.credentials import KeyFunction
     from woodpecker_async.feldera import FelderaSession
     from woodpecker_async.session import SessionArguments
 
@@ -202,12 +203,17 @@ class Sandbox:
             self.state.add_key(company_id, "Client", created_by=self.state.colleague.id)
         return company.keys[0].secret
 
-    def session(self, **arguments: "Unpack[SessionArguments]") -> "WoodpeckerSession":
-        """An SDK session with the HQ key; arguments are passed on to it."""
+    def session(
+        self, api_key: "str | Secret | KeyFunction | None" = None, **arguments: "Unpack[SessionArguments]"
+    ) -> "WoodpeckerSession":
+        """An SDK session with the HQ key, or with another key; arguments are passed on to it.
+
+        `session(box.client_key(123))` is a client company's session, `session("1.wrong")` one that gets a 401.
+        """
         from woodpecker_async import WoodpeckerSession  # noqa: PLC0415 - the server must not need the SDK
 
         merged: SessionArguments = {"base_url": self.base_url, **self._time, **arguments}
-        return WoodpeckerSession(self.hq_key, **merged)
+        return WoodpeckerSession(self.hq_key if api_key is None else api_key, **merged)
 
     def feldera_session(self, **arguments: Any) -> "FelderaSession":
         """An SDK session with Feldera; arguments are passed on to it."""
