@@ -1,4 +1,4 @@
-"""`prospects add`: whom it adds, what it says of each, and what it never does without a question."""
+"""`prospects add`: whom it adds, what it reports for each, and what it never does without asking."""
 
 import json
 
