@@ -38,7 +38,7 @@ EXIT_CODES: Final[Mapping[str, str]] = {
 
 _TOPICS: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
     "environment": (
-        "Options and a profile named by --profile override these. `config show` prints the settings in effect.",
+        "Options and --profile override these variables. `config show` prints the settings in effect.",
         ENVIRONMENT,
     ),
     "exit-codes": ("The exit codes of all commands.", EXIT_CODES),
