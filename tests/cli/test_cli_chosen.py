@@ -24,6 +24,7 @@ def listed(got):
         "{0}\n{1}\n", "{0}\r\n{1}", "\ufeff{0}\n\n  {1}  \n{0}\n", "# the first two\n{0} Nordlicht\n{1}\tBanyan # x\n",
         'id,name\n{0},"a\n7,b"\n{1},x\n', "company_id,label\r\n{0},x\r\n{0},y\r\n{1},\r\n",
         '{{"id": {0}, "name": "x"}}\n{{"company_id": {1}, "id": 7}}\n', '\n{{"id": "{0}"}}\n\n{{"id": {1}}}',
+        "[{0}, {1}]", '\n[\n  {{"id": {0}, "name": "x"}},\n  {{"company_id": "{1}", "id": 7}}\n]\n',
     ],
 )  # fmt: skip
 def test_a_file_names_companies(cli, box, tmp_path, text):
@@ -46,7 +47,7 @@ def test_a_file_and_options_together(cli, box, tmp_path):
 
 
 def test_what_companies_list_prints_is_such_a_file(cli, box):
-    for format_ in ("csv", "jsonl"):
+    for format_ in ("csv", "jsonl", "json"):
         printed = cli("companies", "list", "--active", "--format", format_).out
         assert listed(cli(*LIST, "--companies-from", "-", stdin=printed)) == list(box.company_ids[:-1])
 
@@ -58,6 +59,9 @@ def test_what_companies_list_prints_is_such_a_file(cli, box):
         ("12\n0\n", "stdin, line 2: '0' is not a company ID"), ("12\n-5\n", "line 2: '-5'"), ("1.5", "line 1: '1.5'"),
         ("12\nid\n", "line 2: 'id'"), ("٣\n", "line 1: '٣'"), ("9" * 30, "line 1: '999"), ('{"name": 1}', "line 1: "),
         ('{"id": true}', "line 1: "), ('{"id": 5}\nnone', "line 2: 'none'"), ('{"id": [5]}', "line 1: '[5]'"),
+        ("[1, true]", "stdin, entry 2: 'true'"), ("[1, 0]", "entry 2: '0'"), ('[{"name": 1}]', "entry 1: "),
+        ("[[1]]", "entry 1: '[1]'"), ("[]", "stdin contains no company IDs"), ("[null]", "entry 1: 'null'"),
+        ("[1", "stdin starts like a JSON array but is not valid JSON"), ("[1.0]", "entry 1: '1.0'"),
         ("x\x1b[2J\n", r"line 1: 'x\x1b[2J'"),
     ],
 )  # fmt: skip

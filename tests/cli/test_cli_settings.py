@@ -109,6 +109,13 @@ def test_the_nearer_source_wins(configured, tmp_path):
     assert shown(cli, "--profile", "b", "--attempts", 6)["attempts"] == (6, "--attempts")
 
 
+def test_the_profiles_there_are(configured, alone):
+    assert "profiles" not in shown(alone)
+    cli = configured("[profiles.hq]\n[profiles.other]\n")
+    assert shown(cli)["profiles"] == ("hq, other", str(configured.path))
+    assert "profiles" not in shown(cli, "--sandbox")
+
+
 def test_where_the_key_comes_from(configured, box, tmp_path):
     cli = configured('[profiles.hq]\napi_key_file = "hq.key"\n')
     cli.env["WOODPECKER_API_KEY"] = "123456.fromtheenvironment0"

@@ -78,7 +78,7 @@ def companies_options(*, active: bool | None = None, required: bool = True, own:
             "--companies-from",
             metavar="FILE",
             type=click.Path(path_type=Path, allow_dash=True),
-            help="The companies listed in a file: one ID per line, CSV, or JSON Lines; - is stdin.",
+            help="The companies listed in a file: one ID per line, CSV, JSON, or JSON Lines; - is stdin.",
         ),
         click.option(
             "--failed-of",
@@ -178,14 +178,16 @@ def _companies_in(path: Path) -> tuple[int, ...]:
 
 def _ids(text: str, source: str) -> Iterator[int]:
     first = True
-    rows = _json_rows(text) if text.lstrip().startswith("{") else _csv_rows(text)
+    begins = text.lstrip()[:1]
+    rows = _json_rows(text) if begins == "{" else _json_array(text, source) if begins == "[" else _csv_rows(text)
+    place = "entry" if begins == "[" else "line"
     for number, cell in rows:
         given, head = str(cell), first
         first = False
         if head and given in _HEADS:
             continue
         if not (given.isascii() and given.isdigit() and len(given) < 20 and int(given) >= 1):
-            raise UsageError(f"{source}, line {number}: {given[:40]!r} is not a company ID (an integer >= 1)")
+            raise UsageError(f"{source}, {place} {number}: {given[:40]!r} is not a company ID (an integer >= 1)")
         yield int(given)
 
 
@@ -209,9 +211,20 @@ def _json_rows(text: str) -> Iterator[tuple[int, object]]:
             entry = json.loads(line)
         except (ValueError, RecursionError):
             entry = None
-        found = (
-            next((entry[head] for head in ("company_id", "id") if head in entry), line)
-            if isinstance(entry, dict)
-            else line
-        )
-        yield number, line if isinstance(found, bool) else found
+        yield number, _id_of(entry, line)
+
+
+def _json_array(text: str, source: str) -> Iterator[tuple[int, object]]:
+    try:
+        entries = json.loads(text)
+    except (ValueError, RecursionError):
+        raise UsageError(f"{source} starts like a JSON array but is not valid JSON") from None
+    for number, entry in enumerate(entries, 1):
+        yield number, _id_of(entry, json.dumps(entry))
+
+
+def _id_of(entry: object, text: str) -> object:
+    """The ID in an object, or else its text."""
+    named = entry if isinstance(entry, dict) else {}
+    found = next((named[head] for head in ("company_id", "id") if head in named), text)
+    return text if isinstance(found, bool) else found

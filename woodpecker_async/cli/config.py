@@ -58,6 +58,8 @@ def show(connection: Connection, out: output.Output) -> int:
 
     there = path is not None and path.exists()
     add("config_file", None if path is None else str(path), "found" if there else "not found")
+    if not connection.sandbox and (names := settings.profile_names(settings.environment())):
+        add("profiles", ", ".join(names), str(path))
     if profile is not None:
         add("profile", profile.name, "--profile" if profile.named else "WOODPECKER_PROFILE or default_profile")
     trouble = None
