@@ -502,8 +502,8 @@ class KeyCreation:
         """The error of a label that several keys have; only a person can say which of them is meant."""
         named = ", ".join(key.fingerprint for key in keys)
         return KeyOutcomeUnknownError(
-            f"company {self.company_id} has {len(keys)} API keys with label {self.label!r} already, so it cannot be "
-            "said which one is meant; nothing was sent: delete or rename all but one in Woodpecker, or use another "
+            f"company {self.company_id} has {len(keys)} API keys with label {self.label!r} already, so it is not "
+            "clear which one is meant; nothing was sent: delete or rename all but one in Woodpecker, or use another "
             f"label; fingerprints: {named}",
             company_id=self.company_id,
             label=self.label,
