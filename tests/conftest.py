@@ -1,4 +1,4 @@
-"""What every test gets: an own sandbox on request, and a look afterwards for what was left behind."""
+"""For every test: its own sandbox on request, and a check afterwards for leaks."""
 
 import asyncio
 import asyncio.constants
@@ -15,13 +15,13 @@ from tests.circles import apart, is_quick, mark_by_fixtures
 from woodpecker_async import WoodpeckerSession, creation_lock
 from woodpecker_async.sandbox import Sandbox
 
-# How long an example takes says something of the machine, and nothing of the rule it is an example of.
-# On a developer's machine each run tries other examples; a CI run can be repeated as it was.
+# How long an example takes depends on the machine, and says nothing about the rule.
+# On a developer's machine each run tries other examples; a CI run is repeatable.
 settings.register_profile("here", deadline=None)
 settings.register_profile("ci", derandomize=True, deadline=None)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
 
-# In debug mode asyncio notes the stack behind each future and each callback: all of pytest's frames, with their source
+# In debug mode asyncio records the stack of each future and callback: all of pytest's frames, with their source
 # lines, which was 40 % of the time of the suite. Its checks need no stack, and a few frames say whose future it is.
 _FRAMES = 3
 asyncio.constants.DEBUG_STACK_DEPTH = _FRAMES
@@ -30,19 +30,19 @@ traceback.extract_stack.__defaults__ = (None, _FRAMES)  # the compiled part of a
 
 @pytest.hookimpl(tryfirst=True)  # before -m chooses
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Complete the markers."""
+    """Add the implied markers."""
     mark_by_fixtures(items)
 
 
 def pytest_collection_finish() -> None:
-    """Take all modules and tests out of what the garbage collector goes through, for many tests call it."""
+    """Exempt all modules and tests from garbage collection, because many tests run it."""
     gc.collect()
     gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Keep a quick test in its process, with the fixtures of every scope that are set up for it."""
+    """Keep a quick test in its process, including the fixtures of every scope that are set up for it."""
     if not is_quick(item):
         return (yield)
     with apart():
@@ -57,7 +57,7 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _no_creations_remembered() -> None:
-    """What a process remembers of its creations must not depend on the tests that ran before."""
+    """What a process remembers about its creations must not depend on earlier tests."""
     creation_lock.forget()
 
 
@@ -75,7 +75,7 @@ def _no_threads_left() -> Iterator[None]:
 
 @pytest.fixture
 async def box() -> AsyncIterator[Sandbox]:
-    """A sandbox of 12 companies with 3 keys each; afterwards no task of the test's may be left."""
+    """A sandbox with 12 companies with 3 keys each; afterwards none of the test's tasks may be left."""
     async with Sandbox(companies=12, keys_per_company=3, inactive=1) as sandbox:
         yield sandbox
 

@@ -1,4 +1,4 @@
-"""The endpoints that the documents of the API name, what they leave open, and how the SDK behaves there.
+"""The endpoints in the API documentation, what it leaves open, and how the SDK behaves there.
 
 `tests/test_coverage.py` makes `docs/coverage.md` of it, and of the code.
 """
@@ -13,9 +13,9 @@ class Documented:
     """An endpoint.
 
     Attributes:
-        method: of HTTP.
+        method: the HTTP method.
         path: its template.
-        left_open: what the documents leave open, and how the SDK behaves there.
+        left_open: what the documentation leaves open, and how the SDK behaves there.
         missing: why the SDK has no method for it.
     """
 

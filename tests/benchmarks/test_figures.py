@@ -1,4 +1,4 @@
-"""Nobody types a figure: README and documentation show what a run of the benchmarks has written."""
+"""No figure is typed by hand: the README and the documentation show what a benchmark run wrote."""
 
 import re
 

@@ -63,8 +63,8 @@ def test_the_file_is_the_same_for_one_company(opened, tmp_path):
         first, second = box.company_ids
         got = cli("keys", "ensure", "--company", first, "--company", first, "--label", "crm", "--output", path)
         assert got.code == 0
-        assert got.err.startswith("Made a new key 'crm'")
-        assert got.err.endswith(f"written to {path} as a line of JSON (--format plain: the key alone)\n")
+        assert got.err.startswith("Created a new key 'crm'")
+        assert got.err.endswith(f"written to {path} as a line of JSON (--format plain: only the key)\n")
         assert got.out == f"{on_server(box)[first][0][:7]}****{on_server(box)[first][0][-4:]}\n"
         args = ("--company", first, "--company", second, "--label", "crm", "--output", path)
         assert cli("keys", "ensure", *args).code == 0
@@ -123,7 +123,7 @@ def test_a_file_that_others_can_read(cli, box, tmp_path):
 def test_with_the_embedded_sandbox(alone, tmp_path):
     got = alone("keys", "ensure", "--all", "--label", "crm", "--output", tmp_path / "keys", "--sandbox")
     assert (got.code, len(got.out.splitlines())) == (0, 23)
-    assert "The embedded sandbox ends here" in got.err
+    assert "The embedded sandbox, and the keys in it, are gone now" in got.err
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -137,7 +137,7 @@ def test_interrupted_in_the_middle(really_opened, tmp_path, number):
             got = cli.ended(process)
         assert got.code == 130
         assert got.err.startswith("Interrupted after ")
-        assert got.err.endswith(f"the keys are in {path}. Run the same command again to go on.\n")
+        assert got.err.endswith(f"the keys are in {path}. To continue, run the same command again.\n")
         assert in_file(path) == on_server(box)
         assert 8 <= len(on_server(box)) < 30
         box.faults.add(Fault.commit_then(500, method="POST", times=2))

@@ -1,4 +1,4 @@
-"""The log of a command, and what is said of a long wait."""
+"""A command's log, and its messages during a long wait."""
 
 import asyncio
 import logging
@@ -80,7 +80,7 @@ def test_a_lost_answer_that_was_made_good(opened):
 
 def test_a_file_has_times_and_what_was_said(cli, box, tmp_path):
     path = tmp_path / "log"
-    for _ in range(2):  # it is added to
+    for _ in range(2):  # it is appended to
         trouble(box)
         got = cli("keys", "list", "--company", 4, "--company", box.company_ids[0], "--log-file", path)
         assert got.code == 3
@@ -89,7 +89,7 @@ def test_a_file_has_times_and_what_was_said(cli, box, tmp_path):
     assert all(re.match(f"{TIME} (INFO|WARNING) ", line) for line in lines)
     assert len(lines) == 2 * (len(TROUBLE) + 2)
     assert [line.split(maxsplit=2)[2] for line in lines[-2:]] == got.err.splitlines()
-    assert moments(got.err) == []  # nothing of it is on stderr
+    assert moments(got.err) == []  # none of it is on stderr
 
 
 def test_what_ends_the_command_is_in_the_file_too(cli, box, tmp_path):
@@ -132,7 +132,7 @@ def test_a_file_that_cannot_be_had(cli, box, path):
 def test_a_full_disk_is_told_of_once(cli, box):
     trouble(box)
     got = cli("me", "--log-file", "/dev/full")
-    assert (got.code, got.err) == (0, "Error: the log is not complete: /dev/full: No space left on device\n")
+    assert (got.code, got.err) == (0, "Error: the log is incomplete: /dev/full: No space left on device\n")
 
 
 def test_a_level_that_does_not_exist(cli, monkeypatch):
@@ -191,7 +191,7 @@ asyncio.run(main())
         ("debug", "", [("DEBUG", "start"), ("DEBUG", "end"), ("INFO", "retry"), ("DEBUG", "start"), ("DEBUG", "end")]),
         ("", "", []),
         ("loud", "", [("WARNING", "WOODPECKER_LOG")]),
-        # A program that logs to stderr by itself gets each record once, in its own format.
+        # A program that already logs to stderr gets each record once, in its own format.
         ("info", "logging.basicConfig(format='own %(levelname)s %(message)s')", []),
         ("info", "logging.basicConfig(stream=sys.stdout)", [("INFO", "retry")]),
     ],
@@ -226,7 +226,7 @@ def test_a_server_that_never_answers(cli, impatient, silent_server):
     got = cli("me", "--deadline", "1")
     assert got.code == 1
     wait, error = got.err.splitlines()
-    assert re.fullmatch(r"Waiting for the answer to GET /v1/me, sent \d s ago\.", wait)
+    assert re.fullmatch(r"Waiting for the response to GET /v1/me, sent \d s ago\.", wait)
     assert error.startswith("Error: no answer within the deadline")
     assert len(cli("me", "--deadline", "1", "--quiet").err.splitlines()) == 1
 
@@ -234,7 +234,7 @@ def test_a_server_that_never_answers(cli, impatient, silent_server):
 def test_a_server_that_never_answers_any_company(cli, impatient, silent_server):
     cli.env["WOODPECKER_BASE_URL"] = silent_server
     got = cli("keys", "list", "--company", 5, "--company", 6, "--deadline", "1")
-    assert re.match(r"Waiting for the answer to GET /v2/\S+ \(company \d\) and 1 more, sent \d s ago\.", got.err)
+    assert re.match(r"Waiting for the response to GET /v2/\S+ \(company \d\) and 1 more, sent \d s ago\.", got.err)
 
 
 def test_a_command_that_gets_on_is_not_disturbed(opened, impatient):
@@ -250,7 +250,7 @@ def test_a_redis_that_never_answers(real_alone, silent_server, args):
         said = ""
         while "Redis" not in said:
             said = process.stderr.readline()
-        assert said == "Waiting for Redis, which does not answer.\n"
+        assert said == "Waiting for Redis, which is not responding.\n"
 
 
 def event(kind, method="GET", call="1", **more):
@@ -261,22 +261,22 @@ def event(kind, method="GET", call="1", **more):
     ("events", "what"),
     [
         ([], "Waiting for a turn to send the next request."),
-        ([event("start")], "Waiting for the answer to GET /x, sent 0 s ago."),
-        ([event("start", attempt=3)], "Waiting for the answer to GET /x, sent 0 s ago, attempt 3."),
-        ([event("start"), event("start", call="2")], "Waiting for the answer to GET /x and 1 more, sent 0 s ago."),
+        ([event("start")], "Waiting for the response to GET /x, sent 0 s ago."),
+        ([event("start", attempt=3)], "Waiting for the response to GET /x, sent 0 s ago, attempt 3."),
+        ([event("start"), event("start", call="2")], "Waiting for the response to GET /x and 1 more, sent 0 s ago."),
         ([event("start"), event("end", status=200)], "Waiting for a turn to send the next request."),
         (
             [event("start"), event("end", status=503, failure="server"),
              event("retry", status=503, failure="server", wait=7.9, company_id=5)],
-            "GET /x (company 5) failed (server, status 503): the next attempt is in 8 s.",
+            "GET /x (company 5) failed (server, status 503): next attempt in 8 s.",
         ),
         (
             [event("retry", failure="lost", wait=3)],
-            "GET /x failed (lost): the next attempt is in 3 s.",
+            "GET /x failed (lost): next attempt in 3 s.",
         ),
         (
             [event("start", "POST"), event("end", "POST", failure="lost"), event("start", call="2")],
-            "The answer to POST /x was lost: looking whether it was done all the same.",
+            "The response to POST /x was lost: checking whether the server processed the request.",
         ),
         (
             [event("start", "POST"), event("end", "POST", failure="refused")],

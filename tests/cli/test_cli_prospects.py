@@ -1,4 +1,4 @@
-"""`prospects add`: whom it adds, what it says of each, and what it never does without a question."""
+"""`prospects add`: whom it adds, what it reports for each, and what it never does without asking."""
 
 import json
 
@@ -44,7 +44,7 @@ def test_one_address(changed):
     assert (got.code, rows(got), posts(box)) == (0, {"monica@raviga.example": "would add"}, [])
     assert rows(cli(*args)) == {"monica@raviga.example": "added"}
     assert fields_of(cli, company, "monica@raviga.example")[0]["first_name"] == "Monica"
-    assert rows(cli(*args)) == rows(cli(*args, "--dry-run")) == {"monica@raviga.example": "there already"}
+    assert rows(cli(*args)) == rows(cli(*args, "--dry-run")) == {"monica@raviga.example": "already there"}
     changes = (*ADD, *whose, "monica@raviga.example", "--field", "first_name=Mo", "--update", "--json")
     assert rows(cli(*changes, "--dry-run")) == {"monica@raviga.example": "would update"}
     assert rows(cli(*changes)) == {"monica@raviga.example": "added or updated"}
@@ -58,12 +58,12 @@ def test_a_campaign_asks_first(changed):
     args = (*ADD, *whose, "--campaign", campaign, "monica@raviga.example")
     got = cli(*args)
     assert (got.code, posts(box)) == (2, [])
-    assert f"campaign {campaign} of company {company}, which writes to them if it is running" in got.err
+    assert f"campaign {campaign} of company {company}; if it is running, it writes to them" in got.err
     assert cli(*args, "--yes").code == 0
     got = cli("prospects", "list", *whose, "--campaign", campaign, "--search", "email=monica@raviga.example", "--json")
     assert [row["email"] for row in json.loads(got.out)] == ["monica@raviga.example"]
-    assert rows(cli(*args, "--yes", "--json")) == {"monica@raviga.example": "there already"}
-    assert rows(cli(*args, "--dry-run", "--json")) == {"monica@raviga.example": "there already"}
+    assert rows(cli(*args, "--yes", "--json")) == {"monica@raviga.example": "already there"}
+    assert rows(cli(*args, "--dry-run", "--json")) == {"monica@raviga.example": "already there"}
     got = cli(*ADD, *whose, "--campaign", 1, "jared@raviga.example", "--yes")
     assert (got.code, "Campaign does not exist" in got.err) == (1, True)
 
@@ -93,28 +93,32 @@ def test_many_are_looked_up_in_parts(changed, tmp_path, length):
     got = cli(*ADD, *whose, "--from", path, "--dry-run", "--json")
     assert (got.code, set(rows(got).values()), len(rows(got))) == (0, {"would add"}, 300)
     assert cli(*ADD, *whose, "--from", path).err.endswith("300 added.\n")
-    assert set(rows(cli(*ADD, *whose, "--from", path, "--dry-run", "--json")).values()) == {"there already"}
+    assert set(rows(cli(*ADD, *whose, "--from", path, "--dry-run", "--json")).values()) == {"already there"}
 
 
 @pytest.mark.parametrize(
     ("args", "text", "says"),
     [
-        ((), None, "say whom: EMAIL, or --from FILE"),
+        ((), None, "say which prospects: EMAIL or --from FILE"),
         (("nobody",), None, "nobody: email must be an e-mail address"),
         (("a@x.example", "A@x.example"), None, "A@x.example is named twice"),
         (("a@x.example", "--field", "frist_name=x"), None, "no field 'frist_name'; did you mean first_name?"),
-        (("a@x.example", "--field", "first_name"), None, "--field is NAME=VALUE, not 'first_name'"),
-        (("a@x.example", "--field", "email=b@x.example"), None, "addresses are arguments"),
+        (("a@x.example", "--field", "first_name"), None, "--field must be NAME=VALUE, not 'first_name'"),
+        (("a@x.example", "--field", "email=b@x.example"), None, "give addresses as arguments"),
         (("a@x.example", "--field", "organization_id=x"), None, "organization_id must be an integer, not 'x'"),
-        (("a@x.example", "--field", "interested=INTERESTED"), None, "interested is taken with --update only"),
+        (("a@x.example", "--field", "interested=INTERESTED"), None, "interested can only be set with --update"),
         (("a@x.example", "--field", "status=busy"), None, "a@x.example: status must be one of 'ACTIVE'"),
         ((), "a@x.example\n", "a prospect has no field 'a@x.example'"),
-        ((), "first_name\nA\n", "its first line must name the columns"),
-        ((), "email,email\na@x.example,b@x.example\n", "its first line must name the columns, each once"),
-        ((), "", "its first line must name the columns"),
-        ((), "email\n", "say whom"),
-        ((), "email,company\na@x.example\n", "line 2: there are 1 cells under 2 titles"),
-        ((), "email,company\n,Foo\n", "line 2: there is no address"),
+        ((), "first_name\nA\n", "the first line must name the columns"),
+        (
+            (),
+            "email,email\na@x.example,b@x.example\n",
+            "the first line must name the columns, including email, without repetitions",
+        ),
+        ((), "", "the first line must name the columns"),
+        ((), "email\n", "say which prospects"),
+        ((), "email,company\na@x.example\n", "line 2: there are 1 cells for 2 columns"),
+        ((), "email,company\n,Foo\n", "line 2: the e-mail address is missing"),
         ((), 'email\n"a@x.example\n', "line 2: "),
         (("a@x.example",), "email\na@x.example\n", "a@x.example is named twice"),
     ],
@@ -143,7 +147,7 @@ def test_a_prospect_that_is_refused_is_said(alone, said):
     assert [(row["status"], row["why"]) for row in json.loads(got.out)] == [
         ("added", None),
         ("refused", "E_BLACKLISTED: no"),
-        ("refused", "the answer does not mention this prospect"),
+        ("refused", "the response does not mention this prospect"),
     ]
     assert got.err == "At your own account: 1 added, 2 refused.\n"
 
@@ -154,6 +158,6 @@ def test_an_answer_that_is_lost(changed):
     box.faults.add(Fault.close(method="POST", at="after_commit"))
     got = cli(*ADD, *whose, "a@x.example")
     assert (got.code, got.out, len(posts(box))) == (1, "", 1)
-    assert "look with `prospects list --search email=ADDRESS` before trying again" in got.err
+    assert "check with `prospects list --search email=ADDRESS` before trying again" in got.err
     last = got.err.splitlines()[-1]
-    assert last.endswith(f"Look with: woodpecker-async prospects list --company {company}")
+    assert last.endswith(f"Check with: woodpecker-async prospects list --company {company}")

@@ -1,4 +1,4 @@
-"""What the pages say of the code, held against the code."""
+"""What the pages say about the code, compared with the code."""
 
 import ast
 import re
@@ -43,7 +43,7 @@ def test_the_exit_codes_are_on_their_page():
 
 @cache
 def _strings() -> tuple[str, ...]:
-    """Every string of the package; of an f-string the parts that stand in it."""
+    """Every string of the package; for an f-string, its literal parts."""
     trees = (ast.parse(path.read_text(encoding="utf-8")) for path in (ROOT / "woodpecker_async").rglob("*.py"))
     return tuple(
         node.value
@@ -86,7 +86,7 @@ _BACKOFF = {"initial_backoff": 0.001, "max_backoff": 0.001}
 _QUICK = RetryPolicy(attempts=2, deadline=20, **_BACKOFF)
 _NOT_JSON = Fault.not_json(path=re.compile("/companies$"), times=None)
 
-# The fault behind each row; what cannot be ordered from a server has a test of its own in tests/sdk.
+# The fault for each row; what cannot be injected has its own test in tests/sdk.
 _ORDERED: dict[str, Fault] = {
     "429: the queue is full, nothing was processed": Fault.status(429),
     "429 with a `Retry-After` beyond `retry_after_cap`": Fault.status(429, times=None, headers={"Retry-After": "999"}),
@@ -135,7 +135,7 @@ async def test_the_table_of_errors_and_retries_is_true(case: str, fault: Fault):
             retried, error = await _try(session, box, call)
             assert retried == retries, (is_write, error)
             kind = getattr(errors, error, None)
-            if case.startswith("429: "):  # refused once only, for a 429 does not count as an attempt
+            if case.startswith("429: "):  # refused only once, because a 429 does not count as an attempt
                 assert error == ""
             else:
                 assert kind is not None

@@ -1,4 +1,4 @@
-"""Every Python block of the documentation is accepted by mypy and by pyright.
+"""mypy and pyright accept every Python block of the documentation.
 
 Blocks of a page are one module, as they are one run in `test_snippets`; whole programs and tests are modules of
 their own. Functions of a snippet need no annotations, and neither do its empty collections.

@@ -1,4 +1,4 @@
-"""Starting, stopping, keeping and describing a sandbox."""
+"""Starting, stopping, storing and describing a sandbox."""
 
 import asyncio
 import errno
@@ -25,7 +25,7 @@ COMPANIES = "/v2/agency/companies"
 
 
 def sent(box, path, method="GET", **kwargs):
-    # A session that is closed leaves no socket open for the warnings to complain about.
+    # A closed session leaves no open socket to warn about.
     with requests.Session() as session:
         headers = {"x-api-key": box.hq_key, "Connection": "close"}
         return session.request(method, box.base_url + path, headers=headers, timeout=5, **kwargs)

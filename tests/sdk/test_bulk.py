@@ -246,7 +246,7 @@ async def test_a_run_is_saved_and_resumed_with_each_company_once() -> None:
         done = [outcome.company_id for outcome in seen + rest if outcome.ok]
         assert sorted(done) == sorted(box.company_ids)
         assert (second.report.ok, second.report.failed) == (40, 0)
-        assert report.ok == len([outcome for outcome in seen if outcome.ok])  # what was saved stays as it was
+        assert report.ok == len([outcome for outcome in seen if outcome.ok])  # the saved report stays unchanged
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"version": 2}', '{"version": 1, "done": 3}', "null"])
@@ -282,7 +282,7 @@ async def test_a_list_that_moves_is_read_again_and_said_if_it_never_rests() -> N
         moves = 0
 
         def shift(info, answer):
-            """Between two pages a key slips from the second to the first, and another the other way."""
+            """Between two pages one key moves from the second to the first, and another the other way."""
             nonlocal moves
             moves += 1
             data = answer.json()

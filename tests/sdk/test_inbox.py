@@ -1,4 +1,4 @@
-"""The inbox and LinkedIn accounts: replies, and messages and accounts as odd as they may come."""
+"""The inbox and LinkedIn accounts: replies, and odd messages and accounts."""
 
 import json
 from collections.abc import Callable
@@ -50,7 +50,7 @@ async def read(call: Callable[[WoodpeckerSession], Any], body: Any) -> Any:
 STAMPS = {
     "2025-03-21T20:47:47+0100": datetime(2025, 3, 21, 20, 47, 47, tzinfo=timezone(timedelta(hours=1))),
     "2025-03-21T20:47:47Z": datetime(2025, 3, 21, 20, 47, 47, tzinfo=UTC),
-    "2025-03-21 20:47:47": datetime(2025, 3, 21, 20, 47, 47),  # noqa: DTZ001 - it tells no zone
+    "2025-03-21 20:47:47": datetime(2025, 3, 21, 20, 47, 47),  # noqa: DTZ001 - it has no time zone
     "2025-05-06T12:59:30.814+0200": datetime(2025, 5, 6, 12, 59, 30, 814000, tzinfo=timezone(timedelta(hours=2))),
     1735056455867: datetime(2024, 12, 24, 16, 7, 35, 867000, tzinfo=UTC),
     "": None,

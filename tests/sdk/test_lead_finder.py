@@ -1,4 +1,4 @@
-"""Leads are paid for: never one more than asked for, and none lost."""
+"""Leads cost money: never one more than requested, and none lost."""
 
 import asyncio
 import json

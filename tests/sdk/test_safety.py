@@ -1,4 +1,4 @@
-"""What is sent again when its answer is lost, and what never: each write does as its docstring says."""
+"""What is retried after a lost response, and what never is: each write behaves as its docstring says."""
 
 import re
 from typing import Any
@@ -71,7 +71,7 @@ def docstring(name: str) -> str:
 
 
 async def sent(name: str, fault: Fault) -> tuple[int, BaseException | None]:
-    """How many requests a call sends whose first one meets a fault, and what it raises."""
+    """How many requests a call sends if the first one fails, and what it raises."""
     row = ROWS[name]
     async with Sandbox(companies=2, service_time=0) as box, box.session(retry=QUICK) as woodpecker:
         company = box.company_ids[0]

@@ -1,4 +1,4 @@
-"""Everything the documents describe, through the SDK, on the sandbox."""
+"""Everything in the documentation, through the SDK, on the sandbox."""
 
 import re
 

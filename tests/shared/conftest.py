@@ -8,7 +8,7 @@ from tests.shared.redis_server import RedisServer, running_redis
 
 @pytest.fixture(autouse=True)
 def _own_lock_files(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Lock files where no other test looks; inherited by the processes that a test starts."""
+    """A directory for lock files that no other test uses; inherited by the processes that a test starts."""
     with tempfile.TemporaryDirectory(prefix="wa") as directory:
         monkeypatch.setenv("TMPDIR", directory)
         monkeypatch.setattr(tempfile, "tempdir", None)

@@ -262,7 +262,7 @@ def test_the_key_is_in_the_signed_headers_only() -> None:
 def words(
     outcome: RawResponse | TransportFailure, operation: Operation = KEYS, *, key: Secret = KEY, **more: str
 ) -> str:
-    """What the exception says, without the context in brackets."""
+    """The exception's message, without the context in brackets."""
     judged = classify(operation, outcome, key=key, now=lambda: NOW)
     return error_for(judged, {}, **more).args[0]
 

@@ -1,4 +1,4 @@
-"""`webhooks.parse`: every shape of the documents, odd items, and bodies that are none."""
+"""`webhooks.parse`: every documented shape, odd items, and invalid bodies."""
 
 import json
 from datetime import datetime, timedelta, timezone

@@ -1,4 +1,4 @@
-"""Commands that change something: each is made from a `Change`, a row of the table in `families`."""
+"""Commands that change something. Each is built from a `Change`, a row of the table in `families`."""
 
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
@@ -26,18 +26,18 @@ class Change:
     """What a command changes, row by row; each row has a `status`.
 
     Attributes:
-        help: the text of its help.
-        noun: what a row is about.
-        columns: what is printed of a row.
-        plan: the rows of a dry run, by reads only; its keywords are the parameters of `options`.
-        do: the rows of what is done, each as soon as it is.
+        help: the command's help text.
+        noun: what one row is called.
+        columns: the columns of a row.
+        plan: yields the rows of a dry run, using reads only; its keywords come from `check`.
+        do: makes the changes, and yields a row for each as soon as it is done.
         options: the command's own options and arguments.
-        check: changes what was given to what `plan` and `do` take; raises for what makes no sense.
-        whose: an account's, which is the key's own or that of a company; or a company's.
-        whole_agency: the whole agency has one too, and `--agency` means it.
-        asks: what it does that wants a question first; empty if it does not.
-        fails: what the `status` of a row is if it was not done, though others were.
-        look: the command that shows what there is.
+        check: validates the options and turns them into the keywords of `plan` and `do`.
+        whose: what is changed: an account (the key's own, or a company's), or only a company's.
+        whole_agency: there is also an agency-wide list, chosen by `--agency`.
+        asks: the question to ask before making the changes; returns an empty string for none.
+        fails: the values of `status` for rows that were not done although others were.
+        look: the command that shows the current state.
     """
 
     help: str
@@ -54,10 +54,10 @@ class Change:
     fails: frozenset[str] = frozenset()
 
     def command(self, path: str) -> click.Command:
-        """The command.
+        """Build the command.
 
         Args:
-            path: its words.
+            path: its full name, such as `guests invite`.
         """
         layout = Layout(self.columns, table_rows=_for_people, table=terminal.plural(self.noun))
 
@@ -73,9 +73,9 @@ class Change:
             **given: Any,
         ) -> int:
             if agency and company_id is not None:
-                raise click.UsageError("--agency is about all companies at once: leave out --company")
+                raise click.UsageError("--agency covers all companies at once: leave out --company")
             given = self.check(connection, **given)
-            if dry_run:  # what would be done is shown, not kept
+            if dry_run:  # a dry run only prints, and writes no file
                 out = Output(format_="table" if out.format_ == "sqlite" else out.format_, json=out.json)
 
             async def work(woodpecker: "WoodpeckerSession", printer: Printer) -> int:
@@ -100,7 +100,7 @@ class Change:
                 return connected(connection, lambda woodpecker: work(woodpecker, printer))
 
         needs = self.whose == "company"
-        own = "" if needs else "; by default the key's own account"
+        own = "" if needs else "; default: the key's own account"
         decorators = [
             *self.options,
             click.option(
@@ -112,8 +112,8 @@ class Change:
                 help=f"The company{own}.",
             ),
             *([agency_option] if self.whole_agency else []),
-            click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing."),
-            *([click.option("--yes", "-y", is_flag=True, help="Do it without a question.")] if self.asks else []),
+            click.option("--dry-run", is_flag=True, help="Show what would be done without doing it."),
+            *([click.option("--yes", "-y", is_flag=True, help="Do not ask for confirmation.")] if self.asks else []),
             output_options(),
         ]
         return made(run, self.help, path, [*decorators, connection_options])
@@ -138,21 +138,21 @@ class Change:
             return process.SOME_FAILED if self.fails & came.keys() else process.DONE
         interrupted = isinstance(stopped, CancelledError)
         code = process.INTERRUPTED if interrupted else process.tell_error(stopped)
-        earlier = getattr(stopped, "done", 0)  # of a list that went out in several requests
+        earlier = getattr(stopped, "done", 0)  # from a list that was sent in several requests
         unknown = interrupted or isinstance(stopped, OutcomeUnknownError)
         if not (came or earlier or unknown):
             return code
         if earlier:
-            what += f", and {earlier} {terminal.plural(self.noun)} more"
+            what += f", and {earlier} more {terminal.plural(self.noun)}"
         if unknown:
-            what += ". Whether more was done is not known"
+            what += ". It is not known whether more was done"
         word = "Interrupted" if interrupted else "Stopped"
-        terminal.echo_err(f"{word}. {what}. Look with: woodpecker-async {self.look}{_whose(at)}")
+        terminal.echo_err(f"{word}. {what}. Check with: woodpecker-async {self.look}{_whose(at)}")
         return code
 
 
 def _sum(at: At, came: "Counter[str]") -> str:
-    """What came of it, in a few words."""
+    """A short summary of what was done."""
     return f"At {at}: " + (", ".join(f"{count} {status}" for status, count in came.items()) or "nothing was done")
 
 

@@ -39,7 +39,7 @@ def _check(
         text = files.read_list(prospects_from, stdin_is_taken=connection.api_key_stdin)
         prospects += ({**given, **row} for row in _rows(text, str(prospects_from)))
     if not prospects:
-        raise click.UsageError("say whom: EMAIL, or --from FILE")
+        raise click.UsageError("say which prospects: EMAIL or --from FILE")
     seen: set[str] = set()
     for prospect in prospects:
         folded = prospect["email"].casefold()
@@ -60,9 +60,9 @@ def _plain(text: str) -> str:
 def _field(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not (name and equals):
-        raise click.UsageError(f"--field is NAME=VALUE, not {text!r}")
+        raise click.UsageError(f"--field must be NAME=VALUE, not {text!r}")
     if name == "email":
-        raise click.UsageError("addresses are arguments, or stand in the file of --from")
+        raise click.UsageError("give addresses as arguments, or in the --from file")
     return _known(name, "--field"), _value(name, value, "--field")
 
 
@@ -76,7 +76,7 @@ def _known(name: str, where: str) -> str:
     names = [field.name for field in attrs.fields(NewProspect)]
     if name not in names:
         meant = get_close_matches(name, names, n=1)
-        hint = f"did you mean {meant[0]}?" if meant else f"there are: {', '.join(names)}"
+        hint = f"did you mean {meant[0]}?" if meant else f"available: {', '.join(names)}"
         raise UsageError(f"{where}: a prospect has no field {name!r}; {hint}")
     return name
 
@@ -90,23 +90,21 @@ def _value(name: str, text: str, where: str) -> Any:
 
 
 def _rows(text: str, source: str) -> Iterator[Prospect]:
-    """The rows of a CSV with a header; empty cells say nothing."""
+    """The rows of a CSV file with a header; empty cells are left out."""
     rows = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         names = [_known(name.strip().lower().replace(" ", "_"), source) for name in next(rows, ())]
         if "email" not in names or len(set(names)) < len(names):
-            raise UsageError(f"{source}: its first line must name the columns, each once, and one of them email")
+            raise UsageError(f"{source}: the first line must name the columns, including email, without repetitions")
         for row in rows:
             if not any(cell.strip() for cell in row):
                 continue
             if len(row) != len(names):
-                raise UsageError(
-                    f"{source}, line {rows.line_num}: there are {len(row)} cells under {len(names)} titles"
-                )
+                raise UsageError(f"{source}, line {rows.line_num}: there are {len(row)} cells for {len(names)} columns")
             cells = {name: cell.strip() for name, cell in zip(names, row, strict=True)}
             at = f"{source}, line {rows.line_num}"
             if not cells["email"]:
-                raise UsageError(f"{at}: there is no address")
+                raise UsageError(f"{at}: the e-mail address is missing")
             yield {name: _value(name, cell, at) for name, cell in cells.items() if cell}
     except csv.Error as error:
         raise UsageError(f"{source}, line {rows.line_num}: {error}") from None
@@ -126,7 +124,7 @@ async def _plan(
         there = {prospect.email.casefold() async for prospect in found if prospect.email}
         for prospect in part:
             known = prospect["email"].casefold() in there
-            yield _row(prospect, ("would update" if update else "there already") if known else "would add")
+            yield _row(prospect, ("would update" if update else "already there") if known else "would add")
 
 
 def _parts(prospects: tuple[Prospect, ...]) -> Iterator[list[Prospect]]:
@@ -151,30 +149,30 @@ async def _add(
         added = await family.add_to_campaign(campaign_id, prospects, update=update)
     for prospect, row in zip(prospects, added, strict=True):
         if not row.ok:
-            why = ": ".join(filter(None, (row.code, row.msg))) or "the answer does not mention this prospect"
+            why = ": ".join(filter(None, (row.code, row.msg))) or "the response does not mention this prospect"
             yield _row(prospect, _REFUSED, why)
             continue
         there = (row.prospect if campaign_id is None else row.prospect_campaign) == "DUPLICATE"
-        # With --update the answer need not tell the two apart.
-        yield _row(prospect, "added or updated" if update else "there already" if there else "added")
+        # With --update the response may not distinguish the two.
+        yield _row(prospect, "added or updated" if update else "already there" if there else "added")
 
 
 def _question(at: At, given: dict[str, Any]) -> str:
     if given["campaign_id"] is None:
         return ""
     many = terminal.count(len(given["prospects"]), "prospect")
-    return f"This adds {many} to campaign {given['campaign_id']} of {at}, which writes to them if it is running"
+    return f"This adds {many} to campaign {given['campaign_id']} of {at}; if it is running, it writes to them"
 
 
 ADD: Final = Change(
     help=(
-        "Add prospects to an account, and with --campaign to a campaign of it.\n\n"
-        "EMAIL is an address. --from FILE is a CSV whose first line names its columns: email, and any of the fields "
-        "that prospects have, such as first_name, last_name, company, tags or snippet1. Prospects that are there stay "
-        "as they are, unless --update.\n\n"
-        "A running campaign writes to prospects that are added to it, so --campaign asks first, unless --yes. If the "
-        "server refuses a prospect, its row says why, and the exit code is 3. The addition is never repeated: if its "
-        "answer is lost, look with `prospects list --search`."
+        "Add prospects to an account and, with --campaign, to one of its campaigns.\n\n"
+        "EMAIL is an address. --from FILE is a CSV file whose first line names its columns: email, and any other "
+        "fields of prospects, such as first_name, last_name, company, tags or snippet1. Existing prospects stay "
+        "unchanged unless you give --update.\n\n"
+        "A running campaign writes to prospects that are added to it, so --campaign asks for confirmation unless you "
+        "give --yes. If the server refuses a prospect, its row says why, and the exit code is 3. The request is never "
+        "retried: if its response is lost, check with `prospects list --search`."
     ),
     noun="prospect",
     columns=(
@@ -191,17 +189,17 @@ ADD: Final = Change(
             "prospects_from",
             metavar="FILE",
             type=click.Path(path_type=Path, allow_dash=True),
-            help="More of them, from a CSV; - is stdin.",
+            help="More prospects, from a CSV file; - is stdin.",
         ),
         click.option(
             "--field",
             "fields",
             metavar="NAME=VALUE",
             multiple=True,
-            help="A field of each, where the CSV has none; repeatable.",
+            help="A field for each prospect for which the CSV file has no value; repeatable.",
         ),
-        click.option("--campaign", "campaign_id", type=ID, metavar="ID", help="Add them to this campaign too."),
-        click.option("--update", is_flag=True, help="Change those that are there."),
+        click.option("--campaign", "campaign_id", type=ID, metavar="ID", help="Also add them to this campaign."),
+        click.option("--update", is_flag=True, help="Update existing prospects."),
     ),
     check=_check,
     asks=_question,

@@ -9,7 +9,7 @@ _SEVERAL: Final = re.compile(r"\d+([,; ]+\d+)+")
 
 
 class _Id(click.IntRange):
-    """An integer >= 1; its error says how to give several, or where to find one."""
+    """An integer >= 1; its error message says how to give several IDs, or where to find one."""
 
     name = "integer"
 
@@ -19,7 +19,7 @@ class _Id(click.IntRange):
         except click.BadParameter:
             hint = ""
             if _SEVERAL.fullmatch(str(value)):
-                hint = "; give several IDs one by one"
+                hint = "; give each ID separately"
             elif param is not None and "--company" in param.opts:
                 hint = "; `woodpecker-async companies list` shows the IDs"
             raise click.BadParameter(f"{value!r} is not a valid integer >= 1{hint}.", ctx, param) from None

@@ -1,4 +1,4 @@
-"""A key that the API refuses: which one it is, and where it was found."""
+"""A hint for a key that the API rejects: which key it is, and where it came from."""
 
 from typing import TYPE_CHECKING
 
@@ -8,14 +8,14 @@ if TYPE_CHECKING:
 
 
 class RefusedKey:
-    """Watches for a key that every answer refuses.
+    """Watches for a key that every response rejects.
 
     Args:
         key: the key in use.
-        source: where it was found.
+        source: where it came from.
 
     Attributes:
-        hint: which key it is.
+        hint: the message that identifies the key.
     """
 
     def __init__(self, key: "Secret", source: str) -> None:
@@ -27,11 +27,11 @@ class RefusedKey:
 
     @property
     def refused(self) -> bool:
-        """Whether every answer was a 401 or a 403."""
+        """Whether every response was a 401 or a 403."""
         return 0 < self._answers == self._refusals
 
     def hear(self, event: "Event") -> None:
-        """Take note of an attempt; a hook of the session."""
+        """Handle an event; a hook of the session."""
         if event.kind == "end" and event.status is not None:
             self._answers += 1
             self._refusals += event.status in (401, 403)
