@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import pytest
+from hypothesis import is_hypothesis_test
 
 MARKERS = ("system", "long")
 # A test that asks for one of these starts a process, and needs no marker of its own.
@@ -50,6 +51,13 @@ def mark_by_fixtures(items: list[pytest.Item]) -> None:
     for item in items:
         if is_quick(item) and not FIXTURES.isdisjoint(getattr(item, "fixturenames", ())):
             item.add_marker("system")
+
+
+def mark_rules(items: list[pytest.Item]) -> None:
+    """Mark as `long` what hypothesis tries: it has more examples there."""
+    for item in items:
+        if is_quick(item) and is_hypothesis_test(getattr(item, "obj", None)):
+            item.add_marker("long")
 
 
 def is_quick(item: pytest.Item) -> bool:

@@ -2,36 +2,91 @@
 
 import asyncio
 import asyncio.constants
+import asyncio.format_helpers
+import contextlib
 import gc
+import importlib
 import os
+import sys
 import threading
 import traceback
 from collections.abc import AsyncIterator, Generator, Iterator
+from pathlib import Path
+from traceback import FrameSummary, StackSummary  # the names that _extract_stack uses, here and there
 
 import pytest
 from hypothesis import settings
 
-from tests.circles import apart, is_quick, mark_by_fixtures
+from tests.circles import apart, is_quick, mark_by_fixtures, mark_rules
 from woodpecker_async import WoodpeckerSession, creation_lock
 from woodpecker_async.sandbox import Sandbox
 
 # How long an example takes says something of the machine, and nothing of the rule it is an example of.
 # On a developer's machine each run tries other examples; a CI run can be repeated as it was.
-settings.register_profile("here", deadline=None)
-settings.register_profile("ci", derandomize=True, deadline=None)
-settings.load_profile("ci" if os.environ.get("CI") else "here")
+EXAMPLES = {"quick": 40, "long": 400}
+for _circle, _examples in EXAMPLES.items():
+    settings.register_profile(f"{_circle} here", max_examples=_examples, deadline=None)
+    settings.register_profile(f"{_circle} ci", max_examples=_examples, derandomize=True, deadline=None)
+
+
+@pytest.hookimpl(tryfirst=True)  # before the first module of tests is imported
+def pytest_configure(config: pytest.Config) -> None:
+    """Try few examples of each rule in the quick circle, and many in the long one."""
+    circle = "long" if config.option.markexpr == "long" else "quick"
+    settings.load_profile(f"{circle} {'ci' if os.environ.get('CI') else 'here'}")
+
 
 # In debug mode asyncio notes the stack behind each future and each callback: all of pytest's frames, with their source
 # lines, which was 40 % of the time of the suite. Its checks need no stack, and a few frames say whose future it is.
-_FRAMES = 3
-asyncio.constants.DEBUG_STACK_DEPTH = _FRAMES
-traceback.extract_stack.__defaults__ = (None, _FRAMES)  # the compiled part of asyncio has the function itself
+
+
+def _extract_stack(f=None, limit=None):
+    """The last frames, whose source is read when somebody prints them."""
+    f = f or sys._getframe().f_back
+    stack = StackSummary()
+    while f is not None and len(stack) < (limit or 3):
+        stack.append(FrameSummary(f.f_code.co_filename, f.f_lineno, f.f_code.co_name, lookup_line=False))
+        f = f.f_back
+    stack.reverse()
+    return stack
+
+
+asyncio.constants.DEBUG_STACK_DEPTH = 3
+asyncio.format_helpers.extract_stack = _extract_stack
+# The compiled part of asyncio has the function itself.
+traceback.extract_stack.__code__ = _extract_stack.__code__
+
+
+def pytest_collection(session: pytest.Session) -> None:
+    """Let the workers share the work of rewriting asserts, which takes longer than all else before the first test.
+
+    Each worker imports all modules. Each begins at another one, keeps what it has rewritten, and finds later what the
+    others have kept; also where PYTHONDONTWRITEBYTECODE is set, for otherwise each would rewrite all, in each run.
+    """
+    if (worker := os.environ.get("PYTEST_XDIST_WORKER")) is None:
+        return
+    modules = list(_modules(session.config))
+    first = len(modules) * int(worker.removeprefix("gw")) // int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "dont_write_bytecode", False)
+        for module in modules[first:] + modules[:first]:
+            with contextlib.suppress(Exception, pytest.skip.Exception):  # told of when the module is collected
+                importlib.import_module(module)
+
+
+def _modules(config: pytest.Config) -> Iterator[str]:
+    for argument in config.args:
+        path = Path(config.invocation_params.dir, argument.partition("::")[0])
+        for file in sorted(path.rglob("test_*.py")) if path.is_dir() else [path]:
+            yield ".".join(file.relative_to(config.rootpath).with_suffix("").parts)
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m chooses
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Complete the markers."""
     mark_by_fixtures(items)
+    if config.option.markexpr == "long":
+        mark_rules(items)
 
 
 def pytest_collection_finish() -> None:

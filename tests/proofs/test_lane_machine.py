@@ -380,7 +380,7 @@ class LaneMachine(RuleBasedStateMachine):
 
 
 TestLanes = LaneMachine.TestCase
-TestLanes.settings = settings(max_examples=40, stateful_step_count=40)
+TestLanes.settings = settings(stateful_step_count=40)
 
 
 async def test_bulk_gets_in_within_eight_turns_through_a_lane() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import requests
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.calls import LIKE, method_of_the_session, methods_of_the_session, row_of
@@ -52,7 +52,6 @@ def change(state, operation, number):
             state.version += 1
 
 
-@settings(max_examples=60)
 @given(
     st.lists(st.lists(st.tuples(st.sampled_from(OPERATIONS), st.integers(0, 5)), min_size=1, max_size=3), max_size=8)
 )
