@@ -218,17 +218,17 @@ def silent_server():
 
 def test_a_server_that_never_answers(cli, impatient, silent_server):
     cli.env["WOODPECKER_BASE_URL"] = silent_server
-    got = cli("me", "--deadline", "1")
+    got = cli("me", "--deadline", "0.7")
     assert got.code == 1
     wait, error = got.err.splitlines()
     assert re.fullmatch(r"Waiting for the answer to GET /v1/me, sent \d s ago\.", wait)
     assert error.startswith("Error: no answer within the deadline")
-    assert len(cli("me", "--deadline", "1", "--quiet").err.splitlines()) == 1
+    assert len(cli("me", "--deadline", "0.7", "--quiet").err.splitlines()) == 1
 
 
 def test_a_server_that_never_answers_any_company(cli, impatient, silent_server):
     cli.env["WOODPECKER_BASE_URL"] = silent_server
-    got = cli("keys", "list", "--company", 5, "--company", 6, "--deadline", "1")
+    got = cli("keys", "list", "--company", 5, "--company", 6, "--deadline", "0.7")
     assert re.match(r"Waiting for the answer to GET /v2/\S+ \(company \d\) and 1 more, sent \d s ago\.", got.err)
 
 

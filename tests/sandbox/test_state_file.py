@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.calls import LIKE, method_of_the_session, methods_of_the_session, row_of
+from tests.fakes import Hasty
 from woodpecker_async import WoodpeckerSession
 from woodpecker_async.sandbox import Sandbox, statefile
 from woodpecker_async.sandbox.generate import generate
@@ -195,7 +196,7 @@ METHODS = sorted(methods_of_the_session(WoodpeckerSession("1.key")))
 async def test_whatever_an_endpoint_changes_is_in_the_file(name, tmp_path):
     """What a method of the session changed was noted, in the account that it changed."""
     path = tmp_path / "state"
-    async with Sandbox(companies=2, state_file=path) as box, box.session() as woodpecker:
+    async with Sandbox(companies=2, state_file=path) as box, box.session(clock=Hasty()) as woodpecker:
         company = box.company_ids[0]
         row, without_company = row_of(name)
         if row.prepare is not None:
