@@ -2,7 +2,8 @@
 
 A test without a marker is quick and stays in its process: beside the code it tests there is only the sandbox, or a
 raw asyncio server. `system` tests start processes (commands, Redis, web servers, builds, other languages). `long`
-ones are the long form of a proof; what hypothesis tries is quick, and `-m long` tries more of it. `apart` keeps the first from straying.
+ones are the long form of a proof; what hypothesis tries is quick, and `-m long` tries more of it. `apart` keeps the
+first from straying.
 """
 
 import asyncio
