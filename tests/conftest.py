@@ -63,10 +63,11 @@ def pytest_collection(session: pytest.Session) -> None:
     Each worker imports all modules. Each begins at another one, keeps what it has rewritten, and finds later what the
     others have kept; also where PYTHONDONTWRITEBYTECODE is set, for otherwise each would rewrite all, in each run.
     """
-    if (worker := os.environ.get("PYTEST_XDIST_WORKER")) is None:
+    worker = getattr(session.config, "workerinput", None)
+    if worker is None:
         return
     modules = list(_modules(session.config))
-    first = len(modules) * int(worker.removeprefix("gw")) // int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+    first = len(modules) * int(worker["workerid"].removeprefix("gw")) // worker["workercount"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "dont_write_bytecode", False)
         for module in modules[first:] + modules[:first]:
@@ -76,9 +77,10 @@ def pytest_collection(session: pytest.Session) -> None:
 
 def _modules(config: pytest.Config) -> Iterator[str]:
     for argument in config.args:
-        path = Path(config.invocation_params.dir, argument.partition("::")[0])
-        for file in sorted(path.rglob("test_*.py")) if path.is_dir() else [path]:
-            yield ".".join(file.relative_to(config.rootpath).with_suffix("").parts)
+        path = Path(os.path.abspath(config.invocation_params.dir / argument.partition("::")[0]))  # noqa: PTH100 - as pytest does
+        if path.is_relative_to(config.rootpath):
+            for file in sorted(path.rglob("test_*.py")) if path.is_dir() else [path]:
+                yield ".".join(file.relative_to(config.rootpath).with_suffix("").parts)
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m chooses
