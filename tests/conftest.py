@@ -23,7 +23,7 @@ from woodpecker_async.sandbox import Sandbox
 
 # How long an example takes says something of the machine, and nothing of the rule it is an example of.
 # On a developer's machine each run tries other examples; a CI run can be repeated as it was.
-EXAMPLES = {"quick": 40, "long": 400}
+EXAMPLES = {"quick": 40, "long": 200}
 for _circle, _examples in EXAMPLES.items():
     settings.register_profile(f"{_circle} here", max_examples=_examples, deadline=None)
     settings.register_profile(f"{_circle} ci", max_examples=_examples, derandomize=True, deadline=None)
