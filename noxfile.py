@@ -1,4 +1,4 @@
-"""The checks in environments of their own: `nox` runs them all, `nox -s lint` one, `nox -l` lists them."""
+"""The checks, each in its own environment: `nox` runs all of them, `nox -s lint` runs one, `nox -l` lists them."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ nox.options.reuse_existing_virtualenvs = True
 
 @nox.session(python=["3.11", "3.12", "3.13"])
 def tests(session: nox.Session) -> None:
-    """Run the quick tests on one version of Python; arguments after -- go to pytest (`-m system`, `-m long`)."""
+    """Run the quick tests on one Python version; arguments after -- go to pytest (`-m system`, `-m long`)."""
     session.install(".[test]")
     session.run("pytest", *session.posargs)
 
@@ -35,14 +35,14 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Build the documentation; a warning is an error."""
+    """Build the documentation, with warnings as errors."""
     session.install(".[docs]")
     session.run("sphinx-build", "-W", "--keep-going", "-q", "docs", "docs/_build")
 
 
 @nox.session
 def build(session: nox.Session) -> None:
-    """Check what is built, in empty environments of each Python, and leave the sdist and the wheel in dist/."""
+    """Check the built packages in fresh environments of each Python, and leave the sdist and the wheel in dist/."""
     session.install(".[test,system]")
     session.run("pytest", "-m", "system", "-n", "0", "tests/release")
     dist = Path("dist")

@@ -1,6 +1,6 @@
-"""Print pip constraints that hold each direct dependency at the oldest version that pyproject.toml allows.
+"""Print pip constraints that pin each direct dependency to the oldest version that pyproject.toml allows.
 
-Only the extras of those who change the package are not held: users do not install them.
+The extras for development are not pinned, because users do not install them.
 """
 
 import re
@@ -22,7 +22,7 @@ def constraints(project: dict) -> list[str]:
     for line in lines:
         found = _REQUIREMENT.match(line)
         if found is None:
-            raise SystemExit(f"Error: pyproject.toml must say from which version on (>=): {line}")
+            raise SystemExit(f"Error: a dependency in pyproject.toml has no lower bound (>=): {line}")
         held.append(f"{found['name']}=={found['version']}")
     return held
 

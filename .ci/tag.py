@@ -1,8 +1,8 @@
-"""Tag HEAD as the version that woodpecker_async/__init__.py names, if everything holds: `python .ci/tag.py`.
+"""Tag HEAD as the version in woodpecker_async/__init__.py, if all checks pass: `python .ci/tag.py`.
 
-Refused are: changes that are not committed; a version that is tagged here or at `origin`; a changelog that has no
-entry for the version, or none with a date, or that still has lines under "Unreleased". Then `.ci/run` has to pass.
-The tag is annotated with the entry of the changelog. Nothing is pushed.
+It refuses uncommitted changes, a version that is already tagged here or at `origin`, and a changelog without a dated
+entry for the version or with lines under "Unreleased". Then `.ci/run` must pass. The tag is annotated with the
+changelog's entry. Nothing is pushed.
 """
 
 import re
@@ -18,11 +18,11 @@ _HEADING = re.compile(r"^## \[(?P<name>[^\]\n]+)\](?: - (?P<date>.*))?$", re.MUL
 
 
 class RefusedError(Exception):
-    """Why there is no tag."""
+    """The reason why HEAD was not tagged."""
 
 
 def git(*arguments: str) -> str:
-    """What git prints."""
+    """Run git and return its output."""
     ran = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
     if ran.returncode:
         raise RefusedError(f"git {arguments[0]} failed: {ran.stderr.strip()}")
@@ -30,7 +30,7 @@ def git(*arguments: str) -> str:
 
 
 def committed() -> str:
-    """The commit that the working tree is, without a difference."""
+    """The current commit, after checking that the working tree is clean."""
     if changes := git("status", "--porcelain"):
         raise RefusedError(f"the working tree has changes; commit or remove them:\n{changes}")
     return git("rev-parse", "HEAD")
@@ -45,15 +45,15 @@ def version() -> str:
 
 
 def refuse_tagged(tag: str) -> None:
-    """Refuse a tag that is there, also where others would see it."""
+    """Refuse a tag that already exists, here or at `origin`."""
     if git("tag", "--list", tag):
-        raise RefusedError(f"{tag} is there already; a release is never changed, so raise __version__")
+        raise RefusedError(f"{tag} already exists; releases are never changed, so raise __version__")
     if "origin" in git("remote").splitlines() and git("ls-remote", "--tags", "origin", f"refs/tags/{tag}"):
-        raise RefusedError(f"{tag} is there already at origin; a release is never changed, so raise __version__")
+        raise RefusedError(f"{tag} already exists at origin; releases are never changed, so raise __version__")
 
 
 def changes(version: str) -> str:
-    """The changelog's entry for the version: the newest, with a date."""
+    """The changelog's entry for the version, which must be the newest and have a date."""
     text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     headings = list(_HEADING.finditer(text))
     ends = [heading.start() for heading in headings[1:]] + [len(text)]
@@ -72,14 +72,14 @@ def changes(version: str) -> str:
     except ValueError:
         day = None
     if day is None or day > datetime.now().astimezone().date():
-        raise RefusedError(f"the entry of {version} in CHANGELOG.md must have the day of the release, not {written!r}")
+        raise RefusedError(f"the entry {version} in CHANGELOG.md must have the date of the release, not {written!r}")
     if not body:
-        raise RefusedError(f"the entry of {version} in CHANGELOG.md says nothing")
+        raise RefusedError(f"the entry for {version} in CHANGELOG.md is empty")
     return body
 
 
 def main() -> None:
-    """Look, check, look again, tag."""
+    """Check the state, run all checks, check the state again, and tag."""
     commit = committed()
     number = version()
     tag = f"v{number}"
@@ -88,8 +88,8 @@ def main() -> None:
     checked = subprocess.run(["bash", ".ci/run"], cwd=ROOT, check=False)
     if checked.returncode:
         raise RefusedError(f".ci/run failed with exit code {checked.returncode}")
-    if committed() != commit:  # what was checked is not what is there now
-        raise RefusedError("HEAD moved while .ci/run was at work; run this again")
+    if committed() != commit:  # then the checks were of another commit
+        raise RefusedError("HEAD moved while .ci/run was running; run this again")
     message = f"woodpecker-async {number}\n\n{body}\n"
     git("tag", "--annotate", "--cleanup=whitespace", "--message", message, tag, commit)
     print(f"Tagged {commit[:12]} as {tag}. Publish it: git push origin {tag}")

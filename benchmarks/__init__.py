@@ -1,1 +1,1 @@
-"""Why not just write it with aiohttp? Measured: `python -m benchmarks`."""
+"""Benchmarks of the SDK against hand-written clients: `python -m benchmarks`."""

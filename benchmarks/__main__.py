@@ -1,6 +1,6 @@
-"""`python -m benchmarks`: run all of them, and write down what they say.
+"""`python -m benchmarks`: run all benchmarks and write the results.
 
-It takes about a quarter of an hour, on a machine that does nothing else. It writes `benchmarks/results.md`, the
+This takes about a quarter of an hour on a machine that is otherwise idle. It writes `benchmarks/results.md`, the
 pictures in `docs/images/`, and the figures in the README and the documentation.
 """
 
@@ -18,11 +18,14 @@ ROOT = Path(__file__).parents[1]
 NAMES = ("main_job", "pages", "lanes", "shared", "growth", "start")
 
 _HOW = (
-    "Measured by `python -m benchmarks`, in one run{form}, with server and client each on a core of their own. All "
-    "clients of a table took turns, each round beginning with another. A ratio is made within a round; shown are the "
-    "median of the rounds and, in brackets, the smallest and the largest."
+    "These are the results of one run of `python -m benchmarks`{form}. They compare the SDK with clients that an "
+    "engineer would write by hand. Server and client are processes on the same machine, each on its own CPU core. The "
+    "clients in a table take turns, and each round starts with a different one. `1.02 (1.01 to 1.04)` means: median "
+    "1.02, smallest 1.01, largest 1.04 over all rounds; ratios are calculated within a round. In a ratio of times, CPU "
+    "or memory, less than 1 means that the SDK needs less than the client it is compared with. Each table is followed "
+    "by the targets we set for it, if any, and whether they were met."
 )
-_QUICK = " of the quick form, whose figures are for a look and not for quoting"
+_QUICK = " with `--quick`; they are a rough guide only and must not be quoted"
 
 
 def run(name: str, size: Size) -> Chapter:
@@ -32,14 +35,14 @@ def run(name: str, size: Size) -> Chapter:
 
 
 def short(chapters: Sequence[Chapter]) -> str:
-    """The sentences with figures, as a list."""
+    """The summary sentences, as a list."""
     return "".join(f"- {chapter.short}\n" for chapter in chapters if chapter.short)
 
 
 def results(chapters: Sequence[Chapter], size: Size = "full") -> str:
     """The whole of `results.md`."""
     parts = [
-        "# Why not just write it with aiohttp?",
+        "# Benchmarks: why not just use aiohttp?",
         _HOW.format(form="" if size == "full" else _QUICK),
         figures.marked("machine", f"Measured on {datetime.now(UTC):%d %B %Y}: {machine()}."),
         figures.marked("summary", short(chapters)),
@@ -49,7 +52,7 @@ def results(chapters: Sequence[Chapter], size: Size = "full") -> str:
 
 
 def write(chapters: Sequence[Chapter], root: Path, size: Size = "full") -> None:
-    """Write the results and the pictures, and the figures into the pages that show some."""
+    """Write the results and the pictures, and update the figures in the pages that show them."""
     (root / "benchmarks" / "results.md").write_text(results(chapters, size), encoding="utf-8")
     images = root / "docs" / "images"
     images.mkdir(exist_ok=True)
@@ -60,10 +63,10 @@ def write(chapters: Sequence[Chapter], root: Path, size: Size = "full") -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the benchmarks named, or all; only all of them in full are written down."""
+    """Run the named benchmarks, or all. Results are written to files only when all of them run in full size."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"which to run (default all): {', '.join(NAMES)}")
-    parser.add_argument("--quick", action="store_true", help="two or three minutes, for a look; nothing is written")
+    parser.add_argument("--quick", action="store_true", help="two or three minutes, for a rough guide; writes no files")
     chosen = parser.parse_args(arguments)
     if unknown := sorted(set(chosen.names) - set(NAMES)):
         parser.error(f"there is no benchmark {', '.join(unknown)}")
@@ -74,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"## {chapter.title}\n\n{chapter.text}\n\n({name}: {time.perf_counter() - began:.0f} s)\n", flush=True)
     if not chosen.names and not chosen.quick:
         write(chapters, ROOT)
-        print("Written: benchmarks/results.md, docs/images/, and the figures in README.md and docs/")
+        print("Wrote benchmarks/results.md, docs/images/, and the figures in README.md and docs/")
 
 
 if __name__ == "__main__":

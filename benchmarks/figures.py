@@ -1,7 +1,7 @@
-"""`python -m benchmarks.figures`: put the figures of `results.md` where the README and the documentation show them.
+"""`python -m benchmarks.figures`: copy the figures from `results.md` into the README and the documentation.
 
-Nobody types a figure. A page has a pair of marks for what it shows, and what is between them is a copy of what is
-between the marks of the same name in `results.md`, which only a whole run of the benchmarks writes.
+Figures are never typed by hand. A page has a pair of marks for each block of figures; the text between them is a copy
+of the text between the marks of the same name in `results.md`, which only a full run of the benchmarks writes.
 """
 
 import re
@@ -15,20 +15,20 @@ _BLOCK = re.compile(rf"{_OPEN}(?P<name>[a-z-]+) -->\n(?P<text>.*?){_END}", re.DO
 
 
 def marked(name: str, text: str) -> str:
-    """The text between marks of that name."""
+    """Put the text between marks of that name."""
     return f"{_OPEN}{name} -->\n{text.strip()}\n{_END}"
 
 
 def blocks(results: str) -> dict[str, str]:
-    """By name, what is between the marks.
+    """The text between each pair of marks, by name.
 
     Raises:
-        ValueError: a name stands there twice.
+        ValueError: a name occurs twice.
     """
     found: dict[str, str] = {}
     for block in _BLOCK.finditer(results):
         if block["name"] in found:
-            raise ValueError(f"the figures {block['name']} stand there twice")
+            raise ValueError(f"the figures {block['name']} occur twice")
         found[block["name"]] = block["text"]
     return found
 
@@ -37,29 +37,29 @@ def inserted(page: str, figures: Mapping[str, str]) -> str:
     """The page with these figures between its marks.
 
     Raises:
-        ValueError: it shows figures that are not among them, or a mark has no partner.
+        ValueError: the page asks for figures that do not exist, or a mark is unpaired.
     """
     if not page.count(_OPEN) == page.count(_END) == len(_BLOCK.findall(page)):
-        raise ValueError("a mark of figures has no partner, or a name that is none")
+        raise ValueError("a mark for figures is unpaired or has an invalid name")
 
     def replaced(block: re.Match[str]) -> str:
         if block["name"] not in figures:
-            raise ValueError(f"there are no figures {block['name']}: there are {', '.join(sorted(figures))}")
+            raise ValueError(f"there are no figures {block['name']}; known names: {', '.join(sorted(figures))}")
         return marked(block["name"], figures[block["name"]])
 
     return _BLOCK.sub(replaced, page)
 
 
 def pages(root: Path) -> list[Path]:
-    """All pages that may show figures."""
+    """The pages that may contain figures."""
     return [root / "README.md", *sorted((root / "docs").glob("**/*.md"))]
 
 
 def insert(root: Path) -> list[Path]:
-    """Put the figures into all pages; the pages that were changed.
+    """Update the figures in all pages, and return the pages that changed.
 
     Raises:
-        ValueError: a page shows figures that are not there.
+        ValueError: a page asks for figures that do not exist.
     """
     figures = blocks((root / "benchmarks" / "results.md").read_text(encoding="utf-8"))
     changed = []

@@ -1,8 +1,8 @@
 """`python -m benchmarks.lanes`: does the lane find the server's limit, and what does that cost?
 
-The first table is computed on a model of the server, in virtual time: our window against a fixed window of
-seven that is spared the 15 s of the queue. The second is measured on sockets, against hand-written clients,
-in turn in one run; the server is a process of its own.
+The first table is simulated with a model of the server, in virtual time: our adaptive window against a window fixed at
+seven, for which the queue has no 15 s limit. The second is measured over sockets, against hand-written clients that
+take turns with the SDK; the server is a separate process.
 """
 
 import argparse
@@ -20,25 +20,25 @@ from woodpecker_async.options import Lanes
 
 SERVICES = (0.005, 0.02, 0.1, 0.5, 3.0)
 ROUND_TRIPS = (0.0, 0.02, 0.06, 0.2)
-# Of the wall time of a hand-written client with 64 in flight, where each company has a limit of its own.
+# Targets: times the wall time of a hand-written client with 64 in flight, where each company has its own limit.
 AT_MOST = {"company": 1.25, "discover": 1.5}
 
 
 @attrs.frozen
 class Case:
-    """A server, whom to compare with, and the lanes that are tried."""
+    """A server, the concurrency of the hand-written client, and the `lanes=` settings to measure."""
 
     title: str
     options: dict[str, object]
     by_hand: int
     lanes: tuple[Lanes, ...]
     own_limits: bool = False
-    often: int = 1  # so many times the rounds, for a case whose runs are over in a fifth of a second
+    often: int = 1  # multiplies the rounds, for a case whose runs take a fifth of a second
 
 
 def _own(companies: int, service: float, often: int = 1) -> Case:
     return Case(
-        title=f"{companies} companies with limits of their own, {service * 1000:g} ms",
+        title=f"{companies} companies with a limit each, {service * 1000:g} ms",
         options={"companies": companies, "keys_per_company": 3, "service_time": service, "limit_scope": "company"},
         by_hand=64,
         lanes=("company", "discover"),
@@ -49,7 +49,7 @@ def _own(companies: int, service: float, often: int = 1) -> Case:
 
 def _one(companies: int) -> Case:
     return Case(
-        title=f"{companies:,} companies with one limit, 10 ms, round trip 60 ms",
+        title=f"{companies:,} companies with a common limit, 10 ms, round trip 60 ms",
         options={"companies": companies, "keys_per_company": 3, "service_time": 0.01, "round_trip": 0.06},
         by_hand=7,
         lanes=("account", "discover"),
@@ -73,7 +73,7 @@ class Measured:
 
 
 def virtual(services: tuple[float, ...] = SERVICES) -> tuple[str, str]:
-    """The grid of service times and round trips, and a sentence about it."""
+    """The table over service times and round trips, and a sentence about it."""
     rows, slowest, refused = [], 1.0, 0
     for service in services:
         for round_trip in ROUND_TRIPS:
@@ -94,18 +94,23 @@ def virtual(services: tuple[float, ...] = SERVICES) -> tuple[str, str]:
                 ]
             )
     text = (
-        "On a model of the server, in virtual time: 2,000 requests, service times off by up to 30 %. The last "
-        "column is how long an interactive call waits among bulk ones.\n\n"
+        "How well the lane finds the number of requests to keep in flight, simulated in virtual time: 2,000 requests "
+        "whose service times vary by up to 30 %. Relative speed compares the lane with a client that always keeps "
+        "seven in flight, with constant service times and no time limit in the server's queue: 100 % means equally "
+        "fast. Utilisation is the share of the time in which the server works; it stays below 100 % if seven requests "
+        "in flight cannot fill the round trip. The longest wait is that in the server's queue, which drops requests "
+        "after 15 s. The last column shows how long an interactive call waits among bulk calls, as a multiple of the "
+        "service time; less is better.\n\n"
         + table(
-            ["service time, round trip", "speed to a fixed seven", "server used", "refused", "longest wait there",
-             "interactive wait, service times"],
+            ["Service time, round trip", "relative speed", "server utilisation", "refused (429)", "longest wait",
+             "interactive wait, × service time"],
             rows,
         )
     )  # fmt: skip
     spans = f"service times of {min(services):g} to {max(services):g} s and round trips of up to {max(ROUND_TRIPS):g} s"
     return text, (
-        f"On a model of the limit, with {spans}, the lane reaches {int(slowest * 100)} % and more of the speed of a "
-        f"fixed seven, and {refused or 'nothing'} is refused."
+        f"In a simulation of the limit, with {spans}, the lane reaches at least {int(slowest * 100)} % of the speed of "
+        f"a client that always keeps seven requests in flight; {refused or 'none'} of its requests are refused."
     )
 
 
@@ -115,14 +120,14 @@ def _measure(work: Callable[[], peers.Done], served: Served) -> Measured:
 
 
 def _compare(case: Case, by: Client, rounds: int) -> tuple[list[list[object]], dict[str, float]]:
-    """The rows of a case, and the ratio of each of its lanes to the client by hand."""
+    """The rows of a case, and the time of each `lanes=` setting relative to the hand-written client."""
     peer = attrs.evolve(peers.SEVEN, title=f"aiohttp, semaphore of {case.by_hand}", at_once=case.by_hand)
     with serving(**case.options) as served:
         runs: dict[str, Callable[[], peers.Done]] = {
             peer.title: partial(by.run, peers.by_hand, peer, served.target),
             **{lanes: partial(by.run, peers.in_bulk, served.target, lanes=lanes) for lanes in case.lanes},
         }
-        in_turn(1, runs)  # connections, code and caches are warm
+        in_turn(1, runs)  # warm up connections, code and caches
         served.refused()
         results = in_turn(rounds, {name: partial(_measure, work, served) for name, work in runs.items()})
     reference = [one.seconds for one in results[peer.title]]
@@ -156,18 +161,21 @@ def sockets(cases: list[Case], rounds: int) -> str:
                 worst = {name: max(worst.get(name, 0.0), times[name]) for name in AT_MOST}
     said = [
         target(
-            f'with limits of their own, `lanes="{name}"` takes at most {most} times as long as 64 at once by hand; '
-            f"the worst case is {worst[name]:.2f}",
+            f'if each company has its own limit, `lanes="{name}"` takes at most {most} times as long as the '
+            f"hand-written client with 64 at once; worst case: {worst[name]:.2f}",
             met=worst[name] <= most,
         )
         for name, most in AT_MOST.items()
     ]
     return (
-        'On sockets. Whether each company has a limit of its own is not documented: `"company"` is for those who '
-        'know that it has, `"discover"` finds out by itself. '
-        + " ".join(said)
+        "The `lanes=` settings, measured over sockets. It is not documented whether each company has a limit of its "
+        'own: `"company"` is for users who know that it has, and `"discover"` finds out by itself. The case says how '
+        "the server's limit applies, how long it works on a request, and the round trip. In each case the first row is "
+        "the best hand-written client, and the ratio is the time relative to it. A few refused requests are the price "
+        "of finding out; what matters is that no company is lost.\n\n"
+        + table(["Case and client", "seconds", "times hand-written", "refused (429)", "companies lost"], rows)
         + "\n\n"
-        + table(["Case and client", "seconds", "times the client by hand", "refused (429)", "lost"], rows)
+        + "\n".join(said)
     )
 
 
@@ -176,7 +184,7 @@ def chapter(size: Size) -> Chapter:
     cases, rounds = CASES[size]
     services = SERVICES if size == "full" else SERVICES[:1]
     computed, sentence = virtual(services)
-    return Chapter(title="Lanes", text=f"{computed}\n\n{sockets(cases, rounds)}", short=sentence)
+    return Chapter(title="How the lane finds the limit", text=f"{computed}\n\n{sockets(cases, rounds)}", short=sentence)
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
-"""The main job: the keys of all companies of an agency, under the documented limit.
+"""The main job: list the keys of all companies of an agency, under the documented limit.
 
-The server is the sandbox: one request of the account at work, six queued, 429 for the rest.
+The server is the sandbox: it works on one request per account, queues six, and answers 429 to the rest.
 """
 
 from collections.abc import Callable
@@ -10,24 +10,25 @@ from functools import partial
 import attrs
 
 from benchmarks import peers, picture
+from benchmarks.figures import marked
 from benchmarks.measure import Chapter, Client, Size, Spread, client, in_turn, ratio, table, target
 from benchmarks.server import Served, serving
 
-OF_SEVEN = 0.97  # of the speed of a hand-written client with a semaphore of seven
-FROM = 1000  # companies from which on that holds: below it, finding the limit still shows
-SMALL = {12: 1.10, 75: 1.04}  # companies, and at most how many times the seconds of that client they take
+OF_SEVEN = 0.97  # target: times the speed of a hand-written client with a semaphore of seven
+FROM = 1000  # companies from which that target applies: with fewer, the time to find the limit is noticeable
+SMALL = {12: 1.10, 75: 1.04}  # companies, and the target for them: at most this many times that client's seconds
 
 
 @attrs.frozen(kw_only=True)
 class Case:
-    """A server and how much there is to do.
+    """A server and the amount of work.
 
     Attributes:
-        companies: how many there are.
-        service: seconds of work for each request.
-        round_trip: seconds on the way, there and back.
-        rounds: how often it is measured.
-        keys: how many each company has, 50 on a page.
+        companies: number of companies.
+        service: seconds the server works on each request.
+        round_trip: seconds of network travel, both ways together.
+        rounds: number of measurements.
+        keys: keys per company, 50 on a page.
     """
 
     companies: int
@@ -38,7 +39,7 @@ class Case:
 
     @property
     def pages(self) -> int:
-        """Requests for each company."""
+        """Requests per company."""
         return -(-self.keys // 50)
 
     def __str__(self) -> str:
@@ -75,11 +76,11 @@ class Measured:
     """One run of one client.
 
     Attributes:
-        seconds: of wall time.
-        refused: requests that got 429.
-        lost: companies without an answer.
-        share: of what the server can do: service time × requests that were served ÷ wall time.
-        server_cpu: share of a core that the server's process used.
+        seconds: wall time.
+        refused: requests that got a 429.
+        lost: companies whose keys the client did not get.
+        share: utilisation of the server: service time × requests served ÷ wall time.
+        server_cpu: share of a core that the server process used.
     """
 
     seconds: float
@@ -103,13 +104,13 @@ def _measure(work: Callable[[], peers.Done], served: Served, case: Case) -> Meas
 
 
 def _run(case: Case, by: Client, compared: list[peers.Peer]) -> dict[str, list[Measured]]:
-    """All of them in turn on one server."""
+    """Run all clients in turn against one server."""
     options = {"keys_per_company": case.keys, "service_time": case.service, "round_trip": case.round_trip}
     with serving(companies=case.companies, **options) as served:
         few = served.target.company_ids[:5]
         runs: dict[str, Callable[[], peers.Done]] = {}
         for peer in compared:
-            by.run(peers.by_hand, peer, served.target, few)  # code and caches are warm
+            by.run(peers.by_hand, peer, served.target, few)  # warm up code and caches
             runs[peer.title] = partial(by.run, peers.by_hand, peer, served.target)
         by.run(peers.in_bulk, served.target, few)
         runs[peers.SDK.title] = partial(by.run, peers.in_bulk, served.target)
@@ -150,19 +151,28 @@ def _approaches(case: Case, by: Client) -> tuple[str, str, str]:
         )
     one_by_one = Spread.of([one.seconds for one in results[peers.ONE_BY_ONE.title]]).median
     ours = Spread.of([one.seconds for one in results[peers.SDK.title]]).median
-    lost = max(one.lost for one in results[peers.FIFTY.title])
-    where = f"({case.service * 1000:g} ms of work for each, {case.round_trip * 1000:g} ms of travel)"
+    lost, ours_lost = (max(one.lost for one in results[peer.title]) for peer in (peers.FIFTY, peers.SDK))
+    where = f"({case.service * 1000:g} ms of server time per request, {case.round_trip * 1000:g} ms round trip)"
     text = (
-        f"The keys of {case.companies} companies {where}. One after another leaves the server idle; fifty at once "
-        "are quick because most of their requests are refused, and those companies are lost unless the client "
-        "asks again.\n\n"
-        + table(["Client", "seconds", "refused (429)", "companies lost", "share of the server used"], rows)
+        f"Each client lists the API keys of {case.companies} companies, one request per company {where}. One request "
+        "at a time leaves the server idle most of the time. Fifty at once look fast only because most requests are "
+        "refused: the hand-written clients do not retry, so those companies are lost. The best result is few seconds "
+        "with no company lost. Server utilisation is the share of the time in which the server was working on "
+        "requests that it answered.\n\n"
+        + marked(
+            "main-job", table(["Client", "seconds", "refused (429)", "companies lost", "server utilisation"], rows)
+        )
     )
     sentence = (
-        f"The keys of {case.companies} companies {where} take {ours:.1f} s and lose no "
-        f"company; one after another takes {one_by_one:.1f} s, and fifty at once lose {lost} companies to 429."
+        f"Listing the API keys of {case.companies} companies {where} takes {ours:.1f} s and loses "
+        f"{_companies(ours_lost)}. One request at a time takes {one_by_one:.1f} s; fifty at once lose "
+        f"{_companies(lost)} to 429s."
     )
-    return text, sentence, picture.bars(f"The API keys of {case.companies} companies, seconds", bars)
+    return text, sentence, picture.bars(f"Seconds to list the API keys of {case.companies} companies", bars)
+
+
+def _companies(count: int) -> str:
+    return f"{count or 'no'} {'company' if count < 2 else 'companies'}"
 
 
 def _cases(cases: list[Case], by: Client) -> str:
@@ -192,22 +202,24 @@ def _cases(cases: list[Case], by: Client) -> str:
             ]
         )
     said = [
-        target(f"from {FROM:,} companies on, at least {OF_SEVEN} times the speed of a semaphore of seven"
-               + (f"; below it: {', '.join(slow)}" if slow else ""), met=not slow),
-        target("; ".join(f"{count} companies in at most {most:.2f} times" for count, most in SMALL.items())
-               + " the seconds of a semaphore of seven"
-               + (f"; above it: {', '.join(small_slow)}" if small_slow else ""), met=not small_slow),
-        target(f"nothing refused and nothing lost; it was {refused} and {lost}", met=refused == lost == 0),
+        target(f"with {FROM:,} companies or more, at least {OF_SEVEN} times the speed of the semaphore of 7"
+               + (f"; slower: {', '.join(slow)}" if slow else ""), met=not slow),
+        target("compared with the semaphore of 7, "
+               + " and ".join(f"at most {most:.2f} times the seconds for {count} companies"
+                              for count, most in SMALL.items())
+               + (f"; slower: {', '.join(small_slow)}" if small_slow else ""), met=not small_slow),
+        target(f"no request refused and no company lost; measured: {refused} and {lost}", met=refused == lost == 0),
     ]  # fmt: skip
     return (
-        "Other sizes, service times and round trips (in this order in the first column), against the best that "
-        "can be written by hand where the limit is known. "
-        + " ".join(said)
-        + f" The server's own work (its process used at most {server_cpu:.0%} of a core) is not in the service "
-        "time, so no client reaches 100 %.\n\n"
+        "The same job with other numbers of companies, server times per request and round trips, compared with the "
+        "best hand-written client: aiohttp with a semaphore of 7, the limit that its author has to know. Relative "
+        "speed is that client's seconds divided by the SDK's: 1 means equally fast, and more means that the SDK is "
+        "faster. The server's own overhead (its process used at most "
+        f"{server_cpu:.0%} of a core) comes on top of its time per request, so no client reaches 100 % utilisation.\n\n"
         + table(
-            ["Case", "semaphore of 7, s", "woodpecker-async, s", "speed to semaphore of 7",
-             "share used, semaphore of 7", "share used, woodpecker-async", "refused"],
+            ["Companies, server time, round trip", "semaphore of 7, s", "woodpecker-async, s", "relative speed",
+             "server utilisation, semaphore of 7", "server utilisation, woodpecker-async", "refused (429)"],
             rows,
         )
+        + "\n\n" + "\n".join(said)
     )  # fmt: skip

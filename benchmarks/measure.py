@@ -1,4 +1,4 @@
-"""How things are measured here: in turn, in processes of their own, and told as ratios within one round.
+"""How the benchmarks measure: clients take turns, run in their own processes, and are compared within a round.
 
 Nothing in this module imports the SDK: a client process decides what can be imported before anything is.
 """
@@ -23,14 +23,14 @@ import attrs
 P = ParamSpec("P")
 T = TypeVar("T")
 
-Size = Literal["tiny", "quick", "full"]  # seconds, for the tests; minutes; what is published
+Size = Literal["tiny", "quick", "full"]  # takes seconds, for the tests; takes minutes; is published
 
 SERVER_CORE, CLIENT_CORE = 0, 1
 
 
 @attrs.frozen
 class Spread:
-    """Smallest, median and largest of some figures."""
+    """Smallest, median and largest of several values."""
 
     least: float
     median: float
@@ -38,7 +38,7 @@ class Spread:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Self:
-        """The spread of at least one value."""
+        """The spread of one or more values."""
         return cls(min(values), statistics.median(values), max(values))
 
     def __str__(self) -> str:
@@ -47,11 +47,11 @@ class Spread:
 
 @attrs.frozen
 class Spent:
-    """What a piece of work took in the process that did it.
+    """Time spent on a piece of work.
 
     Attributes:
-        seconds: of wall time.
-        cpu: seconds of this process's CPU.
+        seconds: wall time.
+        cpu: CPU seconds of the process that did the work.
     """
 
     seconds: float
@@ -60,13 +60,13 @@ class Spent:
 
 @attrs.frozen(kw_only=True)
 class Chapter:
-    """What a benchmark has to tell.
+    """The results of one benchmark.
 
     Attributes:
-        title: its heading.
-        text: Markdown: a paragraph for each table, and the tables.
-        short: one sentence with figures, for the README; or nothing.
-        pictures: SVG by the file's name.
+        title: the heading.
+        text: Markdown: the tables, each with a paragraph that explains it.
+        short: one sentence with figures for the README, or an empty string.
+        pictures: SVG by file name.
     """
 
     title: str
@@ -91,37 +91,37 @@ class Stopwatch:
 
 
 def pin(core: int) -> None:
-    """Keep this process on one core, where there are two and that can be said."""
+    """Pin this process to one core, if there are two and the system supports it."""
     if hasattr(os, "sched_setaffinity") and {SERVER_CORE, CLIENT_CORE} <= os.sched_getaffinity(0):
         os.sched_setaffinity(0, {core})
 
 
 class Client:
-    """A process that runs clients, away from the server and with a memory of its own."""
+    """A process that runs clients, separate from the server and with its own memory."""
 
     def __init__(self, pool: ProcessPoolExecutor) -> None:
         self._pool = pool
 
     def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a function of a module there."""
+        """Run a module-level function in that process."""
         return self._pool.submit(function, *args, **kwargs).result()
 
 
 @contextmanager
 def client() -> Iterator[Client]:
-    """A client process."""
-    with ProcessPoolExecutor(1, get_context("spawn"), _settle) as pool:
-        pool.submit(int).result()  # it is there before anything is measured
+    """Start a client process."""
+    with ProcessPoolExecutor(1, get_context("spawn"), _set_up) as pool:
+        pool.submit(int).result()  # the process has started before anything is measured
         yield Client(pool)
 
 
-def _settle() -> None:
+def _set_up() -> None:
     pin(CLIENT_CORE)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
 def _end_with_parent() -> None:
-    # A pool whose owner was killed would wait for work for ever.
+    # If the pool's owner is killed, this process would wait for work forever.
     parent = parent_process()
     assert parent is not None
     parent.join()
@@ -129,14 +129,14 @@ def _end_with_parent() -> None:
 
 
 def memory(what: Literal["VmHWM", "VmRSS"]) -> float:
-    """KiB of this process's memory: at the most so far, or now."""
-    # Not getrusage: what it says begins with the peak of the process that started this one.
+    """Memory of this process in KiB: the peak so far (VmHWM), or the current size (VmRSS)."""
+    # Not getrusage: its peak starts from that of the process that started this one.
     status = Path("/proc/self/status").read_text(encoding="ascii")
     return int(next(line for line in status.splitlines() if line.startswith(what)).split()[1])
 
 
 def in_turn(rounds: int, runs: Mapping[str, Callable[[], T]]) -> dict[str, list[T]]:
-    """Run all of them `rounds` times; each round begins with another one."""
+    """Run all of them `rounds` times; each round starts with a different one."""
     results: dict[str, list[T]] = {name: [] for name in runs}
     names = list(runs)
     for number in range(rounds):
@@ -148,23 +148,23 @@ def in_turn(rounds: int, runs: Mapping[str, Callable[[], T]]) -> dict[str, list[
 
 
 def ratio(these: Sequence[float], to: Sequence[float]) -> Spread:
-    """The ratios of each round."""
+    """The spread of the ratios of each round."""
     return Spread.of([one / other for one, other in zip(these, to, strict=True)])
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """A Markdown table; the first column is text, the others are figures."""
+    """A Markdown table; the first column is text, the others are numbers."""
     lines = [head, ["---", *("---:" for _ in head[1:])], *rows]
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
 
 
 def target(what: str, *, met: bool) -> str:
-    """A sentence that says whether a target was met."""
-    return f"Target met: {what}." if met else f"**Target missed**: {what}."
+    """A list item that says whether a target was met."""
+    return f"- Target met: {what}." if met else f"- **Target missed**: {what}."
 
 
 def machine() -> str:
-    """What it was measured on, and with which versions."""
+    """The machine and the versions that were measured."""
     system = {"linux": "Linux", "darwin": "macOS"}.get(sys.platform, sys.platform)
     versions = ", ".join(f"{package} {version(package)}" for package in ("aiohttp", "msgspec"))
     return f"{os.cpu_count()} cores ({_processor()}), {system}, Python {platform.python_version()}, {versions}"

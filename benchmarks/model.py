@@ -1,7 +1,7 @@
-"""The server's limit as a model in virtual time: one at work, so many queued, each for so long.
+"""A model of the server's limit in virtual time: one request in progress, a bounded queue, a maximum wait.
 
-No sockets, no clock: events on a heap. It answers in milliseconds what a fixed window and ours would reach at
-any service time and round trip.
+There are no sockets and no clock, only events on a heap. In milliseconds, it shows what a fixed window and ours would
+achieve at any service time and round trip.
 """
 
 import heapq
@@ -15,7 +15,7 @@ import attrs
 
 
 class Window(Protocol):
-    """What the model asks of a window."""
+    """What the model needs from a window."""
 
     @property
     def size(self) -> int: ...
@@ -27,7 +27,7 @@ class Window(Protocol):
 
 @attrs.define
 class Fixed:
-    """Always the same size."""
+    """A window that always has the same size."""
 
     size: int
 
@@ -38,15 +38,15 @@ class Fixed:
 
 @attrs.frozen
 class Result:
-    """What came of a run.
+    """The result of a run.
 
     Attributes:
-        seconds: virtual time until the last answer.
-        refused: requests that got 429.
-        used: share of the time in which the server worked.
-        longest_wait: seconds the longest wait in the server's queue took.
-        interactive_wait: seconds the interactive call waited: from its coming to its answer, less a round
-            trip and its own service.
+        seconds: virtual time until the last response.
+        refused: requests that got a 429.
+        used: share of the time in which the server was working.
+        longest_wait: longest wait in the server's queue, in seconds.
+        interactive_wait: seconds the interactive call waited: from the moment it was made until its response, minus
+            one round trip and the mean service time.
     """
 
     seconds: float
@@ -58,7 +58,7 @@ class Result:
 
 @attrs.define
 class Server:
-    """One account: one at work, `queued` wait, each for `queue_wait` seconds at most."""
+    """One account: one request in progress, at most `queued` waiting, each for at most `queue_wait` seconds."""
 
     service: Callable[[], float]
     queued: int = 6
@@ -82,19 +82,19 @@ def run(
     seed: int = 0,
     interactive_at: int | None = None,
 ) -> Result:
-    """Send `requests` requests as fast as the window lets them.
+    """Send `requests` requests as fast as the window allows.
 
     Args:
         window: the controller.
-        requests: how many requests, all ready at the start.
-        service: seconds of work for each.
-        round_trip: seconds on the way, there and back.
-        accounts: over how many servers of the same kind they are spread, one after another.
+        requests: number of requests, all ready at the start.
+        service: seconds of work per request.
+        round_trip: seconds of network travel, both ways together.
+        accounts: number of identical servers; the requests go to them in turn.
         queue_wait: seconds a request may be queued.
-        jitter: share by which each service time is off, evenly up and down.
-        uneven: service times are exponential instead: mostly short, and now and then very long.
-        seed: of the jitter.
-        interactive_at: after so many answers one more request comes and goes first.
+        jitter: service times are spread evenly from `1 - jitter` to `1 + jitter` times `service`.
+        uneven: service times are exponential instead: mostly short, and occasionally very long.
+        seed: of the random numbers.
+        interactive_at: after this many responses, one more request is made, and goes first.
     """
     chance = random.Random(seed)
 

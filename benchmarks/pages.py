@@ -1,7 +1,7 @@
-"""What a page costs the client: microseconds of CPU, delivered as typed objects or as dicts.
+"""What a page costs the client in CPU microseconds, delivered as typed objects or as dicts.
 
-The server answers at once and always the same, on a core of its own. Each client has a process of its own,
-and all take turns.
+The server runs on its own core and sends the same recorded response immediately. The hand-written clients and the SDK
+run in separate processes, and take turns.
 """
 
 import asyncio
@@ -20,25 +20,25 @@ from benchmarks.server import Target, answering
 
 P = ParamSpec("P")
 
-# Times the CPU of the dict-only client, and of the one that does the same job.
+# Targets: times the CPU of the client that returns dicts, and of the one that does the same job.
 AT_MOST_OF_DICTS = {"keys": 1.3, "companies": 1.15, "prospects": 1.2}
 AT_MOST_OF_TYPED = {"keys": 0.75, "companies": 0.6, "prospects": 0.3}
-_DICTS = "dicts by hand"
-_TYPED = "typed by hand"
+_DICTS = "hand-written, dicts"
+_TYPED = "hand-written, typed"
 _SDK = "woodpecker-async"
 _BULK = "50 keys, `bulk.list_api_keys`"
 _ALL = "all clients"
-_WARM = 20  # pages that come before those that are measured
+_WARM = 20  # pages fetched to warm up, before those that are measured
 
 
 @attrs.frozen
 class Batch:
-    """What one measurement is of.
+    """What one measurement fetches.
 
     Attributes:
         to: the server.
-        count: how many pages.
-        what: what the pages are of.
+        count: number of pages.
+        what: what the pages contain.
     """
 
     to: Target
@@ -47,22 +47,22 @@ class Batch:
 
     @property
     def on_page(self) -> str:
-        """What is on a page."""
+        """The contents of a page."""
         return f"{'1,000' if self.what == 'prospects' else '50'} {self.what}"
 
     def ids(self, count: int) -> list[int | None]:
-        """What to fetch for so many pages."""
+        """The arguments of `fetch` for so many pages."""
         if self.what == "keys":
             return list(range(1, count + 1))
         return [None if self.what == "companies" else peers.PROSPECTS] * count
 
 
 def fetch(peer: peers.Peer, batch: Batch) -> float:
-    """CPU microseconds for each page, connecting not included."""
+    """CPU microseconds per page, without connecting."""
 
     async def measured() -> float:
         async with peer.open(batch.to) as fetch:
-            # First some that open the connections and warm the code.
+            # First a few pages to open the connections and warm up the code.
             await peers.drive(fetch, batch.ids(max(_WARM, peer.at_once or 0)), peer.at_once)
             with Stopwatch() as watch:
                 answered = await peers.drive(fetch, batch.ids(batch.count), peer.at_once)
@@ -73,13 +73,13 @@ def fetch(peer: peers.Peer, batch: Batch) -> float:
 
 
 def whole(job: Callable[[Target, Iterable[int]], peers.Done], batch: Batch) -> float:
-    """CPU microseconds for each company of a whole job, connecting included."""
+    """CPU microseconds per company of a whole job, including connecting."""
     job(batch.to, range(1, _WARM + 1))
     return job(batch.to, range(1, batch.count + 1)).spent.cpu / batch.count * 1e6
 
 
 Run = Callable[[], float]
-Lines = dict[str, dict[str, list[float]]]  # by line of the table and by client
+Lines = dict[str, dict[str, list[float]]]  # by row of the table and by client
 
 
 def chapter(size: Size) -> Chapter:
@@ -91,7 +91,7 @@ def chapter(size: Size) -> Chapter:
     )
     with answering() as served:
         for _ in range(generations):
-            # A process is a little quicker or slower than the next one all its life, so there are several.
+            # One process can be a little faster or slower than the next for its whole lifetime, so we use several.
             with client() as theirs, client() as ours:
                 for line, runs in _lines(theirs, ours, served.target, pages, compared):
                     for name, figures in in_turn(1 if line == _ALL else rounds, runs).items():
@@ -101,7 +101,7 @@ def chapter(size: Size) -> Chapter:
     by_client, drawn = _by_client(lines.pop(_ALL))
     per_page, sentence = _per_page(lines)
     return Chapter(
-        title="Work per page",
+        title="CPU per page",
         text=f"{per_page}\n\n{decoded}\n\n{by_client}",
         short=sentence,
         pictures={"cpu-per-page.svg": drawn},
@@ -111,12 +111,12 @@ def chapter(size: Size) -> Chapter:
 def _lines(
     theirs: Client, ours: Client, to: Target, pages: int, compared: list[peers.Peer]
 ) -> Iterator[tuple[str, dict[str, Run]]]:
-    """What is measured in one round of each line."""
-    few = max(10, pages // 10)  # such a page is as much work as twenty others
+    """What is measured in one round of each row."""
+    few = max(10, pages // 10)  # a page of prospects is as much work as twenty others
     small = itertools.product((Batch(to, pages), Batch(to, pages, "companies")), (1, 7, 50))
     for batch, at_once in (*small, *((Batch(to, few, "prospects"), at_once) for at_once in (1, 7))):
-        # So many at once pass only where the account's limit does not hold: its lane finds out that a server
-        # which answers at once is kept busy by fewer than seven.
+        # With the account's lane there would not be so many in flight: it would find out that fewer than seven keep
+        # a server busy that answers immediately.
         sdk = peers.SDK_BY_COMPANY if batch.what == "keys" else peers.SDK_DISCOVER
         yield (
             f"{batch.on_page}, {at_once} at once",
@@ -157,24 +157,26 @@ def _per_page(lines: Lines) -> tuple[str, str]:
             for name, times in ((_DICTS, of_dicts), (_TYPED, of_typed)):
                 worst[name, what] = max(worst.get((name, what), 0.0), times.median)
     targets = [
-        target(f"{what}, at most {most} times {name}; the worst line is {worst[name, what]:.2f}",
+        target(f"pages of {what} take at most {most} times the CPU of *{name}*; worst row: {worst[name, what]:.2f}",
                met=worst[name, what] <= most)
         for name, bounds in ((_DICTS, AT_MOST_OF_DICTS), (_TYPED, AT_MOST_OF_TYPED))
         for what, most in bounds.items()
     ]  # fmt: skip
     text = (
-        "CPU of the client process for one page, from the call to the objects, in microseconds. Dicts by hand: aiohttp "
-        "and `json.loads`, unchecked and without retries. Typed by hand: the same job from the same packages (aiohttp, "
-        "attrs and cattrs, tenacity around each call). The line of the bulk run is a whole job for as many companies, "
-        "connecting included; it has no target. "
+        "CPU time that the client process spends on one page, in microseconds, from the call to the finished objects. "
+        f"The server sends a recorded response immediately, so the client is what is measured. *{_DICTS}*: aiohttp and "
+        f"`json.loads`, without validation or retries. *{_TYPED}*: the job that the SDK does, written with aiohttp, "
+        "attrs, cattrs and a tenacity retry around each call. *at once* is the number of requests in flight. The last "
+        "two columns are the SDK's CPU divided by that of each hand-written client. The last row is a whole bulk run, "
+        "per company and including connecting, against hand-written loops over the same companies; it has no target."
     )
-    head = ["A page of", _DICTS, _TYPED, _SDK, "times dicts by hand", "times typed by hand"]
+    head = ["Page", f"{_DICTS}, µs", f"{_TYPED}, µs", f"{_SDK}, µs", "times dicts", "times typed"]
     sentence = (
-        f"A page of 50 typed and checked keys costs at most {worst[_TYPED, 'keys']:.2f} times the CPU of the same job "
-        f"written by hand with aiohttp, attrs, cattrs and tenacity, and {worst[_DICTS, 'keys']:.2f} times that of "
-        "plain dicts."
+        f"A page of 50 validated, typed keys costs at most {worst[_TYPED, 'keys']:.2f} times the CPU of the same job "
+        f"written by hand with aiohttp, attrs, cattrs and tenacity, and at most {worst[_DICTS, 'keys']:.2f} times that "
+        "of plain dicts."
     )
-    return f"{text}{' '.join(targets)}\n\n{marked('pages', table(head, rows))}", sentence
+    return "\n\n".join([text, marked("pages", table(head, rows)), "\n".join(targets)]), sentence
 
 
 def _by_client(results: dict[str, list[float]]) -> tuple[str, str]:
@@ -191,6 +193,9 @@ def _by_client(results: dict[str, list[float]]) -> tuple[str, str]:
         )
         for name in order
     ]
-    text = "The same page of 50 keys by other clients. Raw connections are the floor: no client does less."
-    head = ["Client", "CPU for a page, µs", f"times {peers.SEVEN.title}"]
-    return f"{text}\n\n{table(head, rows)}", picture.bars("CPU of the client for a page of 50 API keys", bars)
+    text = (
+        "CPU per page of 50 keys for more clients, from the cheapest to the most expensive. Raw connections are the "
+        "lower bound: they send and read bytes and call `json.loads`, and no HTTP client can do less."
+    )
+    head = ["Client", "CPU per page, µs", f"times {peers.SEVEN.title}"]
+    return f"{text}\n\n{table(head, rows)}", picture.bars("Client CPU for a page of 50 API keys", bars)

@@ -1,9 +1,9 @@
 """The clients that are compared: what an engineer would write without the SDK, and the SDK.
 
-Each is opened on a target and gives `fetch`: all API keys of one company, with `None` the first page of companies, or
-with `PROSPECTS` a page of 1,000 prospects. It says how many there were, or `None` if the server refused; hand-written,
-that company is lost.
-All follow the pages, for a client that does not is not done.
+Opening a client on a target yields `fetch`. Given a company's id, `fetch` reads all its API keys; given `None`, the
+first page of companies; given `PROSPECTS`, a page of 1,000 prospects. It returns the number of items, or `None` if the
+server refused the request; for a hand-written client, that company is then lost.
+All clients follow the pages, because a client that does not has not done the job.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ from woodpecker_async.options import Lanes
 
 T = TypeVar("T")
 
-PROSPECTS: Final = 0  # in place of a company's id
+PROSPECTS: Final = 0  # used instead of a company's id
 
 Fetch = Callable[[int | None], Awaitable[int | None]]
 Opened = Callable[[Target], AbstractAsyncContextManager[Fetch]]
@@ -38,12 +38,12 @@ Get = Callable[[str], Awaitable[Any]]
 
 @attrs.frozen(kw_only=True)
 class Peer:
-    """A way to write it.
+    """A client.
 
     Attributes:
-        title: how tables name it.
-        open: opens it.
-        at_once: how many requests it has in flight; `None` for as many as there are.
+        title: its name in the tables.
+        open: opens it on a target.
+        at_once: number of requests in flight; `None` for all at once.
         needs: a package that may be missing.
         ours: whether it is the SDK.
     """
@@ -61,7 +61,7 @@ class Peer:
 
 
 async def drive(fetch: Fetch, ids: Iterable[int | None], at_once: int | None) -> int:
-    """Fetch for all of them with `gather` and a semaphore; how many were answered."""
+    """Fetch all ids with `gather` and a semaphore, and return how many were answered."""
     if at_once is None:
         return _answered(await asyncio.gather(*map(fetch, ids)))
     gate = asyncio.Semaphore(at_once)
@@ -84,7 +84,7 @@ def _path(company_id: int | None) -> str:
 
 
 async def _walk(get: Get, company_id: int | None) -> int | None:
-    """Page by page, by hand. `get` gives the parsed page, or `None` when it was refused."""
+    """Read page by page, by hand. `get` returns the parsed page, or `None` if the request was refused."""
     path = _path(company_id)
     items: list[dict[str, Any]] = []
     number = last = 1
@@ -163,7 +163,7 @@ COMPANY_PAGE: Final[Any] = _Page[_Company]
 
 
 def typed_converter() -> cattrs.preconf.json.JsonConverter:
-    """What makes typed objects of JSON, by hand."""
+    """The hand-written conversion of JSON to typed objects."""
     converter = cattrs.preconf.json.make_converter()
     converter.register_structure_hook(datetime, lambda value, _: datetime.fromisoformat(value))
     return converter
@@ -175,7 +175,7 @@ class _ServerError(Exception):
 
 @asynccontextmanager
 async def _typed(target: Target) -> AsyncIterator[Fetch]:
-    """The same job from the same packages: typed answers by attrs and cattrs, and tenacity around each call."""
+    """The SDK's job with the same packages: typed responses with attrs and cattrs, and tenacity around each call."""
     headers, connector = {"x-api-key": target.key}, aiohttp.TCPConnector(limit=0)
     converter = typed_converter()
     retrying = partial(
@@ -228,7 +228,7 @@ async def _httpx(target: Target) -> AsyncIterator[Fetch]:
 
 @asynccontextmanager
 async def _sample(target: Target) -> AsyncIterator[Fetch]:
-    """As in the API's documents: `requests.get`, a new connection each time."""
+    """As in the API's documentation: `requests.get`, with a new connection each time."""
     requests: Any = import_module("requests")
 
     async def get(path: str) -> Any:
@@ -285,11 +285,11 @@ async def _sdk(target: Target, lanes: Lanes = "account") -> AsyncIterator[Fetch]
 
 @attrs.frozen
 class Done:
-    """A whole job.
+    """The result of a whole job.
 
     Attributes:
-        answered: companies that were answered.
-        spent: what it took, connecting included.
+        answered: number of companies whose keys were received.
+        spent: the time spent, including connecting.
     """
 
     answered: int
@@ -297,7 +297,7 @@ class Done:
 
 
 def by_hand(peer: Peer, to: Target, companies: Iterable[int] | None = None) -> Done:
-    """All companies, or those given, through `gather`, in an event loop of its own. The refused are lost."""
+    """Fetch all companies, or those given, with `gather`, in a new event loop. Refused companies are lost."""
 
     async def job() -> int:
         async with peer.open(to) as fetch:
@@ -311,7 +311,7 @@ def by_hand(peer: Peer, to: Target, companies: Iterable[int] | None = None) -> D
 def in_bulk(
     to: Target, companies: Iterable[int] | None = None, lanes: Lanes = "account", shared: str | None = None
 ) -> Done:
-    """The same through `bulk.list_api_keys`; no outcome is kept."""
+    """The same with `bulk.list_api_keys`, without keeping the outcomes."""
     limits = Limits(lanes=lanes, shared=shared)
 
     async def job() -> int:
@@ -330,10 +330,10 @@ def in_bulk(
 
 
 FLOOR = Peer(title="raw asyncio connections, 7", open=_floor, at_once=7)
-SAMPLE = Peer(title="the API document's sample (requests)", open=_sample, at_once=1, needs="requests")
+SAMPLE = Peer(title="sample from the API docs (requests)", open=_sample, at_once=1, needs="requests")
 REQUESTS = Peer(title="requests with a session", open=_requests, at_once=1, needs="requests")
 HTTPX = Peer(title="httpx, semaphore of 7", open=_httpx, at_once=7, needs="httpx")
-ONE_BY_ONE = Peer(title="aiohttp, one after another", open=_aiohttp, at_once=1)
+ONE_BY_ONE = Peer(title="aiohttp, one at a time", open=_aiohttp, at_once=1)
 SEVEN = Peer(title="aiohttp, semaphore of 7", open=_aiohttp, at_once=7)
 TYPED = Peer(title="aiohttp, attrs, cattrs, tenacity, semaphore of 7", open=_typed, at_once=7)
 FIFTY = Peer(title="aiohttp, semaphore of 50", open=_aiohttp, at_once=50)
@@ -344,11 +344,11 @@ SDK_DISCOVER = Peer(title="woodpecker-async", open=partial(_sdk, lanes="discover
 
 
 def available(peers: Iterable[Peer]) -> list[Peer]:
-    """Those whose package is installed; for each of the others a line says what is missing."""
+    """The clients whose package is installed; a line is printed for each of the others."""
     there = []
     for peer in peers:
         if peer.available:
             there.append(peer)
         else:
-            print(f"{peer.title} is left out: pip install '.[bench]'")
+            print(f"Skipping {peer.title}, which needs {peer.needs}: pip install '.[bench]'")
     return there

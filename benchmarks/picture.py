@@ -1,7 +1,7 @@
-"""Bar charts as SVG, without a library or a font of their own.
+"""Bar charts as SVG, without a library or embedded fonts.
 
-A README shows them as images, on light and on dark backgrounds: the background is left out, and each colour
-is of a middle lightness that stands off from white and from black.
+A README shows them as images on light and on dark backgrounds: the background is transparent, and every colour is of
+medium lightness, so that it contrasts with both white and black.
 """
 
 from collections.abc import Sequence
@@ -23,10 +23,10 @@ class Bar:
     """One bar.
 
     Attributes:
-        name: what stands before it.
-        value: its length.
-        label: what stands after it.
-        kind: whose it is; `"lost"` where the work was not done.
+        name: text to the left of the bar.
+        value: length of the bar.
+        label: text to the right of the bar.
+        kind: whose result it is; `"lost"` if the client did not do all of the work.
     """
 
     name: str

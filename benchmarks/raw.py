@@ -1,4 +1,4 @@
-"""As little HTTP as does the work: the floor that no client goes below."""
+"""The minimum of HTTP that does the job: a lower bound for every client."""
 
 import asyncio
 import re
@@ -9,7 +9,7 @@ _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 
 class Connection(asyncio.Protocol):
-    """One connection, one request at a time, answers with a length."""
+    """One connection; one request at a time; responses must have a `Content-Length`."""
 
     def __init__(self, base_url: str, key: str) -> None:
         parts = urlsplit(base_url)
@@ -21,7 +21,7 @@ class Connection(asyncio.Protocol):
 
     @classmethod
     async def open(cls, base_url: str, key: str) -> Self:
-        """Connect."""
+        """Open a connection."""
         parts = urlsplit(base_url)
         assert parts.hostname is not None
         assert parts.port is not None
@@ -30,13 +30,13 @@ class Connection(asyncio.Protocol):
         return connection
 
     async def get(self, path: str) -> bytes:
-        """The whole answer, head and body."""
+        """Send a GET and return the whole response, head and body."""
         self._answer = asyncio.get_running_loop().create_future()
         self._transport.write(f"GET {self._base}{path}{self._rest}".encode())
         return await self._answer
 
     def close(self) -> None:
-        """Close."""
+        """Close the connection."""
         self._transport.close()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

@@ -1,4 +1,4 @@
-"""Servers in a process of their own, so that client and server share neither an interpreter nor a core."""
+"""Servers in separate processes, so that client and server share neither an interpreter nor a core."""
 
 import asyncio
 import re
@@ -20,12 +20,12 @@ from woodpecker_async.sandbox.prospect_data import TEXTS, Prospect, Prospects
 
 @attrs.frozen
 class Target:
-    """What a client is told.
+    """What a client needs to know about a server.
 
     Attributes:
         base_url: the base URL of the API.
         key: an HQ key.
-        company_ids: the companies.
+        company_ids: the ids of all companies.
     """
 
     base_url: str
@@ -35,25 +35,25 @@ class Target:
 
 @attrs.frozen
 class Served:
-    """A server elsewhere.
+    """A server in another process.
 
     Attributes:
-        target: where it is.
+        target: how to reach it.
     """
 
     target: Target
     _pipe: Connection
 
     def refused(self) -> int:
-        """How many requests it has refused since this was last asked."""
+        """The number of requests it has refused since the last call of this method."""
         return int(self._ask("refused"))
 
     def cpu(self) -> float:
-        """How many seconds of CPU its process has used so far."""
+        """The CPU seconds its process has used so far."""
         return float(self._ask("cpu"))
 
     def connections(self) -> int:
-        """How many connections it had at the most at once, since this was last asked; of `answering` only."""
+        """The peak number of connections since the last call of this method; only for servers from `answering`."""
         return int(self._ask("connections"))
 
     def _ask(self, question: str) -> Any:
@@ -70,14 +70,14 @@ def serving(**options: Any) -> Iterator[Served]:
 
 @contextmanager
 def answering(*, keys: int = 50, certificate: str | None = None) -> Iterator[Served]:
-    """Run a server without a limit that answers as fast as can be, so that the client is what is measured.
+    """Run a server without a limit that answers as fast as possible, so that the client is what is measured.
 
-    It says again and again what the sandbox once said: a page of 50 companies, pages of API keys, and a page of 1,000
+    It repeats responses recorded from the sandbox: a page of 50 companies, pages of API keys, and a page of 1,000
     prospects that have all fields.
 
     Args:
-        keys: how many keys each company has, 50 on a page.
-        certificate: path of a certificate for 127.0.0.1 and its key; makes the URL https.
+        keys: number of keys per company, 50 on a page.
+        certificate: path of a certificate for 127.0.0.1 and its key; the URL is then https.
     """
     with child_server(_canned, {"keys": keys, "certificate": certificate}) as served:
         yield served
@@ -88,14 +88,14 @@ def child_server(serve: Callable[[Connection, dict[str, Any]], None], options: d
     """Run a server in a child process.
 
     Args:
-        serve: sends its `Target` through the pipe, and serves until it is sent a word it has no answer to.
-        options: what it is given besides.
+        serve: sends its `Target` through the pipe, and serves until it receives a word that it has no answer to.
+        options: further arguments for `serve`.
     """
     context = get_context("spawn")
     here, there = context.Pipe()
     child = context.Process(target=serve, args=(there, options), daemon=True)
     child.start()
-    there.close()  # so that a child that dies is an end of file here, and not a wait for ever
+    there.close()  # so that `recv` raises EOFError if the child dies, instead of waiting forever
     try:
         yield Served(here.recv(), here)
     finally:
@@ -134,7 +134,7 @@ async def _tell(pipe: Connection, answers: Mapping[str, Callable[[], Any]]) -> N
 
 @attrs.define
 class _Connections:
-    """How many there are, and were at the most."""
+    """The current and the peak number of connections."""
 
     now: int = 0
     most: int = 0
@@ -152,7 +152,7 @@ class _Connections:
 
 
 class _Canned(asyncio.Protocol):
-    """Says what was recorded for the page asked for."""
+    """Sends the recorded response for the requested page."""
 
     _PAGE = re.compile(rb"[?&]page=(\d+)")
 

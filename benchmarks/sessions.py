@@ -1,4 +1,4 @@
-"""Many agencies in one process: a session for each key, and each lists the keys of ten companies, over TLS."""
+"""Many agencies in one process: one session per key, each of which lists the keys of ten companies over TLS."""
 
 import asyncio
 import gc
@@ -23,18 +23,18 @@ from woodpecker_async import WoodpeckerSession, bulk
 
 SESSIONS = {"tiny": 5, "quick": 100, "full": 500}
 COMPANIES = 10
-LENT = 100  # connections of the connector that all borrow
-AT_MOST_IDLE = 40  # KiB
+LENT = 100  # connections of the connector that is lent to all sessions
+AT_MOST_IDLE = 40  # target: KiB per idle session
 
 
 @attrs.frozen
 class Case:
-    """A way to run them.
+    """A way to run the sessions.
 
     Attributes:
-        title: how the table names it.
-        lent: whether all borrow one connector.
-        at_once: whether all work at the same moment, or one after another.
+        title: its name in the table.
+        lent: whether one connector is lent to all sessions.
+        at_once: whether all sessions work at the same time, or one after another.
     """
 
     title: str
@@ -51,12 +51,12 @@ CASES = (
 
 @attrs.frozen
 class Taken:
-    """What the sessions of a process took.
+    """What the sessions of a process used.
 
     Attributes:
-        memory: KiB for each, while all are still open.
-        seconds: for all.
-        contexts: how many TLS contexts were used.
+        memory: KiB per session, while all of them are still open.
+        seconds: wall time for all of them.
+        contexts: number of TLS contexts.
     """
 
     memory: float
@@ -65,7 +65,7 @@ class Taken:
 
 
 def run(case: Case, to: Target, sessions: int) -> Taken:
-    """Open that many sessions, and have each list."""
+    """Open that many sessions, and list keys with each."""
     contexts: set[ssl.SSLContext] = set()
     wrap = ssl.SSLContext.wrap_bio
 
@@ -82,7 +82,7 @@ def run(case: Case, to: Target, sessions: int) -> Taken:
         async with aiohttp.ClientSession(connector=connector) as theirs:
             lent = theirs if case.lent else None
             async with WoodpeckerSession(to.key, base_url=to.base_url, http_session=lent) as woodpecker:
-                await listing(woodpecker)  # code is warm
+                await listing(woodpecker)  # warm up the code
             gc.collect()
             before, began = memory("VmRSS"), time.perf_counter()
             keys = [f"{number}.key" for number in range(sessions)]
@@ -108,9 +108,9 @@ def run(case: Case, to: Target, sessions: int) -> Taken:
 
 @contextmanager
 def _trusted_certificate() -> Iterator[str | None]:
-    """The path of a certificate for 127.0.0.1 that new processes trust; nothing, if none can be made."""
+    """The path of a certificate for 127.0.0.1 that new processes trust; `None` if none can be created."""
     if find_spec("trustme") is None:
-        print("The sessions do without TLS: pip install '.[bench]'")
+        print("The sessions run without TLS, which needs trustme: pip install '.[bench]'")
         yield None
         return
     authority: Any = import_module("trustme").CA()
@@ -129,30 +129,33 @@ def _trusted_certificate() -> Iterator[str | None]:
 
 
 def section(size: Size) -> str:
-    """The table, and what is to be said of it."""
+    """The table and its explanation."""
     sessions = SESSIONS[size]
     rows, idle, contexts = [], 0.0, 0
     with _trusted_certificate() as certificate, answering(certificate=certificate) as served:
         for case in CASES:
-            with client() as process:  # a fresh one, for memory that was used once stays with a process
+            with client() as process:  # a fresh one, because a process keeps the memory it has used
                 served.connections()
                 taken = process.run(run, case, served.target, sessions)
             sockets = served.connections()
             rows.append([case.title, f"{taken.memory:.0f}", sockets, taken.contexts, f"{taken.seconds:.1f}"])
             contexts = max(contexts, taken.contexts)
             idle = taken.memory if not case.at_once else idle
-    said = [target(f"one TLS context for all; there were at most {contexts}", met=contexts <= 1)]
-    if size != "tiny":  # a few sessions say nothing of one
-        said.append(target(f"an idle session takes at most {AT_MOST_IDLE} KiB; it is {idle:.0f}",
+    said = [target(f"all sessions share one TLS context; measured: at most {contexts}", met=contexts <= 1)]
+    if size != "tiny":  # with a few sessions, the memory per session means nothing
+        said.append(target(f"an idle session takes at most {AT_MOST_IDLE} KiB; measured: {idle:.0f}",
                            met=idle <= AT_MOST_IDLE))  # fmt: skip
+    over = "TLS" if certificate is not None else "plain HTTP (trustme is not installed)"
     return (
-        f"{sessions} sessions of different keys in one process, each of which lists {COMPANIES} companies over TLS and "
-        "stays open. Memory is what the process has grown by. " + " ".join(said) + "\n\n" + marked(
+        f"Many agencies in one process: {sessions} sessions with different keys, each of which lists the keys of "
+        f"{COMPANIES} companies over {over} and stays open. Memory is the growth of the process divided by the number "
+        "of sessions; sockets is the highest number open at the same time.\n\n" + marked(
             "sessions",
             table(
-                [f"{sessions} sessions, {COMPANIES} companies each", "memory for each, KiB", "sockets at most",
-                 "TLS contexts", "seconds for all"],
+                [f"{sessions} sessions, {COMPANIES} companies each", "memory per session, KiB", "peak sockets",
+                 "TLS contexts", "seconds in total"],
                 rows,
             ),
         )
+        + "\n\n" + "\n".join(said)
     )  # fmt: skip

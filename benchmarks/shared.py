@@ -1,7 +1,7 @@
-"""What a lane that is shared across processes costs, beside one that is not.
+"""What a lane shared across processes costs, compared with one that is not shared.
 
-A turn is taken, kept for a round of the event loop and given back, again and again, by one caller and by seven
-at once; nobody else wants a place. A Redis is started for the run, if `redis-server` is installed.
+A permit is acquired, held for one iteration of the event loop and released, again and again, by one caller and by
+seven at once, without competition from others. A Redis is started for the run if `redis-server` is installed.
 """
 
 import asyncio
@@ -21,11 +21,11 @@ from woodpecker_async.engine.account_lanes import AccountLanes
 
 
 class _Member:
-    """A session, as far as the lanes are concerned."""
+    """Stands in for a session in the lanes."""
 
 
 async def microseconds(limits: Limits, turns: int, at_once: int) -> float:
-    """A turn, on average."""
+    """The mean time per permit."""
     member, lanes = _Member(), AccountLanes(f"benchmark {time.monotonic_ns()}")
     lanes.join(member, limits)
     lane = lanes.lane(None)
@@ -44,7 +44,7 @@ async def microseconds(limits: Limits, turns: int, at_once: int) -> float:
                 inside -= 1
 
     with lanes.permit(None, limits) as permit:
-        await permit.acquire("interactive")  # connected
+        await permit.acquire("interactive")  # so that it is connected
     began = time.perf_counter()
     await asyncio.gather(*(caller() for _ in range(at_once)))
     took = time.perf_counter() - began
@@ -56,7 +56,7 @@ async def microseconds(limits: Limits, turns: int, at_once: int) -> float:
 
 @contextmanager
 def redis_for_the_run() -> Iterator[str | None]:
-    """The URL of a Redis on a free port of this machine; nothing, if there is none to start."""
+    """The URL of a Redis started on a free port of this machine; `None` if it is not installed."""
     binary = shutil.which("redis-server")
     if binary is None:
         yield None
@@ -98,10 +98,11 @@ def chapter(size: Size) -> Chapter:
     return Chapter(
         title="Lanes shared across processes",
         text=(
-            f"What a turn takes in the mean of {turns:,}, each kept for one round of the event loop; the median of "
-            f"{rounds} rounds."
-            + ("" if url is not None else " Without Redis: redis-server is not installed.")
+            "The overhead per request of a shared lane: the time to acquire a permit, hold it for one iteration of the "
+            f"event loop, and release it. Each figure is the median of {rounds} rounds, each the mean of {turns:,} "
+            "permits. The columns are for one caller, and for seven callers at the same time; less is better."
+            + ("" if url is not None else " The row for Redis is missing because redis-server is not installed.")
             + "\n\n"
-            + marked("lane-turns", table(["A turn", "one after another", "seven at once"], rows))
+            + marked("lane-turns", table(["Lane", "one caller", "seven callers"], rows))
         ),
     )

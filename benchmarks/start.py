@@ -1,4 +1,4 @@
-"""What starting costs: importing the package, and the command line's help."""
+"""The cost of starting: importing the package, and the help of the command line."""
 
 import os
 import subprocess
@@ -10,10 +10,10 @@ from time import perf_counter
 from benchmarks.measure import Chapter, Size, Spread, in_turn, ratio, table, target
 
 ROOT = Path(__file__).parents[1]
-OF_DEPENDENCIES, OF_CLICK = 1.1, 2.5  # at most so many times
+OF_DEPENDENCIES, OF_CLICK = 1.1, 2.5  # targets: times the first row of each table
 
 IMPORTS = {
-    "its four dependencies": "import aiohttp, attrs, cattrs, tenacity",
+    "`import aiohttp, attrs, cattrs, msgspec, tenacity`": "import aiohttp, attrs, cattrs, msgspec, tenacity",
     "`import woodpecker_async`": "import woodpecker_async",
     "`from woodpecker_async import WoodpeckerSession`": "from woodpecker_async import WoodpeckerSession",
 }
@@ -28,8 +28,8 @@ PROGRAMS = {
 
 
 def _python(*arguments: str) -> str:
-    # A set hash seed, so that no run has another luck with its dictionaries; and compiled modules are kept, as
-    # they are wherever a package is installed.
+    # A fixed hash seed, so that dictionaries behave the same in each run; and compiled modules are kept, as they are
+    # wherever a package is installed.
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     done = subprocess.run(
         [sys.executable, *arguments],
@@ -44,13 +44,13 @@ def _python(*arguments: str) -> str:
 
 
 def _import(statement: str) -> float:
-    """Milliseconds that a statement takes, the interpreter's own start not included."""
+    """Milliseconds that a statement takes, without the start of the interpreter."""
     clock = "from time import perf_counter as now"
     return float(_python("-c", f"{clock}\nbegan = now()\n{statement}\nprint(now() - began)")) * 1000
 
 
 def _run(arguments: list[str]) -> float:
-    """Milliseconds that a program takes in all."""
+    """Milliseconds that a program takes in total."""
     began = perf_counter()
     _python(*arguments)
     return (perf_counter() - began) * 1000
@@ -61,7 +61,7 @@ def chapter(size: Size) -> Chapter:
     rounds = {"tiny": 1, "quick": 4, "full": 21}[size]
     if size != "tiny":
         for statement in IMPORTS.values():
-            _import(statement)  # compiled, and in the machine's memory
+            _import(statement)  # so that the modules are compiled and in the file system cache
     imports = in_turn(rounds, {name: partial(_import, statement) for name, statement in IMPORTS.items()})
     programs = in_turn(rounds, {name: partial(_run, arguments) for name, arguments in PROGRAMS.items()})
     reference, *ours = imports
@@ -70,24 +70,27 @@ def chapter(size: Size) -> Chapter:
     of_click = ratio(programs[help_], to=programs[click])
     worst = max(spread.median for spread in times.values())
     return Chapter(
-        title="Start",
+        title="Start-up time",
         text=(
-            "Importing, without the start of the interpreter. The package loads each name when it is first used. "
-            + target(f"at most {OF_DEPENDENCIES} times its dependencies; it is {worst:.2f}",
-                     met=worst <= OF_DEPENDENCIES)
+            "The time to import the package, without the start of the interpreter, compared with four of its five "
+            "dependencies (all but msgspec). The package loads each name when it is first used, so `import "
+            "woodpecker_async` loads almost nothing.\n\n"
+            + _table("Statement", imports, reference)
             + "\n\n"
-            + _table(imports, reference)
-            + "\n\nThe command line, from start to end. "
-            + target(f"at most {OF_CLICK} times an import of click; it is {of_click.median:.2f}",
-                     met=of_click.median <= OF_CLICK)
+            + target(f"an import takes at most {OF_DEPENDENCIES} times as long as these dependencies; measured: "
+                     f"{worst:.2f}", met=worst <= OF_DEPENDENCIES)
+            + "\n\nThe time the command line takes to print its help, including the start of the interpreter, compared "
+            "with a Python process that only imports click.\n\n"
+            + _table("Command", programs, click)
             + "\n\n"
-            + _table(programs, click)
+            + target(f"the help takes at most {OF_CLICK} times as long as the import of click; measured: "
+                     f"{of_click.median:.2f}", met=of_click.median <= OF_CLICK)
         ),
     )  # fmt: skip
 
 
-def _table(results: dict[str, list[float]], reference: str) -> str:
+def _table(what: str, results: dict[str, list[float]], reference: str) -> str:
     return table(
-        ["", "ms", "times the first line"],
+        [what, "ms", "times the first row"],
         [[name, str(Spread.of(runs)), str(ratio(runs, to=results[reference]))] for name, runs in results.items()],
     )

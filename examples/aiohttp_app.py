@@ -1,9 +1,9 @@
-"""An aiohttp.web application over the SDK: calls as one company, keys by label, a bulk run as server-sent events.
+"""An aiohttp.web application on top of the SDK: calls as one company, keys by label, a bulk run as server-sent events.
 
 python examples/aiohttp_app.py [--port 8000] [--workers 4]
 
-It serves on this machine until Ctrl-C. Without WOODPECKER_API_KEY it starts a sandbox and works on that. It knows
-nothing of your users: put your own authentication in front of it.
+It serves on this machine until Ctrl-C. Without WOODPECKER_API_KEY it starts a sandbox and uses that. It has no
+authentication: put your own in front of it.
 """
 
 import argparse
@@ -43,7 +43,7 @@ from woodpecker_async.scope import CompanyClient
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 log = logging.getLogger("aiohttp.web")
-vault: dict[tuple[int, str], str] = {}  # stands for wherever you keep secrets
+vault: dict[tuple[int, str], str] = {}  # in place of wherever you keep secrets
 routes = web.RouteTableDef()
 
 SESSION: Final = web.AppKey("SESSION", WoodpeckerSession)
@@ -51,23 +51,23 @@ EVENT_STREAM: Final = {"Content-Type": "text/event-stream", "Cache-Control": "no
 
 
 async def session_context(app: web.Application) -> AsyncIterator[None]:
-    """One session for the life of each worker process; the processes of this machine share one lane."""
+    """One session for the lifetime of each worker process; the processes on this machine share one lane."""
     async with WoodpeckerSession(
         limits=Limits(shared="host"),
-        timeouts=Timeouts(lane=30),  # somebody waits for the answer
+        timeouts=Timeouts(lane=30),  # a user is waiting for the response
         retry=RetryPolicy(deadline=30),
-        user_agent=f"keys-app/{os.getpid()}",  # so that the API's own log can tell the processes apart
+        user_agent=f"keys-app/{os.getpid()}",  # so that the API's log can tell the processes apart
     ) as app[SESSION]:
         yield
 
 
 def company_of(request: web.Request) -> CompanyClient:
-    """The company named in the path: whatever is called through it is done as that company."""
+    """The company named in the path. Calls through it are made as that company."""
     return request.app[SESSION].company(int(request.match_info["company_id"]))
 
 
 def shown(label: str | None, key: Secret) -> dict[str, str | None]:
-    """What a browser gets to know of a key."""
+    """What a browser may know about a key."""
     return {"label": label, "masked": key.masked, "fingerprint": key.fingerprint}
 
 
@@ -78,7 +78,7 @@ def store(issued: IssuedKey) -> None:
 
 @routes.get(r"/companies/{company_id:\d+}/me")
 async def who_am_i(request: web.Request) -> web.Response:
-    """Who the API says we are, as this company."""
+    """Whom the API takes us for when acting as this company."""
     async with company_of(request) as client:
         return web.json_response(dict(await client.me()))
 
@@ -92,7 +92,7 @@ async def api_keys(request: web.Request) -> web.Response:
 
 @routes.put(r"/companies/{company_id:\d+}/api-keys/{label}")
 async def ensure_api_key(request: web.Request) -> web.Response:
-    """See to it that the company has one key of this label. May be repeated, and must be if it was cut off."""
+    """Make sure that the company has one key with this label. Safe to repeat; repeat it if it was cut off."""
     async with company_of(request) as client:
         issued = await client.api_keys.ensure(request.match_info["label"])
     store(issued)
@@ -101,27 +101,27 @@ async def ensure_api_key(request: web.Request) -> web.Response:
 
 @routes.get("/api-keys")
 async def all_api_keys(request: web.Request) -> web.StreamResponse:
-    """The keys of all companies, an event for each company as soon as it is done.
+    """Stream the keys of all companies, with an event for each company as soon as it is done.
 
-    When the browser goes away this handler is cancelled, and the run ends with its block.
+    If the browser disconnects, this handler is cancelled, and leaving the block ends the run.
     """
     stream = web.StreamResponse(headers=EVENT_STREAM)
     await stream.prepare(request)
     async with bulk.list_api_keys(request.app[SESSION]) as run:
-        with contextlib.suppress(ConnectionResetError):  # how a server that does not cancel learns of it
+        with contextlib.suppress(ConnectionResetError):  # raised on disconnect if handlers are not cancelled
             async for chunk in events_of(run):
                 await stream.write(chunk)
     return stream
 
 
 async def events_of(run: bulk.Run) -> AsyncIterator[bytes]:
-    """What a run has to tell, as it comes."""
+    """The events of a run, as they happen."""
     try:
         async for outcome in run:
             keys = [shown(key.label, key.api_key) for key in outcome.keys]
             error = None if outcome.error is None else message_of(outcome.error)
             yield event("company", company_id=outcome.company_id, keys=keys, error=error)
-    except WoodpeckerError as error:  # what fails for all of them; the status has been sent long ago
+    except WoodpeckerError as error:  # the whole run failed; the HTTP status has already been sent
         log.warning("%s", error)
         yield event("stopped", error=message_of(error))
     else:
@@ -134,18 +134,18 @@ def event(name: str, **data: Any) -> bytes:
 
 
 def message_of(error: WoodpeckerError) -> str:
-    """What went wrong, without the particulars of the call, which are for the log."""
+    """The error message without the details of the call, which belong in the log."""
     return str(error.args[0])
 
 
 def status_of(error: WoodpeckerError) -> int:
-    """The HTTP status that tells a client of ours what to do."""
+    """The HTTP status that tells our client what to do."""
     match error:
         case errors.CompanyNotFoundError():
             return 404
         case errors.CompanyInactiveError():
             return 409
-        case SetupError():  # our key, our files: not the fault of who asks
+        case SetupError():  # our key or our files: not the client's fault
             return 500
         case ConfigError():
             return 422
@@ -153,13 +153,13 @@ def status_of(error: WoodpeckerError) -> int:
             return 503
         case errors.DeadlineExceededError() | errors.AttemptTimeoutError():
             return 504
-        case _:  # the API is down, refuses our own key, or the outcome of a write is not known
+        case _:  # the API is down or rejects our key, or the outcome of a write is unknown
             return 502
 
 
 @web.middleware
 async def errors_as_answers(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """The one place where an error of the SDK becomes an answer."""
+    """The one place where an SDK error becomes a response."""
     try:
         return await handler(request)
     except WoodpeckerError as error:
@@ -174,7 +174,7 @@ async def errors_as_answers(request: web.Request, handler: Handler) -> web.Strea
 
 
 def make_app() -> web.Application:
-    """The application; also what `gunicorn -k aiohttp.GunicornWebWorker` would call."""
+    """Create the application; `gunicorn -k aiohttp.GunicornWebWorker` can call this too."""
     app = web.Application(middlewares=[errors_as_answers])
     app.cleanup_ctx.append(session_context)
     app.add_routes(routes)
@@ -185,7 +185,7 @@ async def serve(listening: socket.socket) -> None:
     """Serve in one worker process until SIGTERM."""
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    # With `handler_cancellation` a browser that goes away ends what was done for it.
+    # With `handler_cancellation`, work for a browser stops when it disconnects.
     runner = web.AppRunner(make_app(), handler_cancellation=True, shutdown_timeout=2)
     await runner.setup()
     try:
@@ -196,14 +196,14 @@ async def serve(listening: socket.socket) -> None:
 
 
 def work(listening: socket.socket) -> None:
-    """The life of a worker process. Ctrl-C reaches it too, and is the parent's business."""
+    """The main function of a worker process. It ignores Ctrl-C, which the parent handles."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     logging.basicConfig(level=logging.INFO)
     asyncio.run(serve(listening))
 
 
 def supervise(listening: socket.socket, count: int) -> int:
-    """Keep so many workers alive; one that cannot even start ends them all."""
+    """Keep this many workers alive; if one fails to start, stop them all."""
     spawn = multiprocessing.get_context("spawn")
     workers: list[BaseProcess] = []
     try:
@@ -228,13 +228,13 @@ def supervise(listening: socket.socket, count: int) -> int:
 
 @contextlib.contextmanager
 def some_api() -> Iterator[None]:
-    """The API, or else a sandbox in this process, which all workers find by their environment."""
+    """Use the real API, or else a sandbox in this process, which all workers find through their environment."""
     if os.environ.get("WOODPECKER_API_KEY"):
         yield
         return
     with Sandbox(inactive=1) as box:
         os.environ |= {"WOODPECKER_API_KEY": box.hq_key, "WOODPECKER_BASE_URL": box.base_url}
-        print(f"WOODPECKER_API_KEY is not set: this is a sandbox. One of its companies is {box.company_ids[0]}.")
+        print(f"WOODPECKER_API_KEY is not set: using a sandbox. One of its companies is {box.company_ids[0]}.")
         yield
 
 
@@ -251,7 +251,7 @@ def main() -> int:
     except OSError as error:
         parser.exit(1, f"cannot serve on port {arguments.port}: {error.strerror}\n")
     with listening, some_api():
-        print("Serving on http://{}:{}; Ctrl-C ends it.".format(*listening.getsockname()), flush=True)
+        print("Serving on http://{}:{}; press Ctrl-C to stop.".format(*listening.getsockname()), flush=True)
         return supervise(listening, arguments.workers)
 
 

@@ -1,9 +1,9 @@
-"""A FastAPI application over the SDK: calls as one company, keys by label, and a bulk run as server-sent events.
+"""A FastAPI application on top of the SDK: calls as one company, keys by label, and a bulk run as server-sent events.
 
 python examples/fastapi_app.py [--port 8000] [--workers 4]
 
-It serves on this machine until Ctrl-C. Without WOODPECKER_API_KEY it starts a sandbox and works on that. It knows
-nothing of your users: put your own authentication in front of it.
+It serves on this machine until Ctrl-C. Without WOODPECKER_API_KEY it starts a sandbox and uses that. It has no
+authentication: put your own in front of it.
 """
 
 import argparse
@@ -38,17 +38,17 @@ from woodpecker_async.sandbox import Sandbox
 from woodpecker_async.scope import CompanyClient
 
 log = logging.getLogger("uvicorn.error")
-vault: dict[tuple[int, str], str] = {}  # stands for wherever you keep secrets
+vault: dict[tuple[int, str], str] = {}  # in place of wherever you keep secrets
 
 
 @contextlib.asynccontextmanager
 async def lifespan(_app: FastAPI) -> AsyncIterator[Mapping[str, Any]]:
-    """One session for the life of each worker process; the processes of this machine share one lane."""
+    """One session for the lifetime of each worker process; the processes on this machine share one lane."""
     async with WoodpeckerSession(
         limits=Limits(shared="host"),
-        timeouts=Timeouts(lane=30),  # somebody waits for the answer
+        timeouts=Timeouts(lane=30),  # a user is waiting for the response
         retry=RetryPolicy(deadline=30),
-        user_agent=f"keys-app/{os.getpid()}",  # so that the API's own log can tell the processes apart
+        user_agent=f"keys-app/{os.getpid()}",  # so that the API's log can tell the processes apart
     ) as woodpecker:
         yield {"woodpecker": woodpecker}
 
@@ -66,7 +66,7 @@ Session = Annotated[WoodpeckerSession, Depends(session_of)]
 
 
 async def company_of(company_id: int, woodpecker: Session) -> AsyncIterator[CompanyClient]:
-    """The company named in the path: whatever is called through it is done as that company."""
+    """The company named in the path. Calls through it are made as that company."""
     async with woodpecker.company(company_id) as client:
         yield client
 
@@ -75,13 +75,13 @@ Client = Annotated[CompanyClient, Depends(company_of)]
 
 
 async def run_over_all(woodpecker: Session) -> AsyncIterator[bulk.Run]:
-    """A bulk run that belongs to one request: it ends when the answer does, also when the browser goes away."""
+    """A bulk run for one request: it ends with the response, even if the browser disconnects."""
     async with bulk.list_api_keys(woodpecker) as run:
         yield run
 
 
 class Key(BaseModel):
-    """What a browser gets to know of a key."""
+    """What a browser may know about a key."""
 
     label: str | None
     masked: str
@@ -89,7 +89,7 @@ class Key(BaseModel):
 
 
 def shown(label: str | None, key: Secret) -> Key:
-    """A key without the key."""
+    """A key without its secret."""
     return Key(label=label, masked=key.masked, fingerprint=key.fingerprint)
 
 
@@ -100,7 +100,7 @@ def store(issued: IssuedKey) -> None:
 
 @app.get("/companies/{company_id}/me")
 async def who_am_i(client: Client) -> dict[str, Any]:
-    """Who the API says we are, as this company."""
+    """Whom the API takes us for when acting as this company."""
     return dict(await client.me())
 
 
@@ -110,9 +110,9 @@ async def api_keys(client: Client) -> list[Key]:
     return [shown(key.label, key.api_key) async for key in client.api_keys.list()]
 
 
-@app.put("/companies/{company_id}/api-keys/{label}", responses={201: {"description": "Made just now"}})
+@app.put("/companies/{company_id}/api-keys/{label}", responses={201: {"description": "The key was created."}})
 async def ensure_api_key(client: Client, label: str, response: Response) -> Key:
-    """See to it that the company has one key of this label. May be repeated."""
+    """Make sure that the company has one key with this label. Safe to repeat."""
     issued = await client.api_keys.ensure(label)
     store(issued)
     response.status_code = 201 if issued.created else 200
@@ -121,7 +121,7 @@ async def ensure_api_key(client: Client, label: str, response: Response) -> Key:
 
 @app.get("/api-keys", response_class=EventSourceResponse)
 async def all_api_keys(run: Annotated[bulk.Run, Depends(run_over_all)]) -> AsyncIterator[ServerSentEvent]:
-    """The keys of all companies, an event for each company as soon as it is done."""
+    """Stream the keys of all companies, with an event for each company as soon as it is done."""
     try:
         async for outcome in run:
             data = {
@@ -130,7 +130,7 @@ async def all_api_keys(run: Annotated[bulk.Run, Depends(run_over_all)]) -> Async
                 "error": None if outcome.error is None else message_of(outcome.error),
             }
             yield ServerSentEvent(event="company", data=data)
-    except WoodpeckerError as error:  # what fails for all of them; the status has been sent long ago
+    except WoodpeckerError as error:  # the whole run failed; the HTTP status has already been sent
         log.warning("%s", error)
         yield ServerSentEvent(event="stopped", data={"error": message_of(error)})
     else:
@@ -139,18 +139,18 @@ async def all_api_keys(run: Annotated[bulk.Run, Depends(run_over_all)]) -> Async
 
 
 def message_of(error: WoodpeckerError) -> str:
-    """What went wrong, without the particulars of the call, which are for the log."""
+    """The error message without the details of the call, which belong in the log."""
     return str(error.args[0])
 
 
 def status_of(error: WoodpeckerError) -> int:
-    """The HTTP status that tells a client of ours what to do."""
+    """The HTTP status that tells our client what to do."""
     match error:
         case errors.CompanyNotFoundError():
             return 404
         case errors.CompanyInactiveError():
             return 409
-        case SetupError():  # our key, our files: not the fault of who asks
+        case SetupError():  # our key or our files: not the client's fault
             return 500
         case ConfigError():
             return 422
@@ -158,13 +158,13 @@ def status_of(error: WoodpeckerError) -> int:
             return 503
         case errors.DeadlineExceededError() | errors.AttemptTimeoutError():
             return 504
-        case _:  # the API is down, refuses our own key, or the outcome of a write is not known
+        case _:  # the API is down or rejects our key, or the outcome of a write is unknown
             return 502
 
 
 @app.exception_handler(WoodpeckerError)
 async def answer_for(_request: Request, error: WoodpeckerError) -> JSONResponse:
-    """The one place where an error of the SDK becomes an answer."""
+    """The one place where an SDK error becomes a response."""
     status = status_of(error)
     headers = {}
     if status >= 500:
@@ -176,13 +176,13 @@ async def answer_for(_request: Request, error: WoodpeckerError) -> JSONResponse:
 
 @contextlib.contextmanager
 def some_api() -> Iterator[None]:
-    """The API, or else a sandbox in this process, which all workers find by their environment."""
+    """Use the real API, or else a sandbox in this process, which all workers find through their environment."""
     if os.environ.get("WOODPECKER_API_KEY"):
         yield
         return
     with Sandbox(inactive=1) as box:
         os.environ |= {"WOODPECKER_API_KEY": box.hq_key, "WOODPECKER_BASE_URL": box.base_url}
-        print(f"WOODPECKER_API_KEY is not set: this is a sandbox. One of its companies is {box.company_ids[0]}.")
+        print(f"WOODPECKER_API_KEY is not set: using a sandbox. One of its companies is {box.company_ids[0]}.")
         yield
 
 
@@ -193,13 +193,13 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1, help="processes")
     arguments = parser.parse_args()
     with some_api():
-        # By name, because each worker process imports it for itself.
+        # By name, because each worker process imports it.
         uvicorn.run(
             f"{Path(__file__).stem}:app",
             app_dir=str(Path(__file__).parent),
             port=arguments.port,
             workers=arguments.workers,
-            timeout_graceful_shutdown=5,  # a browser that listens must not keep us from ending
+            timeout_graceful_shutdown=5,  # a connected browser must not delay shutdown
         )
 
 

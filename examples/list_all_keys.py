@@ -23,7 +23,7 @@ async def list_all_keys(woodpecker: WoodpeckerSession) -> bulk.Report:
 
 
 async def main() -> None:
-    """Do it on a sandbox of 100 companies."""
+    """Run it on a sandbox with 100 companies."""
     async with Sandbox(companies=100) as box, box.session() as woodpecker:
         report = await list_all_keys(woodpecker)
     print(f"{report.ok} companies, {report.keys} keys, {report.failed} failed, {report.seconds:.2f} s")

@@ -1,4 +1,4 @@
-"""Do something of your own at many client companies: find the mailboxes that have a problem.
+"""Run your own code for many client companies: find the mailboxes that have a problem.
 
 python examples/many_companies.py
 
@@ -11,22 +11,22 @@ from woodpecker_async import ApiError, CallOptions, WoodpeckerSession
 from woodpecker_async.models import Company
 from woodpecker_async.sandbox import Sandbox
 
-# So that a person who waits for an answer of the same process goes first.
+# So that requests of this process that a user is waiting for go first.
 BULK = CallOptions(priority="bulk")
 
 
 async def look_at(woodpecker: WoodpeckerSession, company: Company) -> list[str]:
-    """What is wrong at one company, a line for each thing."""
+    """The problems at one company, one line each."""
     try:
         async with woodpecker.company(company.id, options=BULK) as client:
             mailboxes = await client.mailboxes.list().collect()
-    except ApiError as error:  # this company's alone: the others go on
+    except ApiError as error:  # only this company failed: the others continue
         return [f"{company.name}: {error}"]
     return [f"{company.name}: {box.details.email}: {box.details.error}" for box in mailboxes if box.details.error]
 
 
 async def find_problems(woodpecker: WoodpeckerSession) -> list[str]:
-    """What is wrong at all active companies. One task each: the SDK sees to it that seven requests go at once."""
+    """The problems at all active companies. One task each: the SDK keeps seven requests in flight."""
     companies = await woodpecker.agency.companies.list(active=True, options=BULK).collect()
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(look_at(woodpecker, company)) for company in companies]
@@ -34,7 +34,7 @@ async def find_problems(woodpecker: WoodpeckerSession) -> list[str]:
 
 
 async def main() -> None:
-    """Do it on a sandbox of 60 companies."""
+    """Run it on a sandbox with 60 companies."""
     async with Sandbox(companies=60, inactive=5) as box, box.session() as woodpecker:
         for problem in await find_problems(woodpecker):
             print(problem)

@@ -1,9 +1,9 @@
-"""Keys for all companies as taskiq jobs on Redis: the worker, the sender, and what each setting is there for.
+"""Keys for all companies as taskiq jobs on Redis: the worker, the sender, and what each setting is for.
 
 python examples/taskiq_worker.py
 
 It starts two worker processes, sends the jobs of a sweep and prints the report. It needs a Redis, at
-WOODPECKER_REDIS_URL or on this machine. Without WOODPECKER_API_KEY it starts a sandbox and works on that. In
+WOODPECKER_REDIS_URL or on this machine. Without WOODPECKER_API_KEY it starts a sandbox and uses that. In
 production the workers run by themselves: `taskiq worker taskiq_worker:broker --max-async-tasks 2`.
 """
 
@@ -34,11 +34,11 @@ LONGEST_JOB = float(os.environ.get("LONGEST_JOB", "600"))  # seconds
 broker = RedisStreamBroker(
     REDIS_URL,
     queue_name="woodpecker-taskiq",
-    consumer_id="0",  # what was sent before the first worker came is done too
-    xread_count=1,  # a worker takes what it does now: what it had in store would wait for nothing if it dies
-    idle_timeout=int(1000 * LONGEST_JOB),  # a job that takes longer is begun again elsewhere
-    unacknowledged_lock_timeout=30,  # or one that dies while it looks for abandoned jobs locks out all others
-    maxlen=100_000,  # what is done stays in the stream; more than can ever be in flight
+    consumer_id="0",  # also run jobs that were sent before the first worker started
+    xread_count=1,  # a worker takes only what it runs now: prefetched jobs would be stuck if it died
+    idle_timeout=int(1000 * LONGEST_JOB),  # a job that takes longer is started again elsewhere
+    unacknowledged_lock_timeout=30,  # otherwise a worker that dies looking for abandoned jobs locks out all others
+    maxlen=100_000,  # finished jobs stay in the stream; this must exceed what can be in flight
 ).with_result_backend(
     RedisAsyncResultBackend(
         REDIS_URL, prefix_str="woodpecker-taskiq", result_ex_time=86_400, serializer=JSONSerializer()
@@ -47,7 +47,7 @@ broker = RedisStreamBroker(
 
 
 def into_vault(issued: IssuedKey) -> None:
-    """Stands for wherever you keep secrets. It may be given a key again, and replaces it then."""
+    """In place of wherever you keep secrets. If it is given a key again, it replaces it."""
     file = Path(os.environ["VAULT"], f"{issued.company_id}-{issued.label}")
     file.touch(0o600)
     file.write_text(issued.api_key.reveal())
@@ -55,7 +55,7 @@ def into_vault(issued: IssuedKey) -> None:
 
 @broker.on_event(TaskiqEvents.WORKER_STARTUP)
 async def begin(state: TaskiqState) -> None:
-    """One session for the life of a worker process; the processes of this machine share one lane."""
+    """One session for the lifetime of a worker process; the processes on this machine share one lane."""
     state.stack = contextlib.AsyncExitStack()
     session = await state.stack.enter_async_context(WoodpeckerSession(limits=Limits(shared="host")))
     redis = await state.stack.enter_async_context(connect(REDIS_URL))
@@ -74,17 +74,17 @@ async def end(state: TaskiqState) -> None:
 
 @broker.task("woodpecker.job")
 async def job(payload: dict[str, Any]) -> dict[str, Any]:
-    """Do a job. The ledger knows what is done, so a second delivery only does what is left."""
+    """Run a job. The ledger records what is done, so a second delivery only does the rest."""
     return await perform(payload, broker.state.context)
 
 
 @broker.task("woodpecker.beat")
 async def beat() -> None:
-    """Nothing. Jobs of a worker that died are looked for when a message comes, so one must come now and then."""
+    """Does nothing. Workers look for a dead worker's jobs when a message arrives, so one must arrive now and then."""
 
 
 async def result_of(sent: AsyncTaskiqTask[Result]) -> Result:
-    """Wait for a job, and see to it that jobs of dead workers are looked for meanwhile."""
+    """Wait for a job, and meanwhile make the workers look for jobs of dead workers."""
     while True:
         try:
             result = await sent.wait_result(check_interval=0.1, timeout=1)
@@ -96,7 +96,7 @@ async def result_of(sent: AsyncTaskiqTask[Result]) -> Result:
 
 
 async def carry_out(sweep: Sweep) -> bulk.Report:
-    """Send the jobs of a sweep, and wait for all of them. Sent again, with the same run id, it goes on."""
+    """Send the jobs of a sweep, and wait for all of them. Call it again with the same run id to continue."""
 
     async def done(payload: Payload) -> Result:
         return await result_of(await job.kiq(payload))
@@ -107,19 +107,19 @@ async def carry_out(sweep: Sweep) -> bulk.Report:
 
 @contextlib.contextmanager
 def some_api() -> Iterator[None]:
-    """The API, or else a sandbox in this process, which the workers find by their environment."""
+    """Use the real API, or else a sandbox in this process, which the workers find through their environment."""
     if os.environ.get("WOODPECKER_API_KEY"):
         yield
         return
     with Sandbox() as box:
         os.environ |= {"WOODPECKER_API_KEY": box.hq_key, "WOODPECKER_BASE_URL": box.base_url}
-        print("WOODPECKER_API_KEY is not set: this is a sandbox.")
+        print("WOODPECKER_API_KEY is not set: using a sandbox.")
         yield
 
 
 @contextlib.contextmanager
 def workers(more: Mapping[str, str]) -> Iterator[None]:
-    """Two worker processes, as the command line starts them."""
+    """Two worker processes, started as from the command line."""
     command = [sys.executable, "-m", "taskiq", "worker", "taskiq_worker:broker", "--log-level", "WARNING"]
     with subprocess.Popen(
         [*command, "--workers", "2", "--max-async-tasks", "2"], cwd=Path(__file__).parent, env=os.environ | more
@@ -131,8 +131,8 @@ def workers(more: Mapping[str, str]) -> Iterator[None]:
 
 
 async def main() -> str:
-    """See to it that every active company has a key named crm."""
-    async with connect(REDIS_URL):  # which says clearly what is wrong with it, if anything is
+    """Make sure that every active company has a key labelled crm."""
+    async with connect(REDIS_URL):  # gives a clear error if something is wrong with Redis
         pass
     await broker.startup()
     try:
@@ -141,7 +141,7 @@ async def main() -> str:
             stored = sum(1 for _ in os.scandir(vault))
     finally:
         await broker.shutdown()
-    return f"{report.ok} companies, {report.created} keys made, {stored} stored, {report.failed} failed"
+    return f"{report.ok} companies, {report.created} keys created, {stored} stored, {report.failed} failed"
 
 
 if __name__ == "__main__":

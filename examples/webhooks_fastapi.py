@@ -1,9 +1,9 @@
-"""A FastAPI application for Woodpecker's webhooks: it answers at once, and works on the events afterwards.
+"""A FastAPI application for Woodpecker's webhooks: it responds at once, and processes the events afterwards.
 
 python examples/webhooks_fastapi.py [--port 8000]
 
 Then, with the public URL of this server: `await woodpecker.account.webhooks.subscribe(url, "prospect_replied")`. Its
-last segment is WEBHOOK_TOKEN, which nobody else may know, because deliveries are not signed.
+last segment is WEBHOOK_TOKEN, which must be secret, because deliveries are not signed.
 """
 
 import argparse
@@ -27,9 +27,9 @@ REMEMBERED: Final = 10_000
 
 
 class Inbox:
-    """Takes events in at once, and works on them one after another.
+    """Accepts events at once, and processes them one after another.
 
-    It is in memory: events that were taken in are lost with the process. Where that matters, put a durable queue here.
+    It is in memory: accepted events are lost if the process ends. If that matters, use a durable queue instead.
     """
 
     def __init__(self, room: int = 10_000) -> None:
@@ -37,7 +37,7 @@ class Inbox:
         self._seen: dict[webhooks.WebhookEvent, None] = {}
 
     def take(self, events: tuple[webhooks.WebhookEvent, ...]) -> bool:
-        """Take in all of them; or none, where there is no room for all."""
+        """Accept all events, or none if there is not enough room."""
         if self._queue.qsize() + len(events) > self._queue.maxsize:
             return False
         for event in events:
@@ -45,19 +45,19 @@ class Inbox:
         return True
 
     async def work(self) -> None:
-        """Work on what comes, until cancelled."""
+        """Process events until cancelled."""
         while True:
             event = await self._queue.get()
             try:
                 if not self._is_repeat(event):
                     handle(event)
             except Exception:
-                log.exception("an event was not handled: %s", event.method)
+                log.exception("failed to handle an event: %s", event.method)
             finally:
                 self._queue.task_done()
 
     def _is_repeat(self, event: webhooks.WebhookEvent) -> bool:
-        """Whether it was seen lately. Events have no id: two that say the same are one that came twice."""
+        """Whether the event was seen recently. Events have no id: two equal ones are one that was delivered twice."""
         if event in self._seen:
             return True
         self._seen[event] = None
@@ -67,7 +67,7 @@ class Inbox:
 
     @contextlib.asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
-        """Work inside of the block; at its end, finish what was taken in."""
+        """Process events inside the block; at its end, finish the accepted ones."""
         task = asyncio.create_task(self.work())
         try:
             yield
@@ -86,7 +86,7 @@ def handle(event: webhooks.WebhookEvent) -> None:
             log.info("reply from %s: %s", prospect.email, email.subject)
         case webhooks.CampaignEvent(campaign=campaign):
             log.info("campaign %s: %s", campaign.campaign_id, event.method)
-        case webhooks.UnknownEvent(problems=problems):  # a kind of tomorrow, or something odd: the others are fine
+        case webhooks.UnknownEvent(problems=problems):  # a new kind, or a malformed event: the others are fine
             log.info("unknown event %s %s", event.method, "; ".join(problems))
         case _:
             log.info("%s at %s", event.method, event.timestamp)
@@ -97,7 +97,7 @@ inbox = Inbox()
 
 @contextlib.asynccontextmanager
 async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-    """The work goes on as long as the server."""
+    """Process events while the server is running."""
     async with inbox.working():
         yield
 
@@ -107,7 +107,7 @@ app = FastAPI(title="Webhooks", lifespan=lifespan)
 
 @app.post("/woodpecker/{token}")
 async def receive(token: str, request: Request) -> Response:
-    """Take a delivery in. What is not 2xx is sent again."""
+    """Accept a delivery. Woodpecker sends it again unless the response is 2xx."""
     if not hmac.compare_digest(token.encode(), TOKEN.encode()):
         return Response(status_code=404)
     try:
@@ -125,7 +125,7 @@ def main() -> None:
     port = parser.parse_args().port
     if "WEBHOOK_TOKEN" not in os.environ:
         print(f"WEBHOOK_TOKEN is not set. The URL is http://127.0.0.1:{port}/woodpecker/{TOKEN}")
-    # The access log would tell the token.
+    # The access log would reveal the token.
     uvicorn.run(app, port=port, access_log=False, timeout_graceful_shutdown=5)
 
 

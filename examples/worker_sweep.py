@@ -1,10 +1,10 @@
-"""Give every client company a key, by two worker processes that share the work through Redis.
+"""Give every client company a key, with two worker processes that share the work through Redis.
 
 python examples/worker_sweep.py
 
-It needs the extras `cli` and `workers`, and a Redis: the one that REDIS_URL names, else it starts
+It needs the extras `cli` and `workers`, and a Redis: the one named by REDIS_URL, or else it starts
 `redis-server`. It runs on a sandbox. For the real API start the workers with WOODPECKER_API_KEY in their
-environment, on as many machines as you like, and only call `sweep` here: that needs no key.
+environment, on any number of machines, and only call `sweep` here, which needs no key.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ from woodpecker_async.workers.sweep import sweep
 
 @contextmanager
 def running(*command: str, **environment: str) -> Iterator[None]:
-    """A process; it gets SIGTERM at the end, and is waited for."""
+    """Run a process; at the end, send it SIGTERM and wait for it."""
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, env={**os.environ, **environment}) as process:
         try:
             yield
@@ -36,7 +36,7 @@ def running(*command: str, **environment: str) -> Iterator[None]:
 
 @contextmanager
 def redis() -> Iterator[str]:
-    """The URL of a Redis."""
+    """Provide the URL of a Redis."""
     if url := os.environ.get("REDIS_URL"):
         yield url
         return
@@ -55,7 +55,7 @@ def redis() -> Iterator[str]:
 
 
 def main() -> None:
-    """Do it at a sandbox of 60 companies, twice."""
+    """Run it on a sandbox with 60 companies, twice."""
     with ExitStack() as stack:
         directory = Path(stack.enter_context(TemporaryDirectory()))
         box = stack.enter_context(Sandbox(companies=60, inactive=4))

@@ -21,7 +21,7 @@ class _Response(aiohttp.ClientResponse):
 
 @contextmanager
 def mocked(monkeypatch: pytest.MonkeyPatch) -> Iterator[core.aioresponses]:
-    """aioresponses, made to fit."""
+    """aioresponses, made compatible."""
     with monkeypatch.context() as patch:
         patch.setattr(core, "ClientResponse", _Response)
         with core.aioresponses() as mock:

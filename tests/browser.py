@@ -1,4 +1,4 @@
-"""A page in headless Chromium, by the protocol of its developer tools."""
+"""A page in headless Chromium, driven through the DevTools protocol."""
 
 import asyncio
 import base64
@@ -27,8 +27,8 @@ class Tab:
     """A page.
 
     Attributes:
-        complaints: errors and warnings of its console, exceptions of its scripts, and what its policy refused.
-        requests: the URLs that it asked for.
+        complaints: console errors and warnings, script exceptions, and what its policy blocked.
+        requests: the URLs it requested.
     """
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
@@ -91,7 +91,7 @@ class Tab:
         return said["result"].get("value")
 
     async def show(self, width: int, *, dark: bool = False, media: str = "screen", scripts: bool = True) -> None:
-        """Have a screen of this width, or paper."""
+        """Show it on a screen of this width, or on paper."""
         await self.call(
             "Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=width < 700
         )
@@ -100,7 +100,7 @@ class Tab:
         await self.call("Emulation.setScriptExecutionDisabled", value=not scripts)
 
     async def picture(self, height: int = 2500, top: int = 0) -> bytes:
-        """A PNG of this much of the page, for those who want to look at it."""
+        """A PNG of this part of the page, to look at."""
         width = await self.run("innerWidth")
         clip = {"x": 0, "y": top, "width": width, "height": height, "scale": 1}
         said = await self.call("Page.captureScreenshot", captureBeyondViewport=True, clip=clip)
@@ -109,7 +109,7 @@ class Tab:
 
 @asynccontextmanager
 async def browser() -> AsyncIterator[Tab]:
-    """An empty page in a browser of its own, which keeps nothing and asks nobody."""
+    """An empty page in its own browser, which stores nothing and contacts no one."""
     with TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
         command += ["--remote-debugging-port=0", f"--user-data-dir={profile}", "--no-first-run"]

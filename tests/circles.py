@@ -1,6 +1,6 @@
-"""The three circles of tests: what a test may do follows from its markers.
+"""The three circles of tests: a test's markers determine what it may do.
 
-A test without a marker is quick and stays in its process: beside the code it tests there is only the sandbox, or a
+A test without a marker is quick and stays in its process: besides the code it tests there is only the sandbox, or a
 raw asyncio server. `system` tests start processes (commands, Redis, web servers, builds, other languages). `long`
 ones are the long form of a proof; what hypothesis tries is quick, and `-m long` tries more of it. `apart` keeps the
 first from straying.
@@ -18,7 +18,7 @@ import pytest
 from hypothesis import is_hypothesis_test
 
 MARKERS = ("system", "long")
-# A test that asks for one of these starts a process, and needs no marker of its own.
+# A test that uses one of these starts a process, and needs no marker of its own.
 FIXTURES = frozenset({"real", "real_alone", "really_opened", "redis", "redis_server", "start_worker"})
 STARTS = (
     (subprocess.Popen, "__init__"),
@@ -34,7 +34,7 @@ STARTS = (
 
 
 def _refuse(*_: Any, **__: Any) -> NoReturn:
-    # pytest's own exception is no Exception, so the code under test does not take it for a failure to handle.
+    # pytest's exception is not an Exception, so the code under test does not handle it as a failure.
     pytest.fail("a quick test may not start a process: mark it with pytest.mark.system (or long)")
 
 
@@ -43,7 +43,7 @@ def apart() -> Iterator[None]:
     """Make every way of starting a process fail the test."""
     with pytest.MonkeyPatch.context() as patch:
         for owner, name in STARTS:
-            patch.setattr(owner, name, _refuse, raising=False)  # not every system can do all of them
+            patch.setattr(owner, name, _refuse, raising=False)  # not every system has all of them
         yield
 
 
@@ -55,7 +55,7 @@ def mark_by_fixtures(items: list[pytest.Item]) -> None:
 
 
 def mark_rules(items: list[pytest.Item]) -> None:
-    """Mark as `long` what hypothesis tries: it has more examples there."""
+    """Mark hypothesis tests as `long`, where they try more examples."""
     for item in items:
         if is_quick(item) and is_hypothesis_test(getattr(item, "obj", None)):
             item.add_marker("long")

@@ -1,4 +1,4 @@
-"""What every test gets: an own sandbox on request, and a look afterwards for what was left behind."""
+"""For every test: its own sandbox on request, and a check afterwards for leaks."""
 
 import asyncio
 import asyncio.constants
@@ -21,8 +21,8 @@ from tests.circles import apart, is_quick, mark_by_fixtures, mark_rules
 from woodpecker_async import WoodpeckerSession, creation_lock
 from woodpecker_async.sandbox import Sandbox
 
-# How long an example takes says something of the machine, and nothing of the rule it is an example of.
-# On a developer's machine each run tries other examples; a CI run can be repeated as it was.
+# How long an example takes depends on the machine, and says nothing about the rule.
+# On a developer's machine each run tries other examples; a CI run is repeatable.
 EXAMPLES = {"quick": 40, "long": 200}
 for _circle, _examples in EXAMPLES.items():
     settings.register_profile(f"{_circle} here", max_examples=_examples, deadline=None)
@@ -31,17 +31,17 @@ for _circle, _examples in EXAMPLES.items():
 
 @pytest.hookimpl(tryfirst=True)  # before the first module of tests is imported
 def pytest_configure(config: pytest.Config) -> None:
-    """Try few examples of each rule in the quick circle, and many in the long one."""
+    """Try a few examples of each rule in the quick tests, and many with `-m long`."""
     circle = "long" if config.option.markexpr == "long" else "quick"
     settings.load_profile(f"{circle} {'ci' if os.environ.get('CI') else 'here'}")
 
 
-# In debug mode asyncio notes the stack behind each future and each callback: all of pytest's frames, with their source
+# In debug mode asyncio records the stack of each future and callback: all of pytest's frames, with their source
 # lines, which was 40 % of the time of the suite. Its checks need no stack, and a few frames say whose future it is.
 
 
 def _extract_stack(f=None, limit=None):
-    """The last frames, whose source is read when somebody prints them."""
+    """The last few frames; their source lines are read only when printed."""
     f = f or sys._getframe().f_back
     stack = StackSummary()
     while f is not None and len(stack) < (limit or 3):
@@ -53,15 +53,16 @@ def _extract_stack(f=None, limit=None):
 
 asyncio.constants.DEBUG_STACK_DEPTH = 3
 asyncio.format_helpers.extract_stack = _extract_stack
-# The compiled part of asyncio has the function itself.
+# The compiled part of asyncio holds the function itself.
 traceback.extract_stack.__code__ = _extract_stack.__code__
 
 
 def pytest_collection(session: pytest.Session) -> None:
-    """Let the workers share the work of rewriting asserts, which takes longer than all else before the first test.
+    """Share the rewriting of asserts among the workers; it takes longer than everything else before the first test.
 
-    Each worker imports all modules. Each begins at another one, keeps what it has rewritten, and finds later what the
-    others have kept; also where PYTHONDONTWRITEBYTECODE is set, for otherwise each would rewrite all, in each run.
+    Every worker imports every module. Each starts at a different one and saves what it has rewritten, and later finds
+    what the others have saved. This is done even if PYTHONDONTWRITEBYTECODE is set: otherwise every worker would
+    rewrite every module, in every run.
     """
     worker = getattr(session.config, "workerinput", None)
     if worker is None:
@@ -71,7 +72,7 @@ def pytest_collection(session: pytest.Session) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "dont_write_bytecode", False)
         for module in modules[first:] + modules[:first]:
-            with contextlib.suppress(Exception, pytest.skip.Exception):  # told of when the module is collected
+            with contextlib.suppress(Exception, pytest.skip.Exception):  # reported when the module is collected
                 importlib.import_module(module)
 
 
@@ -85,21 +86,21 @@ def _modules(config: pytest.Config) -> Iterator[str]:
 
 @pytest.hookimpl(tryfirst=True)  # before -m chooses
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Complete the markers."""
+    """Add the implied markers."""
     mark_by_fixtures(items)
     if config.option.markexpr == "long":
         mark_rules(items)
 
 
 def pytest_collection_finish() -> None:
-    """Take all modules and tests out of what the garbage collector goes through, for many tests call it."""
+    """Exempt all modules and tests from garbage collection, because many tests run it."""
     gc.collect()
     gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Keep a quick test in its process, with the fixtures of every scope that are set up for it."""
+    """Keep a quick test in its process, including the fixtures of every scope that are set up for it."""
     if not is_quick(item):
         return (yield)
     with apart():
@@ -114,7 +115,7 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _no_creations_remembered() -> None:
-    """What a process remembers of its creations must not depend on the tests that ran before."""
+    """What a process remembers about its creations must not depend on earlier tests."""
     creation_lock.forget()
 
 
@@ -132,7 +133,7 @@ def _no_threads_left() -> Iterator[None]:
 
 @pytest.fixture
 async def box() -> AsyncIterator[Sandbox]:
-    """A sandbox of 12 companies with 3 keys each; afterwards no task of the test's may be left."""
+    """A sandbox with 12 companies with 3 keys each; afterwards none of the test's tasks may be left."""
     async with Sandbox(companies=12, keys_per_company=3, inactive=1) as sandbox:
         yield sandbox
 

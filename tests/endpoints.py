@@ -1,4 +1,4 @@
-"""The endpoints that the documents of the API name, what they leave open, and how the SDK behaves there.
+"""The endpoints in the API documentation, what it leaves open, and how the SDK behaves there.
 
 `tests/test_coverage.py` makes `docs/coverage.md` of it, and of the code.
 """
@@ -13,9 +13,9 @@ class Documented:
     """An endpoint.
 
     Attributes:
-        method: of HTTP.
+        method: the HTTP method.
         path: its template.
-        left_open: what the documents leave open, and how the SDK behaves there.
+        left_open: what the documentation leaves open, and how the SDK behaves there.
         missing: why the SDK has no method for it.
     """
 
@@ -26,7 +26,7 @@ class Documented:
 
 
 _C: Final = "/v2/agency/companies/{company_id}"
-_NO_BODY: Final = "The body of the request is not documented; use `request()`"
+_NO_BODY: Final = "Its body is not in the documents that the SDK was built from; use `request()`"
 _BILLED: Final = "No way to make it idempotent is documented: never sent twice"
 _THIRD_PARTY: Final = "Known from third parties that cite the documents"
 
@@ -134,7 +134,7 @@ FAMILIES: Final[dict[str, tuple[Documented, ...]]] = {
         Documented(
             "GET",
             "/v2/campaigns/{campaign_id}",
-            "Campaigns with features that the API does not cover answer 409, with one of several codes: a `ConflictError` that says so",
+            "Campaigns with features that the API does not cover answer 409, with one of several codes: an `UnsupportedCampaignError`",
         ),
         Documented("POST", "/v2/campaigns", f"The answer is known from third parties. {_BILLED}"),
         Documented("PATCH", "/v2/campaigns/{campaign_id}", "The answer is known from third parties"),
@@ -187,7 +187,7 @@ FAMILIES: Final[dict[str, tuple[Documented, ...]]] = {
         Documented(
             "GET",
             "/v2/manual_tasks",
-            "The answer when there are none has a shape of its own, which is not documented: an empty array and an object with a message are read as none. There are no pages: at most 500",
+            "The answer when there are none has a shape of its own, which is not documented: an empty array, 204 and an object with a message are read as none. There are no pages: at most 500",
         ),
     ),
     "LinkedIn accounts": (Documented("GET", "/v2/linkedin_accounts", "Documents differ on the statuses: any is kept"),),
@@ -216,7 +216,7 @@ FAMILIES: Final[dict[str, tuple[Documented, ...]]] = {
         Documented(
             "GET",
             "/v2/lead_finder/search_criteria/{criterion_name}/values",
-            "Paging is known from a third party only: one answer is read",
+            "The form of the values: given as they came. All pages are read where the answer says how many values there are; else it is taken for all of them",
         ),
         Documented(
             "POST",
@@ -234,7 +234,7 @@ FAMILIES: Final[dict[str, tuple[Documented, ...]]] = {
     ),
     "Domains": (
         Documented("GET", "/v2/domains"),
-        Documented("GET", "/v2/domains/{name}", "The fields of the answer beyond those of the list: optional"),
+        Documented("GET", "/v2/domains/{name}", "The fields of the answer: given as they came"),
         Documented("GET", "/v2/domains/{name}/mailboxes"),
         Documented("GET", "/v2/domains/owner"),
         Documented("POST", "/v2/domains/owner", "Replaces the whole owner"),

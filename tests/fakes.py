@@ -1,4 +1,4 @@
-"""Stand-ins for the pure tests: a clock that obeys, a caller that answers from a script."""
+"""Fakes for the pure tests: a controllable clock, and a caller that responds from a script."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from woodpecker_async.options import CallOptions
 
 
 class VirtualClock:
-    """Time passes only in `sleep`; chance is what it is told to be."""
+    """Time passes only in `sleep`; random numbers are set by the test."""
 
     def __init__(self, chance: float = 0.5) -> None:
         self.time = 1000.0
@@ -34,7 +34,7 @@ class VirtualClock:
 
 
 class ScriptedCaller:
-    """Answers each page from a function of its number."""
+    """Responds to each page with a function of its number."""
 
     def __init__(self, answer: Callable[[int], Listing[Any]]) -> None:
         self.answer = answer
@@ -47,13 +47,13 @@ class ScriptedCaller:
 
 
 def listing(items: list[Any], number: int | None, total_pages: int | None, total: int | None = None) -> Listing[Any]:
-    """An answer as the server sends it."""
+    """A response as the server sends it."""
     data = PaginationData(total_elements=total, total_pages=total_pages, current_page_number=number, page_size=50)
     return Listing(content=tuple(items), pagination_data=data)
 
 
 class Hasty(SystemClock):
-    """Waits for nothing between two attempts or two looks; for calls of which only what they send is of interest."""
+    """Does not wait between two attempts or two lists."""
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(0)

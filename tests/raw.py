@@ -1,4 +1,4 @@
-"""Raw servers for what no web framework would do, and a bounded way to run them."""
+"""Raw servers for what no web framework would do, and a time-limited way to run them."""
 
 import asyncio
 import ssl
@@ -12,13 +12,13 @@ Sent = bytes | AsyncIterator[bytes] | None
 
 @attrs.define
 class RawServer:
-    """A listening socket with a handler of one's own.
+    """A listening socket with a custom handler.
 
     Attributes:
         port: where it listens.
-        requests: the heads of the requests it has read.
+        requests: the heads of the requests it read.
         connections: how many connections were made.
-        writers: one for each of them.
+        writers: one for each connection.
     """
 
     port: int = 0
@@ -32,7 +32,7 @@ class RawServer:
 
 
 async def read_request(reader: asyncio.StreamReader) -> str | None:
-    """The head of one request, its body read and dropped; `None` at the end."""
+    """The head of one request, with its body read and discarded; `None` at the end."""
     try:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
     except (asyncio.IncompleteReadError, ConnectionError):
@@ -45,7 +45,7 @@ async def read_request(reader: asyncio.StreamReader) -> str | None:
 
 
 def answer(body: bytes, status: str = "200 OK", **headers: str) -> bytes:
-    """A whole HTTP answer."""
+    """A complete HTTP response."""
     lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", "Content-Type: application/json"]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
@@ -97,12 +97,12 @@ async def raw_server(
         yield state
     finally:
         server.close()
-        for _ in range(3):  # what was accepted in the last moment begins, and can be ended
+        for _ in range(3):  # what was accepted at the last moment starts, and can be ended
             await asyncio.sleep(0)
         for task in tuple(tasks):
             task.cancel()
         await asyncio.sleep(0)
-        for writer in state.writers:  # also those whose client does not read what is left
+        for writer in state.writers:  # including those whose client does not read the rest
             writer.transport.abort()
         await asyncio.sleep(0)
         await server.wait_closed()

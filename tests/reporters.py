@@ -1,4 +1,4 @@
-"""What crash reporters print of an exception, with the variables of its frames."""
+"""What crash reporters print about an exception, with the variables of its frames."""
 
 import io
 import json
@@ -24,7 +24,7 @@ class _Kept(Transport):
 
 def _sentry(error: BaseException) -> str:
     kept = _Kept()
-    # The parts that patch the process are left out; see the test that runs Sentry in a process of its own.
+    # Without the parts that patch the process; see the test that runs Sentry in its own process.
     # With a release it need not ask git for one.
     options = {"transport": kept, "default_integrations": False, "release": "1"}
     with sentry_sdk.Client(dsn="http://public@127.0.0.1:9/1", **options) as client:
@@ -66,7 +66,7 @@ REPORTERS: dict[str, Callable[[BaseException], str]] = {
     "stackprinter": _stackprinter,
 }
 
-# For a process of its own: Sentry with all its defaults, as an application would have it.
+# For a separate process: Sentry with all its defaults, as in an application.
 SENTRY = """
 import asyncio, json, sys
 import sentry_sdk

@@ -12,7 +12,7 @@ from woodpecker_async import telemetry
 
 
 class Telescope:
-    """OpenTelemetry's own in-memory exporters, and what they have got of the sessions that were instrumented."""
+    """OpenTelemetry's own in-memory exporters, and what they received from instrumented sessions."""
 
     def __init__(self) -> None:
         self.exporter = InMemorySpanExporter()
@@ -25,7 +25,7 @@ class Telescope:
         return telemetry.instrument(session, tracer_provider=self.tracers, meter_provider=self.meters)
 
     def text(self) -> str:
-        """All that was exported."""
+        """Everything that was exported."""
         data = self.reader.get_metrics_data()
         return "\n".join(
             [
@@ -40,7 +40,7 @@ class Telescope:
 
     @property
     def spans(self) -> list[ReadableSpan]:
-        """In the order in which they began."""
+        """In the order in which they started."""
         return sorted(self.exporter.get_finished_spans(), key=lambda span: span.start_time)
 
     def named(self, name: str) -> list[ReadableSpan]:

@@ -132,7 +132,7 @@ def test_deliveries_are_read_without_a_session() -> None:
 def test_bulk_uses_what_a_user_could() -> None:
     for part in OURS:
         if part == "bulk" or part.startswith("bulk."):
-            used = ours(part) - {"resources", "checks"}  # arguments are checked in one place
+            used = ours(part) - {"resources", "checks"}  # arguments are validated in one place
             assert not any(name.startswith(("engine", "resources")) for name in used), part
 
 
@@ -249,7 +249,7 @@ REVEALED = [
 
 @pytest.mark.system
 def test_what_an_editor_infers(tmp_path: Path) -> None:
-    """Through mypy --strict, on a file of a user's."""
+    """With mypy --strict, on a user's file."""
     source = tmp_path / "user.py"
     source.write_text(TYPING)
     command = [sys.executable, "-m", "mypy", "--strict", "--no-incremental", "--config-file", "", str(source)]
@@ -259,7 +259,7 @@ def test_what_an_editor_infers(tmp_path: Path) -> None:
     assert [kind.removeprefix("builtins.") for kind in revealed] == REVEALED
 
 
-# A module that is longer has its reason in its docstring.
+# A longer module gives the reason in its docstring.
 LONGEST = 350
 LONG = {
     "bulk.run",

@@ -1,4 +1,4 @@
-"""`docs/coverage.md` says the truth. If it has to change: python -m tests.test_coverage > docs/coverage.md."""
+"""`docs/coverage.md` is correct. To update it: python -m tests.test_coverage > docs/coverage.md."""
 
 import re
 from pathlib import Path
@@ -19,7 +19,7 @@ def nameless(path: str) -> str:
 
 
 def sdk_names() -> dict[tuple[str, str], list[str]]:
-    """By method and path, the methods of the SDK whose docstring names that endpoint."""
+    """By method and path, the SDK methods whose docstring names that endpoint."""
     found: dict[tuple[str, str], list[str]] = {}
     for name, method in methods_of_the_session(WoodpeckerSession("1.key")).items():
         if name.startswith("company."):
@@ -31,7 +31,7 @@ def sdk_names() -> dict[tuple[str, str], list[str]]:
 
 
 def rows() -> list[tuple[str, Documented, list[str], bool]]:
-    """Family, endpoint, methods of the SDK, and whether the sandbox has it."""
+    """Family, endpoint, SDK methods, and whether the sandbox has it."""
     names = sdk_names()
     served = {(endpoint.method, nameless(endpoint.path)) for endpoint in SERVED}
     return [

@@ -1,4 +1,4 @@
-"""`woodpecker_async/operations.txt`: the method of the SDK that sends a request, by HTTP method and path template.
+"""`woodpecker_async/operations.txt`: the SDK method that sends a request, by HTTP method and path template.
 
 After a new endpoint: `python -m tests.test_operation_names > woodpecker_async/operations.txt`.
 """
@@ -18,7 +18,7 @@ PINNED = Path(woodpecker_async.__file__).with_name("operations.txt")
 
 
 class _SentError(Exception):
-    """Stands in for the answer."""
+    """A placeholder for the response."""
 
 
 class _Recorder:
@@ -43,7 +43,7 @@ async def _operation_of(session: Any, call: Coroutine[Any, Any, Any]) -> Operati
 
 
 async def names() -> str:
-    """One line for each operation. Of two methods that send the same, the first names it."""
+    """One line for each operation. If two methods send the same, the first one is named."""
     found: dict[str, str] = {}
     woodpecker = WoodpeckerSession("1.key")
     for name, row in sorted(ROWS.items()):

@@ -1,6 +1,6 @@
 """What users see: every public name with its signature, and every public method with its rows.
 
-When a change of the surface is meant: `python -m tests.test_surface > tests/surface.txt`, and a line in the changelog.
+For an intended change: `python -m tests.test_surface > tests/surface.txt`, and a line in the changelog.
 """
 
 import importlib

@@ -1,4 +1,4 @@
-"""What an error reporter could collect of an exception: everything that is reachable from its frames.
+"""What an error reporter could collect from an exception: everything reachable from its frames.
 
 Sentry, rich, structlog and stackprinter print the variables of each frame, and look into them: through mappings,
 sequences, attrs fields, `__dict__` and `__slots__`, a few levels deep. This walks as they do, and further: through
@@ -25,7 +25,7 @@ from woodpecker_async import Secret
 LEVELS = 5
 TESTS = str(Path(__file__).parent)
 
-# Where something was found: what led there, and the last step.
+# Where something was found: the path to it, and the last step.
 _Path = tuple[Any, str]
 
 _OPAQUE = (Secret, type, types.ModuleType, types.BuiltinFunctionType, int, float, complex, type(None))
@@ -47,7 +47,7 @@ def leaks(error: BaseException, secrets: Iterable[str]) -> list[str]:
 
 
 def chain(error: BaseException) -> Iterator[BaseException]:
-    """The exception, and all that it is chained to or made of."""
+    """The exception, and all exceptions in its chain or group."""
     todo, seen = [error], set()
     while todo:
         one = todo.pop()
@@ -68,7 +68,7 @@ def frames(error: BaseException) -> Iterator[tuple[types.FrameType, int]]:
 
 
 class Wanted:
-    """Secrets in the forms in which they travel."""
+    """Secrets in all encodings in which they are sent."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
         plain = {secret.encode() for secret in secrets}
@@ -80,7 +80,7 @@ class Wanted:
         return self._pattern.search(data) is not None
 
     def under(self, variables: Mapping[str, Any]) -> list[str]:
-        """The paths to them, breadth first: an object is looked at once, where it is least deep."""
+        """The paths to them, breadth first: each object is visited once, at its shallowest."""
         found: list[str] = []
         todo: deque[tuple[_Path, Any, int]] = deque(
             ((None, name), value, 0) for name, value in variables.items() if _sort(type(value)) != "opaque"
@@ -109,7 +109,7 @@ def _written(path: _Path) -> str:
 
 @functools.cache
 def _sort(kind: type) -> str:
-    """What a value is to be looked at as; asked for each value, and slow to find out."""
+    """How to look at values of this type; cached, since these checks are slow and made for every value."""
     if issubclass(kind, _OPAQUE):
         return "opaque"
     if issubclass(kind, str):
@@ -128,7 +128,7 @@ def _own_text(value: object) -> bytes:
     if sort == "bytes":
         return bytes(value)
     if sort != "object" or type(value).__repr__ is object.__repr__:
-        return b""  # what is in it has its turn
+        return b""  # its content comes later
     with contextlib.suppress(Exception):
         return repr(value).encode("utf-8", "surrogatepass")
     return b""
@@ -153,7 +153,7 @@ def _children(value: Any) -> Iterator[tuple[str, Any]]:
 
 @functools.cache
 def _field_names(kind: type) -> frozenset[str]:
-    """What a class declares; an instance may have more in its `__dict__`."""
+    """The attributes that a class declares; an instance may have more in its `__dict__`."""
     names = {field.name for field in attrs.fields(kind)} if attrs.has(kind) else set()
     for base in kind.__mro__:
         slots = base.__dict__.get("__slots__", ())
@@ -166,7 +166,7 @@ def _field_names(kind: type) -> frozenset[str]:
 class Interruption:
     """A trace function that raises KeyboardInterrupt at the n-th place where a signal handler could.
 
-    The interpreter runs them when a function begins, after a call, and when a loop begins anew; not, say, between the
+    The interpreter runs them when a function starts, after a call, and when a loop repeats; but not, say, between the
     first two instructions of an `except` block.
 
     Args:

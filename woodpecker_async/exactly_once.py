@@ -180,8 +180,7 @@ class KeyCreation:
         async with self._turn():
             keys, found = await self._find_label()
             if len(found) > 1:
-                reason = f"{len(found)} keys have it already; nothing was sent"
-                raise self._unknown_outcome(reason, found, kind="several_keys")
+                raise self._ambiguous(found)
             if found:
                 return IssuedKey(company_id=self.company_id, label=self.label, api_key=found[0], created=False)
             self._baseline = keys
@@ -498,6 +497,20 @@ class KeyCreation:
         """Wait before the next list; the pause after that."""
         await self._limit.pause(seconds, until)
         return min(2 * seconds, _LONGEST_PAUSE)
+
+    def _ambiguous(self, keys: list[Secret]) -> KeyOutcomeUnknownError:
+        """The error of a label that several keys have; only a person can say which of them is meant."""
+        named = ", ".join(key.fingerprint for key in keys)
+        return KeyOutcomeUnknownError(
+            f"company {self.company_id} has {len(keys)} API keys with label {self.label!r} already, so it is not "
+            "clear which one is meant; nothing was sent: delete or rename all but one in Woodpecker, or use another "
+            f"label; fingerprints: {named}",
+            company_id=self.company_id,
+            label=self.label,
+            kind="several_keys",
+            candidates=keys,
+            creation_id=self.id,
+        )
 
     def _unknown_outcome(
         self, reason: str, candidates: Iterable[Secret] = (), kind: UnknownKind | None = None

@@ -36,6 +36,7 @@ from woodpecker_async.session import Session
 __all__ = ["FelderaKeys", "FelderaSession"]
 
 _KEY: Final = "/v0/api_keys/{api_key_name}"
+_FIND_OUT: Final = "look with api_keys.get(name); if the key exists, its secret is lost: delete it and create it again"
 
 
 class FelderaKeys(Resource):
@@ -71,7 +72,9 @@ class FelderaKeys(Resource):
         if role not in (None, "read", "write"):
             raise ConfigError(f'role must be "read" or "write", not {role!r}')
         body = CreateFelderaKey(name=name) if role is None else CreateFelderaKeyWithRole(name=name, role=role)
-        return await self._call("POST", "/v0/api_keys", CreatedFelderaKey, body=body, options=options)
+        return await self._call(
+            "POST", "/v0/api_keys", CreatedFelderaKey, body=body, find_out=_FIND_OUT, options=options
+        )
 
     async def get(self, name: str, *, options: CallOptions | None = None) -> FelderaKey:
         """One key, without its secret.

@@ -101,7 +101,6 @@ class Numbered(OneAnswer):
         return Turn(data, position + 1 if listing.content or listing.undecodable else None)
 
 
-@attrs.frozen(kw_only=True)
 class Totalled(Numbered):
     """A page number in the query; the answer says how many items there are in all, and nothing of pages.
 
@@ -126,7 +125,6 @@ class Totalled(Numbered):
         return Turn(data, None if over or not (listing.content or listing.undecodable) else position + 1)
 
 
-@attrs.frozen(kw_only=True)
 class TotalledOrWhole(Totalled):
     """The same where the answer says how many items there are in all (`total_found`); any other answer is all there is.
 
@@ -169,7 +167,6 @@ class Cursor(OneAnswer):
         return Turn(listing.pagination_data or _UNSAID, listing.next_cursor or None)
 
 
-@attrs.frozen(kw_only=True)
 class BodyToken(Cursor):
     """A cursor that goes into the JSON body of a POST."""
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import attrs
 
 from woodpecker_async._async_only import AsyncOnly
+from woodpecker_async._elsewhere import Elsewhere
 from woodpecker_async.creation_lock import CreationLock, creation_lock
 from woodpecker_async.engine.call import Engine
 from woodpecker_async.engine.clock import Clock
@@ -119,7 +120,7 @@ class Scope:
             )
 
 
-class AccountLevel(Resource):
+class AccountLevel(Elsewhere, Resource):
     """All that acts on one account. It exists for the key's own account and for each company of the agency.
 
     Attributes:

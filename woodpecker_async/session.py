@@ -12,6 +12,7 @@ import aiohttp
 
 from woodpecker_async import __version__, checks
 from woodpecker_async._async_only import AsyncOnly
+from woodpecker_async._elsewhere import Elsewhere
 from woodpecker_async.engine import clock as clocks
 from woodpecker_async.engine.account import account_name
 from woodpecker_async.engine.call import Engine
@@ -156,7 +157,7 @@ class SessionArguments(TypedDict, total=False):
     clock: Clock | None
 
 
-class WoodpeckerSession(Session):
+class WoodpeckerSession(Elsewhere, Session):
     """A session with the Woodpecker API, for one key.
 
     Making one does no I/O and needs no event loop: it may stand at module level. It opens at the first call,

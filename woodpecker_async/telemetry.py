@@ -1,10 +1,10 @@
 """OpenTelemetry for a session: a span for each call, a child for each attempt, and metrics of the lane.
 
-Needs the extra `otel`, which is `opentelemetry-api` and nothing else. A session that is not instrumented pays nothing.
+Needs the extra `otel`, which installs only `opentelemetry-api`. A session that is not instrumented has no overhead.
 
-Nothing of a request or an answer gets into a span but what is listed in `docs/observability.md`: no header, no query,
-no body, and of what the server writes only its request id. The span of a call is the current one while it runs, in
-the task that awaits it. Between the pages of a list, and between the outcomes of a run, your own is.
+Spans contain only what is listed in `docs/observability.md`: no headers, queries or bodies, and of what the server
+sends only its request id. While a call runs, its span is the current one in the task that awaits it. Between the pages
+of a list, and between the outcomes of a run, your own span is current.
 """
 
 from collections.abc import Callable, Coroutine, Iterator, Mapping
@@ -20,7 +20,7 @@ try:
     from opentelemetry import context, metrics, trace
 except ImportError as error:
     raise ModuleNotFoundError(
-        "OpenTelemetry is an extra: pip install 'woodpecker-async[otel]'", name="opentelemetry"
+        "OpenTelemetry support needs an extra: pip install 'woodpecker-async[otel]'", name="opentelemetry"
     ) from error
 
 from woodpecker_async import __version__
@@ -35,10 +35,10 @@ __all__ = ["instrument"]
 S = TypeVar("S", bound=Session)
 T = TypeVar("T")
 
-# The semantic conventions whose names are used here.
+# The version of the semantic conventions used here.
 _SCHEMA: Final = "https://opentelemetry.io/schemas/1.37.0"
 
-# Seconds. In a run over thousands of companies a call waits in the lane for minutes.
+# In seconds. In a run over thousands of companies, a call can wait in the lane for minutes.
 _BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 
 _PORTS: Final = {"http": 80, "https": 443}
@@ -50,20 +50,20 @@ def instrument(
     tracer_provider: trace.TracerProvider | None = None,
     meter_provider: metrics.MeterProvider | None = None,
 ) -> S:
-    """Make spans and metrics of everything that a session does from now on.
+    """Record spans and metrics for everything that a session does from now on.
 
-    Done again, it replaces the providers.
+    Calling it again replaces the providers.
 
     Args:
         session: a `WoodpeckerSession` or a `FelderaSession`.
-        tracer_provider: by default the global one, which may be set later.
-        meter_provider: by default the global one, which may be set later.
+        tracer_provider: default: the global one, which may be set later.
+        meter_provider: default: the global one, which may be set later.
 
     Returns:
         The session.
 
     Raises:
-        ConfigError: it is no session.
+        ConfigError: `session` is not a session.
 
     Example:
         ::
@@ -85,21 +85,22 @@ def instrument(
 
 @cache
 def _names() -> Mapping[tuple[str, str], str]:
-    """The method of the SDK, by HTTP method and path template."""
+    """The SDK method, by HTTP method and path template."""
     lines = files("woodpecker_async").joinpath("operations.txt").read_text(encoding="utf-8").splitlines()
     return {(method, template): name for method, template, name in map(str.split, lines)}
 
 
 @attrs.define(eq=False)
 class _Call:
-    """A call on its way.
+    """A call in progress.
 
     Attributes:
-        operation: what it asks for.
-        url: where, without the query.
-        attempts: how many have been begun.
-        lane_wait: seconds spent in the lane; `turn_wait` those before the next attempt.
-        failure: what the latest attempt failed with.
+        operation: the operation.
+        url: its URL, without the query.
+        attempts: how many attempts have been started.
+        lane_wait: seconds spent waiting in the lane so far.
+        turn_wait: seconds spent waiting in the lane before the next attempt.
+        failure: how the latest attempt failed.
     """
 
     operation: Operation[Any]
@@ -114,7 +115,7 @@ _CALL: Final = context.create_key("woodpecker_async call")
 
 
 class _Telemetry:
-    """What the engine calls; see `engine.observe.Tracer`."""
+    """The tracer that the engine calls; see `engine.observe.Tracer`."""
 
     def __init__(self, tracer: trace.Tracer, meter: metrics.Meter, base_url: str, now: Callable[[], float]) -> None:
         self._tracer = tracer
@@ -129,7 +130,7 @@ class _Telemetry:
         self._lane_wait = meter.create_histogram(
             "woodpecker.lane.wait_time",
             unit="s",
-            description="How long requests waited for their turn in the lane.",
+            description="Time that requests waited for their turn in the lane.",
             explicit_bucket_boundaries_advisory=_BUCKETS,
         )
         self._in_flight = meter.create_up_down_counter(
@@ -143,7 +144,7 @@ class _Telemetry:
         )
 
     async def procedure(self, name: str, company_id: int | None, running: Coroutine[Any, Any, T]) -> T:
-        """Several calls that are one method of the SDK."""
+        """Several calls that make up one SDK method."""
         with self._span(name, trace.SpanKind.INTERNAL, _company(company_id)):
             return await running
 
@@ -158,9 +159,9 @@ class _Telemetry:
                 span.set_attribute("woodpecker.retries", max(call.attempts - 1, 0))
 
     async def wait(self, waiting: Coroutine[Any, Any, None]) -> None:
-        """The wait for a turn."""
+        """The wait for a turn in the lane."""
         call = context.get_value(_CALL)
-        if not isinstance(call, _Call):  # it had begun when the session was instrumented
+        if not isinstance(call, _Call):  # it started before the session was instrumented
             return await waiting
         began = self._now()
         try:
@@ -205,14 +206,14 @@ class _Telemetry:
         return name
 
     def _dimensions(self, operation: Operation[Any]) -> dict[str, str | int]:
-        """What metrics are told apart by: few values, so neither companies nor the paths of raw requests."""
+        """The attributes of metrics: few distinct values, so neither companies nor the paths of raw requests."""
         return {**self._server, **_endpoint(operation)}
 
     @contextmanager
     def _span(
         self, name: str, kind: trace.SpanKind, attributes: Mapping[str, str | int | float], call: _Call | None = None
     ) -> Iterator[trace.Span]:
-        """A span that is the current one, and is ended whatever happens."""
+        """A span that is the current one, and is always ended."""
         span = self._tracer.start_span(name, kind=kind, attributes=attributes)
         mine = trace.set_span_in_context(span)
         if call is not None:
@@ -220,20 +221,20 @@ class _Telemetry:
         token, thrown_away = context.attach(mine), False
         try:
             yield span
-        except BaseException as error:  # a cancellation too, and it goes on
+        except BaseException as error:  # including cancellation; it is re-raised
             _fail(span, _type_of(error))
             thrown_away = isinstance(error, GeneratorExit)
             raise
         finally:
             span.end()
-            # Thrown away it may be in another context than it began in, which is not ours to change.
+            # A discarded coroutine may be closed in another context than it started in, which must not be changed.
             if not thrown_away or trace.get_current_span() is span:
                 context.detach(token)
 
 
 def _endpoint(operation: Operation[Any]) -> dict[str, str]:
     endpoint = {"http.request.method": operation.method}
-    if not operation.name:  # the path of a raw request is no template
+    if not operation.name:  # the path of a raw request is not a template
         endpoint["url.template"] = operation.template
     return endpoint
 

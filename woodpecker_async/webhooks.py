@@ -13,6 +13,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
+import attrs
+
 from woodpecker_async.engine import codec
 from woodpecker_async.errors import ConfigError
 from woodpecker_async.models.webhook_events import (
@@ -96,11 +98,12 @@ def _event(item: Any) -> WebhookEvent:
     shape = _shape(item)
     if shape is None:
         return _unknown(item)
-    event = codec.build(item, shape)
+    names = attrs.fields_dict(shape).keys() - {"extra"}
+    event = codec.build({name: value for name, value in item.items() if name in names}, shape)
     if isinstance(event, codec.Undecodable):
         return _unknown(item, event.paths)
     assert isinstance(event, WebhookEvent)
-    return event
+    return attrs.evolve(event, extra={name: value for name, value in item.items() if name not in names})
 
 
 def _shape(item: Mapping[str, Any]) -> type[WebhookEvent] | None:

@@ -1,4 +1,4 @@
-"""An example application as its user starts it: processes of its own, on a free port, with warnings as errors."""
+"""An example application started as its user would: in its own processes, on a free port, with warnings as errors."""
 
 import contextlib
 import os
@@ -21,8 +21,8 @@ class App:
     """A running application.
 
     Attributes:
-        port: where it serves, on 127.0.0.1.
-        process: its parent process, which leads a session of its own.
+        port: the port it serves on, on 127.0.0.1.
+        process: its parent process, which leads its own session.
         log: where stdout and stderr go.
     """
 
@@ -35,7 +35,7 @@ class App:
         return f"http://127.0.0.1:{self.port}"
 
     def stop(self, with_signal: int = signal.SIGTERM) -> int:
-        """Ask it to end, and give its exit code."""
+        """Ask it to end, and return its exit code."""
         self.process.send_signal(with_signal)
         return self.process.wait(timeout=30)
 
@@ -46,7 +46,7 @@ def free_port() -> int:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """The environment without anything that could lead to a real account, and with more."""
+    """The environment without anything that could lead to a real account, plus additions."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("WOODPECKER_")}
     return kept | {"PYTHONUNBUFFERED": "1"} | more
 
@@ -55,7 +55,7 @@ def environment(**more: str) -> dict[str, str]:
 def serving(
     example: str, log: Path, *, workers: int | None = 1, port: int | None = None, env: Mapping[str, str] | None = None
 ) -> Iterator[App]:
-    """Run an example until the end of the block; then nothing of it is left."""
+    """Run an example until the end of the block; then clean up everything."""
     port = port or free_port()
     command = [sys.executable, "-W", "error", f"examples/{example}", "--port", str(port)]
     with log.open("ab") as output:
@@ -81,7 +81,7 @@ def serving(
 
 
 def wait_until_it_answers(app: App) -> None:
-    """Wait until a worker accepts."""
+    """Wait until a worker accepts connections."""
     until(lambda: _answers(app))
 
 

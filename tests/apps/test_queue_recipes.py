@@ -1,4 +1,4 @@
-"""The recipes for taskiq and Celery on a real Redis: as they stand, and with a worker that is killed in mid-job."""
+"""The recipes for taskiq and Celery on a real Redis: unchanged, and with a worker that is killed mid-job."""
 
 import contextlib
 import os
@@ -22,7 +22,7 @@ from woodpecker_async.sandbox import Fault, Sandbox
 
 pytestmark = pytest.mark.system
 
-RUN = "night"  # sent again with this id, a sweep goes on
+RUN = "night"  # sent again with this id, a sweep continues
 
 
 @attrs.frozen
@@ -89,7 +89,7 @@ def redis_server() -> Iterator[RedisServer]:
 
 @attrs.frozen
 class Night:
-    """A sandbox, a Redis, and worker processes that come and go."""
+    """A sandbox, a Redis, and worker processes that start and stop."""
 
     recipe: Recipe
     box: Sandbox
@@ -117,7 +117,7 @@ class Night:
 
     @contextlib.contextmanager
     def worker(self) -> Iterator["subprocess.Popen[bytes]"]:
-        """The parent process of a worker, which leads a session of its own."""
+        """The parent process of a worker, which leads its own session."""
         with self.log.open("ab") as output:
             process = subprocess.Popen(
                 [sys.executable, "-m", *self.recipe.worker],
@@ -155,7 +155,7 @@ class Night:
         return sum(record.committed for record in self.box.journal)
 
     def check(self, sender: "subprocess.Popen[str]") -> None:
-        """The result is whole, and each company has got its key once."""
+        """The result is complete, and each company got its key once."""
         out, told = sender.communicate(timeout=60)
         assert sender.returncode == 0, told + self.log.read_text()
         report = Report.from_json(out)
@@ -169,7 +169,7 @@ class Night:
         assert self.box.stats.refused == 0
 
     def check_secrets(self) -> None:
-        """No key, and no password, in Redis or in what anybody printed."""
+        """There is no key and no password in Redis, or in anything that was printed."""
         client = redis.Redis.from_url(self.redis.url)
         try:
             client.config_set("rdbcompression", "no")
@@ -184,7 +184,7 @@ class Night:
 
 
 def kill_all(process: "subprocess.Popen[bytes]") -> None:
-    """End everything in the session of that process at once, as an out-of-memory kill or a reboot does."""
+    """Kill everything in the session of that process at once, as an out-of-memory kill or a reboot does."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait(timeout=10)
@@ -222,7 +222,7 @@ def test_it_runs_as_it_stands(recipe: Recipe, redis_server: RedisServer, tmp_pat
         check=False,
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert "25 companies, 25 keys made, 25 stored, 0 failed" in ran.stdout
+    assert "25 companies, 25 keys created, 25 stored, 0 failed" in ran.stdout
     assert "Traceback" not in ran.stdout + ran.stderr
     assert "a-password-of-its-own" not in ran.stdout + ran.stderr
 
@@ -244,7 +244,7 @@ def test_without_a_redis_it_says_so(recipe: Recipe, tmp_path: Path):
 
 
 def test_a_worker_that_is_killed_in_mid_job(night: Night):
-    """taskiq: the worker with all its processes. Celery: a process, whose job goes back to the queue at once."""
+    """taskiq: the worker with all its processes. Celery: one process, whose job returns to the queue at once."""
     night.box.faults.add(Fault.wait(0.05, times=None))
     with night.worker() as first, night.sender() as sender, contextlib.ExitStack() as later:
         until(lambda: made_two(night, sender))
@@ -261,7 +261,7 @@ def test_a_worker_that_is_killed_in_mid_job(night: Night):
 
 
 def test_a_celery_worker_that_dies_with_all_its_processes(redis_server: RedisServer, tmp_path: Path):
-    """What it had comes back when the visibility timeout is over."""
+    """Its jobs return to the queue when the visibility timeout ends."""
     (tmp_path / "vault").mkdir(mode=0o700)
     client = redis.Redis.from_url(redis_server.url)
     client.flushall()

@@ -1,4 +1,4 @@
-"""The web examples under their real servers, four processes each, against a sandbox that refuses what is too much."""
+"""The web examples on their real servers, four processes each, against a sandbox that enforces the limit."""
 
 import asyncio
 import contextlib
@@ -25,20 +25,20 @@ WORKERS = 4
 
 
 def needs_fastapi() -> None:
-    """Skip where it is missing. It is not imported here: the child process does that."""
+    """Skip if it is not installed. It is not imported here but in the child process."""
     if find_spec("fastapi") is None or find_spec("uvicorn") is None:
         pytest.skip("needs FastAPI: pip install 'fastapi>=0.135' uvicorn")
 
 
 @attrs.frozen
 class Site:
-    """An application and the sandbox that it works on."""
+    """An application and the sandbox it uses."""
 
     app: App
     box: Sandbox
 
     def processes(self, since: int = 0) -> set[str]:
-        """The worker processes that the sandbox has heard of."""
+        """The worker processes that have sent requests to the sandbox."""
         return {record.headers["user-agent"].split()[0] for record in self.box.journal[since:]}
 
 
@@ -53,7 +53,7 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
             wait_until_it_answers(app)
             yield Site(app, box)
             assert app.stop() in (0, -signal.SIGTERM)
-        # uvicorn's parent process leaves its listening socket to the end of the process.
+        # uvicorn's parent process keeps its listening socket open until it exits.
         own = f"ResourceWarning: unclosed <socket.socket fd=3, family=2, type=1, proto=0, laddr=('127.0.0.1', {app.port})>"
         told = log.read_text().replace(own, "")
         assert "Traceback" not in told
@@ -62,7 +62,7 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
 
 @pytest.fixture
 async def http(site: Site) -> AsyncIterator[aiohttp.ClientSession]:
-    """A browser that does not keep connections, so that each request may reach another worker."""
+    """A browser that does not reuse connections, so that each request may reach a different worker."""
     site.box.faults.clear()
     connector = aiohttp.TCPConnector(force_close=True)
     async with aiohttp.ClientSession(site.app.url, connector=connector) as session:
@@ -90,7 +90,7 @@ async def events(http: aiohttp.ClientSession) -> AsyncIterator[tuple[str, Any]]:
 
 
 async def all_processes_answer(site: Site, http: aiohttp.ClientSession, count: int = WORKERS) -> None:
-    """Ask until every worker process has passed a request on, which takes a while after a start."""
+    """Send requests until every worker process has handled one, which takes a while after a start."""
     since, path = len(site.box.journal), f"/companies/{site.box.company_ids[0]}/me"
     for _ in range(400):
         answers = await asyncio.gather(*(get(http, path) for _ in range(8)))
@@ -102,12 +102,12 @@ async def all_processes_answer(site: Site, http: aiohttp.ClientSession, count: i
 
 
 def keys_of(site: Site, company_id: int) -> list[tuple[str, str]]:
-    """What the application should say of the company's keys."""
+    """What the application should return for the company's keys."""
     return sorted((key.label or "", key.secret[-4:]) for key in site.box.state.listed(company_id))
 
 
 async def standstill(site: Site) -> int:
-    """Wait until no request has arrived for half a second, and say how many there were."""
+    """Wait until no request has arrived for half a second, and return how many there were."""
     for _ in range(100):
         count = len(site.box.journal)
         await asyncio.sleep(0.5)
@@ -117,7 +117,7 @@ async def standstill(site: Site) -> int:
 
 
 async def many_clients_over_all_processes(site: Site, http: aiohttp.ClientSession):
-    """Every answer is the right company's, and the server has refused nothing."""
+    """Every response is for the right company, and the server refused nothing."""
     await all_processes_answer(site, http)
     since = len(site.box.journal)
     companies = site.box.company_ids[:12]
@@ -178,7 +178,7 @@ async def a_browser_that_leaves_ends_the_run(site: Site, http: aiohttp.ClientSes
     after = await standstill(site)
     assert 4 <= after - before < 30  # of the 41 that a whole run takes
     site.box.faults.clear()
-    await all_processes_answer(site, http)  # no place in a lane has stayed behind
+    await all_processes_answer(site, http)  # no permit of the lane was leaked
     assert [name async for name, _ in events(http)].count("company") == 40
 
 
@@ -211,7 +211,7 @@ async def a_lost_answer_makes_one_key(site: Site, http: aiohttp.ClientSession):
     assert [key.label for key in site.box.state.listed(company_id)].count("once") == 1
 
 
-# Four processes take their time to start, so one start serves all of these.
+# Four processes take a while to start, so all of these share one start.
 PROOFS = (
     many_clients_over_all_processes,
     no_answer_holds_a_key,
@@ -228,7 +228,7 @@ async def test_with_four_processes(site: Site, http: aiohttp.ClientSession):
 
 
 async def test_a_worker_that_is_killed_is_replaced(site: Site, http: aiohttp.ClientSession):
-    """What it had in flight is lost with its connections; nothing else is."""
+    """Only what it had in flight is lost, with its connections."""
     await all_processes_answer(site, http)
     victim = min(site.processes(len(site.box.journal) - WORKERS))
     pid = int(victim.removeprefix("keys-app/"))
@@ -253,7 +253,7 @@ def example(request: pytest.FixtureRequest) -> str:
 async def test_without_a_key_it_is_a_sandbox(example: str, tmp_path: Path):
     with serving(example, tmp_path / "log.txt") as app:
         wait_until_it_answers(app)
-        told = re.search(r"not set: this is a sandbox\. One of its companies is (\d+)", app.log.read_text())
+        told = re.search(r"not set: using a sandbox\. One of its companies is (\d+)", app.log.read_text())
         assert told is not None
         async with aiohttp.ClientSession(app.url) as http:
             status, me = await get(http, f"/companies/{told[1]}/me")
@@ -271,7 +271,7 @@ async def test_without_a_key_it_is_a_sandbox(example: str, tmp_path: Path):
 
 
 async def test_with_a_wrong_key(example: str, box: Sandbox, tmp_path: Path):
-    """The program's own key is nothing its client could mend: a bad gateway, and the reason in the log."""
+    """A client cannot fix the program's own key: it gets 502, and the reason is in the log."""
     key = {"WOODPECKER_API_KEY": "1.wrong", "WOODPECKER_BASE_URL": box.base_url}
     with serving(example, tmp_path / "log.txt", env=key) as app:
         await asyncio.to_thread(wait_until_it_answers, app)
@@ -283,7 +283,7 @@ async def test_with_a_wrong_key(example: str, box: Sandbox, tmp_path: Path):
 
 
 async def watched(http: aiohttp.ClientSession) -> None:
-    """Look at the stream until it ends, one way or another."""
+    """Read the stream until it ends in any way."""
     with contextlib.suppress(aiohttp.ClientError):
         async for _ in events(http):
             pass

@@ -1,4 +1,4 @@
-"""The webhook examples under their real servers, sent to by the sandbox."""
+"""The webhook examples on their real servers, with deliveries from the sandbox."""
 
 import signal
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The benchmarks run: each in a tiny form, which takes seconds. What they measure is not looked at here."""
+"""The benchmarks run, each in a tiny form that takes seconds. Their results are not checked here."""
 
 import asyncio
 
@@ -56,7 +56,7 @@ def test_every_client_does_the_same_work(name, canned, process):
     if not peer.available:
         pytest.skip(f"{peer.needs} is not installed: pip install '.[bench]'")
     counts = process.run(_counts, peer, canned.target)
-    # The SDK is asked for pages, and gives the first; the others follow the pages.
+    # The SDK is asked for pages and returns the first; the others follow the pages.
     assert counts == ([50, 50, 1000] if peer.ours else [100, 50, 1000])
 
 

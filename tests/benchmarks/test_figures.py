@@ -1,4 +1,4 @@
-"""Nobody types a figure: README and documentation show what a run of the benchmarks has written."""
+"""No figure is typed by hand: the README and the documentation show what a benchmark run wrote."""
 
 import re
 
@@ -59,17 +59,17 @@ def test_all_is_written_from_one_run(tmp_path):
         assert page.read_text() == f"{one} and {one}\n"
         assert figures.insert(tmp_path) == []
     write(chapters, tmp_path, "quick")
-    assert "of the quick form" in (tmp_path / "benchmarks" / "results.md").read_text()
+    assert "with `--quick`" in (tmp_path / "benchmarks" / "results.md").read_text()
 
 
 @pytest.mark.parametrize(
     ("page", "wrong"),
     [
-        ("<!-- figures: two -->\n<!-- end of figures -->", "there are no figures two: there are one"),
-        ("<!-- figures: one -->\n", "no partner"),
-        ("<!-- figures: one -->\n<!-- figures: one -->\n<!-- end of figures -->", "no partner"),
-        ("<!-- end of figures -->", "no partner"),
-        ("<!-- figures: One! -->\n<!-- end of figures -->", "a name that is none"),
+        ("<!-- figures: two -->\n<!-- end of figures -->", "there are no figures two; known names: one"),
+        ("<!-- figures: one -->\n", "unpaired"),
+        ("<!-- figures: one -->\n<!-- figures: one -->\n<!-- end of figures -->", "unpaired"),
+        ("<!-- end of figures -->", "unpaired"),
+        ("<!-- figures: One! -->\n<!-- end of figures -->", "an invalid name"),
     ],
 )
 def test_marks_that_are_wrong_are_an_error(page, wrong):

@@ -23,7 +23,7 @@ def contrast(one, other):
 
 @pytest.mark.parametrize("background", BACKGROUNDS)
 def test_colours_stand_off(background):
-    # What WCAG asks of graphics is 3; of text 4.5, which no colour has on white and on black at once by much.
+    # WCAG requires 3 for graphics and 4.5 for text, which hardly any colour has on both white and black.
     assert contrast(picture.TEXT, BACKGROUNDS[background]) >= 4
     for colour in picture.COLOURS.values():
         assert contrast(colour, BACKGROUNDS[background]) >= 3

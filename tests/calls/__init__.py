@@ -1,4 +1,4 @@
-"""One row for each public method that sends a request: how it is called, and what goes over the wire.
+"""One row for each public method that sends a request: how it is called, and what is sent.
 
 `tests/test_surface.py` finds the methods by reflection and fails where one has no row; there is one module for each family. The rows serve the tests of the
 request's shape, of the scope and of the sandbox's routes.
@@ -24,13 +24,13 @@ COMPANY_ARG: Any = object()  # stands for a company's id among the arguments
 
 @attrs.frozen
 class Row:
-    """How a method is called, and the one request that it sends.
+    """How a method is called, and the one request it sends.
 
     Attributes:
         args: positional arguments.
-        path: with its query, as sent.
-        answer: JSON that the server may answer; `None` for no body.
-        one_request: whether that is all; a procedure of several has tests of its own.
+        path: the path with its query, as sent.
+        answer: a possible JSON response; `None` for no body.
+        one_request: whether that is all; procedures with several requests have their own tests.
         prepare: puts into the sandbox what the call is about, such as the campaign of its id; called with an account
             and the seed.
     """
@@ -45,7 +45,7 @@ class Row:
     prepare: Callable[[Company, int], object] | None = None
 
     async def call(self, method: Any, company: int = COMPANY, *, without_company: bool = False) -> Any:
-        """Call it; a list is read to its end."""
+        """Call it; a list is read to the end."""
         args = [company if arg is COMPANY_ARG else arg for arg in self.args]
         kwargs = {name: company if arg is COMPANY_ARG else arg for name, arg in self.kwargs.items()}
         result = method(*(args[1:] if without_company else args), **kwargs)
@@ -64,18 +64,18 @@ ROWS: dict[str, Row] = {}
 for _family in iter_modules(__path__):
     ROWS |= import_module(f"{__name__}.{_family.name}").ROWS
 
-# Methods that send what another one has a row for.
+# Methods that send the same as another one that has a row.
 LIKE = {"agency.api_keys.resolve": "agency.api_keys.list", "company.api_keys.resolve": "company.api_keys.list"}
 LIKE |= {"account.raw": "account.request", "company.raw": "company.request"}
 
 
 def method_at(root: Any, name: str) -> Any:
-    """The method of this dotted name."""
+    """The method with this dotted name."""
     return reduce(getattr, name.split("."), root)
 
 
 def methods_of(root: Any) -> Iterator[str]:
-    """The dotted names of all public methods of the resources that hang on an object."""
+    """The dotted names of all public methods of an object's resources."""
     for name, value in inspect.getmembers(root):
         if name.startswith("_"):
             continue
@@ -101,7 +101,7 @@ def methods_of_the_session(woodpecker: WoodpeckerSession, company: int = COMPANY
 
 
 def method_of_the_session(woodpecker: WoodpeckerSession, name: str, company: int = COMPANY) -> Any:
-    """One of them, without a look at the others."""
+    """One of them, without looking at the others."""
     at, _, rest = name.partition(".")
     return method_at(_roots(woodpecker, company)[at], rest)
 

@@ -23,4 +23,4 @@ ROWS: dict[str, Row] = {
     **_rows("account.blacklist", "/v2/blacklist", "domains", "a.com"),
     **_rows("account.blacklist", "/v2/blacklist", "emails", "a@a.com"),
 }
-del ROWS["agency.blacklist.emails.remove"]  # no document has it
+del ROWS["agency.blacklist.emails.remove"]  # not documented

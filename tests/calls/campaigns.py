@@ -13,7 +13,7 @@ ANSWER = {"id": ID, "name": "Spring", "status": "DRAFT", "email_account_ids": [1
 
 
 def prepare(account: Company, seed: int, status: str = "DRAFT") -> None:
-    """The campaign of this id, with steps of these ids."""
+    """The campaign with this id, with steps with these ids."""
     campaign = put_campaign(account, seed, ID, status=status)
     campaign.steps.append(type(campaign.steps[0])(STEP, {"type": "EMAIL", "body": {"versions": [{"id": VERSION}]}}))
 

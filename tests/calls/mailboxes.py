@@ -27,7 +27,7 @@ SUMMARY = {
 
 
 def prepare(account: Company, seed: int) -> None:
-    """A mailbox, a batch, and a credential of these ids."""
+    """A mailbox, a batch, and a credential with these ids."""
     box = Mailbox(
         smtp_id=SMTP,
         imap_id=SMTP + 1,

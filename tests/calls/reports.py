@@ -10,7 +10,7 @@ DAYS = ("2026-11-01", "2026-11-30")
 
 
 def prepare(account: Company, seed: int) -> None:
-    """A report of this hash."""
+    """A report with this hash."""
     reports = account.of_family(ReportsOfAccount, seed).reports
     reports[HASH] = Making(kind="campaigns", from_date=DAYS[0], to_date=DAYS[1])
 

@@ -1,6 +1,6 @@
-"""The command against a sandbox on a thread of its own.
+"""The command against a sandbox on its own thread.
 
-`cli` runs it in this process, because starting one takes half a second; `real` in a process of its own, where
+`cli` runs it in this process, because starting one takes half a second; `real` runs it in its own process, where
 streams, signals, terminals or imports matter.
 """
 
@@ -21,10 +21,10 @@ from woodpecker_async.cli.help import ENVIRONMENT
 from woodpecker_async.cli.main import run_command
 from woodpecker_async.sandbox import Sandbox
 
-# Where no configuration is, whatever the machine has.
+# A place without a configuration, whatever is on the machine.
 NO_CONFIG = "/nowhere"
 
-# What says something to programmers in Python, and nothing to who typed a command.
+# Words that mean something to Python programmers, but not to users of the command line.
 PYTHON = re.compile(
     r"\b(Limits|Timeouts|RetryPolicy|CallOptions|Report|session)[.(]|\bssl_context\b|\bbase_url\b(?! of profile)|\bparams=|\bapi_key="
     r"|\basync with\b|company_id=|resume=|max_pages=|`await|\(\) it\b|report\.account"
@@ -64,7 +64,7 @@ class Inside:
 
 
 class Real:
-    """Runs the command with nothing of the user's environment but what is given."""
+    """Runs the command with only the given environment variables."""
 
     def __init__(self, **env):
         self.encoding = "utf-8"
@@ -92,7 +92,7 @@ class Real:
         return Got(process.returncode, out, err)
 
     def in_terminal(self, *args, streams=("stdout", "stderr")):
-        """Run it with these streams on a pseudo-terminal; what appears there comes first in the answer."""
+        """Run it with these streams on a pseudo-terminal; what appears there comes first in the result."""
         terminal, its_end = pty.openpty()
         with self.start(*args, **dict.fromkeys(streams, its_end)) as process:
             os.close(its_end)
@@ -105,7 +105,7 @@ class Real:
 def _read(terminal):
     try:
         return os.read(terminal, 65536)
-    except OSError:  # that is how Linux says that nobody is at the other end any more
+    except OSError:  # how Linux reports that the other end is closed
         return b""
 
 
@@ -117,7 +117,7 @@ def _shared_box():
 
 @pytest.fixture
 def box(_shared_box):
-    """A sandbox that tests may give faults to, but no new keys."""
+    """A sandbox to which tests may add faults, but no keys."""
     yield _shared_box
     _shared_box.faults.clear()
 
@@ -139,7 +139,7 @@ def alone(monkeypatch, capsys):
 
 @pytest.fixture
 def opened(monkeypatch, capsys):
-    """A sandbox of one's own, and the command for it."""
+    """A sandbox of the test's own, and the command for it."""
 
     @contextmanager
     def open_(**options):
@@ -171,7 +171,7 @@ def really_opened():
 
 @pytest.fixture
 def said():
-    """A server that says the same to everybody; gives its URL, and the heads of the requests that came."""
+    """A server that always sends the same response; yields its URL, and the heads of the requests it received."""
 
     @contextmanager
     def serve(answer):
@@ -180,8 +180,12 @@ def said():
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self):
                 heads.append(self.requestline)
+                self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 self.close_connection = True
                 self.wfile.write(answer)
+
+            def do_POST(self):
+                self.do_GET()
 
             def log_message(self, *_):
                 pass

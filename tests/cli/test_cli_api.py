@@ -1,4 +1,4 @@
-"""`api`: any endpoint, through the same lane, repeats and errors as the other commands."""
+"""`api`: any endpoint, with the same lane, retries and errors as the other commands."""
 
 import json
 import re
@@ -38,7 +38,7 @@ def test_secrets_are_masked(cli, box):
     got = cli("api", "GET", path)
     secrets = [key.secret for key in box.state.listed(company)]
     assert not any(secret in got.out for secret in secrets)
-    assert got.err == "Secrets are shown masked; --reveal shows them in full.\n"
+    assert got.err == "Secrets are masked; to see them in full, add --reveal.\n"
     got = cli("api", "GET", path, "--reveal")
     assert [key["api_key"] for key in json.loads(got.out)["content"]] == secrets
     assert got.err == ""
@@ -51,11 +51,11 @@ def test_bodies(opened, tmp_path):
         path = tmp_path / "body"
         path.write_bytes(b'\xef\xbb\xbf{"domains": ["x.example", "y.example"]}')
         got = cli("api", "POST", "/v2/agency/blacklist/domains", "--input", path)
-        assert (got.code, got.out, got.err) == (0, "", "Done; the answer has no body.\n")
+        assert (got.code, got.out, got.err) == (0, "", "Done; the response has no body.\n")
         got = cli("api", "DELETE", "/v2/agency/blacklist/domains", "--input", "-", stdin='{"domains": ["x.example"]}')
         assert got.code == 0
         assert json.loads(cli("api", "GET", "/v2/agency/blacklist/domains").out)["domains"] == ["y.example"]
-        # Each write was sent once, and is never repeated.
+        # Each write was sent once, and is never retried.
         box.faults.add(Fault.status(500, method="POST"))
         before = len(box.journal)
         got = cli("api", "POST", "/v2/agency/companies", "--field", 'companies=[{"name": "x"}]')
@@ -66,20 +66,20 @@ def test_bodies(opened, tmp_path):
     ("args", "said"),
     [
         (["FETCH", "/v1/me"], "'FETCH' is not one of"),
-        (["GET", "https://api.woodpecker.co/rest/v1/me"], "PATH goes below the base URL"),
+        (["GET", "https://api.woodpecker.co/rest/v1/me"], "PATH must be relative to the base URL"),
         (["GET", "/rest/v1/me"], "the path is /v1/me"),
         (["GET", "/v1/../me"], 'has no "." or ".." segment'),
         (["GET", "/v2/agency/companies", "--company", "1"], "names the company itself: leave out --company"),
-        (["GET", "/v2/x?a=1", "--field", "a=2"], "'a' stands in the query of the path and in --field"),
-        (["GET", "/v2/x?a=1&a=2"], "a parameter stands twice"),
-        (["GET", "/v2/x", "--field", "a"], "--field is NAME=VALUE, not 'a'"),
-        (["GET", "/v2/x", "--field", "=a"], "--field is NAME=VALUE"),
+        (["GET", "/v2/x?a=1", "--field", "a=2"], "'a' is both in the query of PATH and in --field"),
+        (["GET", "/v2/x?a=1&a=2"], "a parameter occurs twice"),
+        (["GET", "/v2/x", "--field", "a"], "--field must be NAME=VALUE, not 'a'"),
+        (["GET", "/v2/x", "--field", "=a"], "--field must be NAME=VALUE"),
         (["GET", "/v2/x", "--field", "a=1", "--field", "a=2"], "a --field is given twice"),
         (["GET", "/v2/x", "--input", "x"], "a GET has no body"),
         (["POST", "/v2/x", "--input", "x", "--field", "a=1"], "--input is the whole body"),
         (["POST", "/v2/x", "--input", "/nowhere/x"], "cannot read /nowhere/x"),
-        (["POST", "/v2/x", "--input", "-"], "stdin does not hold JSON"),
-        (["POST", "/v2/x", "--paginate"], "--paginate goes with GET"),
+        (["POST", "/v2/x", "--input", "-"], "stdin is not valid JSON"),
+        (["POST", "/v2/x", "--paginate"], "--paginate works only with GET"),
         (["POST", "/v2/x", "--input", "-", "--api-key-stdin"], "both read stdin"),
         (["GET", "/v2/agency/companies?page=2", "--paginate"], "--paginate reads all pages: leave out page"),
     ],
@@ -89,7 +89,10 @@ def test_what_makes_no_sense(cli, box, args, said):
     got = cli("api", *args)
     assert (got.code, got.out) == (2, "")
     assert said in got.err
-    assert [entry.method for entry in box.journal][len(before) :] in ([], ["GET"])  # paging is seen in an answer
+    assert [entry.method for entry in box.journal][len(before) :] in (
+        [],
+        ["GET"],
+    )  # the paging style is known from a response
 
 
 @pytest.mark.parametrize(
@@ -125,7 +128,7 @@ def test_all_pages(opened):
         assert not any(key.secret in got.out for key in box.state.listed(company))
         got = cli("api", "GET", "/v1/me", "--paginate")
         assert (got.code, json.loads(got.out)["company"]["id"]) == (0, box.state.hq.id)
-        assert "says nothing of further pages" in got.err
+        assert "says nothing about more pages" in got.err
 
 
 def test_pages_counted_from_0_and_cursors(opened):
@@ -146,7 +149,7 @@ def test_pages_counted_from_0_and_cursors(opened):
     ("headers", "code", "said_"),
     [
         ({"X_Total_Count": "2"}, 0, "2 items"),
-        ({}, 0, "says nothing of further pages"),
+        ({}, 0, "says nothing about more pages"),
         ({"X_Total_Count": "5"}, 3, "an item may be missing"),
     ],
 )

@@ -1,4 +1,4 @@
-"""What is asked, or shown, before much is made that cannot be undone."""
+"""Confirmation, and dry runs, before much is created that cannot be undone."""
 
 import csv
 import io
@@ -32,8 +32,8 @@ def test_more_than_ten_keys_are_not_made_unasked(opened, tmp_path):
         path = tmp_path / "keys"
         got = cli(*ENSURE, path)
         assert (got.code, got.out, posts(box), path.exists()) == (2, "", 0, False)
-        assert got.err.startswith("Error: This makes 11 keys 'crm' at http://localhost:")
-        assert got.err.endswith("; there is no terminal to ask on: add --yes\n")
+        assert got.err.startswith("Error: This creates 11 keys labelled 'crm' at http://localhost:")
+        assert got.err.endswith("; there is no terminal to confirm on: add --yes\n")
         box.state.add_key(box.company_ids[2], "crm")
         assert cli(*ENSURE, path).code == 0  # ten
         assert keys_made(box) == 13
@@ -68,9 +68,9 @@ def test_a_dry_run_makes_nothing_and_says_what_and_where(opened, tmp_path, forma
         got = cli(*ENSURE, path, "--dry-run", "--format", format_)
         assert (got.code, posts(box), path.exists()) == (3, 0, False)
         assert f"Company {struck} failed: BadRequestError" in got.err
-        assert f"Company {twice} has several keys 'crm', and none would be made there." in got.err
-        assert f"Would make 1 key 'crm' at {box.base_url.replace('127.0.0.1', 'localhost')}" in got.err
-        assert got.err.endswith("; 1 there already. Nothing was made.\n")
+        assert f"Company {twice} has several keys labelled 'crm'; none would be created there." in got.err
+        assert f"Would create 1 key labelled 'crm' at {box.base_url.replace('127.0.0.1', 'localhost')}" in got.err
+        assert got.err.endswith("; 1 already there. Nothing was created.\n")
         if format_ == "table":
             assert [line.split()[0] for line in got.out.splitlines()[1:]] == list(map(str, box.company_ids[:4]))
             return
@@ -89,7 +89,7 @@ def test_a_dry_run_makes_nothing_and_says_what_and_where(opened, tmp_path, forma
 def test_a_dry_run_foretells_the_run(opened, tmp_path):
     with opened(companies=6, service_time=0) as (box, cli):
         for company in box.company_ids[::2]:
-            box.state.add_key(company, "CRM ")  # the same label, but for its form
+            box.state.add_key(company, "CRM ")  # the same label in another Unicode form
         foretold = json.loads(cli(*ENSURE, tmp_path / "keys", "--dry-run", "--json").out)
         done = json.loads(cli("keys", "ensure", "--all", "--label", "crm", "--json").out)
         created = [row["company_id"] for row in done if row["status"] == "created"]
@@ -110,7 +110,7 @@ def test_companies_are_made_and_shown_with_their_keys(opened, tmp_path):
         path = tmp_path / "new.csv"
         got = cli(*create(["Acme", there, " Acme "], "--output", path))
         assert (got.code, got.out) == (0, "")
-        assert got.err == "Made 1 company, 1 there already, 0 failed.\n"
+        assert got.err == "Created 1 company, 1 already there, 0 failed.\n"
         acme, old = csv.DictReader(io.StringIO(path.read_text()))
         (key,) = box.state.listed(int(acme["company_id"]))
         assert (acme["company_name"], acme["status"], acme["fingerprint"]) == (
@@ -130,7 +130,7 @@ def test_a_dry_run_makes_no_company(opened):
         got = cli(*create(names, "--dry-run", "--json", "--output", "/nowhere/at/all"))
         assert (got.code, posts(box)) == (0, 0)
         assert [row["company_name"] for row in json.loads(got.out)] == names
-        assert got.err.startswith(f"Would make 30 companies at {box.base_url.replace('127.0.0.1', 'localhost')}")
+        assert got.err.startswith(f"Would create 30 companies at {box.base_url.replace('127.0.0.1', 'localhost')}")
 
 
 def test_more_than_ten_companies_are_not_made_unasked(opened, tmp_path):
@@ -139,7 +139,7 @@ def test_more_than_ten_companies_are_not_made_unasked(opened, tmp_path):
         path.write_text("".join(f"N{number}\n\n" for number in range(11)))
         got = cli("companies", "create", "--names-from", path)
         assert (got.code, posts(box)) == (2, 0)
-        assert "This makes 11 companies, which are billed, at " in got.err
+        assert "This creates 11 companies, which are billed, at " in got.err
         assert cli("companies", "create", "--names-from", path, "--yes").code == 0
         assert len(box.company_ids) == 12
 
@@ -150,9 +150,9 @@ def test_a_company_that_may_have_been_made_ends_the_command(opened):
         got = cli(*create(["A", "B", "C"], "--json"))
         assert got.code == 1
         assert [row["company_name"] for row in json.loads(got.out)] == ["A"]
-        assert "Made 1 company. Whether 'B' was made is not known" in got.err
+        assert "Created 1 company. It is not known whether 'B' was created" in got.err
         got = cli(*create(["A", "B", "C"]))
-        assert (got.code, got.err) == (0, "Made 1 company, 2 there already, 0 failed.\n")
+        assert (got.code, got.err) == (0, "Created 1 company, 2 already there, 0 failed.\n")
 
 
 def test_a_company_that_is_refused_does_not_end_it(opened):
@@ -188,7 +188,7 @@ def test_a_person_is_asked(really_opened, tmp_path, answer):
             seen = b""
             while b"[y/N] " not in seen:
                 seen += os.read(terminal, 1000)
-            assert b"This makes 11 keys 'crm' at http://localhost:" in seen
+            assert b"This creates 11 keys labelled 'crm' at http://localhost:" in seen
             assert posts(box) == 0
             if isinstance(answer, bytes):
                 os.write(terminal, answer)

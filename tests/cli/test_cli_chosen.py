@@ -24,6 +24,7 @@ def listed(got):
         "{0}\n{1}\n", "{0}\r\n{1}", "\ufeff{0}\n\n  {1}  \n{0}\n", "# the first two\n{0} Nordlicht\n{1}\tBanyan # x\n",
         'id,name\n{0},"a\n7,b"\n{1},x\n', "company_id,label\r\n{0},x\r\n{0},y\r\n{1},\r\n",
         '{{"id": {0}, "name": "x"}}\n{{"company_id": {1}, "id": 7}}\n', '\n{{"id": "{0}"}}\n\n{{"id": {1}}}',
+        "[{0}, {1}]", '\n[\n  {{"id": {0}, "name": "x"}},\n  {{"company_id": "{1}", "id": 7}}\n]\n',
     ],
 )  # fmt: skip
 def test_a_file_names_companies(cli, box, tmp_path, text):
@@ -46,7 +47,7 @@ def test_a_file_and_options_together(cli, box, tmp_path):
 
 
 def test_what_companies_list_prints_is_such_a_file(cli, box):
-    for format_ in ("csv", "jsonl"):
+    for format_ in ("csv", "jsonl", "json"):
         printed = cli("companies", "list", "--active", "--format", format_).out
         assert listed(cli(*LIST, "--companies-from", "-", stdin=printed)) == list(box.company_ids[:-1])
 
@@ -54,10 +55,13 @@ def test_what_companies_list_prints_is_such_a_file(cli, box):
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("", "there are no company IDs in stdin"), ("# none\n\n", "there are no company IDs in stdin"),
+        ("", "stdin contains no company IDs"), ("# none\n\n", "stdin contains no company IDs"),
         ("12\n0\n", "stdin, line 2: '0' is not a company ID"), ("12\n-5\n", "line 2: '-5'"), ("1.5", "line 1: '1.5'"),
         ("12\nid\n", "line 2: 'id'"), ("٣\n", "line 1: '٣'"), ("9" * 30, "line 1: '999"), ('{"name": 1}', "line 1: "),
         ('{"id": true}', "line 1: "), ('{"id": 5}\nnone', "line 2: 'none'"), ('{"id": [5]}', "line 1: '[5]'"),
+        ("[1, true]", "stdin, entry 2: 'true'"), ("[1, 0]", "entry 2: '0'"), ('[{"name": 1}]', "entry 1: "),
+        ("[[1]]", "entry 1: '[1]'"), ("[]", "stdin contains no company IDs"), ("[null]", "entry 1: 'null'"),
+        ("[1", "stdin starts like a JSON array but is not valid JSON"), ("[1.0]", "entry 1: '1.0'"),
         ("x\x1b[2J\n", r"line 1: 'x\x1b[2J'"),
     ],
 )  # fmt: skip
@@ -105,8 +109,8 @@ def test_only_those_that_failed(cli, box, tmp_path):
     assert cli(*LIST, "--all", "--report", path).code == 3
     assert listed(cli(*LIST, "--failed-of", path)) == list(box.company_ids[1:3])
     saved = Report.from_json(path.read_text())
-    saved.inactive.add(box.company_ids[1])  # is said, and is no failure
-    saved.drifted.add(box.company_ids[4])  # may lack a key
+    saved.inactive.add(box.company_ids[1])  # reported, but not a failure
+    saved.drifted.add(box.company_ids[4])  # may be missing a key
     path.write_text(saved.to_json())
     assert listed(cli(*LIST, "--failed-of", path)) == [box.company_ids[2], box.company_ids[4]]
 
@@ -127,12 +131,12 @@ def test_a_report_belongs_to_a_task_and_an_account(cli, opened, box, tmp_path, o
     before = len(box.journal)
     got = cli("keys", "ensure", *all_, "--label", "crm", "--output", tmp_path / "keys", option, path)
     assert (got.code, len(box.journal)) == (2, before)
-    assert got.err.splitlines()[-1] == f"Error: {path} is the report of another task: 'list', not 'ensure crm'"
+    assert got.err.splitlines()[-1] == f"Error: {path} is a report of another task: 'list', not 'ensure crm'"
     with opened(companies=2, seed=7) as (other, cli):
         got = cli("keys", "list", *all_, option, path)
         assert (got.code, len(other.journal)) == (2, 0)
-        assert f"{path} is the report of another account: {box.base_url.replace('127.0.0.1', 'localhost')}" in got.err
-        assert 'put null in the place of its "account"' in got.err
+        assert f"{path} is a report of another account: {box.base_url.replace('127.0.0.1', 'localhost')}" in got.err
+        assert 'set "account" in the file to null' in got.err
         saved = json.loads(path.read_text())
         path.write_text(json.dumps({**saved, "account": None}))
         assert cli("keys", "list", *all_, option, path).code == 0

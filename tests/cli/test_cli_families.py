@@ -1,4 +1,4 @@
-"""The families of endpoints in a shell: lists of one account and of many, and what changes something."""
+"""The commands for families of endpoints: lists of one account and of many, and changes."""
 
 import asyncio
 import csv
@@ -53,7 +53,7 @@ def rows_of(got):
 
 
 def told(rows):
-    """Rows in an order of their own, but for the errors, which name the call."""
+    """Sorted rows, without the errors, which name the call."""
     return sorted(({**row, "failure": None} for row in rows), key=str)
 
 
@@ -104,7 +104,7 @@ def test_every_list_has_the_same_rows_in_every_format(opened, tmp_path, path):
 
 @pytest.mark.parametrize("path", OWN)
 def test_whose_they_are(cli, box, path):
-    """Without a word those of the key's own account; with --company that company's, in the same columns."""
+    """By default the key's own account; with --company that company's, in the same columns."""
     before = len(box.journal)
     own = cli(*path.split(), "--format", "jsonl")
     assert own.code == 0
@@ -189,7 +189,7 @@ def test_a_limit_reads_no_more_than_it_needs(opened):
         everything = json.loads(cli("prospects", "list", "--json", "--fields", "email").out)
         last = max(row["email"].casefold() for row in everything)
         got = cli("prospects", "list", "--json", "--sort", "-email", "--limit", "1")
-        assert re.search(r"Shown: 1 row of \d+ \(--limit\)", got.err)
+        assert re.search(r"Showing 1 of \d+ rows? \(--limit\)", got.err)
         assert json.loads(got.out)[0]["email"].casefold() == last
 
 
@@ -209,7 +209,7 @@ def test_resuming(opened, tmp_path):
         assert {row["outcome"] for row in rows} == {"ok"}
         got = cli("campaigns", "list", "--all", "--status", "running", "--resume", report)
         assert got.code == 2
-        assert "the report of another task" in got.err
+        assert "a report of another task" in got.err
 
 
 def test_who_looks_for_something_sees_only_where_it_is(opened, tmp_path):
@@ -222,7 +222,7 @@ def test_who_looks_for_something_sees_only_where_it_is(opened, tmp_path):
         assert cli(*args).code == 3
         found = [json.loads(line) for line in file.read_text().splitlines()]
         assert {row["company_id"]: row["outcome"] for row in found} == {one: "ok", other: "failed"}
-        assert cli(*args, "--resume", report).code == 0  # and what failed is not said any more
+        assert cli(*args, "--resume", report).code == 0  # and the earlier failure is not reported again
         found = [json.loads(line) for line in file.read_text().splitlines()]
         assert {row["company_id"]: row["outcome"] for row in found} == {one: "ok", other: "none"}
 
@@ -251,7 +251,7 @@ def test_values_of_all_kinds():
 
 
 def test_a_blacklist_comes_back_as_it_was(opened, tmp_path):
-    """What is listed can be handed to what changes it, also an entry that looks like something else."""
+    """Listed entries can be passed to the commands that change them, even one that looks like something else."""
     entries = ["1.verylongdomainname.example", "2024.newsletterteam@example.com"]
     file = tmp_path / "entries"
     with opened(companies=1) as (_, cli):
@@ -259,7 +259,7 @@ def test_a_blacklist_comes_back_as_it_was(opened, tmp_path):
         got = cli("blacklist", "list", "--agency", "--fields", "entry", "--no-header")
         assert got.out.split() == entries
         file.write_text(got.out)
-        assert cli("blacklist", "add", "--agency", "--from", file, "--dry-run").out.count("there already") == 2
+        assert cli("blacklist", "add", "--agency", "--from", file, "--dry-run").out.count("already there") == 2
 
 
 @pytest.mark.parametrize(
@@ -296,29 +296,29 @@ def test_no_secret_of_a_url_is_left(pairs, user):
     ("args", "said"),
     [
         (("email-accounts", "list"), "say which companies"),
-        (("mailboxes", "--company", "1"), ": the command comes first, list"),
+        (("mailboxes", "--company", "1"), ": options go after the command (list)"),
         (("webhooks", "subscribe", "x.example", "task_done"), "URL must be an http or https URL"),
         (("webhooks", "subscribe", "https://x.example", "replied"), "'replied' is not one of"),
         (("webhooks", "unsubscribe", "https://x.example/?key=****", "task_done"), "this URL is masked"),
-        (("mailboxes", "list", "--active"), "--active and --inactive choose among --all"),
-        (("mailboxes", "list", "--report", "x"), "--report and --resume go with companies"),
+        (("mailboxes", "list", "--active"), "--active and --inactive work only with --all"),
+        (("mailboxes", "list", "--report", "x"), "--report and --resume work only with companies"),
         (("mailboxes", "list", "--all", "--company", "1"), "say which companies"),
         (("mailboxes", "list", "--fields", "e-mail"), "there is no field 'e-mail'; did you mean email?"),
-        (("blacklist", "list", "--agency", "--all"), "--agency is about all companies at once"),
-        (("blacklist", "add", "--agency", "--company", "1", "x.example"), "--agency is about all companies at once"),
+        (("blacklist", "list", "--agency", "--all"), "--agency covers all companies at once"),
+        (("blacklist", "add", "--agency", "--company", "1", "x.example"), "--agency covers all companies at once"),
         (("blacklist", "add"), "say which domains or addresses"),
         (("blacklist", "add", "x.example", "http://y.example"), "'http://y.example'"),
-        (("blacklist", "remove", "--agency", "x.example", "a@b.example"), "is documented nowhere"),
+        (("blacklist", "remove", "--agency", "x.example", "a@b.example"), "the API does not document"),
         (("campaigns", "list", "--status", "walking"), "'walking' is not one of"),
-        (("prospects", "list", "--search", "email"), "--search is FIELD=TEXT"),
+        (("prospects", "list", "--search", "email"), "--search must be FIELD=TEXT"),
         (("prospects", "list", "--all", "--search", "colour=red"), "colour"),
         (("prospects", "list", "--status", "PAUSED"), "give --campaign with it"),
         (("deliverability", "list", "--from", "2026-13-01"), "--from must be"),
-        (("guests", "invite", "--company", "1", "monica@example.com"), "a guest is 'NAME <ADDRESS>'"),
+        (("guests", "invite", "--company", "1", "monica@example.com"), "a guest must be given as 'NAME <ADDRESS>'"),
         (("guests", "invite", "--company", "1", "M <m@x.example>", "N <m@x.example>"), "named twice"),
         (("guests", "invite", "--company", "1", *[f"M <m{n}@x.example>" for n in range(11)]), "at most 10"),
-        (("guests", "invite", "--company", "1", "M <m@x.example>"), "there is no terminal to ask on: add --yes"),
-        (("guests", "set-permissions", "--company", "1", "5"), "either --permission WORD, or --none"),
+        (("guests", "invite", "--company", "1", "M <m@x.example>"), "there is no terminal to confirm on: add --yes"),
+        (("guests", "set-permissions", "--company", "1", "5"), "--permission WORD or --none"),
     ],
 )
 def test_what_makes_no_sense_is_refused_before_anything_is_sent(cli, box, args, said):
@@ -354,12 +354,12 @@ def test_a_blacklist(opened, tmp_path):
                 ("stop@example.com", "address"),
             ]
             got = cli("blacklist", "add", *whose, "rival.example", "--dry-run")
-            assert "there already" in got.out
+            assert "already there" in got.out
             got = cli("blacklist", "remove", *whose, "rival.example", "never.example", "--format", "jsonl")
             told = {row["entry"]: row["status"] for row in rows_of(got)}
             assert told == {
                 "rival.example": "removed",
-                "never.example": "removed" if "--agency" in whose else "not there",
+                "never.example": "removed" if "--agency" in whose else "not found",
             }
             assert "rival.example" not in cli("blacklist", "list", *whose).out
 
@@ -373,14 +373,14 @@ def test_a_change_that_stops_in_the_middle_says_how_far_it_came(opened, tmp_path
         got = cli("blacklist", "add", "--company", company, "--from", file)
         assert (got.code, got.out) == (1, "")
         assert got.err.splitlines()[-1] == (
-            f"Stopped. At company {company}: nothing was done, and 500 entries more. "
-            f"Look with: woodpecker-async blacklist list --company {company}"
+            f"Stopped. At company {company}: nothing was done, and 500 more entries. "
+            f"Check with: woodpecker-async blacklist list --company {company}"
         )
         box.faults.add(Fault.status(400, method="POST", path="/v2/blacklist/emails"))
         got = cli("blacklist", "add", "--company", company, "x.example", "a@x.example", "--format", "jsonl")
         assert got.code == 1
         assert [row["entry"] for row in rows_of(got)] == ["x.example"]
-        assert f"Stopped. At company {company}: 1 added. Look with" in got.err
+        assert f"Stopped. At company {company}: 1 added. Check with" in got.err
 
 
 GUESTS = ("Monica Hall <monica@example.com>", "Jared Dunn <jared@example.com>")
@@ -396,7 +396,7 @@ def test_guests(opened):
         assert {record.method for record in sent(box, before)} == {"GET"}
         got = cli(*invite)
         assert (got.code, got.out) == (2, "")
-        assert f"This sends an e-mail to 2 guests of company {company}; there is no terminal to ask on" in got.err
+        assert f"This sends an e-mail to 2 guests of company {company}; there is no terminal to confirm on" in got.err
         got = cli(*invite, "--permission", "mailboxes", "--yes", "--format", "jsonl")
         assert (got.code, [row["email"] for row in rows_of(got)]) == (0, ["monica@example.com", "jared@example.com"])
         assert got.err == f"At company {company}: 2 invited.\n"
@@ -407,7 +407,7 @@ def test_guests(opened):
         set_ = ("guests", "set-permissions", "--company", company, one, "--none")
         assert "would set" in cli(*set_, "--dry-run").out
         assert cli(*set_).code == 0
-        assert "set already" in cli(*set_, "--dry-run").out
+        assert "already set" in cli(*set_, "--dry-run").out
         there = rows_of(cli("guests", "list", "--company", company, "--format", "jsonl"))
         assert {row["id"]: row["guest_permissions"] for row in there}[one] == []
         before = len(box.journal)
@@ -428,7 +428,7 @@ def test_a_person_is_asked_before_e_mails_go_out(really_opened, answer, code):
             seen = b""
             while b"[y/N] " not in seen:
                 seen += os.read(terminal, 1000)
-            assert f"This sends an e-mail to 2 guests of company {company}. Go on?".encode() in seen
+            assert f"This sends an e-mail to 2 guests of company {company}. Continue?".encode() in seen
             assert len(box.journal) == 0
             os.write(terminal, answer)
             assert process.wait(60) == code
@@ -445,7 +445,7 @@ def test_an_invitation_whose_answer_is_lost_is_not_repeated(opened):
         assert sum(record.method == "POST" for record in box.journal) == 1
         assert f"look with `guests list --company {company}` before trying again" in got.err
         assert (
-            f"Whether more was done is not known. Look with: woodpecker-async guests list --company {company}"
+            f"It is not known whether more was done. Check with: woodpecker-async guests list --company {company}"
             in got.err
         )
 
@@ -470,15 +470,15 @@ def test_webhooks(opened):
         got = cli("webhooks", "subscribe", *whose, WEBHOOK, "prospect_replied", "TASK_DONE", "task_done")
         assert [row["status"] for row in rows_of(got)] == ["subscribed"] * 2
         got = cli("webhooks", "subscribe", *whose, WEBHOOK, "task_done", "email_opened")
-        assert [row["status"] for row in rows_of(got)] == ["there already", "subscribed"]
+        assert [row["status"] for row in rows_of(got)] == ["already there", "subscribed"]
         got = cli("webhooks", "list", *whose)
         assert sorted(row["event"] for row in rows_of(got)) == ["email_opened", "prospect_replied", "task_done"]
         assert {row["target_url"] for row in rows_of(got)} == {"https://x.example/hook?token=****"}
         assert "s3cret" in cli("webhooks", "list", *whose, "--reveal").out
         got = cli("webhooks", "unsubscribe", *whose, WEBHOOK, "task_done", "link_clicked", "--dry-run")
-        assert [row["status"] for row in rows_of(got)] == ["would unsubscribe", "not there"]
+        assert [row["status"] for row in rows_of(got)] == ["would unsubscribe", "not found"]
         got = cli("webhooks", "unsubscribe", *whose, WEBHOOK, "task_done", "link_clicked")
-        assert [row["status"] for row in rows_of(got)] == ["unsubscribed", "not there"]
+        assert [row["status"] for row in rows_of(got)] == ["unsubscribed", "not found"]
         assert "s3cret" not in got.out + got.err
         assert len(rows_of(cli("webhooks", "list", *whose))) == 2
         assert rows_of(cli("webhooks", "list", "--format", "jsonl")) == []  # none of one's own account
@@ -496,8 +496,8 @@ def test_an_interrupted_change_prints_what_is_done(capsys):
     got = capsys.readouterr()
     assert (code, got.out.split()) == (130, ["entry,kind,status", "x.example,,added"])
     assert got.err == (
-        "Interrupted. At company 7: 1 added. Whether more was done is not known. "
-        "Look with: woodpecker-async blacklist list --company 7\n"
+        "Interrupted. At company 7: 1 added. It is not known whether more was done. "
+        "Check with: woodpecker-async blacklist list --company 7\n"
     )
 
 

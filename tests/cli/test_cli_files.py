@@ -1,4 +1,4 @@
-"""Where reports go and come from: nothing is replaced that is no file, and what cannot work is said first."""
+"""Reading and writing reports: only regular files are replaced, and errors are found first."""
 
 import errno
 import json
@@ -44,7 +44,7 @@ def test_a_fifo_gets_the_report(cli, tmp_path):
     reader = threading.Thread(target=lambda: read.append(fifo.read_text()), daemon=True)
     reader.start()
     deadline = 50
-    while (got := cli(*ALL, "--report", fifo)).code == 2 and deadline:  # until the thread has opened it
+    while (got := cli(*ALL, "--report", fifo)).code == 2 and deadline:  # wait until the thread has opened it
         deadline -= 1
     reader.join(10)
     assert got.code == 0
@@ -58,12 +58,12 @@ def test_a_fifo_without_a_reader(cli, box, tmp_path):
     before = len(box.journal)
     got = cli(*ALL, "--report", fifo)
     assert (got.code, got.out) == (2, "")
-    assert got.err == f"Error: nobody reads from {fifo}: start its reader first\n"
+    assert got.err == f"Error: nothing is reading from {fifo}: start its reader first\n"
     assert len(box.journal) == before
 
 
 def test_descriptors(real, tmp_path):
-    # Links of our own: a fault in the code must not cost the machine its /dev/stdout.
+    # Our own links: a bug must not destroy the machine's /dev/stdout.
     stdout, stderr = tmp_path / "stdout", tmp_path / "stderr"
     stdout.symlink_to("/proc/self/fd/1")
     stderr.symlink_to("/proc/self/fd/2")
@@ -73,7 +73,7 @@ def test_descriptors(real, tmp_path):
     with out.open("w") as stream, real.start(*ALL, "--report", stdout, stdout=stream) as process:
         got = real.ended(process)
     assert got.code == 2
-    assert got.err == f"Error: {stdout} is the file to which the output goes: name another\n"
+    assert got.err == f"Error: {stdout} is the file that stdout or stderr is redirected to: use another\n"
     assert out.read_text() == ""
     assert stdout.is_symlink()
     assert stderr.is_symlink()
@@ -89,7 +89,7 @@ def test_a_device_is_not_replaced(cli, tmp_path):
     assert cli(*ALL, "--report", device).code == 0
     assert stat.S_ISCHR(device.stat().st_mode)
     os.mknod(tmp_path / "disk", 0o600 | stat.S_IFBLK, os.makedev(7, 250))
-    assert "is a socket or a disk" in cli(*ALL, "--report", tmp_path / "disk").err
+    assert "is a socket or a block device" in cli(*ALL, "--report", tmp_path / "disk").err
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_a_directory_that_cannot_be_written_to(cli, box, tmp_path, monkeypatch):
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
     before = len(box.journal)
-    # For root, permissions are no obstacle; so it is the system that says no.
+    # Permissions do not stop root, so the system call is made to fail.
     monkeypatch.setattr(tempfile, "TemporaryFile", refused)
     got = cli(*ALL, "--report", tmp_path / "report")
     assert (got.code, got.err) == (2, f"Error: cannot write to {tmp_path}: Read-only file system\n")
@@ -141,7 +141,7 @@ def test_links_that_somebody_else_made(tmp_path, monkeypatch):
         pass
     monkeypatch.setattr(os, "geteuid", lambda: 4711)
     monkeypatch.setattr(Path, "lstat", lambda path: os.stat_result((stat.S_IFLNK, 0, 0, 1, 815, 0, 0, 0, 0, 0)))
-    with pytest.raises(files.UsageError, match="somebody else"), files.saved_to(link):
+    with pytest.raises(files.UsageError, match="another user"), files.saved_to(link):
         pass
 
 

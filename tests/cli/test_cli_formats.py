@@ -1,4 +1,4 @@
-"""CSV and JSON read back to what was printed, whatever is in it; terminals get nothing raw."""
+"""CSV and JSON read back as what was printed, whatever it contains; terminals get nothing raw."""
 
 import csv
 import io
@@ -18,7 +18,7 @@ NASTY = "\r\n\t\x00\x1b\x7f\x85\x9b\xa0\u200b\u2028\u202e\u2066\ufeff\ud800\U000
 SIGNS = "=+-@＝＋－＠"
 cells = st.text(st.sampled_from(NASTY) | st.characters(exclude_categories=[]), max_size=8)
 values = st.none() | st.booleans() | st.integers() | cells
-# A high surrogate before a low one is another way to write one character.
+# A high surrogate followed by a low one is another way to write one character.
 exact = st.text(st.sampled_from(NASTY) | st.characters(), max_size=8)
 
 LAYOUT = Layout((Column("id", "Id"), Column("label", "Label"), Column("more", "More")))
@@ -49,7 +49,7 @@ def printed(format_, rows, **stream):
 
 
 def fields(value):
-    """What a cell is after its way through UTF-8."""
+    """What a cell becomes after encoding as UTF-8."""
     text = "" if value is None else value if isinstance(value, str) else json.dumps(value)
     return text.encode("utf-8", "backslashreplace").decode()
 
@@ -80,12 +80,12 @@ def strict(text):
 
 
 def read_back(cell):
-    """What the documentation says: one apostrophe less where a formula follows."""
+    """As documented: remove one apostrophe if a formula follows."""
     return cell[1:] if cell.startswith("'") and runs(cell[1:]) else cell
 
 
 def runs(cell):
-    """Whether a spreadsheet would run it, apostrophes in front aside."""
+    """Whether a spreadsheet would run it, ignoring leading apostrophes."""
     seen = [character for character in cell.lstrip("'") if character.isprintable() and not character.isspace()]
     return bool(seen) and unicodedata.normalize("NFKC", seen[0]) in set("=+-@")
 
@@ -134,7 +134,7 @@ def test_csv_loses_nothing_to_the_encoding_of_stdout():
 def test_json_reads_back(rows, terminal, encoding):
     records = [dict(zip(("id", "label", "more"), row, strict=True)) for row in rows]
     lines = printed("jsonl", rows, terminal=terminal, encoding=encoding).decode(encoding).splitlines()
-    # Only lone surrogates next to each other become another text.
+    # Only adjacent lone surrogates become a different text.
     assert json.dumps([json.loads(line) for line in lines]) == json.dumps(records)
     whole = json.loads(printed("json", rows, terminal=terminal, encoding=encoding).decode(encoding))
     assert json.dumps(whole) == json.dumps(records)
@@ -173,4 +173,4 @@ def test_a_key_alone_in_a_pipe_is_not_changed(opened):
 def test_raw_goes_with_csv(cli):
     got = cli("companies", "list", "--csv-raw")
     assert got.code == 2
-    assert "--csv-raw goes with --format csv" in got.err
+    assert "--csv-raw works only with --format csv" in got.err

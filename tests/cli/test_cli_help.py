@@ -1,4 +1,4 @@
-"""Help that is whole, examples that can be parsed, and what was meant by a command that is none."""
+"""Complete help, examples that can be parsed, and suggestions for misspelled commands."""
 
 import importlib
 import re
@@ -21,7 +21,7 @@ from woodpecker_async.cli.settings import SETTINGS
 
 
 def walk(command=root, path=""):
-    """All commands, each with its words."""
+    """All commands, each with its full name."""
     if isinstance(command, click.Group):
         context = click.Context(command)
         for name in command.list_commands(context):
@@ -42,9 +42,9 @@ def test_every_command_has_help_with_examples(cli, path):
     got = cli(*path.split(), "--help")
     assert (got.code, got.err) == (0, "")
     assert "Examples:\n" in got.out
-    assert all(f"  {PROGRAM} {line}\n" in got.out for line in EXAMPLES[path])  # not wrapped, not cut
+    assert all(f"  {PROGRAM} {line}\n" in got.out for line in EXAMPLES[path])  # not wrapped, not truncated
     usage, _, rest = got.out.partition("\n\n")
-    assert "..." not in re.sub(r"\b(COMMAND|ARGS|ENTRY|EVENT|GUEST|GUEST_ID)\]?\.\.\.", "", usage)
+    assert "..." not in re.sub(r"\b(COMMAND|ARGS|EMAIL|ENTRY|EVENT|GUEST|GUEST_ID)\]?\.\.\.", "", usage)
     assert "..." not in rest
     assert cli("help", *path.split()).out == got.out
     assert all(len(line) <= 80 for line in got.out.splitlines() if PROGRAM not in line)
@@ -71,7 +71,7 @@ def test_examples_can_be_parsed(line):
     command, context = root, click.Context(root, obj=None)
     while isinstance(command, click.Group):
         command = command.get_command(context, words.pop(0))
-    command.make_context("x", words)  # an option or argument that is none would raise
+    command.make_context("x", words)  # an unknown option or argument would raise
 
 
 def test_one_place_for_the_environment(cli):
@@ -99,9 +99,9 @@ def test_one_place_for_exit_codes(cli):
         (["help", "doktor"], "did you mean doctor?"),
         (["help", "keys", "lst"], "did you mean list?"),
         (["help", "enviroment"], "did you mean environment"),
-        (["help", "me", "too"], "woodpecker-async me has no commands below it, so no 'too'"),
+        (["help", "me", "too"], "woodpecker-async me has no subcommands, so there is no 'too'"),
         (["inventory", "dif"], "did you mean diff?"),
-        (["x\x1b[2J"], "there is no command 'x\\x1b[2J'; there are: keys, companies, inventory,"),
+        (["x\x1b[2J"], "there is no command 'x\\x1b[2J'; available: keys, companies, inventory,"),
     ],
 )
 def test_did_you_mean(cli, words, said):
@@ -163,7 +163,7 @@ def test_python_m():
 
 @pytest.mark.system
 def test_a_cold_start_takes_two_and_a_half_times_what_click_takes():
-    """In turn, so that whatever else the machine does weighs on both; the best of each counts."""
+    """Alternating, so that other load affects both; the best of each counts."""
     help_, click_ = [], []
     for _ in range(15):
         for command, taken in ((["-m", "woodpecker_async", "--help"], help_), (["-c", "import click"], click_)):

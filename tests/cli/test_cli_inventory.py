@@ -45,7 +45,7 @@ def test_audit(few):
     assert got.err.endswith("Found: 1 duplicate label, 1 no label, 1 no keys, 3 partial label\n")
     assert not any(key.secret in got.out for company in (a, b, c) for key in box.state.listed(company))
     assert audited(cli, "--exit-code")[0].code == 3
-    assert audited(cli, "--company", c)[1] == []  # what all of those asked about have is nothing to tell
+    assert audited(cli, "--company", c)[1] == []  # a label that all of these companies have is not a finding
     rows = list(csv.DictReader(io.StringIO(cli("keys", "audit", "--format", "csv").out)))
     assert rows[0]["finding"] == "duplicate label"
     assert "2 of 4 companies" in cli("keys", "audit").out
@@ -96,7 +96,7 @@ def test_an_inventory_holds_no_secret(inventories):
     assert not any(secret in text or secret[-4:] in text for secret in (*secrets, box.hq_key))
     assert stat.S_IMODE(before.stat().st_mode) == 0o600
     got = cli("inventory", "save", before)
-    assert (got.code, got.err) == (2, f"Error: {before} exists already, and is not overwritten; --force replaces it\n")
+    assert (got.code, got.err) == (2, f"Error: {before} already exists; use --force to replace it\n")
     assert cli("inventory", "save", before, "--force").code == 0
     assert json.loads(cli("inventory", "save", "-").out)["companies"] == json.loads(text)["companies"]
 
@@ -106,7 +106,7 @@ def test_nothing_changed(inventories):
     assert cli("inventory", "save", after).code == 0
     got, found = diffed(cli, before, after)
     assert (got.code, found, got.err) == (0, [], "0 changes\n")
-    got = cli("inventory", "diff", before, after, "--quiet")  # nothing for cron to send
+    got = cli("inventory", "diff", before, after, "--quiet")  # no output for cron to mail
     assert (got.code, got.out, got.err) == (0, "", "")
 
 
@@ -151,7 +151,7 @@ def test_what_could_not_be_listed_has_not_vanished(inventories):
     for pair in ((before, after), (after, before)):
         got, found = diffed(cli, *pair)
         assert (got.code, found) == (3, [])
-        assert f"Not compared, because they could not be listed: {ids[0]}\n" in got.err
+        assert f"Not compared because they could not be listed: {ids[0]}\n" in got.err
 
 
 def test_inactive_companies_have_not_lost_their_keys(opened, tmp_path):
@@ -170,12 +170,12 @@ def test_inventories_of_different_companies_or_accounts(inventories):
     _, cli, ids, before, after = inventories
     cli("inventory", "save", after, "--company", ids[0])
     got = cli("inventory", "diff", before, after)
-    assert (got.code, "are of different companies: save both with the same options" in got.err) == (2, True)
+    assert (got.code, "cover different companies: save both with the same options" in got.err) == (2, True)
     other = json.loads(before.read_text()) | {"account": "https://other:443/rest 123456789abc"}
     after.write_text(json.dumps(other))
     got, found = diffed(cli, before, after)
     assert (got.code, found) == (0, [])
-    assert "made with different keys or base URLs" in got.err
+    assert "saved with different API keys or base URLs" in got.err
 
 
 def test_a_list_that_moved_is_said_in_the_file_too(opened, tmp_path):
@@ -225,7 +225,7 @@ def inventory(draw):
 
 @given(inventory(), inventory())
 def test_a_diff_is_the_way_from_one_to_the_other(before, after):
-    """What it says, done to the first inventory, gives the second, wherever both are known."""
+    """Applying the diff to the first inventory gives the second, wherever both are known."""
     unknown = before.unknown | after.unknown
     now = {company: dict(keys) for company, keys in before.keys.items() if company not in unknown}
     for change in changes(before, after):

@@ -6,6 +6,7 @@ import stat
 
 import pytest
 
+from tests.cli.conftest import Got
 from tests.waiting import until
 from woodpecker_async.sandbox import Fault
 
@@ -62,7 +63,8 @@ def test_the_file_is_the_same_for_one_company(opened, tmp_path):
         first, second = box.company_ids
         got = cli("keys", "ensure", "--company", first, "--company", first, "--label", "crm", "--output", path)
         assert got.code == 0
-        assert got.err.startswith("Made a new key 'crm'")
+        assert got.err.startswith("Created a new key 'crm'")
+        assert got.err.endswith(f"written to {path} as a line of JSON (--format plain: only the key)\n")
         assert got.out == f"{on_server(box)[first][0][:7]}****{on_server(box)[first][0][-4:]}\n"
         args = ("--company", first, "--company", second, "--label", "crm", "--output", path)
         assert cli("keys", "ensure", *args).code == 0
@@ -70,6 +72,26 @@ def test_the_file_is_the_same_for_one_company(opened, tmp_path):
         assert {tuple(json.loads(line)) for line in path.read_text().splitlines()} == {
             ("company_id", "label", "api_key", "fingerprint", "created", "at")
         }
+
+
+@pytest.mark.parametrize("format_", ["jsonl", "csv", "plain"])
+def test_with_a_format_nothing_is_printed_beside_the_file(opened, tmp_path, format_):
+    with opened(companies=3, service_time=0) as (_, cli):
+        args = ("keys", "ensure", "--all", "--yes", "--label", "crm", "--format", format_, "--quiet", "--output")
+        assert cli(*args, tmp_path / "keys") == Got(0, "", "")
+        assert len((tmp_path / "keys").read_text().splitlines()) == (4 if format_ == "csv" else 3)
+
+
+def test_plain_is_the_key_alone(opened, tmp_path):
+    with opened(companies=2, service_time=0) as (box, cli):
+        first, second = box.company_ids
+        args = ("keys", "ensure", "--label", "crm", "--format", "plain", "--output")
+        got = cli(*args, tmp_path / "a", "--company", first)
+        assert (got.code, got.out, got.err.endswith(f"written to {tmp_path / 'a'}\n")) == (0, "", True)
+        assert (tmp_path / "a").read_text() == on_server(box)[first][0] + "\n"
+        assert cli(*args, tmp_path / "b", "--company", first, "--company", second).code == 0
+        keys = {company: key for company, [key] in on_server(box).items()}
+        assert set((tmp_path / "b").read_text().splitlines()) == {f"{company}\t{key}" for company, key in keys.items()}
 
 
 @pytest.mark.parametrize(
@@ -101,7 +123,7 @@ def test_a_file_that_others_can_read(cli, box, tmp_path):
 def test_with_the_embedded_sandbox(alone, tmp_path):
     got = alone("keys", "ensure", "--all", "--label", "crm", "--output", tmp_path / "keys", "--sandbox")
     assert (got.code, len(got.out.splitlines())) == (0, 23)
-    assert "The embedded sandbox ends here" in got.err
+    assert "The embedded sandbox, and the keys in it, are gone now" in got.err
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -115,7 +137,7 @@ def test_interrupted_in_the_middle(really_opened, tmp_path, number):
             got = cli.ended(process)
         assert got.code == 130
         assert got.err.startswith("Interrupted after ")
-        assert got.err.endswith(f"the keys are in {path}. Run the same command again to go on.\n")
+        assert got.err.endswith(f"the keys are in {path}. To continue, run the same command again.\n")
         assert in_file(path) == on_server(box)
         assert 8 <= len(on_server(box)) < 30
         box.faults.add(Fault.commit_then(500, method="POST", times=2))

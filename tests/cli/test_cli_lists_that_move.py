@@ -1,4 +1,4 @@
-"""Lists that change while a command reads them: read again, and where that does not help, said so."""
+"""Lists that change while a command reads them: they are read again, and if that does not help, a message says so."""
 
 import csv
 import io
@@ -10,8 +10,8 @@ from woodpecker_async.sandbox import Fault
 
 COMPANIES = "/v2/agency/companies"
 MISSING = (
-    "The list of companies changed each time it was read, or was not as long as it announced: a company may be "
-    "missing. Run it again."
+    "The list of companies changed each time it was read, or did not have its announced length: a company may be "
+    "missing. Run the command again."
 )
 
 COMMANDS = {
@@ -37,7 +37,7 @@ def companies_in(command, out):
 
 
 def removing_one_after_each_first_page(box, times):
-    """The first company goes as soon as page 1 is sent, so that the first of page 2 moves up and out of sight."""
+    """The first company goes as soon as page 1 is sent, so the first one of page 2 moves up and is missed."""
 
     def remove(info, answer):
         del box.state.companies[next(iter(box.state.companies))]
@@ -59,7 +59,7 @@ def test_a_list_that_moves_once_is_read_again(opened, command):
         box.faults.add(removing_one_after_each_first_page(box, times=1))
         got = cli(*command, "--quiet")
         assert companies_in(command, got.out) >= set(box.company_ids)
-        if command[1] == "ensure":  # the one that had gone by then cannot get a key
+        if command[1] == "ensure":  # the one that is gone by then cannot get a key
             assert (got.code, len(got.err.splitlines())) == (3, 1)
         else:
             assert got.code == (3 if "keys" in command else 0)
@@ -76,7 +76,7 @@ def test_a_list_that_never_settles_is_said_also_when_quiet(opened, command):
 
 
 def test_readings_that_together_saw_everything_are_whole(opened, command):
-    """In each reading another company hides behind one that comes twice."""
+    """In each reading another company is hidden by a duplicate."""
     with opened(companies=3, keys_per_company=1, service_time=0) as (box, cli):
         hidden = iter(range(3))
 
@@ -101,14 +101,14 @@ def test_a_company_whose_keys_never_settle_is_named(cli, box, tmp_path):
         got = cli("keys", "list", *args, "--quiet", "--report", tmp_path / "report.json")
         assert got.code == 3
         assert got.err == (
-            f"Company {restless}: its list of keys changed each time it was read, or was not as long as it "
-            "announced: a key may be missing.\n"
+            f"Company {restless}: its list of keys changed each time it was read, or did not have its announced "
+            "length: a key may be missing.\n"
         )
         assert json.loads((tmp_path / "report.json").read_text())["drifted"] == [restless]
 
 
 def test_a_page_that_is_no_list_is_an_error(opened, command):
-    """Not the end of the list: a service that is down must not look like an agency without companies."""
+    """An error is not the end of the list: a service that is down must not look like an agency without companies."""
     with opened(companies=12, keys_per_company=1, page_size=5, service_time=0) as (box, cli):
         for page in (1, 2):
             box.faults.add(Fault.status(200, body={"message": "Service unavailable"}, path=COMPANIES, page=page))

@@ -1,4 +1,4 @@
-"""The log of a command, and what is said of a long wait."""
+"""A command's log, and its messages during a long wait."""
 
 import asyncio
 import logging
@@ -31,7 +31,7 @@ def _no_other_handlers(monkeypatch):
 
 @pytest.fixture
 def trouble(monkeypatch):
-    """Lets the next request meet three faults, and be repeated at once."""
+    """Makes the next request fail three times, and repeats follow at once."""
     monkeypatch.setattr(SystemClock, "sleep", Hasty.sleep)
     return lambda box: box.faults.add(Fault.status(503), Fault.status(429), Fault.close())
 
@@ -85,7 +85,7 @@ def test_a_lost_answer_that_was_made_good(opened):
 
 def test_a_file_has_times_and_what_was_said(cli, box, tmp_path, trouble):
     path = tmp_path / "log"
-    for _ in range(2):  # it is added to
+    for _ in range(2):  # it is appended to
         trouble(box)
         got = cli("keys", "list", "--company", 4, "--company", box.company_ids[0], "--log-file", path)
         assert got.code == 3
@@ -94,7 +94,7 @@ def test_a_file_has_times_and_what_was_said(cli, box, tmp_path, trouble):
     assert all(re.match(f"{TIME} (INFO|WARNING) ", line) for line in lines)
     assert len(lines) == 2 * (len(TROUBLE) + 2)
     assert [line.split(maxsplit=2)[2] for line in lines[-2:]] == got.err.splitlines()
-    assert moments(got.err) == []  # nothing of it is on stderr
+    assert moments(got.err) == []  # none of it is on stderr
 
 
 def test_what_ends_the_command_is_in_the_file_too(cli, box, tmp_path):
@@ -105,6 +105,11 @@ def test_what_ends_the_command_is_in_the_file_too(cli, box, tmp_path):
         assert got.code == 1
         assert path.read_text().splitlines()[-1].split(maxsplit=2)[2] == got.err.splitlines()[-1]
     box.faults.clear()
+    cli.env["WOODPECKER_API_KEY"] = "1.an-old-one"
+    got = cli("me", "--log-file", path)
+    assert [line.split(maxsplit=2)[2] for line in path.read_text().splitlines()[-2:]] == got.err.splitlines()
+    assert "Hint: the key in use" in got.err
+    cli.env["WOODPECKER_API_KEY"] = box.hq_key
     report = tmp_path / "report"
     report.write_text('{"version": 1, "task": "ensure x", "account": null, "done": [], "failures": {}, "inactive": [], '
                       '"drifted": [], "keys": 0, "requests": 0, "seconds": 0, "stopped_by": null}')  # fmt: skip
@@ -132,7 +137,7 @@ def test_a_file_that_cannot_be_had(cli, box, path):
 def test_a_full_disk_is_told_of_once(cli, box, trouble):
     trouble(box)
     got = cli("me", "--log-file", "/dev/full")
-    assert (got.code, got.err) == (0, "Error: the log is not complete: /dev/full: No space left on device\n")
+    assert (got.code, got.err) == (0, "Error: the log is incomplete: /dev/full: No space left on device\n")
 
 
 def test_a_level_that_does_not_exist(cli, monkeypatch):
@@ -191,7 +196,7 @@ asyncio.run(main())
         ("debug", "", [("DEBUG", "start"), ("DEBUG", "end"), ("INFO", "retry"), ("DEBUG", "start"), ("DEBUG", "end")]),
         ("", "", []),
         ("loud", "", [("WARNING", "WOODPECKER_LOG")]),
-        # A program that logs to stderr by itself gets each record once, in its own format.
+        # A program that already logs to stderr gets each record once, in its own format.
         ("info", "logging.basicConfig(format='own %(levelname)s %(message)s')", []),
         ("info", "logging.basicConfig(stream=sys.stdout)", [("INFO", "retry")]),
     ],
@@ -226,7 +231,7 @@ def test_a_server_that_never_answers(cli, impatient, silent_server):
     got = cli("me", "--deadline", "0.7")
     assert got.code == 1
     wait, error = got.err.splitlines()
-    assert re.fullmatch(r"Waiting for the answer to GET /v1/me, sent \d s ago\.", wait)
+    assert re.fullmatch(r"Waiting for the response to GET /v1/me, sent \d s ago\.", wait)
     assert error.startswith("Error: no answer within the deadline")
     assert len(cli("me", "--deadline", "0.7", "--quiet").err.splitlines()) == 1
 
@@ -234,7 +239,7 @@ def test_a_server_that_never_answers(cli, impatient, silent_server):
 def test_a_server_that_never_answers_any_company(cli, impatient, silent_server):
     cli.env["WOODPECKER_BASE_URL"] = silent_server
     got = cli("keys", "list", "--company", 5, "--company", 6, "--deadline", "0.7")
-    assert re.match(r"Waiting for the answer to GET /v2/\S+ \(company \d\) and 1 more, sent \d s ago\.", got.err)
+    assert re.match(r"Waiting for the response to GET /v2/\S+ \(company \d\) and 1 more, sent \d s ago\.", got.err)
 
 
 def test_a_command_that_gets_on_is_not_disturbed(opened, impatient):
@@ -250,7 +255,7 @@ def test_a_redis_that_never_answers(real_alone, silent_server, args):
         said = ""
         while "Redis" not in said:
             said = process.stderr.readline()
-        assert said == "Waiting for Redis, which does not answer.\n"
+        assert said == "Waiting for Redis, which is not responding.\n"
 
 
 def event(kind, method="GET", call="1", **more):
@@ -261,22 +266,22 @@ def event(kind, method="GET", call="1", **more):
     ("events", "what"),
     [
         ([], "Waiting for a turn to send the next request."),
-        ([event("start")], "Waiting for the answer to GET /x, sent 0 s ago."),
-        ([event("start", attempt=3)], "Waiting for the answer to GET /x, sent 0 s ago, attempt 3."),
-        ([event("start"), event("start", call="2")], "Waiting for the answer to GET /x and 1 more, sent 0 s ago."),
+        ([event("start")], "Waiting for the response to GET /x, sent 0 s ago."),
+        ([event("start", attempt=3)], "Waiting for the response to GET /x, sent 0 s ago, attempt 3."),
+        ([event("start"), event("start", call="2")], "Waiting for the response to GET /x and 1 more, sent 0 s ago."),
         ([event("start"), event("end", status=200)], "Waiting for a turn to send the next request."),
         (
             [event("start"), event("end", status=503, failure="server"),
              event("retry", status=503, failure="server", wait=7.9, company_id=5)],
-            "GET /x (company 5) failed (server, status 503): the next attempt is in 8 s.",
+            "GET /x (company 5) failed (server, status 503): next attempt in 8 s.",
         ),
         (
             [event("retry", failure="lost", wait=3)],
-            "GET /x failed (lost): the next attempt is in 3 s.",
+            "GET /x failed (lost): next attempt in 3 s.",
         ),
         (
             [event("start", "POST"), event("end", "POST", failure="lost"), event("start", call="2")],
-            "The answer to POST /x was lost: looking whether it was done all the same.",
+            "The response to POST /x was lost: checking whether the server processed the request.",
         ),
         (
             [event("start", "POST"), event("end", "POST", failure="refused")],

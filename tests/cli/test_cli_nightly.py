@@ -1,4 +1,4 @@
-"""What an agency's cron does every night at four hundred companies, with all that can go wrong on the way."""
+"""What an agency's cron job does every night at four hundred companies, with everything that can go wrong."""
 
 import csv
 import json
@@ -27,7 +27,7 @@ def night(really_opened, tmp_path):
 
 
 def every(number, fault):
-    """A fault that strikes each so-manieth request; how many it has struck is counted by its answer."""
+    """A fault that strikes every n-th request; its answers count how many it has struck."""
     return [fault(skip=skip) for skip in range(number, 10 * number, number)]
 
 
@@ -62,7 +62,7 @@ def test_the_nightly_export(night):
     active, inactive = box.company_ids[:-INACTIVE], set(box.company_ids[-INACTIVE:])
     struck = set(active[10:13])
 
-    # The machine is shut down in the middle of it, after troubles of all kinds.
+    # The machine is shut down in the middle, after all kinds of trouble.
     box.faults.add(*every(11, lambda **when: Fault.status(503, **when)))
     box.faults.add(*every(13, Fault.close), *every(17, lambda **when: Fault.status(429, **when)))
     box.faults.add(*(Fault.status(400, company=company, times=None) for company in struck))
@@ -71,7 +71,7 @@ def test_the_nightly_export(night):
         process.send_signal(signal.SIGTERM)
         got = cli.ended(process)
     assert (got.code, got.out) == (130, "")
-    assert got.err.endswith(f" To go on, add: --resume {report}\n")
+    assert got.err.endswith(f" To continue, add: --resume {report}\n")
     first = json.loads(report.read_text())
     assert first["stopped_by"] == "SIGTERM"
     assert set(keys_in(keys)) == set(first["done"]) | set(map(int, first["failures"]))
@@ -83,12 +83,12 @@ def test_the_nightly_export(night):
     box.faults.add(dead)
     got = cli(*args, "--resume", report, "--deadline", "0.5")
     assert got.code == 1
-    assert got.err.splitlines()[-1].endswith(f" To go on, add: --resume {report}")
+    assert got.err.splitlines()[-1].endswith(f" To continue, add: --resume {report}")
     assert json.loads(report.read_text())["stopped_by"] in {"ConnectionLostError", "DeadlineExceededError"}
     assert set(json.loads(report.read_text())["done"]) == set(first["done"])
     box.faults.clear()
 
-    # The server is back, but for what it has against three companies.
+    # The server is back, but three companies still fail.
     box.faults.add(*(Fault.status(400, company=company, times=None) for company in struck))
     got = cli(*args, "--resume", report)
     assert got.code == 3
@@ -102,7 +102,7 @@ def test_the_nightly_export(night):
     assert {company for company, status in told.items() if status == "failed"} == struck
     assert [company for company, status in told.items() if status == "no keys"] == [box.company_ids[7]]
 
-    # In the morning those three are mended, and only they are asked for.
+    # In the morning those three are fixed, and only they are requested.
     box.faults.clear()
     before = len(box.journal)
     got = cli(*(arg for arg in args if arg != "--all"), "--resume", report, "--failed-of", report)
@@ -116,7 +116,7 @@ def test_the_nightly_export(night):
     assert private(keys, report, log)
     assert sorted(file.name for file in place.iterdir()) == ["keys.csv", "nightly.log", "run.json"]
 
-    # The log tells of all of it, a line each; no key is in it, nor in the report.
+    # The log has a line for each event; neither it nor the report contains a key.
     lines = log.read_text().splitlines()
     assert all(line.isprintable() and line[:2] == "20" for line in lines)
     for sign in ("status=503", "refused", "failure=lost", "Interrupted after", "Stopped after"):

@@ -38,11 +38,11 @@ def test_create_into_a_file(made, tmp_path):
     assert path.read_text() == secret + "\n"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert secret not in got.out + got.err
-    # It is used as it is.
+    # It is used unchanged.
     assert cli("me", "--api-key-file", path).code == 0
     before = len(box.journal)
     got = cli(*args)
-    assert (got.code, got.err) == (2, f"Error: {path} exists already, and is not overwritten; --force replaces it\n")
+    assert (got.code, got.err) == (2, f"Error: {path} already exists; use --force to replace it\n")
     assert path.read_text() == secret + "\n"
     assert len(box.journal) == before
 
@@ -74,10 +74,10 @@ def test_a_creation_of_unknown_outcome(made):
     got = cli("keys", "create", "--company", company, "--label", "crm", "--settle", "0")
     assert (got.code, got.out) == (1, "")
     assert len(got.err.splitlines()) == 1
-    assert "it is not known which key, if any, was made for label 'crm'" in got.err
+    assert "it is not known which key, if any, was created with label 'crm'" in got.err
     assert "(other writer)" in got.err
     assert got.err.count("****") == 2
-    assert got.err.endswith(f"Look again with: woodpecker-async keys list --company {company}\n")
+    assert got.err.endswith(f"Check again with: woodpecker-async keys list --company {company}\n")
     assert not any(key.secret in got.err for key in box.state.listed(company))
 
 
@@ -86,12 +86,13 @@ def test_ensure(made):
     args = ("keys", "ensure", "--company", company, "--label", "crm", "--reveal")
     first, again = cli(*args), cli(*args)
     assert first.out == again.out == box.state.listed(company)[-1].secret + "\n"
-    assert first.err.startswith("Made a new key 'crm'")
-    assert again.err.startswith("Found the key 'crm'")
+    assert first.err.startswith("Created a new key 'crm'")
+    assert again.err.startswith("Found the existing key 'crm'")
     box.state.add_key(company, "crm")
     got = cli(*args)
     assert (got.code, got.out) == (1, "")
-    assert "has 2 keys of label 'crm' already, so none is the one meant; nothing was made" in got.err
+    assert "already has 2 keys with label 'crm', so it is not clear which one to use; nothing was created" in got.err
+    assert "Delete or rename all but one in Woodpecker, or use another label. Check again with: " in got.err
     assert len(box.state.listed(company)) == 3
 
 
@@ -163,7 +164,7 @@ def test_me_masks_secrets_wherever_they_stand(cli, box):
 )
 @pytest.mark.parametrize("fault", [None, "said back", "wrong type"])
 def test_no_command_shows_a_key(cli, box, command, format_, fault):
-    """On stdout and stderr, with the verbose kinds of failure too."""
+    """On stdout and stderr, even with verbose failures."""
     if fault == "said back":
         text = f"{box.hq_key}\x1b[2J\u202e\n{{}}"
         body = {"title": text, "detail": text, "code": text, "details": [text]}
@@ -182,4 +183,4 @@ def test_companies_in_another_shape(opened):
     with opened(companies=4) as (box, cli):
         got = cli("companies", "list", "--fields", "id", "--no-header", "--sort", "-id", "--limit", "2")
         assert got.out.split() == [str(company) for company in sorted(box.company_ids)[:1:-1]]
-        assert "Shown: 2 rows of 4 (--limit)." in got.err
+        assert "Showing 2 of 4 rows (--limit)." in got.err

@@ -1,4 +1,4 @@
-"""`--output`: a file of mode 0600, as a whole or not at all, in any format, also where a resumed run adds to it."""
+"""`--output`: a file of mode 0600, written completely or not at all, in any format, even if a resumed run adds to it."""
 
 import csv
 import io
@@ -73,6 +73,44 @@ def test_the_ending_says_the_format_unless_an_option_does(cli, tmp_path, name, f
 
 
 @pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("keys.xlsx", "xlsx is not a supported format (table, json, jsonl, csv, sqlite)"),
+        ("keys.csv.GZ", "gz is not a supported format"),
+        ("a.yaml", "or add --format"),
+        ("json", "--output takes a file: for the format, use --format json"),
+        ("csv", "for the format, use --format csv"),
+    ],
+)
+@pytest.mark.parametrize("command", [ALL, ("companies", "list"), ("campaigns", "list"), ("keys", "audit")])
+def test_a_table_is_not_written_under_the_name_of_another_format(cli, box, tmp_path, monkeypatch, command, name, says):
+    monkeypatch.chdir(tmp_path)
+    before = len(box.journal)
+    got = cli(*command, "--output", name)
+    assert (got.code, says in got.err, len(box.journal), list(tmp_path.iterdir())) == (2, True, before, [])
+
+
+@pytest.mark.parametrize("name", ["keys.xlsx", "json", "keys", "keys.txt"])
+def test_any_name_goes_with_a_format(cli, tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    assert cli("companies", "list", "--output", name, "--format", "csv").code == 0
+    assert (tmp_path / name).read_text().startswith("id,")
+
+
+def test_keys_that_are_masked_in_a_file_are_announced(cli, tmp_path):
+    def says(*args, name="keys.csv"):
+        got = cli(*ALL, "--output", tmp_path / name, "--force", *args)
+        assert got.code == 0
+        return "are masked; use --reveal" in got.err
+
+    assert says()
+    assert not says("--reveal")
+    assert not says("--fields", "company_id,label")
+    assert not says("--no-keys")
+    assert not says("--quiet")
+
+
+@pytest.mark.parametrize(
     "args", [ALL, ("companies", "list"), ("me",), ("keys", "create", "--company", "1", "--label", "x")]
 )
 def test_an_existing_file_stays_without_force(cli, box, tmp_path, args):
@@ -81,7 +119,7 @@ def test_an_existing_file_stays_without_force(cli, box, tmp_path, args):
     before = len(box.journal)
     got = cli(*args, "--output", path)
     assert (got.code, got.out, len(box.journal)) == (2, "", before)
-    assert got.err == f"Error: {path} exists already, and is not overwritten; --force replaces it\n"
+    assert got.err == f"Error: {path} already exists; use --force to replace it\n"
     assert path.read_text() == "precious"
 
 
@@ -114,16 +152,16 @@ def test_a_file_made_by_somebody_else_meanwhile_stays(cli, box, tmp_path):
     box.faults.add(Fault.rewriting(meanwhile))
     got = cli(*ALL, "--output", path, "--report", tmp_path / "report")
     assert (got.code, path.read_text()) == (1, "theirs")
-    assert got.err == f"Error: {path}: was made by somebody else in the meantime\n"
-    assert not (tmp_path / "report").exists()  # it would call companies done whose keys are nowhere
+    assert got.err == f"Error: {path}: was created by something else in the meantime\n"
+    assert not (tmp_path / "report").exists()  # it would call companies done whose keys were not written
 
 
 @pytest.mark.parametrize(
     ("args", "why"),
     [
-        (("--force",), "--force goes with --output"),
-        (("--output", "-", "--force"), "--force goes with --output"),
-        (("--json", "--format", "csv"), "exclude each other"),
+        (("--force",), "--force works only with --output"),
+        (("--output", "-", "--force"), "--force works only with --output"),
+        (("--json", "--format", "csv"), "cannot be used together"),
         (("--format", "sqlite"), "say where with --output FILE"),
         (("--format", "sqlite", "--output", "-"), "say where with --output FILE"),
         (("--output", "/"), "is a directory"),
@@ -183,13 +221,17 @@ def test_nothing_is_added_to_something_else(cli, box, tmp_path):
     assert cli(*ALL, "--report", report).code == 0
     for format_, content, why in [
         ("csv", b"name,key\r\na,b\r\n", "not the header"),
-        ("csv", b'company_id,company_name,active,status,label,api_key,fingerprint,error\r\n1,"a', "has no end"),
+        (
+            "csv",
+            b'company_id,company_name,active,status,label,api_key,fingerprint,error\r\n1,"a',
+            "last row is incomplete",
+        ),
         ("csv", b"\xff\xfe", "not UTF-8"),
         ("json", b'{"a": 1}', "not a JSON array"),
         ("jsonl", b'{"a": 1}\nkey=1\n', "line 2 is not JSON"),
         ("jsonl", b"[" * 100_000, "line 1 is not JSON"),
         ("sqlite", b"SQLite format 3\x00garbage", "SQLite says"),
-        ("table", b"Company\n", "nothing can be added to a table"),
+        ("table", b"Company\n", "the format table does not support it"),
     ]:
         path.write_bytes(content)
         before = len(box.journal)
@@ -202,7 +244,7 @@ def test_a_resumed_run_says_that_a_new_file_lacks_what_was_done(cli, tmp_path):
     report, path = tmp_path / "report", tmp_path / "keys.csv"
     assert cli(*ALL, "--report", report).code == 0
     got = cli(*ALL, "--output", path, "--resume", report)
-    assert f"{path} will not have the companies that were done before.\n" in got.err
+    assert f"{path} will not contain the companies done in earlier runs.\n" in got.err
 
 
 @pytest.mark.system
@@ -229,7 +271,7 @@ def test_keys_in_full_into_a_file_that_others_can_read_are_noted(real, tmp_path,
         with path.open("w") as stream, real.start(*ALL, *args, stdout=stream) as process:
             got = real.ended(process)
         assert got.code == 0
-        assert (f"Others can read the file that the keys go to (mode {mode:04o})" in got.err) is said
+        assert (f"Others can read the file the keys are written to (mode {mode:04o})" in got.err) is said
 
 
 # ---- whatever is in it
@@ -242,7 +284,7 @@ RECORDS = st.dictionaries(st.integers(1, 6), st.tuples(CELLS, CELLS), max_size=4
 
 
 def as_bytes(value):
-    """What a value is after its way through UTF-8 and, but for JSON, through a cell."""
+    """What a value becomes after UTF-8 and, except in JSON, a cell."""
     return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
 
 

@@ -1,4 +1,4 @@
-"""`keys report --html`: the page as it is handed on."""
+"""`keys report --html`: the page as others receive it."""
 
 import base64
 import hashlib
@@ -24,7 +24,7 @@ MADE = datetime(2026, 11, 25, 12, 30, tzinfo=UTC)
 
 
 class Read(HTMLParser):
-    """What a parser makes of a page: its elements, and the text in each."""
+    """A parsed page: its elements, and the text in each."""
 
     def __init__(self, text):
         super().__init__()
@@ -87,7 +87,7 @@ def test_a_page_of_all_companies(opened, tmp_path):
         assert [attrs["href"] for _, attrs in read.elements if "href" in attrs] == ["#table"]
         assert "http" not in re.sub(r"http-equiv|http://localhost:\d+/rest|http://127[^ <]*", "", text)
         got = cli("keys", "report", "--html", tmp_path / "keys.html")
-        assert (got.code, "--force replaces it" in got.err) == (2, True)
+        assert (got.code, "use --force to replace it" in got.err) == (2, True)
         assert cli("keys", "report", "--html", tmp_path / "keys.html", "--force", "--quiet").err == ""
         assert cli("keys", "report", "--html", "-").out.startswith("<!doctype html>")
 
@@ -98,7 +98,7 @@ def test_a_page_that_is_not_complete_says_so(opened):
         got = cli("keys", "report", "--html", "-")
         assert got.code == 3
         assert "This page is not complete: the keys of 1 company could not be listed." in got.out
-        assert "(not listed: it failed)" in got.out
+        assert "(not listed: failed)" in got.out
         got = cli("keys", "report", "--html", "-", "--company", box.company_ids[1])
         assert (got.code, "not complete" in got.out) == (0, False)
 
@@ -131,7 +131,7 @@ def test_what_screen_readers_need():
 
 @given(st.lists(st.text(), min_size=1, max_size=3), st.text(), st.sampled_from([None, "inactive"]))
 def test_no_text_of_a_server_becomes_markup(names, label, failure):
-    """Whatever names and labels hold, the page has the same elements, and shows the text."""
+    """Whatever names and labels contain, the page has the same elements and shows the text."""
 
     def elements(names, label):
         made_of = [
@@ -149,9 +149,9 @@ def test_no_text_of_a_server_becomes_markup(names, label, failure):
 
 def test_an_empty_agency():
     read = Read(made([]))
-    assert "There are none." in read.texts
+    assert "None." in read.texts
     many = [Client(place, f"x{place}", True, (Key(f"label {place}", "m", "f"),) * place) for place in range(60)]
-    assert len([1 for tag, _ in Read(made(many)).elements if tag == "rect"]) <= 2 * 2 * 12  # the rest is summed up
+    assert len([1 for tag, _ in Read(made(many)).elements if tag == "rect"]) <= 2 * 2 * 12  # the rest are combined
 
 
 # ---- in a browser
@@ -216,7 +216,7 @@ async def test_nothing_overflows_and_all_can_be_read(file, width, dark):
         assert tab.complaints == []
 
 
-# The lowest contrast of any text with what is behind it, as WCAG 2 counts it.
+# The lowest contrast of any text with its background, as defined by WCAG 2.
 CONTRAST = """
 (() => {
   const channels = (color) => color.match(/[\\d.]+/g).map(Number);
@@ -256,7 +256,7 @@ async def test_without_script_and_on_paper(file):
     async with browser() as tab:
         await tab.show(420, scripts=False)
         await tab.open(file)
-        await tab.show(420)  # only to ask; what had to run has not
+        await tab.show(420)  # only to query; the page's script has not run
         rows = file.read_text().count("<tr ") - 1
         assert len(await tab.run(IDS)) == rows
         assert await tab.run("getComputedStyle(document.getElementById('controls')).display") == "none"
@@ -266,7 +266,7 @@ async def test_without_script_and_on_paper(file):
         assert await tab.run("getComputedStyle(document.getElementById('controls')).display") == "none"
         assert await tab.run("getComputedStyle(document.querySelector('h1')).color") == "rgb(29, 39, 51)"
         assert await tab.run("getComputedStyle(document.querySelector('#keys')).display") == "table"
-        # A table that shows a part only says so on paper, too.
+        # A filtered table says so on paper, too.
         await tab.run(filter_by("Company 11"))
         assert await tab.run("getComputedStyle(document.getElementById('controls')).display") != "none"
         assert tab.complaints == []

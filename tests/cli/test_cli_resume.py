@@ -1,4 +1,4 @@
-"""Runs that go on with earlier ones, and runs that end early."""
+"""Runs that resume earlier ones, and runs that end early."""
 
 import json
 import signal
@@ -15,9 +15,10 @@ def test_a_resumed_run_speaks_of_itself_and_of_all(cli, box, tmp_path):
     path = tmp_path / "report"
     struck, later = box.company_ids[1], box.company_ids[3]
     box.faults.add(Fault.status(400, company=struck), Fault.status(400, company=later, times=None))
-    assert cli(*ALL, "--report", path).code == 3
+    got = cli(*ALL, "--report", path)
+    assert (got.code, got.err.splitlines()[-2]) == (3, f"To retry the failed companies, add: --resume {path}")
     got = cli("keys", "list", "--company", struck, "--resume", path, "--report", path)
-    assert got.code == 0  # the other one failed in the run before, and was not tried in this one
+    assert got.code == 0  # the other one failed in the earlier run, and was not tried in this one
     assert "failed:" not in got.err
     assert got.err.splitlines()[1].startswith("This run: 1 company, 3 keys, 0 failed, 1 request, ")
     assert got.err.splitlines()[2].startswith("6 companies, 15 keys, 1 failed, ")
@@ -51,9 +52,12 @@ def test_ensure_has_a_report_too(opened, tmp_path):
         others = [str(company) for company in box.company_ids if company != struck]
         assert not any(company in record.path for record in box.journal[before:] for company in others)
         assert len(keys.read_text().splitlines()) == 3
-        # It was about the active ones; the others on demand.
+        # By default only the active ones; others on request.
         got = cli("keys", "ensure", "--all", "--inactive", "--label", "crm", "--output", keys)
-        assert (got.code, got.err.splitlines()[0]) == (0, f"Inactive, and so not given a key: {box.company_ids[-1]}")
+        assert (got.code, got.err.splitlines()[0]) == (
+            0,
+            f"Not given a key because they are inactive: {box.company_ids[-1]}",
+        )
 
 
 @pytest.mark.parametrize("format_", ["csv", "json", "sqlite"])
@@ -71,6 +75,17 @@ def test_a_resumed_ensure_adds_to_its_file(opened, tmp_path, format_):
         assert b"failed" not in content
 
 
+def test_what_failed_before_is_not_among_what_is_done(cli, box, tmp_path):
+    path = tmp_path / "report"
+    box.faults.add(Fault.status(400, company=box.company_ids[0]))
+    assert cli(*ALL, "--report", path).code == 3
+    cli.env["WOODPECKER_API_KEY"] = box.hq_key
+    box.faults.add(Fault.status(401, path=f"/v2/agency/companies/{box.company_ids[0]}/api_keys", times=None))
+    got = cli(*ALL, "--resume", path)
+    assert got.code == 1
+    assert "Stopped after 5 of 6 companies (0 in this run), 15 keys" in got.err
+
+
 def test_a_server_that_is_gone(cli, box, tmp_path):
     path = tmp_path / "report"
     cli.env["WOODPECKER_BASE_URL"] = "http://127.0.0.1:9/rest"
@@ -82,7 +97,7 @@ def test_a_server_that_is_gone(cli, box, tmp_path):
     error, rest = got.err.splitlines()[-2:]
     assert error.startswith("Error: no connection to 127.0.0.1:9")
     assert rest.startswith("Stopped after ")
-    assert rest.endswith(f" in this run), 3 keys. To go on, add: --resume {path}")
+    assert rest.endswith(f" in this run), 3 keys. To continue, add: --resume {path}")
     assert json.loads(path.read_text())["stopped_by"] == "NotSentError"
 
 
@@ -100,7 +115,7 @@ def test_a_signal_is_named_in_the_report(really_opened, tmp_path, number, comman
             process.send_signal(number)
             got = cli.ended(process)
         assert got.code == 130
-        assert got.err.splitlines()[-1].endswith(f"To go on, add: --resume {path}")
+        assert got.err.splitlines()[-1].endswith(f"To continue, add: --resume {path}")
         report = json.loads(path.read_text())
         assert report["stopped_by"] == number.name
         assert 0 < len(report["done"]) < 40
@@ -120,4 +135,4 @@ def test_without_a_report_it_says_what_there_would_be(really_opened):
         process.send_signal(signal.SIGTERM)
         got = cli.ended(process)
         assert got.code == 130
-        assert got.err.endswith("With --report FILE there would be something to go on with.\n")
+        assert got.err.endswith("To be able to continue an interrupted run, use --report FILE.\n")

@@ -69,10 +69,10 @@ def test_rows_are_those_of_csv_sorted_and_cut(records, names, descending, limit)
         values = [row[name] for row in rows]
         there = [value for value in values if value not in (None, "")]
         assert there == sorted(there, reverse=descending)
-        assert values[: len(there)] == there  # what is empty comes last either way
+        assert values[: len(there)] == there  # empty values come last in either direction
     if limit is None:
         assert Counter(row["company_id"] for row in rows) == Counter(row["company_id"] for row in plain)
-    assert all(row["company_id"] == row.shown["company_id"] for row in rows)  # the row for people is the same one
+    assert all(row["company_id"] == row.shown["company_id"] for row in rows)  # the row for people is the same
 
 
 # ---- the command
@@ -116,7 +116,7 @@ def test_shape(three):
     assert got.out == f"Größe,{a}\r\ncrm,{a}\r\ncrm,{b}\r\ncrm,{b}\r\n,{b}\r\n,{c}\r\n"
     got = cli("keys", "list", "--all", "--json", "--fields", "label,company_id", "--limit", 2)
     assert json.loads(got.out) == [{"label": "crm", "company_id": a}, {"label": "Größe", "company_id": a}]
-    assert "Shown: 2 rows of 6 (--limit).\n" in got.err
+    assert "Showing 2 of 6 rows (--limit).\n" in got.err
     got = cli("keys", "list", "--all", "--fields", "status,label", "--sort", "status,label")
     assert [line.split(maxsplit=1) for line in got.out.splitlines()] == [
         ["Status", "Label"], ["no", "keys"], ["ok", "crm"], ["ok", "crm"], ["ok", "crm"], ["ok", "Größe"],
@@ -155,13 +155,13 @@ def test_what_failed_is_not_shown_as_something_without_keys(three):
         (["--fields", "lable"], "--fields: there is no field 'lable'; did you mean label?"),
         (["--fields", "label,label"], "a field is named twice"),
         (["--fields", ""], "there is no field ''"),
-        (["--sort", "x\x1b"], "there is no field 'x\\x1b'; there are: company_id, "),
+        (["--sort", "x\x1b"], "there is no field 'x\\x1b'; available: company_id, "),
         (["--sort", "--label"], "there is no field '-label'"),
         (["--limit", "0"], "0 is not in the range"),
-        (["--no-keys", "--label", "x"], "make no sense"),
+        (["--no-keys", "--label", "x"], "leave out the options that select keys"),
         (["--without-label", "--label", "x"], "leave out --label and --duplicates"),
         (["--without-label", "x", "--label", "x"], "both name 'x'"),
-        (["--no-header", "--json"], "goes with tables and CSV, not with json"),
+        (["--no-header", "--json"], "works only with tables and CSV, not with json"),
     ],
 )
 def test_what_makes_no_sense(cli, box, args, said):

@@ -1,4 +1,4 @@
-"""Where a setting comes from: options, profiles, the environment; and what is refused."""
+"""Where a setting comes from: options, profiles, the environment; and invalid settings."""
 
 import json
 import ssl
@@ -16,7 +16,7 @@ from keyring.backend import KeyringBackend  # noqa: E402
 
 @pytest.fixture
 def configured(alone, box, tmp_path):
-    """The command with a configuration file of its own."""
+    """The command with its own configuration file."""
 
     def write(text, mode=0o600):
         path = tmp_path / "woodpecker-async" / "config.toml"
@@ -60,6 +60,34 @@ def test_the_default_profile(configured, box):
     assert cli("me", "--profile", "other").code == 2
 
 
+@pytest.mark.parametrize("how", ["--profile", "WOODPECKER_PROFILE"])
+def test_a_profile_without_a_configuration_file(alone, tmp_path, how):
+    alone.env["XDG_CONFIG_HOME"] = str(tmp_path)
+    alone.env |= {"WOODPECKER_PROFILE": "hq"} if how != "--profile" else {}
+    got = alone("me", *((how, "hq") if how == "--profile" else ()))
+    path = tmp_path / "woodpecker-async" / "config.toml"
+    missing = f"cannot read {path}: there is no such file, so there is no profile 'hq'"
+    shows = "`woodpecker-async help config` shows what it looks like"
+    assert (got.code, got.err) == (2, f"Error: {missing}; {shows}\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "typed", "offered"),
+    [
+        ("[profiles.alpha]\n[profiles.beta]\n[profiles.atlas]\n", "a", ["plain,alpha", "plain,atlas"]),
+        ("[profiles.alpha]\n", "z", []),
+        ("this is not TOML", "", []),
+        ("[profiles.alpha]\nno_such_setting = 1\n", "", []),
+    ],
+)
+def test_profiles_are_completed(configured, text, typed, offered):
+    cli = configured(text)
+    words = f"woodpecker-async keys list --profile {typed}"
+    cli.env |= {"_WOODPECKER_ASYNC_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": "4"}
+    got = cli()
+    assert (got.code, got.out.split(), got.err) == (0, offered, "")
+
+
 def test_the_nearer_source_wins(configured, tmp_path):
     cli = configured(
         'default_profile = "a"\n[profiles.a]\nattempts = 2\nbase_url = "http://a/rest"\n'
@@ -81,6 +109,13 @@ def test_the_nearer_source_wins(configured, tmp_path):
     assert shown(cli, "--profile", "b", "--attempts", 6)["attempts"] == (6, "--attempts")
 
 
+def test_the_profiles_there_are(configured, alone):
+    assert "profiles" not in shown(alone)
+    cli = configured("[profiles.hq]\n[profiles.other]\n")
+    assert shown(cli)["profiles"] == ("hq, other", str(configured.path))
+    assert "profiles" not in shown(cli, "--sandbox")
+
+
 def test_where_the_key_comes_from(configured, box, tmp_path):
     cli = configured('[profiles.hq]\napi_key_file = "hq.key"\n')
     cli.env["WOODPECKER_API_KEY"] = "123456.fromtheenvironment0"
@@ -93,7 +128,7 @@ def test_where_the_key_comes_from(configured, box, tmp_path):
     cli.env["WOODPECKER_API_KEY_FILE"] = str(tmp_path / "x")
     got = cli("config", "show")
     assert (got.code, got.err) == (
-        2, "Error: WOODPECKER_API_KEY and WOODPECKER_API_KEY_FILE are both set: keep one of them\n",
+        2, "Error: WOODPECKER_API_KEY and WOODPECKER_API_KEY_FILE are both set: unset one of them\n",
     )  # fmt: skip
     del cli.env["WOODPECKER_API_KEY"]
     got = cli("config", "show")
@@ -101,7 +136,7 @@ def test_where_the_key_comes_from(configured, box, tmp_path):
     cli.env["WOODPECKER_API_KEY_FILE"] = str(configured.path.parent / "hq.key")
     assert shown(cli)["api_key"][1] == "WOODPECKER_API_KEY_FILE"
     del cli.env["WOODPECKER_API_KEY_FILE"]
-    assert shown(cli)["api_key"] == (None, "set nowhere")
+    assert shown(cli)["api_key"] == (None, "not set")
 
 
 def test_config_show_hides_passwords(configured):
@@ -114,25 +149,25 @@ def test_config_show_hides_passwords(configured):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[profiles.p\n", "is not TOML"),
-        ("attempts = 3\n", "has 'attempts' at its top"),
-        ("profiles = 3\n", "profiles are tables"),
-        ("[profiles]\np = 3\n", "profiles are tables"),
-        ("default_profile = 3\n", "default_profile is the name of a profile"),
+        ("[profiles.p\n", "is not valid TOML"),
+        ("attempts = 3\n", "unknown 'attempts' at the top level"),
+        ("profiles = 3\n", "profiles must be tables"),
+        ("[profiles]\np = 3\n", "profiles must be tables"),
+        ("default_profile = 3\n", "default_profile must be the name of a profile"),
         ("[profiles.q]\n", "there is no profile 'p'"),
-        ('[profiles.p]\napi_key = "1.secretsecretsecret"\n', "holds an API key"),
+        ('[profiles.p]\napi_key = "1.secretsecretsecret"\n', "contains an API key"),
         ("[profiles.p]\natempts = 3\n", "did you mean attempts?"),
         ("[profiles.p]\nattempts = 0\n", "must be an integer >= 1, not 0"),
         ("[profiles.p]\nattempts = true\n", "must be an integer >= 1, not True"),
         ('[profiles.p]\nattempts = "3"\n', "must be an integer >= 1, not '3'"),
-        ("[profiles.p]\ndeadline = -1\n", "must be a number of seconds above 0"),
-        ("[profiles.p]\ndeadline = inf\n", "must be a number of seconds above 0"),
-        ('[profiles.p]\nbase_url = ""\n', "must be a string that is not empty"),
+        ("[profiles.p]\ndeadline = -1\n", "must be a number of seconds > 0"),
+        ("[profiles.p]\ndeadline = inf\n", "must be a number of seconds > 0"),
+        ('[profiles.p]\nbase_url = ""\n', "must be a non-empty string"),
         ("[profiles.p]\nkeyring = 3\n", "must be true, or the user name"),
-        ('[profiles.p]\nkeyring = true\napi_key_file = "x"\n', "say where the key is"),
+        ('[profiles.p]\nkeyring = true\napi_key_file = "x"\n', "keep only one of them"),
         ("[profiles.p]\napi_key_file = 3\n", "must be the name of a file"),
         ('[profiles.p]\napi_key_file = "nothing"\n', "cannot read"),
-        ("[profiles.q]\natempts = 3\n[profiles.p]\n", "did you mean attempts?"),  # in another profile, too
+        ("[profiles.q]\natempts = 3\n[profiles.p]\n", "did you mean attempts?"),  # even in another profile
     ],
 )
 def test_configurations_that_make_no_sense(configured, text, said):
@@ -153,7 +188,7 @@ def test_a_configuration_that_others_can_read(configured):
     [
         ("WOODPECKER_ATTEMPTS", "many", "must be an integer >= 1, not 'many'"),
         ("WOODPECKER_ATTEMPTS", "0", "must be an integer >= 1, not 0"),
-        ("WOODPECKER_DEADLINE", "nan", "must be a number of seconds above 0"),
+        ("WOODPECKER_DEADLINE", "nan", "must be a number of seconds > 0"),
         ("WOODPECKER_PROFILE", "p", "cannot read /nowhere/woodpecker-async/config.toml"),
         ("WOODPECKER_CONFIG", "/nowhere/file", "cannot read /nowhere/file"),
         ("WOODPECKER_SHARED", "ftp://x", "--shared"),
@@ -216,7 +251,7 @@ def test_a_key_in_the_keyring(configured, box, fake):
     assert (got.code, "(RuntimeError): is it locked?" in got.err, "secretsecret" in got.err) == (2, True, False)
     fake(keyring.backends.fail.Keyring())
     got = cli("me", "--profile", "a")
-    assert (got.code, "no keyring on this machine" in got.err) == (2, True)
+    assert (got.code, "this machine has no usable keyring" in got.err) == (2, True)
 
 
 def test_without_the_extra(configured, monkeypatch):
@@ -267,7 +302,7 @@ def test_a_certificate_authority(alone, tmp_path):
         assert alone("me", "--ca-file", tmp_path / "ca.pem").code == 0
     (tmp_path / "none").write_text("nothing")
     got = alone("me", "--ca-file", tmp_path / "none")
-    assert (got.code, "holds no certificates in PEM" in got.err) == (2, True)
+    assert (got.code, "contains no PEM certificates" in got.err) == (2, True)
 
 
 def test_a_proxy(alone, said):
@@ -288,7 +323,7 @@ def test_no_password_in_argv(cli, option):
 @pytest.mark.parametrize("option", [("--profile", "x"), ("--base-url", "http://x/rest"), ("--api-key-stdin",)])
 def test_the_sandbox_excludes(alone, option):
     got = alone("me", "--sandbox", *option)
-    assert (got.code, "exclude each other" in got.err) == (2, True)
+    assert (got.code, "cannot be used together" in got.err) == (2, True)
 
 
 def test_what_is_set_for_another_api_is_not_for_the_sandbox(alone):
@@ -297,7 +332,7 @@ def test_what_is_set_for_another_api_is_not_for_the_sandbox(alone):
     assert shown(alone, "--sandbox")["base_url"] == ("(of the embedded sandbox)", "--sandbox")
 
 
-# ---- the part of the base URL that is forgotten
+# ---- a base URL without /rest
 
 
 @pytest.mark.parametrize("command", [("me",), ("keys", "list", "--all"), ("keys", "list", "--company", "1")])
@@ -305,8 +340,8 @@ def test_a_missing_rest_is_hinted_at(cli, box, command):
     cli.env["WOODPECKER_BASE_URL"] = box.base_url.removesuffix("/rest")
     got = cli(*command)
     assert got.code in (1, 3)
-    hint = f"Hint: the base URL {box.base_url.removesuffix('/rest')} does not end in /rest, as the API's does: perhaps "
-    assert got.err.splitlines()[-1] == f"{hint}{box.base_url} is meant."
+    hint = f"Hint: the base URL {box.base_url.removesuffix('/rest')} does not end in /rest, as the API's does: did you mean "
+    assert got.err.splitlines()[-1] == f"{hint}{box.base_url}?"
     cli.env["WOODPECKER_BASE_URL"] = box.base_url
     assert "Hint" not in cli("keys", "list", "--company", "1").err
 
@@ -316,3 +351,44 @@ def test_a_web_page_where_the_api_was_expected(alone, said):
         alone.env |= {"WOODPECKER_BASE_URL": url, "WOODPECKER_API_KEY": "1.x"}
         got = alone("me")
     assert (got.code, "does not end in /rest" in got.err) == (1, True)
+
+
+# ---- a key that is refused
+
+
+@pytest.mark.parametrize("command", [("me",), ("keys", "list", "--all"), ("keys", "audit"), ("doctor",)])
+def test_who_is_refused_learns_which_key_it_was_and_where_it_came_from(cli, command):
+    cli.env["WOODPECKER_API_KEY"] = "1.an-old-one-of-last-year"
+    got = cli(*command)
+    key = shown(cli)["api_key"][0]
+    more = "`woodpecker-async config show` lists every setting with its source."
+    assert got.code == 1
+    assert got.err.splitlines()[-1] == f"Hint: the key in use is {key}, from WOODPECKER_API_KEY; {more}"
+
+
+def test_the_hint_names_the_profile_of_a_refused_key(configured, box):
+    cli = configured(f'[profiles.old]\nbase_url = "{box.base_url}"\napi_key_file = "old.key"\n')
+    (configured.path.parent / "old.key").touch(mode=0o600)
+    (configured.path.parent / "old.key").write_text("1.an-old-one")
+    got = cli("me", "--profile", "old")
+    assert f"from api_key_file of profile 'old' in {configured.path}; " in got.err.splitlines()[-1]
+
+
+def test_a_clients_key_is_named_where_the_agencys_is_needed(cli, box):
+    cli.env["WOODPECKER_API_KEY"] = box.client_key(box.company_ids[0])
+    assert cli("keys", "list", "--all").err.splitlines()[-1].startswith("Hint: the key in use is ")
+    assert "Hint" not in cli("me").err
+
+
+def test_one_refused_company_is_not_about_the_key(cli, box):
+    box.faults.add(Fault.html(403, company=box.company_ids[0], times="always"))
+    got = cli("keys", "list", "--all")
+    assert (got.code, "Hint" in got.err) == (3, False)
+
+
+@pytest.mark.parametrize("mark", ['"', "'"])
+def test_a_key_in_quotation_marks_is_refused_before_it_is_sent(cli, box, mark):
+    before = len(box.journal)
+    cli.env["WOODPECKER_API_KEY"] = f"{mark}{box.hq_key}{mark}"
+    got = cli("me")
+    assert (got.code, "in quotation marks" in got.err, len(box.journal)) == (2, True, before)

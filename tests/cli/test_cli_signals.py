@@ -1,4 +1,4 @@
-"""Interrupts, and readers that go away."""
+"""Interrupts, and readers that close the pipe."""
 
 import fcntl
 import json
@@ -33,7 +33,9 @@ def test_interrupted_in_the_middle(really_opened, tmp_path, number):
         report = json.loads(path.read_text())
         done = len(report["done"])
         assert 0 < done < 9
-        assert got.err == f"Interrupted after {done} of 9 companies, {3 * done} keys. To go on, add: --resume {path}\n"
+        assert (
+            got.err == f"Interrupted after {done} of 9 companies, {3 * done} keys. To continue, add: --resume {path}\n"
+        )
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         # Nothing that a resumed run will skip is lost.
         first = [company["company_id"] for company in json.loads(got.out)]
@@ -51,7 +53,7 @@ def test_interrupted_while_keys_are_made(really_opened, tmp_path):
             process.send_signal(signal.SIGHUP)
             got = cli.ended(process)
         assert got.code == 130
-        assert f"the keys are in {sink}. Run the same command again" in got.err
+        assert f"the keys are in {sink}. To continue, run the same command again." in got.err
         assert cli(*args).code == 0
         made = [key.secret for company in box.company_ids for key in box.state.listed(company) if key.label == "crm"]
         assert sorted(json.loads(line)["api_key"] for line in sink.read_text().splitlines()) == sorted(made)
@@ -63,13 +65,13 @@ def test_a_terminal_that_goes_away_ends_every_command(really_opened, args):
     with really_opened(companies=1, service_time=5) as (box, cli), cli.start(*args) as process:
         until(lambda: box.journal)
         process.send_signal(signal.SIGHUP)
-        process.send_signal(signal.SIGHUP)  # the shell sends one of its own
+        process.send_signal(signal.SIGHUP)  # the shell sends its own
         got = cli.ended(process)
         assert (got.code, got.out, got.err) == (130, "", "Interrupted.\n")
 
 
 def test_a_hang_up_after_the_command_changes_nothing(real):
-    """The second SIGHUP of a terminal that closes may find no event loop any more, or an interpreter that ends."""
+    """The second SIGHUP of a closing terminal may arrive after the event loop, or during interpreter shutdown."""
     code = """
 import atexit, os, signal, sys
 from woodpecker_async.cli import main, process
@@ -99,7 +101,7 @@ def test_nohup(really_opened):
 
 
 def test_a_closed_terminal_leaves_a_report(really_opened, tmp_path):
-    """A real one: the process leads a session on it, and gets its signal from the kernel."""
+    """A real terminal: the process leads a session on it, and gets its signal from the kernel."""
     report, out = tmp_path / "report", tmp_path / "out"
     terminal, its_end = pty.openpty()
 
@@ -131,8 +133,8 @@ def test_interrupted_while_a_key_is_made(really_opened):
             got = cli.ended(process)
         assert (got.code, got.out) == (130, "")
         assert got.err == (
-            "Interrupted; the key may have been made or not. "
-            f"Look with: woodpecker-async keys list --company {company}\n"
+            "Interrupted; the key may or may not have been created. "
+            f"Check with: woodpecker-async keys list --company {company}\n"
         )
 
 
@@ -146,7 +148,7 @@ def test_interrupted_before_anything(really_opened):
 
 @pytest.mark.parametrize("format_", ["table", "jsonl"])
 def test_a_reader_that_has_seen_enough(really_opened, tmp_path, format_):
-    # More than a pipe holds, so that the writer is sure to notice.
+    # More than a pipe buffers, so that the writer is sure to notice.
     with really_opened(companies=20, keys_per_company=50, service_time=0) as (_, cli):
         report = tmp_path / "report"
         args = ("keys", "list", "--all", "--reveal", "--format", format_, "--report", report)
@@ -160,7 +162,7 @@ def test_a_reader_that_has_seen_enough(really_opened, tmp_path, format_):
             got = cli.ended(process)
         assert line.count(b"\n") == 1
         assert (got.code, got.err) == (141, "")
-        assert not report.exists()  # it would call companies done whose keys nobody has seen
+        assert not report.exists()  # it would call companies done whose keys were never shown
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
@@ -181,7 +183,7 @@ def test_a_key_that_cannot_be_shown_is_told_of(really_opened):
         with cli.start(*args, stdout=full) as process:
             got = cli.ended(process)
         assert got.code == 1
-        assert "stdout: No space left on device\nMade a new key 'crm'" in got.err
+        assert "stdout: No space left on device\nCreated a new key 'crm'" in got.err
 
 
 @pytest.mark.parametrize("args", [("keys", "list", "--help"), ("--help",), ("--version",), ("companies", "list")])
@@ -195,7 +197,7 @@ def test_a_closed_pipe(real, args):
 
 
 def settings_from(process):
-    """What `sandbox serve` prints, as a shell would take it."""
+    """The output of `sandbox serve`, as a shell would evaluate it."""
     settings = {}
     while "FELDERA_TOKEN" not in settings:
         line = process.stdout.readline()
@@ -224,7 +226,7 @@ def test_serving(real_alone, alone, tmp_path, number):
 
 
 def test_serving_in_the_background_of_a_script(real_alone):
-    def ignore_interrupts():  # as a shell without job control does for what it starts with &
+    def ignore_interrupts():  # as a shell without job control does for background processes
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     with real_alone.start("sandbox", "serve", "--companies", 0, preexec_fn=ignore_interrupts) as process:

@@ -1,4 +1,4 @@
-"""What a person sees in a terminal, and what a program gets all the same."""
+"""What a person sees in a terminal, and what a program gets."""
 
 import json
 import os
@@ -174,7 +174,7 @@ def test_typing_the_key(real_alone, box):
         seen = b""
         while b"API key: " not in seen:
             seen += os.read(terminal, 100)
-        time.sleep(0.1)  # the prompt is shown before the echo is off
+        time.sleep(0.1)  # the prompt is shown before echo is turned off
         os.write(terminal, box.hq_key.encode() + b"\n")
         assert real_alone.ended(process).code == 0
         try:

@@ -1,4 +1,4 @@
-"""Usage errors are found before anything is sent; keys never stand in argv."""
+"""Usage errors are found before anything is sent; keys are never in argv."""
 
 import json
 import subprocess
@@ -16,25 +16,39 @@ from tests.waiting import until
     [
         (["keys", "list"], "say which companies"),
         (["keys", "list", "--all", "--company", "1"], "say which companies"),
-        (["keys", "list", "--company", "1", "--active"], "choose among --all"),
+        (["keys", "list", "--company", "1", "--active"], "work only with --all"),
         (["keys", "list", "--company", "zero"], "not a valid integer"),
+        (["keys", "list", "--company", "Nordlicht Logistics"], "`woodpecker-async companies list` shows the IDs"),
+        (["me", "--company", "0"], "'0' is not a valid integer >= 1; `woodpecker-async companies list` shows the IDs"),
+        (["keys", "list", "--company", "1,2"], "'1,2' is not a valid integer >= 1; give each ID separately"),
+        (["campaigns", "list", "--company", "1 2"], "give each ID separately"),
+        (["prospects", "list", "--campaign", "x"], "'x' is not a valid integer >= 1."),
         (["keys", "list", "--all", "--format", "xml"], "'xml' is not one of"),
         (["keys", "list", "--all", "--report", "/nowhere/report"], "there is no directory /nowhere"),
         (["keys", "list", "--all", "--report", "/"], "is a directory"),
         (["keys", "list", "--all", "--resume", "/nowhere/report"], "cannot read /nowhere/report"),
         (["keys", "create", "--company", "1"], "Missing option '--label'"),
         (["keys", "create", "--company", "1", "--label", " x"], "must not begin or end with whitespace"),
-        (["keys", "list", "--all", "--sandbox", "--base-url", "http://x"], "exclude each other"),
+        (["keys", "list", "--all", "--sandbox", "--base-url", "http://x"], "cannot be used together"),
         (["keys", "list", "--all", "--base-url", "x"], "the base URL needs a scheme"),
         (["keys", "list", "--all", "--deadline", "0"], "0.0 is not in the range x>0"),
+        (["keys", "list", "1"], "unexpected extra argument (1); to choose companies, use --company ID"),
+        (["mailboxes", "list", "1", "2"], "unexpected extra arguments (1 2); to choose companies, use --company ID"),
+        (["companies", "list", "1"], "Got unexpected extra argument (1)\n"),
+        (["keys", "list", "--all", "-o", "x.csv"], "No such option '-o'. Use --output FILE, and --format for"),
+        (["keys", "list", "--all", "--csv"], "No such option '--csv'. Use --format csv."),
+        (["blacklist", "add", "x.example", "--all"], "Use --agency, which covers all companies at once."),
+        (["keys", "report", "--output", "x"], "Use --html FILE."),
+        (["companies", "list", "--all"], "No such option '--all'.\n"),
+        (["doctor", "-o", "x"], "No such option '-o'.\n"),
         (["keys", "lits"], "there is no command 'lits'; did you mean list?"),
         (["kyes"], "did you mean keys?"),
-        (["zzzzzz"], "there are: keys, companies,"),
+        (["zzzzzz"], "available: keys, companies,"),
         (["sandbox", "serve", "--companies", "1", "--inactive", "2"], "must not exceed"),
         (["sandbox", "serve", "--state-file", "/"], "is a directory"),
         (
             ["sandbox", "serve", "--fault", "down", "--fault", "dwon"],
-            "there is no fault 'dwon'; there are: body, close",
+            "there is no fault 'dwon'; available: body, close",
         ),
         (["sandbox", "serve", "--fault", "wait soon"], "seconds=soon: must be a number >= 0"),
         (["sandbox", "serve", "--state-file", "/nowhere/state"], "there is no directory /nowhere"),
@@ -61,7 +75,7 @@ def test_without_a_key(alone):
     got = alone("me")
     assert got.code == 2
     assert got.err == (
-        "Error: there is no API key: set WOODPECKER_API_KEY, or use --api-key-file, --api-key-stdin or a --profile "
+        "Error: there is no API key: set WOODPECKER_API_KEY, or use --api-key-file, --api-key-stdin or --profile "
         "(or --sandbox, to try things out)\n"
     )
 
@@ -86,8 +100,8 @@ def test_key_from_a_file(alone, box, tmp_path):
     ("content", "said"),
     [
         (b" \n", "there is no API key in"),
-        (b"\xff\xff", "holds no text"),
-        (b"\xff\xfe\x00", "holds no text"),
+        (b"\xff\xff", "is not a text file"),
+        (b"\xff\xfe\x00", "is not a text file"),
         (b"1.a\n1.b", "has a line break"),
     ],
 )
@@ -128,7 +142,7 @@ def test_the_server_is_gone(alone):
 
 
 def imported_by(code, *args):
-    """The modules that are loaded after a run of the command."""
+    """The modules that are loaded after running the command."""
     script = f"""
 import sys
 sys.argv = ["woodpecker-async", *{args!r}]

@@ -1,4 +1,4 @@
-"""Two walks: a new user who reads nothing but `--help`, and the page as it is handed on. Things go wrong on the way."""
+"""Two walkthroughs: a new user who reads only `--help`, and the page as others receive it. Things go wrong on the way."""
 
 import asyncio
 import json
@@ -16,7 +16,7 @@ from woodpecker_async.sandbox import Fault
 
 
 class Newcomer:
-    """Types only what has been read on the screen: commands and options that help or an error showed."""
+    """Types only what was on the screen: commands and options that help or an error showed."""
 
     def __init__(self, cli):
         self._cli = cli
@@ -40,11 +40,11 @@ def test_a_new_user_with_help_only(opened, tmp_path, monkeypatch):
         new = Newcomer(cli)
         monkeypatch.chdir(tmp_path)
 
-        # What is this, and what does it look like? The first help has a line to try.
+        # What is this, and what does it look like? The first help text has a line to try.
         assert "woodpecker-async keys list --all --sandbox" in new.types("--help").out
         assert len(new.types("keys", "list", "--all", "--sandbox").out.splitlines()) > 70
 
-        # With one's own key: what is missing is said, with the ways to give it.
+        # With the user's own key: the error says that it is missing, and how to provide it.
         said = new.types("me", code=2).err
         assert "WOODPECKER_API_KEY" in said
         assert "--api-key-file" in said
@@ -56,16 +56,16 @@ def test_a_new_user_with_help_only(opened, tmp_path, monkeypatch):
         assert "WOODPECKER_API_KEY_FILE" in new.screen
         new.env["WOODPECKER_API_KEY_FILE"] = "hq.key"
 
-        # The address from the documentation of the web site, without its end.
+        # The URL from the web site's documentation, without its path.
         assert "WOODPECKER_BASE_URL" in new.screen
         new.env["WOODPECKER_BASE_URL"] = base_url.removesuffix("/rest")
         hint = new.types("me", code=1).err.splitlines()[-1]
-        new.env["WOODPECKER_BASE_URL"] = re.search(r"perhaps (\S+) is meant", hint)[1]
+        new.env["WOODPECKER_BASE_URL"] = re.search(r"did you mean (\S+)\?", hint)[1]
         assert box.state.user.email in new.types("me").out
         new.types("config", "show")
         assert "WOODPECKER_BASE_URL" in new.screen
 
-        # A slip of the finger, then the list; one company fails and is named.
+        # A typo, then the list; one company fails and is reported.
         assert "did you mean keys?" in cli("kyes", "list").err
         new.types("keys", "--help")
         new.types("keys", "list", "--help")
@@ -79,7 +79,7 @@ def test_a_new_user_with_help_only(opened, tmp_path, monkeypatch):
         box.faults.clear()
         new.types("keys", "list", "--failed-of", "run.json", "--quiet")
 
-        # A key for everybody. The answer to one creation is lost, and there is one key all the same.
+        # A key for every company. The response to one creation is lost, and there is still just one key.
         new.types("keys", "ensure", "--help")
         box.faults.add(Fault.close(method="POST", at="after_commit", skip=2))
         args = ["keys", "ensure", "--all", "--label", "nightly", "--output", "nightly.jsonl"]
@@ -91,7 +91,7 @@ def test_a_new_user_with_help_only(opened, tmp_path, monkeypatch):
             new.types("keys", "list", "--all", "--without-label", "nightly", "--no-header", "--format", "csv").out == ""
         )
 
-        # What is there to look at, and did anything change since? One key is made behind one's back.
+        # What needs attention, and has anything changed since? Somebody else creates a key.
         new.types("keys", "audit")
         new.types("inventory", "--help")
         new.types("inventory", "save", "today.json")
@@ -99,7 +99,7 @@ def test_a_new_user_with_help_only(opened, tmp_path, monkeypatch):
         new.types("inventory", "save", "tomorrow.json")
         assert "who was that" in new.types("inventory", "diff", "today.json", "tomorrow.json", code=3).out
 
-        # For the people who asked for a report of a problem.
+        # For people who want a report of a problem.
         report = new.types("doctor", "--quiet").out
         assert not any(company.name in report for company in box.state.companies.values())
         secrets = [one.secret for company in box.state.companies.values() for one in company.keys] + [key]
@@ -119,22 +119,22 @@ async def test_the_page_as_it_is_handed_on(opened, tmp_path):
         box.state.companies[box.company_ids[1]].keys.clear()
         path = tmp_path / "keys.html"
 
-        # On the first evening the server fails for one company, and stdout is nobody's: the page says what it lacks.
+        # On the first evening the server fails for one company, and nobody reads stdout: the page says what is missing.
         box.faults.add(Fault.status(404, company=box.company_ids[5], times=None))
         got = await _run(cli, "keys", "report", "--html", path, "--quiet")
         assert got.code == 3
         assert "keys of 1 company could not be listed" in path.read_text()
 
-        # On the next it would not overwrite the page, nor leave half of one where the disk is full.
+        # On the next it does not overwrite the page, nor leave half a page if the disk is full.
         box.faults.clear()
         assert (await _run(cli, "keys", "report", "--html", path)).code == 2
         got = await _run(cli, "keys", "report", "--html", "/dev/full")
         assert (got.code, "No space left" in got.err) == (1, True)
         got = await _run(cli, "keys", "report", "--html", path, "--force")
         assert got.code == 0
-        assert "Inactive, and so not listed" in got.err
+        assert "Not listed because they are inactive" in got.err
 
-        # It is handed on: another place, another reader, nothing else of ours, and the server is gone.
+        # The page is passed on: another place, another reader, no other files, and the server is gone.
         handed = tmp_path / "elsewhere" / "handed on (1).html"
         handed.parent.mkdir()
         shutil.copy(path, handed)
@@ -162,7 +162,7 @@ async def test_the_page_as_it_is_handed_on(opened, tmp_path):
 
 
 async def _run(cli, *args):
-    """The command has an event loop of its own, and signals are the main thread's: so it runs in a process."""
+    """The command has its own event loop, and signals need the main thread: so it runs in a process."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "woodpecker_async", *map(str, args),
         env={"PATH": os.environ["PATH"], "XDG_CONFIG_HOME": "/nowhere", **cli.env},

@@ -1,4 +1,4 @@
-"""Errors that the SDK words for programmers, as the command line says them."""
+"""The SDK's errors for programmers, as the command line words them."""
 
 import ast
 import re
@@ -12,7 +12,7 @@ from woodpecker_async.cli.wording import spoken
 
 ROOT = Path(woodpecker_async.__file__).parent
 
-# Modules whose messages can reach who types a command, and what of them cannot.
+# Modules whose messages can reach users of the command line, and messages that cannot.
 REACH = (
     "bulk/run.py", "engine/content_coding.py", "engine/credentials.py", "engine/proxies.py", "engine/protocol.py",
     "engine/shared/host.py", "engine/shared/outage.py", "engine/shared/redis.py", "engine/transport.py", "exactly_once.py",

@@ -1,4 +1,4 @@
-"""`worker` and `keys sweep`: what they print, how they end, and what is said when they cannot work."""
+"""`worker` and `keys sweep`: what they print, how they end, and their errors."""
 
 import contextlib
 import json
@@ -14,7 +14,7 @@ from tests.shared.redis_server import running_redis
 from tests.waiting import until
 from woodpecker_async.sandbox import Sandbox
 
-pytest.importorskip("saq")  # what it imports starts a process to ask for the architecture: not within a quick test
+pytest.importorskip("saq")  # an import of it starts a process to find the architecture: not in a quick test
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def _no_redis_in_the_environment(monkeypatch):
 
 @pytest.fixture
 def place(redis, monkeypatch, capsys):
-    """A sandbox, and the command for it, in this process and in one of its own; both know the Redis."""
+    """A sandbox, and the command for it, in this process and in its own; both know the Redis."""
 
     @contextlib.contextmanager
     def open_(**options):
@@ -47,7 +47,7 @@ def place(redis, monkeypatch, capsys):
 
 @contextlib.contextmanager
 def working(real, *args):
-    """A worker process; it must end well."""
+    """A worker process, which must exit successfully."""
     with real.start("worker", *args) as process:
         assert process.stderr.readline().startswith("Working on queue woodpecker of Redis at 127.0.0.1:")
         try:
@@ -106,7 +106,10 @@ def test_more_than_ten_keys_are_not_made_unasked(place, tmp_path):
         args = ("keys", "sweep", "--all", "--ensure", "crm", "--sink", "vault", "--run", "r")
         got = cli(*args)
         assert (got.code, got.out) == (2, "")
-        assert "This makes up to 11 keys 'crm', one at each company that has none; there is no terminal" in got.err
+        assert (
+            "This creates up to 11 keys labelled 'crm', one at each company without one; there is no terminal"
+            in got.err
+        )
         assert not any(record.method == "POST" for record in box.journal)
         assert cli(*args, "--yes").code == 0
         assert sum(record.method == "POST" for record in box.journal) == 11
@@ -131,12 +134,12 @@ def test_interrupted_and_gone_on_with(place):
             got = real.ended(process)
         assert (got.code, got.out) == (130, "")
         assert re.fullmatch(
-            r"Run r\.\nInterrupted after \d+ of 30 companies; what is left was taken back\. To go on, add: --run r\n",
+            r"Run r\.\nInterrupted after \d+ of 30 companies; the other jobs were withdrawn\. To continue, add: --run r\n",
             got.err,
         )
         got = cli("keys", "sweep", "--all", "--chunk", "2", "--run", "r", "--format", "json")
         assert (got.code, len(json.loads(got.out)["done"])) == (0, 30)
-        # Of what was done nothing is done again; what was in flight may be.
+        # Nothing that was done is done again; what was in flight may be.
         assert sum(asked(box).values()) <= 30 + 8
 
 
@@ -145,12 +148,12 @@ def test_a_worker_whose_terminal_goes_away_comes_to_a_good_end(place):
         with real.start("worker") as process, real.start("keys", "sweep", "--all", "--chunk", "2") as sweep:
             until(lambda: len(asked(box)) > 2)
             process.send_signal(signal.SIGHUP)
-            process.send_signal(signal.SIGHUP)  # the shell sends one of its own
+            process.send_signal(signal.SIGHUP)  # the shell sends its own
             assert real.ended(process).code == 0
             sweep.send_signal(signal.SIGHUP)
             got = real.ended(sweep)
         assert got.code == 130
-        assert "To go on, add: --run " in got.err
+        assert "To continue, add: --run " in got.err
 
 
 def test_some_companies_fail(place):
@@ -162,7 +165,7 @@ def test_some_companies_fail(place):
         got = cli("keys", "sweep", "--all", "--run", "r")
         assert got.code == 3
         assert f"Company {bad} failed: CompanyNotFoundError" in got.err
-        assert "To try those that failed once more, add: --run r\n" in got.err
+        assert "To retry the failed companies, add: --run r\n" in got.err
         got = cli("keys", "sweep", "--all", "--run", "r", "-q")
         assert (got.code, got.err) == (0, "")
         got = cli("keys", "sweep", "--all", "--active", "--run", "r")
@@ -195,7 +198,7 @@ def test_a_list_that_never_settles_is_said_and_is_no_success(place, quiet):
 def test_without_a_worker_that_is_said(place):
     with place(companies=2) as (_, _, real), real.start("keys", "sweep", "--all", "--run", "r") as process:
         assert process.stderr.readline() == "Run r.\n"
-        assert process.stderr.readline() == "No worker is there yet; the jobs wait for one: woodpecker-async worker\n"
+        assert process.stderr.readline() == "The jobs are waiting for a worker; start one: woodpecker-async worker\n"
         with working(real):
             got = real.ended(process)
         assert got.code == 0
@@ -205,8 +208,9 @@ def test_a_worker_whose_key_is_refused(place):
     with place(companies=2) as (_, _, real):
         real.env["WOODPECKER_API_KEY"] = "1.wrong"
         got = real("worker")
-        assert (got.code, got.out, len(got.err.splitlines())) == (1, "", 1)
-        assert "401" in got.err
+        assert (got.code, got.out) == (1, "")
+        assert [line.split(":")[0] for line in got.err.splitlines()] == ["Error", "Hint"]
+        assert "401" in got.err.splitlines()[0]
         assert "1.wrong" not in got.err
 
 
@@ -237,7 +241,7 @@ def test_redis_does_not_answer_or_not_to_us(cli, command):
         (["keys", "sweep", "--all", "--redis", "redis://h", "--sink", "vault"], "--sink NAME go together"),
         (["keys", "sweep", "--all", "--redis", "redis://h", "--ensure", " x", "--sink", "v"], "a label "),
         (["keys", "sweep", "--all", "--redis", "redis://h", "--run", "a b"], "run must be 1 to 64"),
-        (["worker", "--redis", "redis://127.0.0.1:1", "--sink", "vault"], "--sink is NAME=FILE"),
+        (["worker", "--redis", "redis://127.0.0.1:1", "--sink", "vault"], "--sink must be NAME=FILE"),
         (["worker", "--redis", "redis://127.0.0.1:1", "--sink", "v=/nowhere/keys"], "cannot use /nowhere/keys"),
         (["worker", "--redis", "redis://127.0.0.1:1", "--concurrency", "0"], "not in the range"),
     ],

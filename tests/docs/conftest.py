@@ -1,4 +1,4 @@
-"""A Redis for the pages that speak of one."""
+"""A Redis for the pages that use one."""
 
 from collections.abc import Iterator
 

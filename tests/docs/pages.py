@@ -1,4 +1,4 @@
-"""The pages of the documentation, cut into blocks, and a sandbox that has the companies they speak of."""
+"""The pages of the documentation, split into blocks, and a sandbox with the companies they mention."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -15,7 +15,7 @@ EXAMPLES = tuple(sorted((ROOT / "examples").glob("**/*.py")))
 # The ids that the pages use, in the order in which the sandbox lists its companies.
 COMPANY_IDS = (123, 456, 789)
 
-# Everything a block may be: run as Python, run as a command, or output, data and markup of other kinds.
+# The kinds of block: run as Python, run as a command, or output, data and markup.
 PYTHON, COMMANDS = frozenset({"python"}), frozenset({"console", "bash"})
 SHOWN = frozenset({"text", "json", "{toctree}", "{eval-rst}", "{include}"})
 
@@ -29,8 +29,8 @@ class Block:
     Attributes:
         kind: the first word after the fence.
         text: what is in it.
-        line: the line of the page on which that begins, from 1.
-        follows: whether nothing but blank lines is between it and the block before it.
+        line: the line of the page on which it begins, from 1.
+        follows: whether only blank lines are between it and the block before it.
     """
 
     kind: str
@@ -76,7 +76,7 @@ def prose(page: Path) -> str:
 
 
 def sandbox(**options: object) -> Sandbox:
-    """A sandbox whose first companies have the ids that the pages use."""
+    """A sandbox whose first companies have the ids used in the pages."""
     box = Sandbox(**{"companies": 12, "keys_per_company": 3, "inactive": 1, **options})
     ids = iter(COMPANY_IDS)
     for company in box.state.companies.values():
@@ -86,7 +86,7 @@ def sandbox(**options: object) -> Sandbox:
 
 
 def matches(expected: str, line: str) -> bool:
-    """Whether a line of output is the expected one, in which `...` stands for anything; widths do not count."""
+    """Whether a line of output matches the expected one, where `...` matches anything; widths are ignored."""
     pattern = ".*".join(map(re.escape, _narrow(expected).split("...")))
     return re.fullmatch(pattern, _narrow(line)) is not None
 
@@ -96,6 +96,6 @@ def _narrow(line: str) -> str:
 
 
 def missing(expected: Iterable[str], output: str) -> list[str]:
-    """The expected lines that the output lacks. A line `...` stands for what was left out."""
+    """The expected lines that are missing from the output. A line `...` matches omitted lines."""
     lines = output.splitlines()
     return [wanted for wanted in expected if wanted.strip() and not any(matches(wanted, line) for line in lines)]

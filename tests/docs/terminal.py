@@ -1,4 +1,4 @@
-"""A command in a terminal of its own, as the pages show it."""
+"""A command in its own terminal, as shown in the pages."""
 
 import contextlib
 import fcntl
@@ -11,10 +11,10 @@ from pathlib import Path
 
 
 def in_terminal(command: Sequence[str | Path], *, path: str, cwd: Path | None = None) -> tuple[int, str]:
-    """Run it in a terminal of 50 lines of 100 characters without colours; give its exit code and all it printed."""
+    """Run it in a terminal of 50 lines of 100 characters without colours; return its exit code and output."""
     terminal, other_end = os.openpty()
     fcntl.ioctl(other_end, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 100, 0, 0))
-    # What pip needs to know of this machine, and nothing of the tests.
+    # What pip needs to know about this machine, and nothing about the tests.
     kept = {name: value for name, value in os.environ.items() if name == "HOME" or name.startswith("PIP_")}
     with subprocess.Popen(
         command,
@@ -25,7 +25,7 @@ def in_terminal(command: Sequence[str | Path], *, path: str, cwd: Path | None = 
     ) as process:
         os.close(other_end)
         output = b""
-        with contextlib.suppress(OSError):  # that is how a terminal says that it is over
+        with contextlib.suppress(OSError):  # how a terminal signals the end
             while chunk := os.read(terminal, 65536):
                 output += chunk
         os.close(terminal)

@@ -1,4 +1,4 @@
-"""Every command line of the documentation is run against the sandbox, or at least looked at.
+"""Every command line of the documentation is run against the sandbox, or at least parsed.
 
 A `console` block is what a terminal shows: commands after `$ `, their output below, in which `...` stands for
 what was left out. Output of stdout and stderr is not told apart.
@@ -48,7 +48,7 @@ _WITH_COMMANDS = [page for page in PAGES if any(True for _ in _commands(page))]
 
 @pytest.fixture
 def background() -> Iterator[Callable[[str, str], str]]:
-    """Starts a command that goes on until the end of the page; gives its output up to a line that says so."""
+    """Starts a command that runs until the end of the page; returns its output up to a given line."""
     with contextlib.ExitStack() as stack:
 
         def start(command: str, ready: str) -> str:
@@ -86,7 +86,7 @@ def test_commands(
         key_file.touch(0o600)
         key_file.write_text(box.hq_key + "\n")
         code = 0
-        # All of them first: what is shown below a command is known when the next one comes.
+        # Collect all of them first: what is shown below a command is known only at the next one.
         commands = list(_commands(page))
         for (command, shown), (after, _) in zip(commands, [*commands[1:], ("", [])], strict=True):
             if command == "echo $?":
@@ -100,7 +100,7 @@ def test_commands(
 def _run(command: str, capsys: pytest.CaptureFixture[str], background: Callable[[str, str], str]) -> tuple[int, str]:
     parts = command.split(" && ")
     if any(part.startswith(_INSTALLERS) for part in parts):
-        return 0, ""  # not run here; what they name is looked at below
+        return 0, ""  # not run here; what they name is checked below
     if command.startswith(_OURS + "sandbox serve"):
         return _serve(command)
     if command.startswith(_OURS + "worker"):
@@ -155,7 +155,7 @@ def test_commands_in_the_text_exist(page: Path, capsys: pytest.CaptureFixture[st
 
 
 def _helps(command: click.Command, context: click.Context) -> Iterator[str]:
-    """The help of a command and of all below it."""
+    """The help of a command and of all its subcommands."""
     yield command.get_help(context)
     if isinstance(command, click.Group):
         for name in command.list_commands(context):

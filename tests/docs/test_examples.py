@@ -1,4 +1,4 @@
-"""Every example runs as it stands, with warnings as errors, and says what its docstring promises to run."""
+"""Every example runs unchanged, with warnings as errors, and its docstring says how to run it."""
 
 import ast
 import os
@@ -12,7 +12,7 @@ import pytest
 
 from tests.docs.pages import EXAMPLES, PAGES, identify
 
-# Those that serve until they are stopped, or need a Redis, are run in tests/apps.
+# Examples that serve until stopped, or need a Redis, are run in tests/apps.
 SERVING = frozenset(
     {
         "fastapi_app.py",
@@ -40,7 +40,7 @@ def test_it_runs(example: Path, tmp_path: Path):
         timeout=60,
         check=False,
     )
-    # What asyncio's debug mode says of a busy machine is no warning about the example.
+    # What asyncio's debug mode reports about a busy machine is not about the example.
     told = re.sub(r"^Executing <.* took [\d.]+ seconds\n", "", ran.stderr, flags=re.MULTILINE)
     assert (ran.returncode, told) == (0, "")
     assert ran.stdout.strip()

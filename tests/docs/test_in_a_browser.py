@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.system, needs_chromium, pytest.mark.timeout(300)]
 
 _WIDTHS = (1300, 420)
 
-# What sticks out to the right, other than what scrolls in a box of its own.
+# What overflows to the right, except in boxes that scroll.
 _STICKS_OUT = """
 [...document.querySelectorAll("article *")].filter(element => {
   for (let at = element.parentElement; at.tagName !== "ARTICLE"; at = at.parentElement)
@@ -24,7 +24,7 @@ _STICKS_OUT = """
 
 
 def _sticks_out(width: int) -> str:
-    # Not innerWidth: on a phone that grows with what sticks out.
+    # Not innerWidth, which on a phone grows with the overflow.
     return _STICKS_OUT.replace("WIDTH", str(width))
 
 
@@ -38,7 +38,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 async def _look(tab: Tab, page: Path, built: Path) -> list[str]:
-    """What is wrong with a page."""
+    """The problems of a page."""
     await tab.open(built / f"{page.stem}.html")
     found = []
     for width in _WIDTHS:

@@ -1,4 +1,4 @@
-"""What the pages say of the code, held against the code."""
+"""What the pages say about the code, compared with the code."""
 
 import ast
 import re
@@ -43,7 +43,7 @@ def test_the_exit_codes_are_on_their_page():
 
 @cache
 def _strings() -> tuple[str, ...]:
-    """Every string of the package; of an f-string the parts that stand in it."""
+    """Every string of the package; for an f-string, its literal parts."""
     trees = (ast.parse(path.read_text(encoding="utf-8")) for path in (ROOT / "woodpecker_async").rglob("*.py"))
     return tuple(
         node.value
@@ -86,12 +86,12 @@ _BACKOFF = {"initial_backoff": 0.001, "max_backoff": 0.001}
 _QUICK = RetryPolicy(attempts=2, deadline=20, **_BACKOFF)
 _NOT_JSON = Fault.not_json(path=re.compile("/companies$"), times=None)
 
-# The fault behind each row; what cannot be ordered from a server has a test of its own in tests/sdk.
+# The fault for each row; what cannot be injected has its own test in tests/sdk.
 _ORDERED: dict[str, Fault] = {
     "429: the queue is full, nothing was processed": Fault.status(429),
     "429 with a `Retry-After` beyond `retry_after_cap`": Fault.status(429, times=None, headers={"Retry-After": "999"}),
     "The connection broke after sending": Fault.close(times=None),
-    "No answer within `Timeouts.attempt`": Fault.wait(1.5, times=None),
+    "No response within `Timeouts.attempt`": Fault.wait(1.5, times=None),
     "Success, with a body that cannot be read": _NOT_JSON,
     "A redirect": Fault.redirect("http://127.0.0.1:9/", times=None),
     **{str(status): Fault.status(status, times=None) for status in (400, 401, 403, 404, 409)},
@@ -109,21 +109,21 @@ def _told(case: str) -> list[str]:
 
 
 async def _try(session: WoodpeckerSession, box: Sandbox, call: Callable[[], Awaitable[object]]) -> tuple[str, str]:
-    """Whether it was repeated, and the name of the error's class."""
+    """Whether it was retried, and the name of the error's class."""
     before = box.stats.requests
     error = ""
     try:
         await call()
     except WoodpeckerError as caught:
         error = type(caught).__name__
-    return "repeated" if box.stats.requests - before > 1 else "not repeated", error
+    return "retried" if box.stats.requests - before > 1 else "not retried", error
 
 
 @pytest.mark.parametrize(("case", "fault"), _CASES, ids=[f"{case} {number}" for number, (case, _) in enumerate(_CASES)])
 async def test_the_table_of_errors_and_retries_is_true(case: str, fault: Fault):
     _, read, write, read_error, write_error = _told(case)
     options = CallOptions(attempt_timeout=0.3 if "Timeouts.attempt" in case else 10)
-    for is_write, repeats, expected in ((False, read, read_error), (True, write, write_error)):
+    for is_write, retries, expected in ((False, read, read_error), (True, write, write_error)):
         async with Sandbox(companies=2) as box, box.session(retry=_QUICK, timeouts=Timeouts(connect=5)) as session:
             box.faults.add(fault)
 
@@ -132,10 +132,10 @@ async def test_the_table_of_errors_and_retries_is_true(case: str, fault: Fault):
                     return await session.agency.companies.create(["Aviato"], options=options)
                 return await session.agency.companies.list(options=options)
 
-            repeated, error = await _try(session, box, call)
-            assert repeated == repeats, (is_write, error)
+            retried, error = await _try(session, box, call)
+            assert retried == retries, (is_write, error)
             kind = getattr(errors, error, None)
-            if case.startswith("429: "):  # refused once only, for a 429 does not count as an attempt
+            if case.startswith("429: "):  # refused only once, because a 429 does not count as an attempt
                 assert error == ""
             else:
                 assert kind is not None

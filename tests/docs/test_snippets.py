@@ -1,4 +1,4 @@
-"""Every Python block of the documentation is run, as it stands, against the sandbox.
+"""Every Python block of the documentation is run, unchanged, against the sandbox.
 
 What a page says of all its blocks holds here too: `woodpecker` (or, on the page about Feldera, `feldera`) is
 an open session, and the environment has the key. Names go from block to block of a page. If a block of kind
@@ -29,10 +29,10 @@ from woodpecker_async.feldera import FelderaSession
 _CHECK = doctest.OutputChecker()
 _OPTIONS = doctest.ELLIPSIS
 
-# What patches libraries for good is run in a process of its own.
+# Blocks that patch libraries permanently run in their own process.
 _CHANGES_PROCESS = ("sentry_sdk.init(",)
 
-# What a user's own project has in its configuration.
+# What a user's project has in its configuration.
 _OF_THEIR_OWN = ("-W", "error", "-p", "no:cacheprovider", "-o", "asyncio_default_fixture_loop_scope=function")
 
 
@@ -40,7 +40,7 @@ _OF_THEIR_OWN = ("-W", "error", "-p", "no:cacheprovider", "-o", "asyncio_default
 def test_every_block_is_of_a_kind_that_is_looked_after(page: Path):
     kinds = {block.kind for block in blocks(page)}
     assert kinds <= PYTHON | COMMANDS | SHOWN
-    # A block that says it is no Python is not Python.
+    # A block that is not marked as Python is not Python.
     for block in blocks(page):
         if block.kind == "text":
             assert not re.search(r"^\s*(import|from|async|await|with|def)\b", block.text, re.MULTILINE), block
@@ -100,12 +100,12 @@ async def _run(block: Block, page: Path, names: dict[str, Any], directory: Path)
         return await asyncio.to_thread(_run_tests, block, directory)
     if any(word in block.text for word in _CHANGES_PROCESS):
         return await asyncio.to_thread(_run_apart, block)
-    # Blank lines in front, so that a traceback shows the line of the page.
+    # Leading blank lines, so that a traceback shows the line of the page.
     code = compile(
         "\n" * (block.line - 1) + block.text, identify(page), "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True
     )
     with contextlib.redirect_stdout(io.StringIO()) as stdout:
-        if "asyncio.run(" in block.text:  # a whole program: it brings its own event loop
+        if "asyncio.run(" in block.text:  # a complete program with its own event loop
             await asyncio.to_thread(eval, code, names)
         elif inspect.isawaitable(result := eval(code, names)):
             await result
@@ -121,7 +121,7 @@ def _run_apart(block: Block) -> str:
 
 
 def _run_tests(block: Block, directory: Path) -> str:
-    """Tests for users to copy are run by a pytest of their own."""
+    """Tests for users to copy are run by their own pytest."""
     file = directory / f"test_line_{block.line}.py"
     file.write_text(block.text, encoding="utf-8")
     ran = subprocess.run(

@@ -1,4 +1,4 @@
-"""Every Python block of the documentation is accepted by mypy and by pyright.
+"""mypy and pyright accept every Python block of the documentation.
 
 Blocks of a page are one module, as they are one run in `test_snippets`; whole programs and tests are modules of
 their own. Functions of a snippet need no annotations, and neither do its empty collections.
@@ -54,6 +54,11 @@ def test_mypy_accepts_every_snippet(modules: Path):
     command = [sys.executable, "-m", "mypy", "--no-incremental", "--config-file", "", "--check-untyped-defs"]
     command += ["--disable-error-code", "var-annotated", "--ignore-missing-imports", "--warn-redundant-casts"]
     assert _said([*command, *map(str, sorted(modules.glob("*.py")))], modules) == ""
+
+
+def test_an_application_pastes_into_a_strict_project(modules: Path):
+    command = [sys.executable, "-m", "mypy", "--no-incremental", "--config-file", "", "--strict"]
+    assert _said([*command, str(modules / "web_apps.py")], modules) == ""
 
 
 @pytest.mark.skipif(find_spec("basedpyright") is None, reason="needs pyright: pip install '.[system]'")

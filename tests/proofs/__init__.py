@@ -1,1 +1,1 @@
-"""Proofs of what the design promises: each in a short form here and, where it has one, a long form (`-m long`)."""
+"""Proofs of the design's promises, each in a short form and, for some, a long form (`-m long`)."""

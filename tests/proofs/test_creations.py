@@ -1,7 +1,7 @@
 """Keys are made exactly once, whatever the server does: thousands of creations under random faults.
 
-The ledger is kept by company and by job. After each job the server's own state is compared with what the
-callers were told: no more keys than were asked for, every key in somebody's hand or found through the error
+The ledger is kept by company and job. After each job the server's own state is compared with what the
+callers were told: no more keys than requested, every key returned to a caller or found through the error
 that said "unknown", and no secret handed out twice.
 """
 
@@ -23,10 +23,10 @@ from woodpecker_async.sandbox.state import ApiKey, State
 from woodpecker_async.sandbox.wire import Answer, RequestInfo
 
 SETTLE = 0.4
-LATE = 0.15  # how long after the connection broke the server still commits: well below SETTLE
+LATE = 0.15  # how long after the connection breaks the server still commits: well below SETTLE
 ATTEMPT = 0.5
 
-LAG = 0.15  # how long a list that lags hides a key; with LATE still below SETTLE
+LAG = 0.15  # how long a lagging list hides a key; together with LATE still below SETTLE
 
 PATIENT = RetryPolicy(attempts=6, initial_backoff=0.005, max_backoff=0.03)
 # Gives up soon, so that some outcomes stay unknown.
@@ -35,7 +35,7 @@ HASTY = CallOptions(retry=RetryPolicy(attempts=2, initial_backoff=0.005, max_bac
 
 @pytest.fixture(autouse=True)
 def _settle(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What `create_once` and `resolve` take where nothing is said."""
+    """The defaults of `create_once` and `resolve`."""
     monkeypatch.setattr("woodpecker_async.resources.api_keys._SETTLE", SETTLE)
 
 
@@ -67,7 +67,7 @@ def the_faults() -> dict[str, Fault]:
 
 @attrs.define
 class Ledger:
-    """What all callers were told, and what the server has."""
+    """What all callers were told, and what the server stores."""
 
     asked: int = 0
     in_hand: list[str] = attrs.field(factory=list)
@@ -79,7 +79,7 @@ class Ledger:
 
 @attrs.define
 class Line:
-    """The creations at one company, one job after the other; within a job several may run at once."""
+    """The creations at one company, one job after another; within a job several may run at once."""
 
     box: Sandbox
     company_id: int
@@ -115,7 +115,7 @@ class Line:
         await self.job(1, [self.sessions[1].agency.api_keys.create_once(self.company_id, label)])
 
     async def pair(self, label: str) -> None:
-        """Two callers, one label: each gets a key of its own."""
+        """Two callers, one label: each gets its own key."""
         self.number += 1
         calls = [session.agency.api_keys.create(self.company_id, label, settle=SETTLE) for session in self.sessions]
         await self.job(2, calls)
@@ -129,7 +129,7 @@ class Line:
         self.ensured |= dict.fromkeys((label,) if secrets else (), *secrets)
 
     async def found_again(self, label: str) -> None:
-        """An ensure of a label that was made before makes nothing."""
+        """An ensure with a label that was created before creates nothing."""
         if not self.ensured:
             await self.herd(label)
             return
@@ -145,7 +145,7 @@ class Line:
         mine = [key.api_key.reveal() for key in told if key.created]
         failed = [outcome for outcome in outcomes if not isinstance(outcome, IssuedKey)]
         if failed:
-            await asyncio.sleep(ATTEMPT)  # whatever the server still does, it has done by then
+            await asyncio.sleep(ATTEMPT)  # by then the server has done whatever it still does
         said: set[str] = set()
         for error in failed:
             said |= await self.said_by(error)
@@ -163,9 +163,9 @@ class Line:
         return told
 
     async def said_by(self, error: BaseException) -> set[str]:
-        """The keys that an error leads to, when it is resolved."""
+        """The keys that an error resolves to."""
         if not isinstance(error, errors.KeyOutcomeUnknownError):
-            # From the look before anything was sent, or a clear refusal: nothing was made.
+            # From the list before anything was sent, or a clear refusal: nothing was created.
             assert isinstance(error, errors.CallError), repr(error)
             assert not isinstance(error, errors.OutcomeUnknownError), repr(error)
             self.ledger.refused[type(error).__name__] += 1
@@ -192,7 +192,7 @@ async def creations(
     kinds: tuple[str, ...] = EVERYTHING,
     label: Callable[[int], str] = "key {}".format,
 ) -> Ledger:
-    """At all companies of the sandbox at once, `count` creations in all; judged as they go and at the end."""
+    """At all companies of the sandbox at once, `count` creations in all; checked as they go and at the end."""
     ledger = Ledger()
     known = {company_id: {key.secret for key in company.keys} for company_id, company in box.state.companies.items()}
     timeouts = Timeouts(attempt=ATTEMPT)
@@ -210,9 +210,9 @@ async def creations(
                 group.create_task(line.run(-(-count // len(lines))))
     new = [secret for line in lines for secret in line.on_server() - known[line.company_id]]
     assert ledger.asked >= count
-    assert len(new) == len(ledger.in_hand) + len(ledger.found)  # none doubled
+    assert len(new) == len(ledger.in_hand) + len(ledger.found)  # no duplicates
     assert set(new) == set(ledger.in_hand) | ledger.found  # none lost
-    assert len(set(ledger.in_hand)) == len(ledger.in_hand)  # to each a key of its own
+    assert len(set(ledger.in_hand)) == len(ledger.in_hand)  # each caller has its own key
     return ledger
 
 
@@ -261,9 +261,9 @@ def cut(label: str) -> str:
 
 @pytest.mark.parametrize("label_filter", [tidied, cut, str.lower], ids=["tidied", "cut", "lower case"])
 async def test_a_server_that_changes_labels_is_seen_through(label_filter: Callable[[str], str]) -> None:
-    """A creation is known by the difference of two lists, so that what became of its label does not matter."""
+    """A creation is identified by the difference between two lists, so its stored label does not matter."""
     faults = the_faults()
-    # What nobody looked for before can only be known by its label.
+    # A key that nobody listed before can only be identified by its label.
     kinds = ("single", "hasty", "pair") + (("herd", "found_again") if label_filter is tidied else ())
     async with Sandbox(companies=8, keys_per_company=2, seed=5, service_time=0, label_filter=label_filter) as box:
         box.faults.add(*faults.values())
@@ -276,7 +276,7 @@ async def test_a_server_that_changes_labels_is_seen_through(label_filter: Callab
     [None, "timed out, then committed", *(name for name in the_faults() if not name.startswith("look"))],
 )
 async def test_concurrent_ensures_of_one_label_make_one_key(fault: str | None) -> None:
-    """Two sessions, eight callers at once, and the first POST goes wrong in each way there is."""
+    """Two sessions, eight callers at once, and the first POST fails in every possible way."""
     async with Sandbox(companies=1, keys_per_company=1, service_time=0) as box:
         if fault is not None:
             faults = the_faults()
@@ -300,7 +300,7 @@ async def test_concurrent_ensures_of_one_label_make_one_key(fault: str | None) -
 
 
 async def test_unknown_is_said_and_the_key_is_found_later() -> None:
-    """The look fails too: the error has what is needed to find the key when the server is well again."""
+    """The list fails too: the error has what is needed to find the key once the server works again."""
     async with Sandbox(companies=1, keys_per_company=1, service_time=0) as box:
         (company_id,) = box.company_ids
         broken = Fault.status(500, method="GET", times=None, skip=1)
@@ -321,7 +321,7 @@ async def test_unknown_is_said_and_the_key_is_found_later() -> None:
 
 
 def a_list_that_lags(monkeypatch: pytest.MonkeyPatch) -> Fault:
-    """A key is listed `LAG` seconds after it was made."""
+    """A key is listed `LAG` seconds after it was created."""
     since: dict[str, float] = {}
     add = State.add_key
 
@@ -344,7 +344,7 @@ def a_list_that_lags(monkeypatch: pytest.MonkeyPatch) -> Fault:
 
 
 def old_keys(box: Sandbox, probability: float) -> Fault:
-    """A key is made, and the answer has another one that was there before."""
+    """A key is created, but the response contains another one that existed before."""
 
     def old(info: RequestInfo, reply: Answer) -> Answer:
         if reply.status != 201:
@@ -359,7 +359,7 @@ def everything_on(box: Sandbox) -> set[str]:
 
 
 async def test_creations_at_a_list_that_lags(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the faults where the server's word that it is done counts at once, and would be taken for absence."""
+    """Without faults where the server's response would immediately be taken as proof of absence."""
     faults = {name: fault for name, fault in the_faults().items() if name != "committed, 500"}
     async with Sandbox(companies=12, keys_per_company=1, seed=21, service_time=0) as box:
         box.faults.add(*faults.values(), a_list_that_lags(monkeypatch))
@@ -379,7 +379,7 @@ async def test_answers_with_old_keys_are_never_handed_over() -> None:
 
 
 async def test_threads_sessions_and_loops_make_one_key_of_a_label() -> None:
-    """Each thread runs one loop after the other, each loop several sessions one after the other."""
+    """Each thread runs one loop after another, each loop several sessions one after another."""
 
     def in_a_thread(box: Sandbox, seed: int) -> set[str]:
         chance = random.Random(seed)
@@ -410,7 +410,7 @@ async def test_threads_sessions_and_loops_make_one_key_of_a_label() -> None:
         assert len(box.state.companies[box.company_ids[0]].keys) == 2
 
 
-# Found with the proofs above, each in its smallest form -----------------------------------------------------
+# Found with the proofs above, each reduced to its smallest form -----------------------------------------------------
 
 
 def keys_labelled(box: Sandbox, label: str) -> int:
@@ -418,7 +418,7 @@ def keys_labelled(box: Sandbox, label: str) -> int:
 
 
 async def test_a_slow_look_does_not_settle_what_it_did_not_see() -> None:
-    """The list is made at once and comes late; the commit is between the two, and well within `settle`."""
+    """The list is read at once but arrives late; the commit is in between, and well within `settle`."""
     async with (
         Sandbox(companies=1, keys_per_company=1, service_time=0) as box,
         box.session(retry=PATIENT) as woodpecker,

@@ -1,7 +1,7 @@
-"""Many requests leave memory, descriptors and tasks where they were.
+"""Many requests leave memory, descriptors and tasks unchanged.
 
-The server is in another process, so that what is measured is ours alone. It fails now and then in all the ways
-it can; we cancel, time out, break off walks and runs, and make and drop scopes and sessions.
+The server is in another process, so that only our own usage is measured. It fails now and then in all the ways
+it can; we cancel, time out, stop iterating over lists and runs, and create and drop scopes and sessions.
 """
 
 import asyncio
@@ -68,7 +68,7 @@ class Footprint:
 
 
 class Life:
-    """One long-lived session and what is done with it, and short-lived ones beside it."""
+    """One long-lived session and its work, alongside short-lived ones."""
 
     def __init__(self, server: Target, session: WoodpeckerSession, chance: random.Random) -> None:
         self.server, self.session, self.chance = server, session, chance
@@ -120,7 +120,7 @@ class Life:
         await asyncio.gather(*calls, return_exceptions=True)
 
     async def walks(self) -> None:
-        """One whole, one broken off, one that reads ahead and is broken off."""
+        """One complete, one stopped early, one that reads ahead and is stopped early."""
         company_id = self.company()
         async with self.session.company(company_id) as client:
             await client.api_keys.list().collect()
@@ -161,7 +161,7 @@ def new_session(server: Target, **options: object) -> WoodpeckerSession:
 
 
 async def live(server: Target, *, warm: int, requests: int) -> tuple[list[Footprint], str]:
-    """The footprints before the session, warm, at the end, and when the session is closed."""
+    """The footprint before the session, after warming up, at the end, and after closing the session."""
     lives: list[Life] = []
 
     def tell(event: Event) -> None:

@@ -1,4 +1,4 @@
-"""The lanes, driven as a state machine, with time in our hands.
+"""The lanes, driven as a state machine, with controlled time.
 
 Visitors come, are served, refused, given up, fail and are cancelled wherever they wait; sessions come and go
 with other limits, which also switches between one lane for all and a lane for each company. Watched after
@@ -28,7 +28,7 @@ PRIORITIES: tuple[Priority, ...] = ("interactive", "bulk")
 
 
 class HandLoop(asyncio.SelectorEventLoop):
-    """An event loop whose clock is moved by hand. Never waited on: there is always something ready."""
+    """An event loop whose clock is moved by hand. It never waits: there is always something ready."""
 
     now = 1000.0
 
@@ -41,7 +41,7 @@ class Member:
 
 
 class Late:
-    """A connection on which the answer may still come."""
+    """A connection on which the response may still arrive."""
 
     tell: Callable[[int | None], None] | None = None
 
@@ -66,7 +66,7 @@ class Visitor:
     task: "asyncio.Task[None] | None" = None
     passed_by: int = 0
     late: Late | None = None
-    overtaken: bool = False  # waited while requests came to nothing: then the newest goes first
+    overtaken: bool = False  # waited while requests were abandoned: then the newest goes first
 
 
 class LaneMachine(RuleBasedStateMachine):
@@ -81,7 +81,7 @@ class LaneMachine(RuleBasedStateMachine):
         self.watch_the_total()
 
     def watch_the_total(self) -> None:
-        """Note who has a place in a lane and has to wait for one in the total."""
+        """Record who has a permit in a lane and must wait for one in the total."""
         self.waited_at_total: set[asyncio.Task[Any] | None] = set()
         total = self.lanes.total
         acquire = total.acquire
@@ -108,7 +108,7 @@ class LaneMachine(RuleBasedStateMachine):
             visitor.came = self.loop.now
             if not permit.acquire_now():
                 await permit.acquire(visitor.priority, again=visitor.again)
-            self._note_overtaking()  # a timer may have let it in, in the turn of the loop in which it came
+            self._note_overtaking()  # a timer may have let it in, in the loop iteration in which it arrived
             visitor.inside, visitor.entered, permit.sent = True, self.loop.now, self.loop.now
             self.judge_entry(visitor, lane)
             visitor.late = Late() if visitor.number % 3 else None
@@ -147,7 +147,7 @@ class LaneMachine(RuleBasedStateMachine):
             for other in waiting:
                 if other.priority == "bulk":
                     other.passed_by += 1
-            # Only the one at the head of the bulk queue has a right to the turn.
+            # Only the one at the head of the bulk queue is entitled to the turn.
             if bulk := [other for other in waiting if other.priority == "bulk"]:
                 head = min(bulk, key=lambda other: other.number)
                 # With two gates in a row, the lane's and the total one, there may be seven before each.
@@ -276,7 +276,7 @@ class LaneMachine(RuleBasedStateMachine):
         other=st.sampled_from(["success", "answered", "refused", "abandoned"]),
     )
     def cancel_while_a_place_is_given(self, which: int, turns: int, other: str) -> None:
-        """Somebody leaves, and a few turns of the loop later a waiting one is cancelled: just let in, or not."""
+        """One leaves, and a few loop iterations later a waiting one is cancelled: just let in, or not."""
         waiting, inside = self.waiting(), self.inside()
         if waiting and inside:
             inside[0].order.set_result(other)
@@ -286,7 +286,7 @@ class LaneMachine(RuleBasedStateMachine):
 
     @rule(which=st.integers(0, 20))
     def cancel_at_once(self, which: int) -> None:
-        """Cancelled before it has run at all, or within its first turns."""
+        """Cancelled before it has run at all, or within its first iterations."""
         self.come(PRIORITIES[which % 2], which % 3, again=False)
         victim = self.visitors[-1]
         self.step(which // 2 % 4)
@@ -295,7 +295,7 @@ class LaneMachine(RuleBasedStateMachine):
 
     @rule(which=st.integers(0, 20), status=st.sampled_from([200, 200, 404, 429, 504, None]))
     def answer_late(self, which: int, status: int | None) -> None:
-        """The server has got past one that was given up, or hangs up."""
+        """The server has finished an abandoned request, or closes the connection."""
         lanes = [lane for lane in self.lanes._by_company.values() if lane.backlog is not None]
         waiting = [request for lane in lanes for request in lane.backlog._requests if request.connection]
         if waiting:
@@ -337,7 +337,7 @@ class LaneMachine(RuleBasedStateMachine):
         assert not self.lanes.total.waiting or self.lanes.total.in_use >= self.lanes.refusals.size
 
     def teardown(self) -> None:
-        """Everybody ends; then no place is lost, and as many as the window says enter at once."""
+        """All requests end; then no permit is lost, and as many as the window allows enter at once."""
         try:
             if not self.problems:
                 self.end()
@@ -358,9 +358,9 @@ class LaneMachine(RuleBasedStateMachine):
                 visitor.order.set_result("answered")
             self.step()
             if not self.inside():
-                self.loop.now += 20  # all places are taken by what was given up
+                self.loop.now += 20  # all permits are held by abandoned requests
         assert not self.visitors, "somebody never got in"
-        for _ in range(10):  # what was in flight for long before it was given up keeps its place for as long
+        for _ in range(10):  # what was in flight for long before it was abandoned keeps its permit for as long
             self.loop.now += 20
             self.step()
         assert self.lanes.total.idle
@@ -451,7 +451,7 @@ async def test_a_companys_lane_is_forgotten_when_nothing_is_left_behind(monkeypa
 
 
 async def test_a_lane_that_was_made_anew_is_not_forgotten_with_the_one_before() -> None:
-    """Who was cancelled while it waited may wake when others have ended its lane and begun the next."""
+    """One that was cancelled while waiting may wake after others have ended its lane and started the next."""
     lanes, member = AccountLanes("anew"), Member()
     lanes.join(member, Limits(lanes="company", max_in_flight=1))
 
@@ -473,7 +473,7 @@ async def test_a_lane_that_was_made_anew_is_not_forgotten_with_the_one_before() 
 
 
 def test_who_waits_for_the_total_is_not_overtaken_by_who_wakes_later() -> None:
-    """Found by the machine: between the two gates of a lane a place has been given and its task has yet to wake."""
+    """Found by the state machine: between a lane's two semaphores, a permit was given and its task has yet to wake."""
     machine = LaneMachine()
     machine.first_member(limits=Limits(max_in_flight=4, lanes="company", total=4))
     machine.enter(again=False, company=2, count=10, priority="interactive")

@@ -1,7 +1,7 @@
-"""Callers that give up while the server stalls do not overrun its queue, and are served again when it goes on.
+"""Callers that give up while the server stalls do not overrun its queue, and are served again when it recovers.
 
 The lanes are the real ones, the server is a model of the documented queue, and time is virtual: an event loop that
-jumps to the next timer. The server works on what nobody waits for as on anything else. Callers come at any pace,
+jumps to the next timer. The server also processes requests that nobody waits for. Callers arrive at any pace,
 with any patience, are cancelled or time out, alone or with sessions of their own, and event loops end under them.
 """
 
@@ -26,7 +26,7 @@ PLACES = 7
 
 
 class World:
-    """Time, and the server: one at work, six queued for `queue_wait` at most, the others refused."""
+    """Time, and the server: one in progress, six queued for `queue_wait` at most, the others refused."""
 
     def __init__(self, service: float, queue_wait: float = 15.0) -> None:
         self.now = 1000.0
@@ -41,7 +41,7 @@ class World:
         self.most = 0
 
     def receive(self, answer: Callable[[bool], None]) -> None:
-        """A request comes in; `answer` is told whether it was served."""
+        """A request arrives; `answer` is called with whether it was served."""
         self.pass_time()
         if self.working is None:
             self.begin(answer, self.now)
@@ -77,7 +77,7 @@ class World:
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """Jumps to the next timer, or to what the server does next."""
+    """Jumps to the next timer, or to the server's next event."""
 
     def __init__(self, world: World) -> None:
         super().__init__(selectors.SelectSelector())
@@ -98,7 +98,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return self.world.now
 
     def run(self, main: Coroutine[Any, Any, Any]) -> Any:
-        """As `asyncio.run` does."""
+        """Like `asyncio.run`."""
         asyncio.set_event_loop(self)
         try:
             return self.run_until_complete(main)
@@ -112,7 +112,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 class Connection:
-    """A connection that is kept for a late answer."""
+    """A connection that is kept open for a late response."""
 
     def __init__(self) -> None:
         self.tell: Callable[[int | None], None] | None = None
@@ -186,7 +186,7 @@ class Client:
             except asyncio.CancelledError:
                 connection = Connection() if self.keeps() else None
                 permit.abandon(connection)
-                if answer.done() and not answer.cancelled():  # it is on its way
+                if answer.done() and not answer.cancelled():  # it is in flight
                     self.loop.call_later(self.round_trip / 2, late, answer.result())
                 raise
             permit.outcome = "success" if served else "refused"
@@ -199,7 +199,7 @@ def name() -> str:
 
 
 async def callers(client: Client, number: int, every: float, patience: Callable[[], float], **how: Any) -> list[str]:
-    """So many calls, one each `every` seconds."""
+    """A number of calls, one each `every` seconds."""
     calls = []
     for _ in range(number):
         calls.append(asyncio.create_task(client.call(patience(), **how)))
@@ -233,7 +233,7 @@ def test_callers_that_give_up(
 ) -> None:
     world, chance = World(service), random.Random(seed)
     loop = VirtualLoop(world)
-    # Its own queue and the way there must fit into what a caller waits, or it gives up without any stall.
+    # The queue and the round trip must fit into a caller's patience, or it gives up without any stall.
     patience = max(patience, 2 * (PLACES * service + round_trip))
     every = max(every, 1.5 * service, (service + round_trip) / most * 1.5)
 
@@ -244,14 +244,14 @@ def test_callers_that_give_up(
         if not own_session:
             client.lanes.join(keeper, limits)
         how = {"own_session": own_session, "patience": lambda: patience * (1 + spread * chance.random())}
-        await callers(client, 40, every, own_session=own_session, patience=lambda: 100.0)  # it finds its pace
+        await callers(client, 40, every, own_session=own_session, patience=lambda: 100.0)  # let it find its pace
         world.stall = stall
         began = world.now
         number = int((stall + 1) / every) + 100
         during = await callers(client, number, every, **how)
         assert world.refused <= max(number // 100, 1)
         assert world.most <= PLACES
-        # Three seconds after it went on, it is as before.
+        # Three seconds after the stall ended, all is as before.
         late = int((max(world.stalls_end, began) + 3 - began) / every)
         assert set(during[late:]) <= {"served"}
         after = await callers(client, 40, every, **how)
@@ -271,7 +271,7 @@ def test_callers_that_give_up(
 def test_whatever_happens_no_place_is_lost_and_hardly_any_call_refused(
     service: float, stalls: list[tuple[float, float]], pace: float, longest: float, hang_up: float, seed: int
 ) -> None:
-    """Patience of any length, connections that cannot be kept, sessions that come and go."""
+    """Any patience, connections that cannot be kept, sessions that come and go."""
     world, chance = World(service), random.Random(seed)
     loop = VirtualLoop(world)
 
@@ -289,7 +289,7 @@ def test_whatever_happens_no_place_is_lost_and_hardly_any_call_refused(
                 number += 1
                 await asyncio.sleep(chance.random() * 2 * max(pace, 1.5 * service))
             await asyncio.gather(*calls)
-        # At each stall a few may be refused while the lane finds out, where no connection tells it.
+        # At each stall a few may be refused until the lane notices, if no connection reveals it.
         stalled = sum(stall for _, stall in stalls)
         assert world.refused <= number / 100 + stalled / 2 + 2 * len(stalls)
         await asyncio.sleep(max(stalled, 40))
@@ -301,7 +301,7 @@ def test_whatever_happens_no_place_is_lost_and_hardly_any_call_refused(
 @pytest.mark.parametrize("stall", [2.0, 4.0, 8.0])
 @pytest.mark.parametrize("patience", [0.3, 0.5, 1.0])
 def test_an_event_loop_for_each_caller(stall: float, patience: float) -> None:
-    """One caller after another, each in an `asyncio.run` of its own: nothing is left that could listen."""
+    """One caller after another, each in its own `asyncio.run`: nothing is left that could listen."""
     world, account = World(0.02), name()
 
     def call() -> str:
@@ -346,7 +346,7 @@ def test_companies_that_have_a_lane_each_do_not_wait_for_one_that_stalls() -> No
 
 
 def test_a_wide_window_counts_what_it_left_behind_too() -> None:
-    """`lanes="discover"`: what gave up is taken from the documented seven, until more was shown to be there."""
+    """`lanes="discover"`: abandoned requests count against the documented seven, until more have been proved."""
     world = World(0.02)
     loop = VirtualLoop(world)
 

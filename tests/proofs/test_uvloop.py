@@ -1,4 +1,4 @@
-"""On uvloop everything is as on asyncio's own loop."""
+"""Everything works on uvloop as on asyncio's own loop."""
 
 import asyncio
 import gc

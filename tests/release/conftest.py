@@ -19,7 +19,7 @@ class Built:
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
-    """What `python -m build` makes of this tree: the sdist, and the wheel from the sdist."""
+    """The output of `python -m build`: the sdist, and the wheel built from the sdist."""
     if importlib.util.find_spec("build") is None or importlib.util.find_spec("twine") is None:
         pytest.skip("build or twine is missing; to run this: pip install '.[system]'")
     dist = tmp_path_factory.mktemp("dist")

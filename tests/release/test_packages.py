@@ -1,4 +1,4 @@
-"""What is released: what is in it, and that it works where nothing else is installed."""
+"""The release: its contents, and that it works where nothing else is installed."""
 
 import email
 import json
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.system
 VERSION = woodpecker_async.__version__
 SUPPORTED = [line.rpartition(" ")[2] for line in PROJECT["classifiers"] if re.search(r":: 3\.\d+$", line)]
 
-# What a directory of this repository may have beside what is tracked, and what only git and forges read.
+# Files in this repository that are not tracked, and files that only git and forges read.
 NOT_SOURCE = frozenset({"__pycache__", "_build"})
 ONLY_IN_THE_REPOSITORY = frozenset({".git", ".github", ".pre-commit-config.yaml"})
 
@@ -77,7 +77,7 @@ def test_the_wheel_has_the_package_and_nothing_else(built: Built):
     about = f"woodpecker_async-{VERSION}.dist-info"
     package = {name for name in in_wheel(built) if not name.startswith(f"{about}/")}
     assert package == sources(ROOT / "woodpecker_async")
-    # What would be missed by no import.
+    # Files that no import would miss.
     assert package >= {f"woodpecker_async/{name}" for name in ("py.typed", "cli/page.css", "cli/page.js")}
     assert f"{about}/licenses/LICENSE" in in_wheel(built)
 
@@ -139,7 +139,7 @@ def test_they_work_in_an_empty_environment(version: str, built: Built, tmp_path:
     assert ran.stdout.split() == [VERSION, "12", "36"]
     _only_libraries_of_extras_are_missing(here, but_not=())
 
-    # Without the extra the command says what to do, and that does it.
+    # Without the extra the command says what to do, and doing that works.
     refused = here.run(command, *MAIN_JOB, code=1)
     assert refused.stdout == ""
     said = re.fullmatch(r"Error: .*: pip install '(.+)'\n", refused.stderr)
@@ -151,7 +151,7 @@ def test_they_work_in_an_empty_environment(version: str, built: Built, tmp_path:
 
     if python != Path(sys.executable):
         return
-    # Once is enough for the rest: the files are the same, and what is missing does not depend on the version.
+    # Once is enough for the rest: the files are the same, and missing ones do not depend on the version.
     here.install(f"{built.wheel}[{','.join(FOR_USERS)}]")
     _only_libraries_of_extras_are_missing(here, but_not=FOR_USERS)
     here.run(here.program("pip"), "uninstall", "-q", "-y", PROJECT["name"])
@@ -162,11 +162,11 @@ def test_they_work_in_an_empty_environment(version: str, built: Built, tmp_path:
 def _main_job(here: Environment) -> None:
     ran = here.run(here.program("woodpecker-async"), *MAIN_JOB, env={"PYTHONWARNINGS": "error"})
     assert re.search(r"^25 companies, 75 keys, 0 failed, 26 requests, ", ran.stderr, re.MULTILINE), ran.stderr
-    assert len(re.findall(r"\.\*{4}\w{4}$", ran.stdout, re.MULTILINE)) == 75  # masked, each on a line
+    assert len(re.findall(r"\.\*{4}\w{4}$", ran.stdout, re.MULTILINE)) == 75  # masked, one per line
 
 
 def _only_libraries_of_extras_are_missing(here: Environment, *, but_not: object) -> None:
-    """Every module can be imported, or lacks a library of an extra that is not installed."""
+    """Every module can be imported, unless it needs an extra that is not installed."""
     extras = PROJECT["optional-dependencies"]
     left_out = [line for name, lines in extras.items() if name not in but_not for line in lines]
     libraries = {re.split(r"[^\w-]", line)[0].replace("-", "_") for line in left_out}

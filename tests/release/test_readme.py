@@ -1,4 +1,4 @@
-"""The README in five minutes: somebody who has the sources and nothing else does what it says, in its order."""
+"""The README in five minutes: somebody with only the sources follows it step by step."""
 
 import os
 import re
@@ -17,7 +17,7 @@ from tests.release.environments import Environment
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
-# What takes longer than a walk may, and what is done in its place; `.ci/run` runs all the tests.
+# Commands that take too long here, and what is run instead; `.ci/run` runs all the tests.
 SHORTER = {
     ".venv/bin/pytest": ".venv/bin/pytest -q tests/unit/test_secret.py",
     "python -m benchmarks": "python -m benchmarks --help",
@@ -52,7 +52,7 @@ def test_the_readme_in_five_minutes(built: Built, tmp_path: Path):
             assert missing(after.text.splitlines(), printed) == [], printed
     assert walked >= 3
 
-    # Commands in sentences and tables, and the programs to start from.
+    # Commands in the text and tables, and the example programs.
     for command in dict.fromkeys(_INLINE.findall(prose(readme))):
         if not command.startswith("uv ") or shutil.which("uv"):
             _in_shell(here, command)
@@ -64,12 +64,12 @@ def test_the_readme_in_five_minutes(built: Built, tmp_path: Path):
 
 
 def _in_shell(here: Environment, line: str) -> str:
-    """Run a line as it stands, in a terminal, and give what it prints."""
+    """Run a line unchanged, in a terminal, and return what it prints."""
     *before, last = line.split(" && ")
     if last.startswith("woodpecker-async ") and "--sandbox" not in last:
-        last += " --help"  # it would want an account
+        last += " --help"  # it would need an account
     command = " && ".join([*before, SHORTER.get(last, last)])
-    # Who makes the environment has not activated it yet.
+    # The line that creates the environment runs before it is activated.
     active = Path(sys.executable).parent if line.startswith("python3 -m venv ") else here.path / "bin"
     path = f"{active}{os.pathsep}{os.environ['PATH']}"
     code, printed = in_terminal(["bash", "-euo", "pipefail", "-c", command], path=path, cwd=here.work)

@@ -1,4 +1,4 @@
-"""The script that tags a release, in a repository of its own whose `.ci/run` is a line of shell."""
+"""The script that tags a release, in a temporary repository whose `.ci/run` is a line of shell."""
 
 import os
 import shutil
@@ -59,7 +59,7 @@ class Repository:
         assert "Traceback" not in ran.stderr
         assert why in ran.stderr
         assert self.git("tag") == before
-        assert (self.path.parent / "checks").exists() == checked  # no half an hour for what cannot be tagged
+        assert (self.path.parent / "checks").exists() == checked  # no half-hour run for what cannot be tagged
 
 
 @pytest.fixture
@@ -87,14 +87,14 @@ def test_it_refuses_what_is_not_committed(repository: Repository, name: str):
 
 def test_it_refuses_a_version_that_is_tagged(repository: Repository):
     repository.git("tag", "v1.2.0", "HEAD~1")
-    repository.refuses("v1.2.0 is there already; ")
+    repository.refuses("v1.2.0 already exists; ")
 
 
 def test_it_refuses_a_version_that_only_others_have_tagged(repository: Repository, tmp_path: Path):
     repository.git("init", "-q", "--bare", str(tmp_path / "origin"))
     repository.git("remote", "add", "origin", str(tmp_path / "origin"))
     repository.git("push", "-q", "origin", "HEAD:refs/tags/v1.2.0")
-    repository.refuses("v1.2.0 is there already at origin")
+    repository.refuses("v1.2.0 already exists at origin")
 
 
 def test_it_refuses_where_it_cannot_ask_origin(repository: Repository, tmp_path: Path):
@@ -112,12 +112,12 @@ TOMORROW = f"{datetime.now(UTC) + timedelta(days=2):%Y-%m-%d}"
         ("## [1.2.0] - 2026-01-31", "", "lines under Unreleased"),
         ("## [1.2.0] - 2026-01-31\n\n### Lists\n\n- Before, now, do.\n", "", "must be `## [1.2.0] - YYYY-MM-DD`"),
         ("## [1.2.0] - 2026-01-31", "## [1.2.1] - 2026-02-01\n\n- x\n\n## [1.2.0] - 2026-01-31", "newest entry"),
-        (" - 2026-01-31", "", "the day of the release, not None"),
-        ("2026-01-31", "unreleased", "the day of the release, not 'unreleased'"),
-        ("2026-01-31", "2026-02-30", "the day of the release, not '2026-02-30'"),
-        ("2026-01-31", "20260131", "the day of the release, not '20260131'"),
-        ("2026-01-31", TOMORROW, "the day of the release"),
-        ("### Lists\n\n- Before, now, do.\n", "", "says nothing"),
+        (" - 2026-01-31", "", "the date of the release, not None"),
+        ("2026-01-31", "unreleased", "the date of the release, not 'unreleased'"),
+        ("2026-01-31", "2026-02-30", "the date of the release, not '2026-02-30'"),
+        ("2026-01-31", "20260131", "the date of the release, not '20260131'"),
+        ("2026-01-31", TOMORROW, "the date of the release"),
+        ("### Lists\n\n- Before, now, do.\n", "", "is empty"),
         ("## [Unreleased]\n", "## [Unreleased]\n\n- Not yet.\n", "lines under Unreleased"),
     ],
 )

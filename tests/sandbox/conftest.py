@@ -1,4 +1,4 @@
-"""Plain HTTP clients: nothing of the SDK may take part in the proof of the sandbox."""
+"""Plain HTTP clients: the tests of the sandbox must not use the SDK."""
 
 from contextlib import asynccontextmanager
 
@@ -35,7 +35,7 @@ class Client:
 
 @asynccontextmanager
 async def _opened(**options):
-    # A fresh connection for each request: aiohttp repeats a GET by itself when a reused one is cut.
+    # A new connection for each request: aiohttp retries a GET by itself if a reused one is closed.
     connector = aiohttp.TCPConnector(force_close=True, limit=0)
     async with Sandbox(**options) as box, aiohttp.ClientSession(connector=connector) as http:
         yield Client(box, http, box.hq_key)

@@ -14,7 +14,7 @@ from woodpecker_async.sandbox import Sandbox
 
 pytestmark = pytest.mark.system
 
-# Opens, and does everything that the client can do with keys: a method of its own, and requests for the rest.
+# Opens the client, and does everything it can do with keys: its own method, and raw requests for the rest.
 PROGRAM = """
 import json, sys
 from feldera import FelderaClient
@@ -48,7 +48,7 @@ print(json.dumps(said))
 
 @pytest.fixture(scope="module")
 def python():
-    """The interpreter of an environment with the client in it; none of ours is."""
+    """The interpreter of an environment that has the client, but not our package."""
     with tempfile.TemporaryDirectory(prefix="feldera-client-") as directory:
         venv.create(directory, with_pip=True, symlinks=os.name == "posix")
         interpreter = Path(directory, "Scripts" if os.name == "nt" else "bin", "python")

@@ -1,4 +1,4 @@
-"""Faults by name: what a text may say, and what it is told otherwise."""
+"""Faults by name: valid texts, and the errors for invalid ones."""
 
 import contextlib
 import re
@@ -57,7 +57,7 @@ def test_a_path_can_be_searched():
     ("text", "said"),
     [
         ("", "there is no fault ''"),
-        ("dwon", "there is no fault 'dwon'; there are: body, close"),
+        ("dwon", "there is no fault 'dwon'; available: body, close"),
         ("rewriting", "there is no fault 'rewriting'"),
         ("named x", "there is no fault 'named'"),
         ("close 'a", "no closing quotation"),
@@ -98,7 +98,7 @@ def test_of_several_that_are_added_all_are_or_none():
 
 def test_the_help_of_the_command_has_all_names():
     help_ = " ".join((serve.help or "").split())
-    listed = re.search(r"The names: ([a-z0-9_, ]+)\.", help_)
+    listed = re.search(r"Names: ([a-z0-9_, ]+)\.", help_)
     assert listed is not None
     assert tuple(listed[1].split(", ")) == names()
 

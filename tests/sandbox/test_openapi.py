@@ -1,4 +1,4 @@
-"""The sandbox and its description of itself agree."""
+"""The sandbox agrees with its own description."""
 
 import json
 import subprocess
@@ -16,7 +16,7 @@ from woodpecker_async.sandbox.routing import ENDPOINTS
 
 COMMAND = [sys.executable, "-c", "from schemathesis.cli import schemathesis; schemathesis()"]
 
-# What no schema can say: a name is taken, two filters exclude each other, a range is reversed.
+# What no schema can express: a name is taken, two filters exclude each other, a range is reversed.
 REFUSES_BY_MEANING = (
     "POST /v2/agency/companies",
     "POST /v1/agency/companies/add",
@@ -34,7 +34,7 @@ REFUSES_BY_MEANING = (
     "POST /v2/campaigns/{campaign_id}/steps",
     "PATCH /v2/campaigns/{campaign_id}/steps/{step_id}",
 )
-# POST and PATCH of these paths are documented without their body, and answered with 501.
+# POST and PATCH of these paths are documented without their body, so the response is 501.
 NOT_WHOLLY_SERVED = (
     "GET /v2/mailboxes/microsoft/credentials",
     "DELETE /v2/mailboxes/microsoft/credentials/{credential_id}",
@@ -60,7 +60,7 @@ def test_every_endpoint_is_described() -> None:
 
 
 def campaign_and_message(box: Sandbox, company: int) -> list[str]:
-    """Ids of a campaign and a message, which the accounts then have."""
+    """Ids of a campaign and a message, which the accounts will have."""
     for account in (box.state.hq, box.state.companies[company]):
         campaign = put_campaign(account, box.state.seed, 12)
         put_message(account, box.state.seed, 12)
@@ -77,7 +77,7 @@ def test_schemathesis_finds_no_disagreement(mode: str, tmp_path: Path) -> None:
     with Sandbox(companies=3, queue=False, service_time=0) as box:
         config = tmp_path / "schemathesis.toml"
         lines = ["[generation]", "allow-extra-parameters = false"]  # no header is unexpected
-        if mode == "positive":  # what is to be found must be asked for by ids that are there
+        if mode == "positive":  # successful requests need ids that exist
             known = box.company_ids[0]
             lines += [
                 "[parameters]",

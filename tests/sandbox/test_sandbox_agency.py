@@ -119,7 +119,7 @@ async def test_users_are_asked_for_from_page_0_and_numbered_from_1(opened):
             ids += [user["id"] for user in got["content"]]
         assert ids == sorted(ids)
         assert (await api("GET", "/v2/users?sort=-id")).data["content"][0]["id"] == ids[1]
-        for plus in ("%2B", "+"):  # the documents print a raw one, which arrives as a space
+        for plus in ("%2B", "+"):  # the documentation has a raw one, which arrives as a space
             assert (await api("GET", f"/v2/users?sort={plus}id")).data["content"][0]["id"] == ids[0]
         assert (await api("GET", "/v2/users?sort=name")).status == 400
 

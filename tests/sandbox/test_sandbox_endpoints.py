@@ -233,7 +233,7 @@ DOCUMENTED_ELSEWHERE = [(method, path.replace("{name}", "7")) for methods, path 
 @pytest.mark.parametrize(("method", "path"), DOCUMENTED_ELSEWHERE)
 async def test_what_is_documented_and_not_served_says_so(api, method, path):
     got = await api(method, path)
-    is_error(got, 501, "Not Implemented", f"The sandbox does not serve {method} {path}, which is documented")
+    is_error(got, 501, "Not Implemented", f"The sandbox does not serve {method} {path}, although it is documented")
     assert (await api(method, path, key="1.nobody")).status == 401
     assert not api.box.journal[0].committed
 

@@ -1,4 +1,4 @@
-"""Starting, stopping, keeping and describing a sandbox."""
+"""Starting, stopping, storing and describing a sandbox."""
 
 import asyncio
 import errno
@@ -18,13 +18,14 @@ import pytest
 import requests
 import trustme
 
+from woodpecker_async import AuthenticationError
 from woodpecker_async.sandbox import Fault, Sandbox, serve, statefile
 
 COMPANIES = "/v2/agency/companies"
 
 
 def sent(box, path, method="GET", **kwargs):
-    # A session that is closed leaves no socket open for the warnings to complain about.
+    # A closed session leaves no open socket to warn about.
     with requests.Session() as session:
         headers = {"x-api-key": box.hq_key, "Connection": "close"}
         return session.request(method, box.base_url + path, headers=headers, timeout=5, **kwargs)
@@ -307,3 +308,14 @@ async def test_the_sessions_of_the_sdk_are_at_hand():
             pass
         async with box.feldera_session():
             pass
+
+
+async def test_a_session_with_another_key():
+    async with Sandbox(companies=1) as box:
+        async with box.session("1.wrong") as refused:
+            with pytest.raises(AuthenticationError):
+                await refused.account.me()
+        async with box.session(api_key=box.client_key(box.company_ids[0])) as client:
+            assert (await client.account.me())["company"]["id"] == box.company_ids[0]
+        async with box.session(lambda: box.hq_key) as rotating:
+            assert (await rotating.account.me())["hq"]

@@ -23,7 +23,7 @@ def count(api):
 
 
 async def settled(api, number):
-    """The record of that number, once it is done with."""
+    """The record with that number, once it is finished."""
     for _ in range(400):
         if len(api.box.journal) > number and api.box.journal[number].finished is not None:
             break
@@ -97,9 +97,9 @@ async def test_chance_follows_from_the_seed(opened):
 
 
 def test_a_fault_at_a_moment_that_cannot_be():
-    with pytest.raises(ValueError, match="after the commit"):
+    with pytest.raises(ValueError, match="rewrite works only with at='after_commit'"):
         Fault(rewrite=lambda _, answer: answer, at="arrival")
-    with pytest.raises(ValueError, match="arrival"):
+    with pytest.raises(ValueError, match="edit works only with at='arrival'"):
         Fault(edit=lambda info: info, at="before_commit")
     with pytest.raises(ValueError, match="one of arrival"):
         Fault.close(at="sometime")

@@ -63,7 +63,7 @@ async def test_no_key_has_more_rights_than_write(api, call, role):
     writer = (await call("POST", json={"name": "ci", "role": "write"})).data["api_key"]
     got = await call("POST", json={"name": "more", "role": role})
     assert (got.status, got.data["error_code"], got.data["details"]) == (403, "OwnerAdminNotMintableAsApiKey", None)
-    got = await call("POST", token=writer, json={"name": "", "role": role})  # the role is looked at before the name
+    got = await call("POST", token=writer, json={"name": "", "role": role})  # the role is checked before the name
     assert (got.status, got.data["error_code"]) == (403, "RoleExceedsCreator")
     assert got.data["details"] == {"requested": role, "creator": "write"}
     assert list(api.box.state.feldera_keys) == ["ci"]
@@ -104,7 +104,7 @@ async def test_an_unknown_name(call, method):
 async def test_a_wrong_token(call, token):
     got = await call("GET", token=token)
     assert got.status == 401
-    # The object is sent as a text, and has no details.
+    # The object is sent as text, and has no details.
     assert got.headers["Content-Type"].startswith("text/plain")
     said = json.loads(got.body)
     assert (set(said), said["error_code"]) == ({"message", "error_code"}, "AuthenticationFailed")

@@ -92,7 +92,7 @@ async def test_feldera_is_outside(opened):
 async def test_a_client_that_goes_away_keeps_its_place_and_its_write(opened):
     async with opened(companies=1, keys_per_company=0, service_time=0.25) as api:
         company = api.box.company_ids[0]
-        # The first is at work and the second waits when both clients go away.
+        # The first is in progress and the second is waiting when both clients disconnect.
         gone = [
             asyncio.create_task(api("POST", keys_of(company), json={"label": label})) for label in ("first", "second")
         ]
@@ -153,7 +153,7 @@ async def test_a_turn_is_not_lost_when_a_waiter_is_cancelled():
     async with queue.turn():
         waiter = asyncio.create_task(go("e"))
         await asyncio.sleep(0)
-    # Its turn came already, but it is cancelled before it can notice.
+    # Its turn has come, but it is cancelled before it can notice.
     waiter.cancel()
     await asyncio.gather(waiter, return_exceptions=True)
     assert (queue.length, queue.working) == (0, False)
@@ -192,7 +192,7 @@ def test_what_the_event_loop_oversleeps_takes_nothing_from_what_the_server_can_d
         await asyncio.gather(*(request() for _ in range(100)))
         worked = asyncio.get_running_loop().time()
         await asyncio.sleep(1)
-        await request()  # nobody was before it: it takes its time
+        await request()  # nothing was before it: it takes its full time
         return worked, asyncio.get_running_loop().time() - worked - 1.0007
 
     with asyncio.Runner(loop_factory=LateLoop) as runner:

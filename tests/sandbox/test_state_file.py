@@ -1,4 +1,4 @@
-"""The state file: appended to, whole at any moment, readable in its old form."""
+"""The state file: appended to, complete at any moment, readable in its old format."""
 
 import errno
 import json
@@ -48,7 +48,7 @@ def change(state, operation, number):
                 state.add_feldera_key(f"key {number}")
         case "forget":
             state.delete_feldera_key(f"key {number}")
-        case "unsaid":  # by somebody who does not note it
+        case "unsaid":  # without recording it
             state.companies[company].name += "!"
             state.version += 1
 
@@ -185,7 +185,7 @@ def test_a_line_that_is_broken_in_the_middle_is_refused(tmp_path):
 
 
 def written(state):
-    """What a file has of a state, but for what a mere look counts."""
+    """What a file stores of a state, apart from counters of polls."""
     return re.sub(r'"looks": \d+', "", json.dumps(statefile._whole(state)))
 
 
@@ -194,7 +194,7 @@ METHODS = sorted(methods_of_the_session(WoodpeckerSession("1.key")))
 
 @pytest.mark.parametrize("name", [name for name in METHODS if name not in LIKE])
 async def test_whatever_an_endpoint_changes_is_in_the_file(name, tmp_path):
-    """What a method of the session changed was noted, in the account that it changed."""
+    """What a session's method changed was recorded, in the account that it changed."""
     path = tmp_path / "state"
     async with Sandbox(companies=2, state_file=path) as box, box.session(clock=Hasty()) as woodpecker:
         company = box.company_ids[0]

@@ -22,7 +22,7 @@ SAMPLES = Path(__file__).with_name("samples")
 STAND_INS = SAMPLES / "stand_ins"
 VENDOR = "https://api.woodpecker.co/rest"
 FELDERA = "https://api.example.com"
-PRINTS_STATUS = {"java", "node"}  # in these languages the samples tell the status of an error, not its body
+PRINTS_STATUS = {"java", "node"}  # in these languages the samples print the status of an error, not its body
 
 COMMANDS = {
     "curl": ("sh", "sample.sh"),
@@ -55,7 +55,7 @@ def axios_is_installed():
 
 @pytest.fixture
 def run(box, tmp_path):
-    """Runs one sample with its placeholders replaced; returns what it printed."""
+    """Runs one sample with its placeholders replaced, and returns what it printed."""
 
     def run(sample, replaced, **environment):
         language = sample.rpartition("-")[2]
@@ -69,7 +69,7 @@ def run(box, tmp_path):
         assert "api.example.com" not in text
         command = COMMANDS[language]
         if language == "node" and "await fetch" in text:
-            command = ("node", "sample.mjs")  # awaits outside a function, which only modules may
+            command = ("node", "sample.mjs")  # awaits outside a function, which only modules may do
         (tmp_path / command[-1]).write_text(text, encoding="utf-8")
         if language == "node" and not axios_is_installed():
             environment["NODE_PATH"] = str(STAND_INS)
@@ -95,7 +95,7 @@ def run(box, tmp_path):
 
 
 def replaced_in(sample, box, key, company):
-    """What to replace in a sample of the agency API."""
+    """The replacements in a sample of the agency API."""
     if sample.endswith("php"):
         return {VENDOR: box.base_url, "{COMPANY_ID}": company}
     placeholder = "{company_id}" if sample.endswith("curl") else "= 123"
@@ -161,7 +161,7 @@ def test_authentication_samples(box, run):
 @pytest.mark.parametrize("language", ["curl", "python", "node", "go"])
 def test_create_a_feldera_key(box, run, language):
     replaced = {FELDERA: box.feldera_url, "YOUR_TOKEN": box.feldera_token}
-    # As published the samples send no name, and the name is required.
+    # The published samples send no name, but it is required.
     run(f"feldera-{language}", replaced)
     assert box.journal[-1].status == 400
     name = f"by-{language}"

@@ -151,7 +151,7 @@ async def test_deliverability_of_a_period(box: Sandbox, woodpecker: WoodpeckerSe
     figures = await deliverability.list(per_page=5).collect()
     assert [row.id for row in figures] == list(box.company_ids[1:])
     assert [record.query["page"] for record in box.journal] == ["1", "2", "3"]
-    today = date.today()  # noqa: DTZ011 - whichever day, the period has as many
+    today = date.today()  # noqa: DTZ011 - on any day, the period has the same length
     same = await deliverability.list(from_date=today - timedelta(days=29), to_date=str(today)).collect()
     assert same == figures
     day = await deliverability.list(from_date=today, to_date=today).collect()
@@ -169,7 +169,7 @@ NOTHING = CompanyDeliverability(id=9)
     [
         ({"total_elements": 2, "total_pages": 1, "current_page_number": 1, "page_size": 20}, False),
         ({"total_count": 2, "pages_count": 1, "current_page_number": 1, "page_size": 20}, False),
-        # As an older document prints it: it contradicts itself.
+        # As in an older document, which contradicts itself.
         ({"total_count": 1, "pages_count": 1, "current_page_number": 1, "page_size": 20}, True),
     ],
 )

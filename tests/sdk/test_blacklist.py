@@ -73,7 +73,7 @@ async def test_a_removal_that_fails_in_the_middle_says_how_far_it_came(
 
 @pytest.mark.parametrize("body", [None, [], {}, {"domains": ["a.example"]}, {"message": "added"}, "done"])
 async def test_what_an_addition_is_answered_with_does_not_matter(mock: aioresponses, body: Any) -> None:
-    """No document at hand has it."""
+    """It is not documented."""
     mock.post(f"{BASE}/v2/blacklist/domains", status=200, **({} if body is None else {"payload": body}))
     async with WoodpeckerSession("1.key") as woodpecker:
         await woodpecker.account.blacklist.domains.add(["a.example"])

@@ -1,4 +1,4 @@
-"""Bodies: bounded, decoded where that was asked for, and otherwise a clear error; the status always counts."""
+"""Bodies: limited in size, decoded if requested, and otherwise a clear error; the status always counts."""
 
 import asyncio
 import gzip
@@ -144,9 +144,9 @@ async def test_a_bomb_takes_neither_memory_nor_the_loop() -> None:
             finally:
                 tracemalloc.stop()
                 watching.cancel()
-            assert len(server.requests) == 1  # it would be as large the next time
+            assert len(server.requests) == 1  # it would be just as large the next time
     assert peak < 50_000_000
-    assert turns > 40  # it is unpacked in some eighty steps, and others have their turns between them
+    assert turns > 40  # it is decompressed in some eighty steps, between which others run
 
 
 @pytest.mark.parametrize("announced", [True, False], ids=["with its length", "without"])
@@ -189,7 +189,7 @@ async def test_a_body_just_within_the_limit_is_read() -> None:
 
 
 async def test_a_creation_whose_answer_is_too_large_looks_for_the_key() -> None:
-    """The server says that the key is made; only what it says of it cannot be read."""
+    """The server says that the key was created; only the rest of its response is unreadable."""
     keys = b""
 
     async def handle(server, number: int, head: str) -> bytes:

@@ -68,6 +68,17 @@ async def test_one_companys_failure_is_its_outcome() -> None:
         }
 
 
+async def test_a_run_shows_itself_and_says_how_it_is_read(box: Sandbox) -> None:
+    box.faults.add(Fault.status(400, company=box.company_ids[0], times=None))
+    async with box.session() as woodpecker:
+        run = bulk.list_api_keys(woodpecker)
+        assert repr(run) == "<Run list: 0 ok, 0 failed>"
+        with pytest.raises(TypeError, match="`async for outcome in run`, inside its `async with`"):
+            list(run)  # type: ignore[call-overload]
+        total = len(await outcomes(run))
+        assert repr(run) == f"<Run list: {total - 1} ok, 1 failed>"
+
+
 async def test_inactive_companies_are_told_apart() -> None:
     async with Sandbox(companies=6, inactive=2, inactive_lists=False) as box, box.session() as woodpecker:
         run = bulk.list_api_keys(woodpecker)
@@ -235,7 +246,7 @@ async def test_a_run_is_saved_and_resumed_with_each_company_once() -> None:
         done = [outcome.company_id for outcome in seen + rest if outcome.ok]
         assert sorted(done) == sorted(box.company_ids)
         assert (second.report.ok, second.report.failed) == (40, 0)
-        assert report.ok == len([outcome for outcome in seen if outcome.ok])  # what was saved stays as it was
+        assert report.ok == len([outcome for outcome in seen if outcome.ok])  # the saved report stays unchanged
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"version": 2}', '{"version": 1, "done": 3}', "null"])
@@ -271,7 +282,7 @@ async def test_a_list_that_moves_is_read_again_and_said_if_it_never_rests() -> N
         moves = 0
 
         def shift(info, answer):
-            """Between two pages a key slips from the second to the first, and another the other way."""
+            """Between two pages one key moves from the second to the first, and another the other way."""
             nonlocal moves
             moves += 1
             data = answer.json()

@@ -18,7 +18,7 @@ QUICK = RetryPolicy(attempts=3, initial_backoff=0.001, max_backoff=0.01)
 
 
 class Odd(BaseException):
-    """Like those of test runners and other frameworks."""
+    """Like the exceptions of test runners and other frameworks."""
 
 
 class MuteError(Exception):
@@ -29,7 +29,7 @@ class MuteError(Exception):
 
 
 async def cancelled_elsewhere() -> None:
-    """What a pool or a shared refresh does whose own task was cancelled."""
+    """Like a pool or a shared refresh whose own task was cancelled."""
     task = asyncio.create_task(asyncio.sleep(60))
     task.cancel()
     await task
@@ -56,7 +56,7 @@ async def outcomes(run: bulk.Run) -> list[bulk.Outcome]:
 
 
 async def failure(run: bulk.Run) -> Exception:
-    """What the run raises; a task group must see it, so it is no `CancelledError`."""
+    """What the run raises; a task group must see it, so it is not a `CancelledError`."""
     with pytest.raises(ExceptionGroup) as caught:
         async with asyncio.TaskGroup() as group:
             group.create_task(outcomes(run))
@@ -219,13 +219,13 @@ async def test_an_input_that_swallows_its_cancellation_does_not_keep_the_run_ali
         async with bulk.list_api_keys(woodpecker, Stubborn()) as run:
             async for _ in run:
                 break
-    await asyncio.sleep(0.1)  # what was on its way has arrived
+    await asyncio.sleep(0.1)  # what was in flight has arrived
     requests = box.stats.requests
     await asyncio.sleep(0.1)
     assert box.stats.requests == requests
 
 
-# ---- other code of the caller's
+# ---- other code of the caller
 
 
 @pytest.mark.parametrize("kind", OVERLOOKED, ids=lambda kind: kind.__name__)
@@ -438,7 +438,7 @@ async def test_a_list_of_companies_that_never_settles_is_marked(box, woodpecker)
     box.faults.clear()
     settled = bulk.list_api_keys(woodpecker, resume=saved)
     await outcomes(settled)
-    assert not settled.report.unsettled  # this time the list held still
+    assert not settled.report.unsettled  # this time the list did not change
 
 
 # ---- what the report counts
@@ -469,7 +469,7 @@ async def test_requests_of_companies_that_were_cut_off_count_too(box, woodpecker
     async with run:
         await anext(run)
         before = 0
-        while before != (before := box.stats.requests):  # those that wait have all arrived
+        while before != (before := box.stats.requests):  # all of those waiting have arrived
             await asyncio.sleep(0.05)
     assert run.report.total == 1
     assert run.report.requests == box.stats.requests > 5
@@ -514,9 +514,7 @@ async def test_a_report_is_of_one_account(box, woodpecker) -> None:
             saved.merge(second.report)
         assert saved.ok == 3
         saved.account = None
-        assert (
-            await outcomes(bulk.list_api_keys(elsewhere, resume=saved)) == []
-        )  # taken at its word: the ids are the same
+        assert await outcomes(bulk.list_api_keys(elsewhere, resume=saved)) == []  # accepted: the ids are the same
     async with WoodpeckerSession("1.another-key", base_url=box.base_url) as stranger:
         with pytest.raises(ConfigError, match="belongs to another account"):
             bulk.list_api_keys(stranger, resume=run.report)

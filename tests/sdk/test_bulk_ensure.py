@@ -1,4 +1,4 @@
-"""One key of a label at every company, each in the caller's hands before anything is said of it."""
+"""One key with a label at every company, each delivered to the caller before it is reported."""
 
 import asyncio
 import json
@@ -23,7 +23,7 @@ QUICK = RetryPolicy(initial_backoff=0.01, max_backoff=0.05)
 
 
 def on_server(box: Sandbox, label: str = "crm") -> dict[int, list[str]]:
-    """The keys of that label, by company; companies without one are left out."""
+    """The keys with that label, by company; companies without one are left out."""
     found = {
         company: [key.secret for key in box.state.listed(company) if key.label == label] for company in box.company_ids
     }
@@ -31,7 +31,7 @@ def on_server(box: Sandbox, label: str = "crm") -> dict[int, list[str]]:
 
 
 def in_file(path: Path) -> dict[int, list[str]]:
-    """The keys in a sink, by company; what is no JSON is left out."""
+    """The keys in a sink, by company; lines that are not JSON are left out."""
     found: dict[int, list[str]] = {}
     for line in path.read_text().splitlines():
         try:
@@ -198,7 +198,7 @@ async def test_a_file_that_is_gone_or_laid_open_in_the_middle_is_noticed(path: P
             async with run:
                 found.append(await anext(run))
                 async with asyncio.timeout(10):
-                    while len(path.read_text().splitlines()) < 5:  # then the workers wait for us
+                    while len(path.read_text().splitlines()) < 5:  # then the workers are waiting for the consumer
                         await asyncio.sleep(0.01)
                 harm()
                 found += [outcome async for outcome in run]
@@ -299,7 +299,7 @@ async def test_bad_arguments_are_refused(path: Path, bad: dict[str, object]) -> 
         bulk.ensure_api_keys(woodpecker, label="crm")  # type: ignore[call-arg]
 
 
-# ---- a server in a bad mood
+# ---- a misbehaving server
 
 
 async def test_faults_of_every_kind_and_still_one_key_each(path: Path) -> None:
@@ -417,7 +417,7 @@ async def test_a_second_cancel_ends_the_grace(path: Path, no_tasks_left: None) -
 
 
 async def test_cancelled_again_and_again_it_is_left_all_the_same(no_tasks_left: None) -> None:
-    """Web frameworks cancel in this way: at every turn of the loop, until the task is gone."""
+    """Web frameworks cancel like this: in every loop iteration, until the task is gone."""
     closed = []
 
     async def companies():
@@ -465,7 +465,7 @@ asyncio.run(main())
 
 
 def run_and_kill(box: Sandbox, path: Path, chance: random.Random, kills: int) -> tuple[int, int]:
-    """Run it and kill it so many times, then let it finish.
+    """Run it and kill it repeatedly, then let it finish.
 
     Returns:
         How many of the kills hit a run at work, and how many keys were made but not stored when they hit.
@@ -476,7 +476,7 @@ def run_and_kill(box: Sandbox, path: Path, chance: random.Random, kills: int) ->
     for number in range(kills + 1):
         with subprocess.Popen(command, env=env, stderr=subprocess.PIPE) as child:
             if number < kills:
-                # A little further than the one before, and there at any moment of the work at a company.
+                # A little later than the one before, so that kills hit every stage of the work at a company.
                 left = len(box.company_ids) - len(on_server(box))
                 asked = len(box.journal) + chance.randint(1, max(2, 4 * left // (kills + 1 - number)))
                 while child.poll() is None and len(box.journal) < asked:

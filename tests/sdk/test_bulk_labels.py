@@ -1,4 +1,4 @@
-"""A label that the server does not keep is found out at the first new key, before a second one is made."""
+"""A label that the server changes is detected at the first new key, before a second one is created."""
 
 import asyncio
 import re
@@ -40,7 +40,7 @@ async def test_the_run_stops_with_one_key_made_and_stored(keep, label, no_tasks_
     stored = []
     async with Sandbox(companies=30, keys_per_company=1, service_time=0.002, label_filter=keep) as box:
         async with box.session() as woodpecker:
-            for _ in range(2):  # in the same session none is made any more
+            for _ in range(2):  # no more are created in the same session
                 run = bulk.ensure_api_keys(woodpecker, label=label, sink=stored.append)
                 with pytest.raises(errors.LabelNotKeptError, match="cannot be found again by this label") as caught:
                     await outcomes(run)
@@ -96,7 +96,7 @@ async def test_labels_are_one_in_every_unicode_form() -> None:
 
 
 async def test_a_list_that_lags_is_looked_at_again() -> None:
-    """The first key shows up in the third look; no other is made before."""
+    """The first key appears in the third list; no other is created before."""
     async with Sandbox(companies=8, service_time=0) as box, box.session() as woodpecker:
         looks, most = 0, 0
 
@@ -178,9 +178,9 @@ async def test_what_before_send_raises_is_the_outcome_and_nothing_is_sent() -> N
         assert {company for company, error in found.items() if error} == {bad}
         assert isinstance(found[bad], errors.ClaimLostError)
         assert not [record for record in box.journal if record.method == "POST" and record.company_id == bad]
-        # Before each attempt, the repeated one too.
+        # Before each attempt, including retries.
         assert sorted(asked) == sorted([*box.company_ids, box.company_ids[1]])
-        # Nobody waits for what was not sent, and no place in the lane is lost.
+        # Nobody waits for what was not sent, and no permit of the lane is lost.
         async with asyncio.timeout(5):
             await woodpecker.agency.api_keys.ensure(bad, "crm")
 

@@ -47,7 +47,7 @@ SPRING = NewCampaign(
 
 @asynccontextmanager
 async def answering(*answers: bytes, options: CallOptions | None = None) -> AsyncIterator[WoodpeckerSession]:
-    """A session with a server that gives these answers, one after the other."""
+    """A session with a server that sends these responses, one after another."""
     left = list(answers)
 
     async def handle(server: RawServer, number: int, head: str) -> bytes:
@@ -252,7 +252,7 @@ async def test_statistics_are_those_of_the_campaign_that_was_asked_for() -> None
             await woodpecker.account.campaigns.stats(12)
 
 
-# Writes whose answer the documents do not give, or not for certain.
+# Writes whose response is not documented, or not reliably.
 OPEN_ANSWERS: dict[str, Callable[[WoodpeckerSession], Any]] = {
     "update": lambda w: w.account.campaigns.update(1, name="n"),
     "steps.add": lambda w: w.account.campaigns.steps.add(1, {"versions": [{"message": "m"}]}, parent_id="a"),

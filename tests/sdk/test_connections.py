@@ -1,4 +1,4 @@
-"""An answer belongs to its request, and nothing a server sends makes a call outlast its timeouts."""
+"""A response belongs to its request, and nothing a server sends makes a call exceed its timeouts."""
 
 import asyncio
 import gzip
@@ -23,7 +23,7 @@ ONCE = RetryPolicy(attempts=1)
 
 
 def keys_of(company_id: int) -> bytes:
-    """A page with one key, which says whose it is."""
+    """A page with one key, which identifies its owner."""
     page = {"total_elements": 1, "total_pages": 1, "current_page_number": 1, "page_size": 50}
     return answer(json.dumps({"content": [{"api_key": f"{company_id}.key"}], "pagination_data": page}).encode())
 
@@ -54,7 +54,7 @@ async def session(url: str, lent: bool, **settings) -> AsyncIterator[WoodpeckerS
 
 FOREIGN = keys_of(666)
 
-# What a server may say without being asked, and what would make the next answer out of it.
+# What a server may send unasked, and what would turn it into the next response.
 UNASKED = {
     "a second answer": (FOREIGN, b""),
     "a 408": (answer(b"", "408 Request Timeout", Connection="close"), b""),
@@ -81,9 +81,9 @@ UNASKED = {
 @pytest.mark.parametrize("later", [False, True], ids=["in one segment", "later"])
 @pytest.mark.parametrize("unasked", UNASKED)
 async def test_what_nobody_asked_for_is_no_answer(unasked: str, later: bool, lent: bool) -> None:
-    """The server says too much behind its first answer; whoever uses that connection again gets the rest of it.
+    """The server sends extra bytes after its first response; whoever reuses that connection would read them.
 
-    The answer itself is whole, whatever comes behind it in the same segment: nothing is asked for again.
+    The response itself is complete, whatever follows it in the same segment: nothing is requested again.
     """
     too_much, rest = UNASKED[unasked]
 
@@ -147,7 +147,7 @@ async def test_twelve_calls_use_one_connection(shape: str, lent: bool) -> None:
 
 
 class ThreadedServer:
-    """A server with a thread of its own, so that it goes on while the event loop of the client is busy."""
+    """A server on its own thread, so that it continues while the client's event loop is busy."""
 
     def __init__(self, behind_first: bytes | None) -> None:
         self.behind_first = behind_first
@@ -244,7 +244,7 @@ async def test_what_waits_in_the_socket_while_the_loop_is_busy_is_seen(
 
 
 async def test_many_stale_connections_cost_no_attempt() -> None:
-    """All idle connections were hung up while the loop was busy; a single attempt must do, for a write too."""
+    """All idle connections were closed while the loop was busy; a single attempt must suffice, even for a write."""
 
     async def handle(server, number: int, head: str) -> bytes:
         await asyncio.sleep(0.05)
@@ -254,7 +254,7 @@ async def test_many_stale_connections_cost_no_attempt() -> None:
         await asyncio.gather(*(key_of(woodpecker, number) for number in range(1, 5)))
         before = server.connections
         assert before > 1
-        for writer in server.writers:  # the client's loop has no chance to see it before it sends
+        for writer in server.writers:  # the client's loop cannot see it before it sends
             writer.get_extra_info("socket").shutdown(socket.SHUT_WR)
         created = woodpecker.agency.companies.create(["Aviato"])
         (made,) = await created
@@ -290,11 +290,11 @@ async def test_tls_connections_are_reused_and_guarded(version: ssl.TLSVersion) -
 
 
 async def test_a_lent_connector_serves_its_owner_as_before() -> None:
-    """Ours and theirs take turns; nobody gets the other's answer, and theirs work on connections of ours."""
+    """Ours and theirs take turns; nobody gets the other's response, and theirs work on our connections."""
 
     async def handle(server, number: int, head: str):
         if "/theirs" in head:
-            # behind an answer of theirs there is half of another one, which their parser swallows
+            # one of their responses is followed by half of another, which their parser swallows
             return answer(b"theirs") + (FOREIGN[:30] if "half" in head else b"")
         return FOREIGN[30:] + keys_of(company_in(head)) if number > 1 else keys_of(company_in(head))
 
@@ -308,7 +308,7 @@ async def test_a_lent_connector_serves_its_owner_as_before() -> None:
             for _ in range(3):
                 async with theirs.get(server.url + "/theirs") as response:
                     assert await response.text() == "theirs"
-            assert server.connections == before  # on the connection that was ours
+            assert server.connections == before  # on what was our connection
         async with theirs.get(server.url + "/theirs") as response:
             assert await response.text() == "theirs"
 
@@ -325,7 +325,7 @@ async def test_a_server_that_speaks_first_is_not_answered() -> None:
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/rest"
     policy = RetryPolicy(attempts=2, initial_backoff=0.01)
     async with WoodpeckerSession("1.key", base_url=url, retry=policy) as woodpecker:
-        # Whether the greeting comes before or behind the request is chance; it is never silent.
+        # Whether the greeting comes before or after the request is random; it is never silent.
         for _ in range(5):
             with pytest.raises((errors.NotSentError, errors.OutcomeUnknownError)) as caught:
                 await woodpecker.agency.companies.create(["Aviato"])
@@ -341,7 +341,7 @@ async def test_a_server_that_speaks_first_is_not_answered() -> None:
 async def test_a_connection_asks_for_no_more_than_comes_from_the_heap(
     secure: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """128 KiB is where malloc begins to map memory for each read."""
+    """128 KiB is where malloc starts to map memory for each read."""
     server_side, client_side = tls()
     asked: list[int] = []
     if secure:
@@ -429,7 +429,7 @@ async def test_nothing_a_server_sends_makes_a_call_outlast_its_timeout(shape: st
     async with raw_server(handle) as server, session(server.url, False, retry=ONCE, timeouts=timeouts) as woodpecker:
         if reused:
             await woodpecker.account.me()
-        async with asyncio.timeout(20):  # far above the timeout of the attempt, far below for ever
+        async with asyncio.timeout(20):  # far above the attempt's timeout, far below forever
             with pytest.raises(errors.CallError) as caught:
                 await woodpecker.request("POST" if write else "GET", "/v2/x", company_id=None)
         assert caught.value.attempts[0].elapsed < 10
@@ -438,7 +438,7 @@ async def test_nothing_a_server_sends_makes_a_call_outlast_its_timeout(shape: st
 
 
 async def test_a_head_whose_body_never_comes_does_not_hang_the_next_call() -> None:
-    """It came while nothing was in flight; the call after it was never to end, whatever its timeouts said."""
+    """It arrived while nothing was in flight; the next call would never end, whatever its timeouts."""
 
     async def handle(server, number: int, head: str):
         async def both():
@@ -458,7 +458,7 @@ async def test_a_head_whose_body_never_comes_does_not_hang_the_next_call() -> No
 
 @pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")
 async def test_a_server_that_answers_before_it_has_read_does_not_hold_a_write() -> None:
-    """The body of the request is larger than all buffers; the answer comes when the head has been read."""
+    """The body of the request is larger than all buffers; the response comes when the head has been read."""
     conn_lost = asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -470,7 +470,7 @@ async def test_a_server_that_answers_before_it_has_read_does_not_hold_a_write() 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/rest"
     async with WoodpeckerSession("1.key", base_url=url, timeouts=Timeouts(attempt=5)) as woodpecker:
-        for _ in range(2):  # the connection that was left in the middle of a body is not used again
+        for _ in range(2):  # the connection that was left mid-body is not reused
             said = await woodpecker.request(
                 "POST", "/v2/x", company_id=None, json="x" * 30_000_000, options=CallOptions(deadline=20)
             )

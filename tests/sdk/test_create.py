@@ -80,7 +80,7 @@ async def test_create_once_sends_one_post_and_says_that_it_does_not_know(box: Sa
             await woodpecker.agency.api_keys.create_once(company_id, "crm")
         assert (posts(box), caught.value.status, caught.value.kind) == (1, 500, "server_error")
         assert len(box.journal) == 1
-        # the error goes through a job queue and is settled by another worker
+        # the error goes through a job queue and is resolved by another worker
         resolved = await woodpecker.agency.api_keys.resolve(pickle.loads(pickle.dumps(caught.value)))
         assert resolved is not None
         assert labelled(box, company_id, "crm") == [resolved.api_key.reveal()]
@@ -193,7 +193,7 @@ async def test_other_writes_are_never_repeated_blindly(box: Sandbox, write: str)
 
 
 async def test_a_callers_word_does_not_reach_create(box: Sandbox) -> None:
-    """`idempotent` is about one POST; `create` decides by looking, whatever is said."""
+    """`idempotent` is about one POST; `create` decides by listing, regardless of it."""
     company_id = box.company_ids[0]
     box.faults.add(Fault.commit_then(500, method="POST"))
     async with box.session(retry=QUICK) as woodpecker:
@@ -204,7 +204,7 @@ async def test_a_callers_word_does_not_reach_create(box: Sandbox) -> None:
 
 
 async def test_a_gateways_504_does_not_settle_anything(box: Sandbox) -> None:
-    """A 504 with a body that looks like the API's own, and the commit comes after it."""
+    """A 504 with a body that looks like the API's own, followed by the commit."""
     company_id = box.company_ids[0]
     body = {"title": "Gateway Timeout", "status": 504, "detail": "x", "timestamp": "2025-03-05 17:57:00"}
     box.faults.add(Fault.status(504, body=body, method="POST", at="arrival"))
@@ -266,7 +266,7 @@ async def test_closing_the_session_in_the_middle_is_an_unknown_outcome(box: Sand
 
 
 async def test_ensure_makes_one_key_also_when_asking_for_the_key_takes_its_time(box: Sandbox) -> None:
-    """Between being told of the company's turn and waiting for it, nobody may be let go."""
+    """Between learning of the company's turn and waiting for it, no one may be skipped."""
 
     async def vault() -> str:
         await asyncio.sleep(0.001)

@@ -1,4 +1,4 @@
-"""Exactly one key, where servers, lists, sessions and clocks do what the documents do not speak of."""
+"""Exactly one key, even if servers, lists, sessions and clocks do undocumented things."""
 
 import asyncio
 import itertools
@@ -24,9 +24,9 @@ KEY = "1.hq-key-of-the-agency"
 
 @attrs.define
 class KeyServer:
-    """One company's keys: `delay` seconds to make one, shown in the list `lag` seconds later.
+    """One company's keys: `delay` seconds to create one, listed `lag` seconds later.
 
-    What was asked for is made even if the client has gone.
+    What was requested is created even if the client has disconnected.
     """
 
     delay: float = 0.0
@@ -195,7 +195,7 @@ async def test_a_key_that_is_listed_twice_is_one_key(box: Sandbox) -> None:
     box.state.add_key(company_id, "crm")
     box.faults.add(Fault.rewriting(twice, method="GET", times=None))
     async with box.session() as woodpecker:
-        with suppress(errors.PaginationError):  # it may be found not to add up; but never two keys of one label
+        with suppress(errors.PaginationError):  # it may be inconsistent; but never two keys with one label
             assert not (await woodpecker.agency.api_keys.ensure(company_id, "crm")).created
     assert all(record.method == "GET" for record in box.journal)
 
@@ -219,13 +219,13 @@ async def test_a_key_that_is_not_new_is_an_unknown_outcome() -> None:
                 await call(5, "crm", settle=0.2)
             assert caught.value.kind == "not_new"
             assert await keys.resolve(caught.value) is None
-        await keys.create_once(6, "crm")  # of another company, where nobody looked
+        await keys.create_once(6, "crm")  # of another company, which was not listed
         with pytest.raises(KeyOutcomeUnknownError):
             await keys.create_once(6, "crm")
 
 
 async def test_a_key_of_another_company_is_never_handed_out() -> None:
-    """A cache in front of the server answers with what it said about another company."""
+    """A cache in front of the server returns its response about another company."""
     first = {"api_key": "5.oldoldoldoldoldold0000", "label": "crm"}
     lists: dict[int, list[dict[str, str]]] = {5: [], 6: [], 7: [first]}
 
@@ -334,7 +334,7 @@ async def test_waiting_in_the_lane_counts_and_leaves_nothing_behind() -> None:
         hanging: list[asyncio.Task[object]] = []
 
         async def listed(_: str) -> bytes:
-            if not hanging:  # after the look, and before the request
+            if not hanging:  # after the list, and before the request
                 hanging.extend(await fill_the_lane(server, woodpecker))
             return page([])
 
@@ -411,12 +411,12 @@ async def test_a_function_that_never_gives_the_key_does_not_hold_a_creation_up()
 
 
 async def test_who_is_cancelled_before_the_request_has_left_leaves_nothing_behind() -> None:
-    """The server's machine does not answer: there is no connection yet, so nothing can have been sent."""
+    """The server's machine does not respond: there is no connection yet, so nothing can have been sent."""
     with socket.socket() as full:
         full.bind(("127.0.0.1", 0))
         full.listen(0)
         with socket.socket() as first, socket.socket() as second:
-            for other in (first, second):  # the queue of the listener is full: a third waits for a connection
+            for other in (first, second):  # the listener's queue is full: a third waits for a connection
                 other.setblocking(False)
                 other.connect_ex(full.getsockname())
             url = f"http://127.0.0.1:{full.getsockname()[1]}/rest"

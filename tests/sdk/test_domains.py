@@ -1,4 +1,4 @@
-"""Domains: what is ordered is there, and what is paid for is never ordered twice."""
+"""Domains: orders take effect, and paid orders are never sent twice."""
 
 from typing import Any
 
@@ -64,7 +64,7 @@ async def test_the_owner(woodpecker: WoodpeckerSession) -> None:
     owner = await domains.owner()
     assert owner.configuration is not None
     assert owner.configuration.default_domain_redirect_url == "https://aviato.example"
-    await domains.set_owner(owner)  # what came can be sent
+    await domains.set_owner(owner)  # what was received can be sent
     assert await domains.owner() == owner
 
 

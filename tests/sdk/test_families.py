@@ -1,4 +1,4 @@
-"""The families of endpoints against the sandbox: what was sent has happened, and lists are read to their end."""
+"""The families of endpoints against the sandbox: writes take effect, and lists are read to the end."""
 
 import pytest
 

@@ -76,6 +76,7 @@ async def test_one_key_comes_as_an_object_or_as_an_array_of_one(box: Sandbox, bo
     async with box.feldera_session() as feldera:
         key = await feldera.api_keys.get("ci")
     assert (key.id, key.name, key.role) == (UUID(int=1), "ci", None)  # a version without roles
+    assert key.scopes == ("Read", "Write")
 
 
 @pytest.mark.parametrize(
@@ -115,7 +116,7 @@ async def test_500_is_raised_at_once_and_503_is_repeated(box: Sandbox) -> None:
 async def test_a_lost_creation_is_unknown_and_can_be_looked_up(box: Sandbox) -> None:
     async with box.feldera_session(retry=QUICK) as feldera:
         box.faults.add(Fault.close(at="after_commit", method="POST"))
-        with pytest.raises(errors.OutcomeUnknownError):
+        with pytest.raises(errors.OutcomeUnknownError, match=r"look with api_keys\.get\(name\)"):
             await feldera.api_keys.create("ci")
         assert (await feldera.api_keys.get("ci")).name == "ci"
 

@@ -1,4 +1,4 @@
-"""The inbox and LinkedIn accounts: replies, and messages and accounts as odd as they may come."""
+"""The inbox and LinkedIn accounts: replies, and odd messages and accounts."""
 
 import json
 from collections.abc import Callable
@@ -11,6 +11,7 @@ from tests.raw import RawServer, answer, raw_server
 from woodpecker_async import WoodpeckerSession, errors
 from woodpecker_async.models import InboxMessage, LinkedInAccount
 from woodpecker_async.sandbox import Sandbox
+from woodpecker_async.sandbox.inbox import put_message
 
 
 async def test_a_reply_marks_the_message_as_read(box: Sandbox, woodpecker: WoodpeckerSession) -> None:
@@ -28,6 +29,16 @@ async def test_a_reply_marks_the_message_as_read(box: Sandbox, woodpecker: Woodp
     assert await inbox.list(read=False).collect() == unread[1:]
 
 
+async def test_messages_out_of_campaigns(box: Sandbox, woodpecker: WoodpeckerSession) -> None:
+    inbox = woodpecker.account.inbox
+    assert await inbox.list(out_of_campaign=True).collect() == []
+    put_message(box.state.hq, box.state.seed, 12, out_of_campaign=True)
+    assert [message.id for message in await inbox.list(out_of_campaign=True)] == [12]
+    assert box.journal[-1].query == {"out_of_campaign": "YES"}
+    await inbox.list(out_of_campaign=False)
+    assert box.journal[-1].query == {}
+
+
 async def read(call: Callable[[WoodpeckerSession], Any], body: Any) -> Any:
     async def handle(server: RawServer, number: int, head: str) -> bytes:
         return answer(json.dumps(body).encode())
@@ -39,7 +50,7 @@ async def read(call: Callable[[WoodpeckerSession], Any], body: Any) -> Any:
 STAMPS = {
     "2025-03-21T20:47:47+0100": datetime(2025, 3, 21, 20, 47, 47, tzinfo=timezone(timedelta(hours=1))),
     "2025-03-21T20:47:47Z": datetime(2025, 3, 21, 20, 47, 47, tzinfo=UTC),
-    "2025-03-21 20:47:47": datetime(2025, 3, 21, 20, 47, 47),  # noqa: DTZ001 - it tells no zone
+    "2025-03-21 20:47:47": datetime(2025, 3, 21, 20, 47, 47),  # noqa: DTZ001 - it has no time zone
     "2025-05-06T12:59:30.814+0200": datetime(2025, 5, 6, 12, 59, 30, 814000, tzinfo=timezone(timedelta(hours=2))),
     1735056455867: datetime(2024, 12, 24, 16, 7, 35, 867000, tzinfo=UTC),
     "": None,
@@ -96,6 +107,11 @@ REFUSED: dict[str, tuple[Callable[[WoodpeckerSession], Any], str]] = {
     "a mailbox that is none": (reply(1, "x", mailbox_id="7"), "mailbox_id must be an integer"),
     "an empty subject": (reply(1, "x", subject=""), "subject is empty"),
     "a quote that is none": (reply(1, "x", quote_original="yes"), "quote_original must be True, False or None"),
+    "two that exclude each other": (
+        lambda w: w.account.inbox.list(out_of_campaign=True, interest="INTERESTED"),
+        "exclude each other",
+    ),
+    "YES": (lambda w: w.account.inbox.list(out_of_campaign="YES"), "out_of_campaign must be True or False"),
     "a search for a number": (lambda w: w.account.inbox.list(search=5), "search must be a list of strings"),
     "21 phrases": (lambda w: w.account.inbox.list(search=["abc"] * 21), "up to 20 phrases"),
     "an unknown state": (lambda w: w.account.linkedin_accounts.list(status="connected"), "must be one of 'CONNECTED'"),

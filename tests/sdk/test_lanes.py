@@ -1,4 +1,4 @@
-"""The server's limit is kept to: one at work, six queued, and nothing refused."""
+"""The server's limit is respected: one in progress, six queued, and nothing refused."""
 
 import asyncio
 
@@ -85,12 +85,12 @@ async def test_interactive_goes_before_bulk() -> None:
         await asyncio.sleep(0.02)
         await woodpecker.account.me()
         place = next(record.index for record in box.journal if "x-kind" not in record.headers)
-        assert place <= 12  # not behind the sixty
+        assert place <= 12  # not after the sixty
         await asyncio.gather(*herd)
 
 
 async def test_an_abandoned_request_keeps_its_place_for_a_while(no_tasks_left: None) -> None:
-    """The server works on, whether or not anybody listens: five of seven give up, seven more come at once."""
+    """The server continues whether or not anyone listens: five of seven give up, seven more arrive at once."""
     async with Sandbox(companies=1, service_time=0.1) as box:
         async with box.session(retry=RetryPolicy(attempts=1)) as woodpecker:
             calls = [asyncio.create_task(woodpecker.account.me()) for _ in range(7)]

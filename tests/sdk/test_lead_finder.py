@@ -1,4 +1,4 @@
-"""Leads are paid for: never one more than asked for, and none lost."""
+"""Leads cost money: never one more than requested, and none lost."""
 
 import asyncio
 import json
@@ -97,6 +97,16 @@ async def test_a_server_that_does_not_go_on_is_not_paid_again(box: Sandbox, wood
     assert len(sizes(box)) == 2
 
 
+async def test_a_server_that_goes_in_a_circle_is_not_paid_again(box: Sandbox, woodpecker: WoodpeckerSession) -> None:
+    for place, token in enumerate(("b", "c", "a", "b", "c")):
+        answer = {"leads": [{"id": 1}], "total_found": 9, "next_page": token}
+        box.faults.add(Fault.body(answer, status=200, path=PATH, skip=place))
+    with pytest.raises(PaginationError, match="same next_page twice") as failed:
+        await woodpecker.account.lead_finder.leads([EVERYBODY], limit=200, next_page="a")
+    assert len(failed.value.leads) == len(sizes(box)) == 3
+    assert failed.value.next_page == "a"
+
+
 async def test_an_enrichment_is_started_once_and_followed(box: Sandbox, woodpecker: WoodpeckerSession) -> None:
     finder = woodpecker.account.lead_finder
     leads = await finder.leads([EVERYBODY], limit=2)
@@ -110,6 +120,12 @@ async def test_an_enrichment_is_started_once_and_followed(box: Sandbox, woodpeck
     (status,) = await finder.prospect_enrichments.statuses([of_prospects.uuid])
     assert status["uuid"] == of_prospects.uuid
     assert dict(await finder.prospect_enrichments.get(of_prospects.uuid))["uuid"] == of_prospects.uuid
+
+
+async def test_an_enrichment_need_not_be_for_a_campaign(box: Sandbox, woodpecker: WoodpeckerSession) -> None:
+    started = await woodpecker.account.lead_finder.enrichments.start([LEAD], campaign_ids=())
+    assert started.uuid is not None
+    assert json.loads(box.journal[-1].body) == {"leads": [LEAD]}
 
 
 async def test_criteria_and_their_values(woodpecker: WoodpeckerSession) -> None:
@@ -158,6 +174,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "no lead": (lambda f: f.leads([EVERYBODY], limit=0), "limit must be an integer >= 1"),
     "no limit": (lambda f: f.leads([EVERYBODY], limit=None), "limit must be an integer >= 1"),
     "a page": (lambda f: f.leads([EVERYBODY], limit=1, next_page=2), "next_page must be a str"),
+    "a long phrase": (lambda f: f.criterion_values("a", search_phrase="x" * 51), "at most 50 characters, not 51"),
     "no leads": (lambda f: f.enrichments.start([], campaign_ids=[1]), "leads must not be empty"),
     "51 leads": (lambda f: f.enrichments.start([LEAD] * 51, campaign_ids=[1]), "at most 50"),
     "a lead": (lambda f: f.enrichments.start(["x"], campaign_ids=[1]), r"leads\[0\] must be a Lead"),

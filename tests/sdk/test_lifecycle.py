@@ -34,7 +34,7 @@ def test_many_loops_leave_nothing_behind() -> None:
         descriptors, loops = descriptors_open(), len(_SHARED)
         for _ in range(20):
             asyncio.run(use())
-        for _ in range(100):  # the server's side of the connections closes on its own thread
+        for _ in range(100):  # the server's side closes on its own thread
             gc.collect()
             if descriptors_open() <= descriptors:
                 break
@@ -69,7 +69,7 @@ def test_a_fork_opens_connections_of_its_own() -> None:
         async def in_parent_and_child() -> None:
             await woodpecker.account.me()
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore", DeprecationWarning)  # fork beside a thread: what is tested here
+                warnings.simplefilter("ignore", DeprecationWarning)  # fork alongside a thread: what is tested here
                 child = os.fork()
             if child == 0:
                 # A new loop in the child; the parent's is not touched.
@@ -194,7 +194,7 @@ async def test_a_borrowed_session_lends_its_connector_and_nothing_else(box: Sand
             assert record.company_header is None
             assert "x-theirs" not in record.headers
             assert "cookie" not in record.headers
-        # afterwards their session still works, and carries nothing of ours
+        # afterwards their session still works, and has nothing of ours
         async with theirs.get(box.base_url + "/v1/me", timeout=aiohttp.ClientTimeout(total=5)) as response:
             assert response.status == 401
         assert "x-api-key" not in box.journal[-1].headers
@@ -222,7 +222,7 @@ async def test_a_thousand_scopes_share_one_set_of_connections(box: Sandbox, wood
 
 async def test_no_cookie_comes_back(box: Sandbox) -> None:
     box.faults.add(Fault.set_cookie("session", "A", times=None))
-    # by name, for aiohttp's own jar would ignore the cookies of a bare address
+    # by name, because aiohttp's own jar ignores the cookies of a bare address
     async with box.session(base_url=box.base_url.replace("127.0.0.1", "localhost")) as woodpecker:
         for company_id in box.company_ids[:3]:
             await woodpecker.company(company_id).me()
@@ -248,7 +248,7 @@ async def test_no_redirect_is_followed(box: Sandbox, woodpecker: WoodpeckerSessi
 
 async def test_hooks_and_logs_tell_each_attempt(box: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
     events = []
-    asyncio.get_running_loop().slow_callback_duration = math.inf  # of a slow machine asyncio would tell
+    asyncio.get_running_loop().slow_callback_duration = math.inf  # asyncio would warn about a slow machine
     with caplog.at_level("INFO", logger="woodpecker_async"):
         async with box.session(hooks=[events.append], options=CallOptions(priority="bulk")) as woodpecker:
             box.faults.add(Fault.status(503, headers={"X-Request-Id": "r-1"}))

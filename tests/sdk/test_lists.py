@@ -1,4 +1,4 @@
-"""What each list of the API takes for "nothing", and what a list that moves comes to, on sockets."""
+"""How each list of the API represents "nothing", and the result of a changing list, on sockets."""
 
 import json
 from collections.abc import Callable

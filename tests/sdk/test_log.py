@@ -1,4 +1,4 @@
-"""What the log says at each level: a retry and a refusal at INFO, every attempt at DEBUG."""
+"""The log at each level: a retry and a refusal at INFO, every attempt at DEBUG."""
 
 import asyncio
 import logging
@@ -15,7 +15,7 @@ from woodpecker_async.sandbox import Fault, Sandbox
 
 @pytest.fixture(autouse=True)
 async def _slow_machine() -> None:
-    asyncio.get_running_loop().slow_callback_duration = math.inf  # asyncio would tell of it
+    asyncio.get_running_loop().slow_callback_duration = math.inf  # asyncio would warn about it
 
 
 def told(caplog: pytest.LogCaptureFixture, level: int) -> list[tuple[str, int | None, str | None]]:

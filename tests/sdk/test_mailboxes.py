@@ -1,4 +1,4 @@
-"""Mailboxes: listed, connected by password or by Microsoft's directory, and waited for."""
+"""Mailboxes: list, connect by password or through Microsoft's directory, and wait for them."""
 
 import asyncio
 import copy
@@ -112,7 +112,7 @@ async def test_a_footer_is_set_and_removed(box: Sandbox, woodpecker: WoodpeckerS
     await mailboxes.set_footer(smtp.id, "<p>Bye {{UNSUBSCRIBE}}</p>")
     assert (await mailboxes.get(smtp.id)).details.signature == "<p>Bye {{UNSUBSCRIBE}}</p>"
     box.faults.add(Fault.close(at="after_commit", method="PATCH"))
-    await mailboxes.set_footer(smtp.id, None)  # sent again after its answer was lost
+    await mailboxes.set_footer(smtp.id, None)  # sent again after its response was lost
     assert (await mailboxes.get(smtp.id)).details.signature is None
     with pytest.raises(errors.NotFoundError):
         await mailboxes.set_footer(smtp.details.imap_id or 0, "x")

@@ -1,4 +1,4 @@
-"""Many agencies in one process: what their sessions have in common, and what each of them may take."""
+"""Many agencies in one process: what their sessions share, and what each of them may use."""
 
 import asyncio
 import gc
@@ -17,14 +17,14 @@ IDS = range(1, 11)
 
 
 def page(padding: int = 0) -> bytes:
-    """A page of one key, with a label that long."""
+    """A page with one key, with a label of this length."""
     counts = {"total_elements": 1, "total_pages": 1, "current_page_number": 1, "page_size": 50}
     key = {"api_key": "1.key", "label": "x" * padding}
     return answer(json.dumps({"content": [key], "pagination_data": counts}).encode())
 
 
 async def keys(server: RawServer, number: int, head: str) -> bytes:
-    await asyncio.sleep(0.005)  # so that requests meet
+    await asyncio.sleep(0.005)  # so that requests overlap
     return page()
 
 
@@ -40,7 +40,7 @@ def tls_server(authority: trustme.CA) -> ssl.SSLContext:
 
 
 async def test_all_sessions_share_one_tls_context(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Making one loads the certificates of the machine: megabytes, and tens of milliseconds."""
+    """Creating one loads the machine's certificates: megabytes, and tens of milliseconds."""
     authority, used = trustme.CA(), set()
     wrap = ssl.SSLContext.wrap_bio
 
@@ -75,7 +75,7 @@ async def test_sockets_are_bounded(lent: bool) -> None:
         await asyncio.gather(*map(list_ten, agencies))
         for agency in agencies:
             await agency.aclose()
-        # Those that were made, and none was given up: so many there were at the most.
+        # Those that were created; none was closed, so this is the maximum.
         assert server.connections <= bound
         seen = [head.lower().count("x-api-key: ") for head in server.requests]
         assert seen == [1] * sessions * len(IDS)
@@ -84,7 +84,7 @@ async def test_sockets_are_bounded(lent: bool) -> None:
 
 
 async def test_a_tls_connection_keeps_little_room_and_takes_large_answers() -> None:
-    """asyncio gives each 256 KiB for what comes, for as long as it lives."""
+    """asyncio gives each one a 256 KiB read buffer for its lifetime."""
     authority, longest = trustme.CA(), 300_000
 
     async def long_and_short(server: RawServer, number: int, head: str) -> bytes:

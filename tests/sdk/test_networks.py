@@ -161,7 +161,7 @@ async def test_waiting_for_a_lent_connection_is_not_connecting() -> None:
 
 
 async def test_a_place_that_was_never_got_is_told_from_an_answer_that_never_came() -> None:
-    """Nothing was sent; so a write may be repeated, and the lane does not count it as in flight."""
+    """Nothing was sent; so a write may be retried, and the lane does not count it as in flight."""
 
     async def hang(server, number: int, head: str) -> bytes:
         await asyncio.sleep(60)
@@ -257,7 +257,7 @@ async def test_what_cannot_be_sent_or_could_be_misread_is_refused(method: str, r
     arguments = {"path": "/v2/x", "company_id": 7, **request_of}
     limits = Limits(max_in_flight=1)
     async with raw_server(never) as server, WoodpeckerSession("1.k", base_url=server.url, limits=limits) as woodpecker:
-        for _ in range(3):  # and no place in the lane is lost over it
+        for _ in range(3):  # and no permit of the lane is lost
             with pytest.raises(errors.ConfigError):
                 await woodpecker.request(method, **arguments)
         assert server.connections == 0

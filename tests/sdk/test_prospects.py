@@ -247,7 +247,7 @@ async def test_tasks_of_accounts_that_have_some_and_of_those_that_have_none(
     assert await client.manual_tasks.list().collect() == []
 
 
-# Against answers as they are documented, and odd ones ---------------------------------------------------------
+# Against documented responses, and odd ones ---------------------------------------------------------
 
 ERLICH = {
     "id": 4804,
@@ -288,7 +288,7 @@ TASK = {
 
 
 async def answered(call: Callable[[WoodpeckerSession], Any], *answers: bytes, requests: list[str] | None = None) -> Any:
-    """What a call makes of these answers, one for each request."""
+    """The result of a call with these responses, one for each request."""
     left = list(answers)
 
     async def handle(server: RawServer, number: int, head: str) -> bytes:
@@ -446,7 +446,7 @@ async def test_a_refusal_inside_a_200_is_repeated() -> None:
 
 
 class FakeAccess:
-    """Takes operations, and fails at one of them."""
+    """Accepts operations, and fails at one of them."""
 
     account = 7
     base_url = "https://api.woodpecker.co/rest"

@@ -1,4 +1,4 @@
-"""`raw`: the answer as it came, whatever its status."""
+"""`raw`: the unmodified response, whatever its status."""
 
 import asyncio
 import copy

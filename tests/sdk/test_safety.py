@@ -1,4 +1,4 @@
-"""What is sent again when its answer is lost, and what never: each write does as its docstring says."""
+"""What is retried after a lost response, and what never is: each write behaves as its docstring says."""
 
 import re
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 
 from tests.calls import ROWS, method_at, methods_of_the_session
 from woodpecker_async import RetryPolicy, WoodpeckerSession
-from woodpecker_async.errors import OutcomeUnknownError
+from woodpecker_async.errors import ConnectionLostError, OutcomeUnknownError
 from woodpecker_async.sandbox import Fault, Sandbox
 
 NEVER = [
@@ -54,11 +54,11 @@ BY_NATURE = [
     "account.domains.set_redirect_url",
     "account.domains.set_email_forwarding",
 ]
-LISTS = ["account.lead_finder.prospect_enrichments.statuses"]  # asked for with POST
+READS = ["account.lead_finder.prospect_enrichments.statuses", "account.domains.check"]  # with POST
 WRITES = [
     name
     for name, row in ROWS.items()
-    if row.method != "GET" and name not in LISTS and (row.one_request or name in NEVER + BY_NATURE)
+    if row.method != "GET" and name not in READS and (row.one_request or name in NEVER + BY_NATURE)
 ]
 QUICK = RetryPolicy(attempts=3, initial_backoff=0.001, max_backoff=0.001)
 SAYS_NEVER = r"\bnever (be )?(repeated|sent twice)"
@@ -71,7 +71,7 @@ def docstring(name: str) -> str:
 
 
 async def sent(name: str, fault: Fault) -> tuple[int, BaseException | None]:
-    """How many requests a call sends whose first one meets a fault, and what it raises."""
+    """How many requests a call sends if the first one fails, and what it raises."""
     row = ROWS[name]
     async with Sandbox(companies=2, service_time=0) as box, box.session(retry=QUICK) as woodpecker:
         company = box.company_ids[0]
@@ -111,6 +111,15 @@ async def test_each_write_does_as_its_docstring_says(name: str) -> None:
         assert requests == 1
     if name in BY_NATURE:
         assert requests == 2
+
+
+@pytest.mark.parametrize("name", READS)
+async def test_what_only_reads_has_no_outcome_to_be_unknown(name: str) -> None:
+    requests, error = await sent(name, lost(name))
+    assert (requests, error) == (2, None)
+    requests, error = await sent(name, Fault.down(method="POST"))
+    assert requests == 3
+    assert type(error) is ConnectionLostError, error
 
 
 @pytest.mark.parametrize("name", NEVER)

@@ -1,4 +1,4 @@
-"""The company can neither be lost nor leak."""
+"""The company can neither get lost nor leak."""
 
 import asyncio
 import random
@@ -117,7 +117,7 @@ async def test_one_view_entered_by_many_tasks(box: Sandbox, woodpecker: Woodpeck
 
 
 async def test_a_scope_may_be_left_in_another_task(box: Sandbox, woodpecker: WoodpeckerSession) -> None:
-    """As fixtures and web frameworks do that set up in one task and tear down in another."""
+    """Like fixtures and web frameworks that set up in one task and tear down in another."""
     view = woodpecker.company(box.company_ids[0])
     client = await asyncio.create_task(view.__aenter__())
     await client.me()

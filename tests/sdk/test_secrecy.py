@@ -1,7 +1,7 @@
 """Sentinel keys go through every method and every failure, and are never seen.
 
-Looked for as crash reporters look: in the text and the fields of the exceptions, in the variables of every frame of
-their tracebacks, and in what can be reached from there (see `tests.walker`).
+They are searched for as crash reporters do: in the text and fields of exceptions, in the variables of every frame of
+their tracebacks, and in everything reachable from there (see `tests.walker`).
 """
 
 import asyncio
@@ -43,7 +43,7 @@ from woodpecker_async.feldera import FelderaSession
 from woodpecker_async.sandbox import Fault, Sandbox
 from woodpecker_async.sandbox.linkedin import LinkedIn
 
-SENT = "SENTINELsentinel"  # in the passwords that the rows of tests/calls send, and in what servers say back
+SENT = "SENTINELsentinel"  # in the passwords that the rows of tests/calls send, and in what servers send back
 QUICK = RetryPolicy(attempts=2, initial_backoff=0.01)
 KEPT = CallOptions(keep_raw=True)
 
@@ -62,12 +62,12 @@ def unknown(company_id: int) -> errors.KeyOutcomeUnknownError:
 
 
 def calling(name: str) -> Callable[[WoodpeckerSession, int], Awaitable[object]]:
-    """The call of a method as its row in `tests.calls` says."""
+    """The call of a method, according to its row in `tests.calls`."""
     row, without_company = row_of(name)
     return lambda w, c: row.call(method_of_the_session(w, name, c), c, without_company=without_company)
 
 
-# What takes more than one request, or options that change how an answer is read.
+# Methods with several requests, or with options that change how a response is read.
 PROCEDURES: dict[str, Callable[[WoodpeckerSession, int], Awaitable[object]]] = {
     "agency.api_keys.list": lambda w, c: anext(w.agency.api_keys.list(c, options=KEPT).pages(prefetch=1)),
     "agency.api_keys.create": lambda w, c: w.agency.api_keys.create(c, "crm", settle=0),
@@ -101,7 +101,7 @@ KINDS = (
     "company.mailboxes.connect",
     "bulk.list_api_keys",
 )
-PLAIN_BY_WISH = {"request", "account.request", "company.request"}  # what they return is JSON as it came
+PLAIN_BY_WISH = {"request", "account.request", "company.request"}  # they return JSON unchanged
 
 
 def test_every_method_is_covered() -> None:
@@ -112,13 +112,13 @@ def test_every_method_is_covered() -> None:
 
 
 def _sent(body: bytes) -> list[object]:
-    """A body as a server may say it back: in one piece, and taken apart. (What it shows below a name is masked by it.)"""
+    """A body as a server may echo it: in one piece, and in parts. (Values below a secret's name are masked.)"""
     parts = json.loads(body)["mailboxes"] if b'"mailboxes"' in body else []
     return [body.decode(), [f"{name} {value}" for part in parts for name, value in part.items()]]
 
 
 def echoing(status: int) -> Fault:
-    """A server that says everything back: the key in all forms, the keys of the company, what the request held."""
+    """A server that echoes everything: the key in all forms, the keys of the company, and the request's content."""
 
     def echo(info, sent):
         key = next(value for name, value in info.headers.items() if name.lower() in ("x-api-key", "authorization"))
@@ -163,7 +163,7 @@ FAULTS: dict[str, Callable[[], Fault] | None] = {
 
 
 def _wrong_beside(_, sent):
-    """The keys are all right, but what stands beside them is not."""
+    """The keys are valid, but the other fields are not."""
     data = sent.json()
     for item in data.get("content", ()) if isinstance(data, dict) else data:
         item["label" if "label" in item else "id"] = [item.get("api_key")]
@@ -184,21 +184,21 @@ def secrets_of(box: Sandbox) -> set[str]:
 
 
 def prepare(box: Sandbox, name: str) -> None:
-    """Put into the sandbox what a call is about."""
-    with contextlib.suppress(KeyError):  # no row: it is about nothing
+    """Create in the sandbox what a call needs."""
+    with contextlib.suppress(KeyError):  # no row: it needs nothing
         row, _ = row_of(name)
         if row.prepare is not None:
             row.prepare(box.state.companies[box.company_ids[0]], box.state.seed)
 
 
 def forget() -> None:
-    """What calls have left behind, at the server and at a company, keeps the next one waiting."""
+    """What calls have left in flight, at the server and at a company, delays the next one."""
     creation_lock.forget()
     _LEFT_BEHIND.clear()
 
 
 class Seen:
-    """All that was seen of calls: failures as they are raised, and everything else as text."""
+    """Everything observed of calls: failures as raised, and everything else as text."""
 
     def __init__(self, box: Sandbox) -> None:
         self.box = box
@@ -265,7 +265,7 @@ def test_each_method_meets_faults_of_each_sort_and_each_fault_methods_of_each_fa
 async def test_no_key_is_ever_shown(
     fault: str, long: bool, caplog: pytest.LogCaptureFixture, capsys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("woodpecker_async.engine.backlog._PAUSES", (0.0,))  # they are not what is tested here
+    monkeypatch.setattr("woodpecker_async.engine.backlog._PAUSES", (0.0,))  # not what is tested here
     events: list[object] = []
     with caplog.at_level(logging.DEBUG), warnings.catch_warnings(record=True) as caught_warnings:
         warnings.simplefilter("always")
@@ -299,7 +299,7 @@ async def test_no_key_is_ever_shown(
     assert seen.failures or fault == "success"
 
 
-# What cuts a call off ------------------------------------------------------------------------------------------
+# What interrupts a call ------------------------------------------------------------------------------------------
 
 
 async def by_timeout(call: Awaitable[object]) -> None:
@@ -353,7 +353,7 @@ SHORT = sorted({*KINDS, *PROCEDURES})
     ],
 )
 async def test_what_is_cut_off_shows_nothing(cut, names, no_tasks_left) -> None:
-    with Sandbox(companies=1, service_time=2) as box:  # on a loop of its own: this one is in asyncio's frames
+    with Sandbox(companies=1, service_time=2) as box:  # on its own loop: this one is in asyncio's frames
         async with box.session() as woodpecker, box.feldera_session() as feldera:
             calls = [lambda name=name: CALLS[name](woodpecker, box.company_ids[0]) for name in names]
             calls += [lambda call=call: call(feldera) for call in FELDERA.values()]
@@ -398,7 +398,7 @@ def test_a_coroutine_that_is_thrown_away_shows_nothing() -> None:
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
 @pytest.mark.parametrize("name", ["agency.api_keys.list", "agency.api_keys.create_once", "account.me"])
 def test_a_signal_handler_that_raises_shows_nothing(kind: type[BaseException], name: str) -> None:
-    """Out of the loop's own frames, with the call still pending."""
+    """From the loop's own frames, with the call still pending."""
 
     def stop(*_: object) -> None:
         raise kind
@@ -430,7 +430,7 @@ async def _awaited(call: Awaitable[object]) -> object:
 
 
 _SDK = Path(woodpecker_async.__file__).parent
-# The library itself and what runs below it, where a test can interrupt it: what is written in Python.
+# The library and the Python code below it, where a test can interrupt it.
 _PLACES = tuple(
     map(
         str,
@@ -446,12 +446,12 @@ _PLACES = tuple(
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 12), reason="from 3.12 on a trace function is not told of each opcode")
-@pytest.mark.filterwarnings("ignore")  # a connection that is torn out of aiohttp's hands says that it was not closed
+@pytest.mark.filterwarnings("ignore")  # a connection taken away from aiohttp warns that it was not closed
 @pytest.mark.parametrize("fault", ["none", "500", "wrong beside"])
 @pytest.mark.parametrize("name", ["agency.api_keys.list", "agency.api_keys.create_once"])
 @pytest.mark.parametrize("every", [31, pytest.param(1, marks=[pytest.mark.long, pytest.mark.timeout(900)])])
 def test_interrupted_anywhere(name: str, fault: str, every: int, caplog: pytest.LogCaptureFixture) -> None:
-    """Ctrl-C at each place where it can strike in a call, here and below; in the short form at some of them."""
+    """Ctrl-C at each place where it can interrupt a call, here and below; in the short form at some of them."""
     caplog.set_level(logging.CRITICAL + 1)
     with Sandbox(companies=1, keys_per_company=3, service_time=0) as box:
         if fault != "none":
@@ -467,11 +467,11 @@ def test_interrupted_anywhere(name: str, fault: str, every: int, caplog: pytest.
                 seen += 1
                 assert not found, moment
         assert seen > 5
-    gc.collect()  # what was torn out is complained of here, and not in another test
+    gc.collect()  # warnings about it must come here, and not in another test
 
 
 def _is_ours(frame: FrameType) -> bool:
-    # What guards the connections is called by aiohttp when bytes arrive, and is below those frames.
+    # The guard of the connections is called by aiohttp when bytes arrive, below those frames.
     file = frame.f_code.co_filename
     return file.startswith(str(_SDK)) and not file.endswith("connections.py")
 
@@ -508,7 +508,7 @@ def _interrupted(box: Sandbox, name: str, moment: int) -> tuple[BaseException | 
     return error, found, interruption.happened
 
 
-# What crash reporters make of it -------------------------------------------------------------------------------
+# What crash reporters show -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("reporter", REPORTERS)
@@ -549,7 +549,7 @@ def test_sentry_with_all_its_defaults_finds_no_key() -> None:
             assert secret not in done.stdout + done.stderr
 
 
-# Code of the caller's ------------------------------------------------------------------------------------------
+# The caller's code ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["agency.api_keys.list", "agency.api_keys.create_once", "account.me"])
@@ -562,7 +562,7 @@ async def test_a_hook_that_ends_the_program_shows_nothing(moment: str, name: str
     async with Sandbox(companies=1, service_time=0) as box, box.session(retry=QUICK, hooks=[hook]) as woodpecker:
         if moment == "retry":
             box.faults.add(Fault.status(500, times=None))
-        never = (moment, name) == ("retry", "agency.api_keys.create_once")  # a write is not repeated
+        never = (moment, name) == ("retry", "agency.api_keys.create_once")  # a write is not retried
         with pytest.raises(errors.OutcomeUnknownError if never else SystemExit) as caught:
             await CALLS[name](woodpecker, box.company_ids[0])
         assert not leaks(caught.value, secrets_of(box))
@@ -591,7 +591,7 @@ def _traceback_of(frame, below):
 
 
 class Vault:
-    """A key function that is an object, and holds the key."""
+    """A key function that is an object and contains the key."""
 
     def __init__(self, key: str, error: BaseException | None = None) -> None:
         self.key = key
@@ -669,7 +669,7 @@ async def test_a_crash_in_the_callers_code_prints_no_key(box: Sandbox, woodpecke
 
 
 async def test_a_task_that_fails_unseen_shows_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    """What asyncio says of an exception that nobody fetched."""
+    """What asyncio reports about an exception that was never retrieved."""
     told: list[dict] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
     async with Sandbox(companies=1, service_time=0) as box, box.session(retry=QUICK) as woodpecker:

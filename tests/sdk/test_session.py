@@ -1,4 +1,4 @@
-"""Everything the documents describe, through the SDK, on the sandbox."""
+"""Everything in the documentation, through the SDK, on the sandbox."""
 
 import re
 
@@ -161,6 +161,8 @@ async def test_the_raw_body_is_kept_on_request_only(box: Sandbox, woodpecker: Wo
         ({"api_key": ""}, "empty"),
         ({"api_key": "key\n"}, "line break"),
         ({"api_key": "a\r\nx-company-id: 7"}, "line break"),
+        ({"api_key": '"1.key"'}, "in quotation marks"),
+        ({"api_key": "'1.key'"}, "in quotation marks"),
         ({"api_key": "a b"}, "whitespace"),
         ({"api_key": "kéy"}, "ASCII"),
         ({"api_key": 7}, "int"),

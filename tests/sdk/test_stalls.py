@@ -1,7 +1,7 @@
-"""A stall on a socket: callers give up in every way there is, and the server's queue is not overrun.
+"""A stall on a socket: callers give up in every possible way, and the server's queue is not overrun.
 
-What the rules are is proved in virtual time (`tests/proofs/test_stalls.py`); here connections are real ones, kept
-open for late answers and closed in the end.
+The rules are proved in virtual time (`tests/proofs/test_stalls.py`); here connections are real, kept
+open for late responses and closed in the end.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ Call = Callable[[], Awaitable[object]]
 
 
 def stalled(box: Sandbox) -> None:
-    """From now on, the next request that comes keeps all others waiting."""
+    """From now on, the next request that arrives delays all others."""
     box.faults.add(Fault.wait(STALL, times=1))
 
 
@@ -32,7 +32,7 @@ def left_behind(box: Sandbox) -> int:
 
 
 async def everybody(call: Call, number: int, every: float) -> int:
-    """So many calls, one each `every` seconds; how many were answered."""
+    """A number of calls, one each `every` seconds; returns how many got a response."""
 
     async def one() -> bool:
         try:
@@ -70,7 +70,7 @@ async def test_callers_that_give_up_do_not_overrun_the_queue(way: str, no_tasks_
                 await woodpecker.aclose()
             stalled(box)
             await everybody(call, 50, 0.02)
-            # Twice the time of the stall after its beginning all is as before, at the latest.
+            # Twice the stall after it began, at the latest, all is as before.
             async with asyncio.timeout(10):
                 while await everybody(call, 5, 0.02) < 5:
                     pass
@@ -123,7 +123,7 @@ def open_descriptors() -> set[str]:
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="no /proc here")
 def test_connections_that_listen_end_with_their_event_loop() -> None:
-    """One outlives its session, and none its event loop; nothing warns."""
+    """One outlives its session, and none outlives its event loop; there are no warnings."""
     with Sandbox(companies=1, service_time=0.005) as box:
 
         async def give_up() -> None:
@@ -147,7 +147,7 @@ def test_connections_that_listen_end_with_their_event_loop() -> None:
 
 
 async def test_the_session_that_is_closed_last_leaves_one_connection() -> None:
-    """The last request's answer tells of those before it as well."""
+    """The response to the last request accounts for those before it as well."""
     go_on = asyncio.Event()
 
     async def handle(server, number: int, head: str) -> bytes | None:
@@ -191,12 +191,12 @@ async def test_a_late_answer_says_what_it_says(status: str, left: int) -> None:
 
 
 async def test_a_request_that_was_never_sent_leaves_nothing_behind() -> None:
-    """Given up while it connects: the server has never heard of it."""
+    """Abandoned while connecting: the server never received it."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         async with WoodpeckerSession("1.key", base_url=f"https://127.0.0.1:{port}/rest") as woodpecker:
             for _ in range(8):
-                with pytest.raises(TimeoutError):  # the handshake is never answered
+                with pytest.raises(TimeoutError):  # the handshake never gets a response
                     await asyncio.wait_for(woodpecker.account.me(), 0.05)
             assert not any(f":{port}/" in name for name in _LEFT_BEHIND)
 

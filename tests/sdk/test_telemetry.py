@@ -1,4 +1,4 @@
-"""Spans and metrics, by OpenTelemetry's own in-memory exporters."""
+"""Spans and metrics, through OpenTelemetry's own in-memory exporters."""
 
 import asyncio
 import gc
@@ -226,7 +226,7 @@ async def test_a_coroutine_that_is_thrown_away_leaves_no_span_behind(
 ) -> None:
     box.faults.add(Fault.wait(30, times=None))
     async with seen.on(box.session(limits=Limits(max_in_flight=1))) as woodpecker:
-        # The others wait in the lane: asyncio and aiohttp do not take it well if they are thrown away with a socket.
+        # The others wait in the lane: asyncio and aiohttp complain if they are discarded with a socket.
         first = asyncio.create_task(woodpecker.account.me())
         await until_async(lambda: box.journal)
         for elsewhere in (False, True):
@@ -265,7 +265,7 @@ async def test_the_aiohttp_instrumentation_makes_children_of_our_attempts(box: S
     for attempt in attempts:
         (theirs,) = seen.children(attempt)
         assert theirs.instrumentation_scope.name.endswith("aiohttp_client")
-        assert attributes(theirs)["http.url"] == attributes(attempt)["url.full"]  # as the documents advise
+        assert attributes(theirs)["http.url"] == attributes(attempt)["url.full"]  # as the documentation advises
         assert attributes(theirs)["http.status_code"] == attributes(attempt)["http.response.status_code"]
 
 
@@ -341,7 +341,7 @@ async def test_no_secret_and_no_query_gets_out(box: Sandbox, seen: Telescope) ->
 
 
 class _Counting(SpanProcessor):
-    """Counts what was begun and what was ended."""
+    """Counts what was started and what was ended."""
 
     begun = ended = 0
 

@@ -19,7 +19,7 @@ URL = "https://example.com/hook"
 
 async def test_subscriptions_are_kept(box: Sandbox, woodpecker: WoodpeckerSession) -> None:
     hooks = woodpecker.account.webhooks
-    assert await hooks.list().collect() == []  # the server says so in a sentence
+    assert await hooks.list().collect() == []  # the server responds with a sentence
     made = await hooks.subscribe(URL, "prospect_replied")
     assert made == Webhook(target_url=URL, event=WebhookEventName.PROSPECT_REPLIED)
     await hooks.subscribe(URL, WebhookEventName.TASK_DONE)
@@ -91,7 +91,7 @@ async def test_bad_input_is_refused_before_anything_is_sent() -> None:
 
 
 class Receiver:
-    """A web server that answers what it is told to, and keeps what it was sent."""
+    """A web server that sends given responses, and records what it received."""
 
     def __init__(self) -> None:
         self.bodies: list[bytes] = []

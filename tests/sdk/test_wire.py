@@ -1,4 +1,4 @@
-"""What a network does, and what a caller sees of it."""
+"""Network failures, and what the caller sees."""
 
 import asyncio
 import ssl
@@ -121,7 +121,7 @@ async def test_retry_after_on_the_wire(box: Sandbox) -> None:
 
 
 async def test_a_stale_connection_is_invisible_for_reads() -> None:
-    """The server answers once on each connection and then closes it, as idle ones are closed."""
+    """The server responds once on each connection and then closes it, like an idle one."""
 
     async def once(server, number: int, head: str) -> bytes | None:
         return answer(OK) if number == 1 else None
@@ -133,7 +133,7 @@ async def test_a_stale_connection_is_invisible_for_reads() -> None:
 
 
 async def test_aiohttp_sends_nothing_twice_by_itself() -> None:
-    """On a reused connection that drops, aiohttp would send a GET, PUT or DELETE again without a word."""
+    """On a reused connection that drops, aiohttp would silently send a GET, PUT or DELETE again."""
 
     async def drop_second(server, number: int, head: str) -> bytes | None:
         return None if number == 2 else answer(OK)
@@ -180,7 +180,7 @@ async def test_a_write_that_was_sent_is_told_from_one_that_was_not() -> None:
             with pytest.raises(errors.OutcomeUnknownError) as caught:
                 await woodpecker.agency.companies.create(["Aviato"])
             assert (caught.value.kind, len(server.requests)) == ("timeout", 1)
-        # a borrowed pool that is full: the request waits for a connection, and is never written
+        # a borrowed pool is full: the request waits for a connection, and is never written
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=1)) as theirs:
             blocker = asyncio.create_task(_get(theirs, server.url))
             await asyncio.sleep(0.05)
@@ -201,7 +201,7 @@ async def _get(session: aiohttp.ClientSession, url: str) -> None:
 
 
 async def test_three_clocks_do_not_run_into_one_another() -> None:
-    """Waiting for the lane is no part of an attempt."""
+    """Waiting in the lane is not part of an attempt."""
     async with Sandbox(companies=1, service_time=0.15) as box:
         timeouts, limits = Timeouts(attempt=0.6), Limits(max_in_flight=1)
         async with box.session(timeouts=timeouts, limits=limits, retry=RetryPolicy(attempts=1)) as woodpecker:

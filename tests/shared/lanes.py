@@ -1,11 +1,11 @@
-"""A look into the engine, for what no caller sees: the lanes that a session shares with others."""
+"""A look inside the engine, at what no caller sees: the lanes that a session shares with others."""
 
 from woodpecker_async import WoodpeckerSession
 from woodpecker_async.engine.account_lanes import AccountLanes
 
 
 async def lanes_of(woodpecker: WoodpeckerSession) -> AccountLanes:
-    """Those of the running loop; the session joins them, as it would with its first request."""
+    """The lanes of the running loop; the session joins them, as with its first request."""
     engine = woodpecker._engine
     resources = engine._current_resources() or await engine._binding.bind()
     return resources.lanes_of(await engine._key())

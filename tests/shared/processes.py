@@ -1,4 +1,4 @@
-"""Processes for these tests, spoken to by lines; each ends with its test."""
+"""Processes for these tests, which communicate by lines; each ends with its test."""
 
 import contextlib
 import json
@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 
 
 class Child:
-    """`python -m MODULE OPTIONS`, warnings being errors."""
+    """`python -m MODULE OPTIONS`, with warnings as errors."""
 
     def __init__(self, module: str, options: dict[str, Any]) -> None:
         self._process = subprocess.Popen(
@@ -26,13 +26,13 @@ class Child:
         )
 
     def say(self, line: str) -> None:
-        """Tell it something."""
+        """Send it a line."""
         assert self._process.stdin is not None
         self._process.stdin.write(line + "\n")
         self._process.stdin.flush()
 
     def read(self) -> Any:
-        """The next thing it says."""
+        """The next line it prints."""
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
@@ -45,7 +45,7 @@ class Child:
         self._process.communicate(timeout=10)
 
     def end(self) -> str:
-        """End it; what it wrote to stderr."""
+        """End it, and return what it wrote to stderr."""
         if self._process.poll() is None or self._process.stdin is not None:
             with contextlib.suppress(BrokenPipeError, ValueError):
                 self.say("end")

@@ -1,4 +1,4 @@
-"""A real Redis on a free port of this machine, for the length of a test."""
+"""A real Redis on a free port of this machine, for the duration of a test."""
 
 import shutil
 import socket
@@ -18,11 +18,11 @@ BINARY = shutil.which("redis-server") or shutil.which("valkey-server")
 
 
 class RedisServer:
-    """Started at once; `stop` and `start` as often as wanted, on the same port, with nothing kept.
+    """Starts at once; can `stop` and `start` repeatedly, on the same port, without keeping data.
 
     Args:
-        directory: for what it writes.
-        password: it wants one.
+        directory: the directory for its files.
+        password: the password it requires.
         tls: speak TLS; the directory of `ca.pem`, `cert.pem` and `key.pem`.
     """
 
@@ -64,7 +64,7 @@ class RedisServer:
             try:
                 with self._connected() as greeting:
                     greeting.sendall(b"PING\r\n")
-                    if greeting.recv(100):  # an answer, if only that it wants a password
+                    if greeting.recv(100):  # a response, even if only that it requires a password
                         return
             except OSError:
                 pass
@@ -88,8 +88,8 @@ class RedisServer:
 
 @contextmanager
 def running_redis(password: str | None = None, tls: Path | None = None) -> Iterator[RedisServer]:
-    """A Redis in a directory of its own, stopped at the end."""
-    with TemporaryDirectory(prefix="wr") as directory:  # short: the path of a socket must be
+    """A Redis in its own directory, stopped at the end."""
+    with TemporaryDirectory(prefix="wr") as directory:  # short, as a socket's path must be
         server = RedisServer(Path(directory), password=password, tls=tls)
         try:
             yield server

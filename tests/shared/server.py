@@ -1,4 +1,4 @@
-"""A sandbox in a process of its own, told what to do by lines: `report` prints what it has seen, `end` ends it."""
+"""A sandbox in its own process, controlled by lines: `report` prints what it has seen, `end` ends it."""
 
 import asyncio
 import json
@@ -13,12 +13,12 @@ from woodpecker_async.sandbox import Sandbox
 
 @attrs.frozen
 class Seen:
-    """What the server says of a run.
+    """The server's report about a run.
 
     Attributes:
-        refused: requests answered with 429.
-        peak: the most at work and waiting at once.
-        requests: for each, which worker it came from, when it was received and when it was answered.
+        refused: requests refused with 429.
+        peak: the most in progress or waiting at once.
+        requests: for each, its worker, when it was received and when the response was sent.
     """
 
     refused: int
@@ -26,7 +26,7 @@ class Seen:
     requests: list[tuple[str, float, float]]
 
     def used(self, since: float, until: float) -> float:
-        """The share of a time in which the server had something to work on (without a round trip)."""
+        """The share of a period in which the server was busy (without a round trip)."""
         busy, end = 0.0, since
         for _, received, finished in sorted(self.requests, key=lambda request: request[1]):
             begin, finish = max(received, end), min(finished, until)
@@ -37,14 +37,14 @@ class Seen:
 
     @property
     def all_busy(self) -> tuple[float, float]:
-        """From when each worker has found its pace (ten answers) until the first one has its last answer."""
+        """From when each worker has had ten responses until the first one has its last response."""
         by_worker: dict[str, list[float]] = {}
         for worker, _, finished in self.requests:
             by_worker.setdefault(worker, []).append(finished)
         return max(sorted(times)[9] for times in by_worker.values()), min(map(max, by_worker.values()))
 
     def shares(self, since: float, until: float) -> dict[str, float]:
-        """The share of each worker in the answers of a time."""
+        """Each worker's share of the responses in a period."""
         counts: dict[str, int] = {}
         for worker, _, finished in self.requests:
             if since <= finished <= until:
@@ -53,7 +53,7 @@ class Seen:
 
 
 class Server:
-    """The sandbox, seen from here."""
+    """The sandbox, as seen from this process."""
 
     def __init__(self, **options: Any) -> None:
         self._child = Child("tests.shared.server", options)

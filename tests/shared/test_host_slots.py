@@ -1,4 +1,4 @@
-"""Lock files: what a place is, who may have it, and what becomes of it."""
+"""Lock files: what a permit is, who may have it, and how it is given back."""
 
 import asyncio
 import errno
@@ -19,7 +19,7 @@ from woodpecker_async.errors import ConfigError
 
 
 def slots(places: int = 2, name: str = "a") -> HostSlots:
-    """As another process would have them: descriptors of its own."""
+    """As in another process: with its own descriptors."""
     return HostBackend(name, lambda: places).slots("all")
 
 
@@ -32,13 +32,13 @@ async def is_free(of: HostSlots) -> bool:
         except TimeoutError:
             if time.monotonic() - began < 0.1:
                 return False
-            continue  # the machine was busy elsewhere, and the time went by without a look
+            continue  # the machine was busy elsewhere, and time passed without a check
         of.give_back()
         return True
 
 
 async def test_never_more_than_there_are_places() -> None:
-    """Four that do not know of each other, two hundred visits, cancelled at random."""
+    """Four that do not know about each other, two hundred visits, cancelled at random."""
     chance = random.Random(7)
     processes = [slots(3) for _ in range(4)]
     inside = peak = 0
@@ -109,7 +109,7 @@ async def test_a_rest_from_before_a_restart_of_the_machine_does_not_count() -> N
 
 
 async def test_a_long_rest_is_a_rest() -> None:
-    """As when `queue_wait` is long, and the server slow."""
+    """As if `queue_wait` were long, and the server slow."""
     here = slots(1)
     await here.take()
     here.give_back(after=1e9)
@@ -146,7 +146,7 @@ async def test_a_place_that_is_held_rests_when_its_process_has_ended() -> None:
 
 
 async def test_a_place_that_is_held_when_its_event_loop_has_ended_is_free_in_time() -> None:
-    """Also if the promise to give it back is still kept somewhere."""
+    """Even if the promise to give it back is still pending somewhere."""
     ended, elsewhere = slots(1), slots(1)
     await ended.take()
     give_back = ended.hold(2)
@@ -191,11 +191,11 @@ async def test_files_that_were_tidied_away_are_made_again() -> None:
 @pytest.mark.system
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 async def test_a_forked_child_keeps_no_place(recwarn: pytest.WarningsRecorder) -> None:
-    """Not the parent's while the parent lives, and not after the parent has died."""
+    """Not the parent's, neither while the parent lives nor after it has died."""
     here, elsewhere = slots(1), slots(1)
     read, write = os.pipe()
     parent = os.fork()
-    if parent == 0:  # the parent of this test's story, with a child that outlives it
+    if parent == 0:  # the parent in this test, with a child that outlives it
         asyncio.events._set_running_loop(None)
         try:
 

@@ -1,4 +1,4 @@
-"""Places in a Redis: as many as there are, in order, whatever happens to those who have them."""
+"""Permits in a Redis: the right number, in order, whatever happens to their holders."""
 
 import asyncio
 import logging
@@ -26,12 +26,12 @@ LEASE = 1.5  # long enough that a busy machine does not look like a dead process
 
 
 def backend(server: RedisServer, places: int = 2, lease: float = LEASE, outage="local") -> RedisBackend:
-    """As another process would have it."""
+    """As in another process."""
     return RedisBackend(Secret(server.url), outage, "a", lambda: places, lease)
 
 
 def ours(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
-    """What the SDK said: on a busy machine asyncio has something to say too."""
+    """What the SDK logged: on a busy machine asyncio logs something too."""
     return [record for record in caplog.records if record.name == "woodpecker_async"]
 
 
@@ -46,7 +46,7 @@ async def is_free(of: RedisSlots, seconds: float = 0.1) -> bool:
 
 
 def keys(server: RedisServer) -> list[str]:
-    """Of lanes: the name of the run is kept for longer."""
+    """The keys of lanes: the name of the run is kept for longer."""
     with Redis.from_url(server.url, decode_responses=True) as redis:
         return [key for key in redis.keys("*") if key != "woodpecker-async:1:{a}"]
 
@@ -73,14 +73,14 @@ async def test_what_serves_all_calls_is_no_part_of_the_first_ones_trace(
         span.set("the first call")
         lane = process.slots("all")
         await lane.take()
-        assert not await is_free(lane)  # who waits makes it listen
+        assert not await is_free(lane)  # a waiting one makes it listen
     finally:
         await process.aclose()
     assert seen == {"_speak": "none", "_listen": "none"}
 
 
 async def test_never_more_than_there_are_places(redis_server: RedisServer, no_tasks_left: None) -> None:
-    """Five processes, three places, three hundred visits, cancelled at random."""
+    """Five processes, three permits, three hundred visits, cancelled at random."""
     chance = random.Random(11)
     processes = [backend(redis_server, 3, lease=10) for _ in range(5)]
     lanes = [process.slots("all") for process in processes]
@@ -135,7 +135,7 @@ async def test_first_come_first_served_among_processes(redis_server: RedisServer
     visits = []
     for number in range(20):
         visits.append(asyncio.create_task(visit(number)))
-        await asyncio.to_thread(waiting, redis_server, number + 1)  # one after another, as the Redis sees them
+        await asyncio.to_thread(waiting, redis_server, number + 1)  # one after another, from the point of view of Redis
     lanes[0].give_back()
     await asyncio.gather(*visits)
     assert order == list(range(20))
@@ -155,7 +155,7 @@ async def test_a_place_is_kept_for_longer_than_a_lease(redis_server: RedisServer
 
 
 async def test_the_next_is_woken_by_a_message(redis_server: RedisServer) -> None:
-    """With a lease of an hour nobody would tick in the time of a test."""
+    """With a lease of an hour, there would be no tick during a test."""
     here, elsewhere = backend(redis_server, 1, lease=3600), backend(redis_server, 1, lease=3600)
     mine, theirs = here.slots("all"), elsewhere.slots("all")
     for _ in range(50):
@@ -186,7 +186,7 @@ async def test_a_lost_message_is_made_good(redis_server: RedisServer) -> None:
 
 
 async def test_a_place_given_back_over_a_cut_connection_is_free(redis_server: RedisServer) -> None:
-    """At once, and not when the lease of an hour has ended."""
+    """At once, and not when the one-hour lease ends."""
     here, elsewhere = backend(redis_server, 1, lease=3600), backend(redis_server, 1, lease=3600)
     mine, theirs = here.slots("all"), elsewhere.slots("all")
     await mine.take()
@@ -209,14 +209,14 @@ async def test_connections_that_are_cut_are_made_again(redis_server: RedisServer
             assert not await is_free(theirs, 0.03)
             mine.give_back()
             assert await is_free(theirs, 5)
-            await asyncio.sleep(0.4 * LEASE)  # cut again and again, it would be an outage
-    assert ours(caplog) == []  # the Redis was there all the time, and knew us
+            await asyncio.sleep(0.4 * LEASE)  # if it were cut again and again, it would be an outage
+    assert ours(caplog) == []  # Redis was there all the time, and knew us
     await here.aclose()
     await elsewhere.aclose()
 
 
 def waiting(server: RedisServer, number: int) -> None:
-    """Wait until so many tickets wait there."""
+    """Wait until this many tickets are waiting there."""
     with Redis.from_url(server.url, decode_responses=True) as redis:
         for _ in range(500):
             said = redis.hgetall("woodpecker-async:1:{a-all}")
@@ -227,7 +227,7 @@ def waiting(server: RedisServer, number: int) -> None:
 
 
 def known(server: RedisServer, processes: int) -> None:
-    """Wait until the Redis knows of so many."""
+    """Wait until Redis knows of this many."""
     with Redis.from_url(server.url) as redis:
         for _ in range(500):
             if redis.hlen("woodpecker-async:1:{a-all}") == processes + 1:  # and the ticket
@@ -264,7 +264,7 @@ async def test_lanes_do_not_disturb_each_other(redis_server: RedisServer) -> Non
 
 
 async def test_a_lane_made_anew_goes_on_with_its_counts(redis_server: RedisServer) -> None:
-    """As a company's is, when a call follows another at once."""
+    """Like a company's, when one call immediately follows another."""
     here, elsewhere = backend(redis_server, 1, lease=3600), backend(redis_server, 1, lease=3600)
     theirs = elsewhere.slots("all")
     inside = peak = 0
@@ -291,7 +291,7 @@ async def test_a_lane_made_anew_goes_on_with_its_counts(redis_server: RedisServe
 
 @contextmanager
 def cut_off(server: RedisServer) -> Iterator[None]:
-    """Nobody reaches it by its socket; it goes on with what it knows."""
+    """Its socket cannot be reached; it continues with what it knows."""
     socket = Path(server.socket_url.removeprefix("unix://"))
     hidden = socket.rename(socket.with_suffix(".hidden"))
     with Redis.from_url(server.url) as redis:
@@ -310,7 +310,7 @@ async def nothing_under_way(of: RedisBackend) -> bool:
 
 
 async def test_a_lane_made_anew_in_an_outage_takes_no_more_than_there_is(redis_server: RedisServer) -> None:
-    """Redis comes back with what this process had before: five, after three that it had given back."""
+    """Redis comes back with what this process had earlier: five, although it has given back three."""
     here = RedisBackend(Secret(redis_server.socket_url), "wait", "a", lambda: 7, LEASE)
     elsewhere = backend(redis_server, 7, lease=3600)
     mine, theirs = here.slots("all"), elsewhere.slots("all")
@@ -357,7 +357,7 @@ async def test_a_place_that_is_held_is_given_back_when_it_is_time(redis_server: 
     here, elsewhere = backend(redis_server, 1), backend(redis_server, 1)
     mine, theirs = here.slots("all"), elsewhere.slots("all")
     await mine.take()
-    give_back = mine.hold(0.1)  # the lane says when, and not the clock
+    give_back = mine.hold(0.1)  # the lane decides when, not the clock
     assert not await is_free(theirs, 1)
     give_back()
     assert await is_free(theirs, 5)
@@ -393,7 +393,7 @@ async def test_a_redis_that_hangs_is_not_waited_for(redis_server: RedisServer, c
     os.kill(redis_server._process.pid, signal.SIGSTOP)
     try:
         async with asyncio.timeout(10):
-            await mine.take()  # the one that a process has by itself
+            await mine.take()  # the one that a process has on its own
         assert not await is_free(mine, 0.3)
     finally:
         os.kill(redis_server._process.pid, signal.SIGCONT)
@@ -408,7 +408,7 @@ async def test_a_redis_that_hangs_is_not_waited_for(redis_server: RedisServer, c
 
 
 async def test_an_idle_process_hears_that_redis_was_restarted(redis_server: RedisServer) -> None:
-    """It asks before the one that has the place has said so again."""
+    """It asks before the permit's holder has announced itself again."""
     here, elsewhere = backend(redis_server, 1, outage="wait"), backend(redis_server, 1, outage="wait")
     mine, theirs = here.slots("all"), elsewhere.slots("all")
     assert await is_free(mine, 5)
@@ -435,7 +435,7 @@ async def test_whoever_waits_in_an_outage_may_wait(redis_server: RedisServer) ->
 
 
 async def test_a_call_after_an_outage_does_not_fail(redis_server: RedisServer, no_tasks_left: None) -> None:
-    """Nobody tried to reach Redis for a while, because nothing was in flight: nothing is known of it."""
+    """Nothing contacted Redis for a while, because nothing was in flight: its state is unknown."""
     here = backend(redis_server, outage="fail")
     mine = here.slots("all")
     redis_server.stop()

@@ -1,4 +1,4 @@
-"""A Redis that is there and does not do: `shared_outage` holds, the reason is told, and nobody hammers at it."""
+"""A Redis that is there but does not work: `shared_outage` applies, the reason is given, and retries are limited."""
 
 import asyncio
 import contextlib
@@ -31,7 +31,7 @@ Outage = Literal["local", "wait", "fail"]
 
 @contextmanager
 def again_and_again(what: Callable[[], object]) -> Iterator[None]:
-    """Every fifth of a second, in a thread."""
+    """Every fifth of a second, on a thread."""
     over = threading.Event()
 
     def repeat() -> None:
@@ -143,7 +143,7 @@ async def is_free(of: RedisSlots, seconds: float) -> bool:
 
 @asynccontextmanager
 async def in_trouble(server: RedisServer, trouble: Any) -> AsyncIterator[Any]:
-    """A client of it that is there all the time; asked for in threads, for this loop is at work."""
+    """A client of it that is always connected; used on threads, because this loop is busy."""
     with Redis.from_url(server.url, decode_responses=True) as redis:
         context = trouble(redis)
         await asyncio.to_thread(context.__enter__)
@@ -154,7 +154,7 @@ async def in_trouble(server: RedisServer, trouble: Any) -> AsyncIterator[Any]:
 
 
 def each_met_in_each_way() -> Iterator[Any]:
-    """Each once in the plain suite, and one of them in each way; the rest in the long one."""
+    """Each once in the plain suite, and one of them in every variant; the rest in the long one."""
     for trouble, why in TROUBLES:
         for outage in ("local", "wait", "fail"):
             yield pytest.param(outage, trouble, why, id=f"{outage}-{trouble.__name__}")
@@ -168,7 +168,7 @@ async def test_an_outage_is_met_as_was_asked_for(
     mine = here.slots("all")
     assert await is_free(mine, 10)
     async with in_trouble(redis_server, trouble):
-        if trouble is flushed:  # what was forgotten is noticed by who has something there
+        if trouble is flushed:  # lost data is noticed by those who had something there
             await mine.take()
             mine_too = asyncio.create_task(is_free(mine, 0.5))
             await asyncio.wait((mine_too,))
@@ -176,7 +176,7 @@ async def test_an_outage_is_met_as_was_asked_for(
         await asyncio.sleep(0.5)
         if outage == "fail":
             with pytest.raises(SlotsUnavailableError, match=f"127.0.0.1:{redis_server.port}, does not serve: .*{why}"):
-                for _ in range(20):  # the outage has to be met first
+                for _ in range(20):  # the outage must be noticed first
                     await asyncio.wait_for(mine.take(), 30)
                     mine.give_back()
                     await asyncio.sleep(0.2)
@@ -186,10 +186,10 @@ async def test_an_outage_is_met_as_was_asked_for(
         else:
             assert not await is_free(mine, 2 * LEASE)
             assert why in (here.trouble or "")
-        if trouble is not flushed:  # which is over and begins again
+        if trouble is not flushed:  # which ends and starts again
             assert not here.ready
             if outage != "local":
-                with pytest.raises(SlotsUnavailableError):  # who can do without does not wait
+                with pytest.raises(SlotsUnavailableError):  # one that can do without it does not wait
                     await asyncio.wait_for(mine.take(optional=True), 30)
     assert why in caplog.text
     async with asyncio.timeout(20):
@@ -244,7 +244,7 @@ async def test_a_redis_that_is_loading(no_tasks_left: None) -> None:
 
 
 async def test_who_holds_nothing_hears_that_all_was_forgotten(redis_server: RedisServer) -> None:
-    """A flush must not hand out a second time what others have."""
+    """A flush must not hand out again what others hold."""
     here, elsewhere = backend(redis_server, "wait"), backend(redis_server, "wait")
     mine, theirs = here.slots("all"), elsewhere.slots("all")
     assert await is_free(mine, 5)
@@ -320,7 +320,7 @@ async def test_sharing_ends_with_the_last_session_that_asked_for_it(redis_server
 # TLS --------------------------------------------------------------------------------------------------------------
 
 
-# A system test: it starts a server, and belongs to those once they have a mark of their own.
+# A system test: it starts a server.
 @pytest.mark.parametrize("how", ["in the URL", "by the environment", "not at all", "another host"])
 async def test_over_tls_with_a_private_authority(how: str, tmp_path, monkeypatch, no_tasks_left: None) -> None:
     authority = trustme.CA()

@@ -1,4 +1,4 @@
-"""Several processes, one account: the server's limit is kept to by all of them together, and all get their share."""
+"""Several processes, one account: together they respect the server's limit, and each gets its share."""
 
 import time
 
@@ -63,7 +63,7 @@ def test_whoever_asks_for_less_gets_less_and_the_others_go_on() -> None:
 @pytest.mark.system
 @pytest.mark.parametrize("kind", ["host", "redis"])
 def test_the_places_of_a_process_that_was_killed_come_back(kind: str, redis_server: RedisServer) -> None:
-    """On a host at once; with Redis when its lease is over."""
+    """On a host at once; with Redis when its lease ends."""
     shared = "host" if kind == "host" else redis_server.url
     lease = 1.0
     with Server(companies=1, service_time=0.002) as server:
@@ -72,20 +72,20 @@ def test_the_places_of_a_process_that_was_killed_come_back(kind: str, redis_serv
             doomed[0].say("hold")
             assert doomed[0].read() == "held"
             heirs[0].say("go")
-            time.sleep(2 * lease)  # nobody takes what is renewed
+            time.sleep(2 * lease)  # nothing takes a renewed one
             assert server.report().requests == []
             doomed[0].kill()
             killed = time.monotonic()
             assert heirs[0].read() == [{"ok": 5}, []]
             first = min(received for _, received, _ in server.report().requests)
-            # By contract at once, or with the lease; the rest is room for a loaded machine.
+            # By contract at once, or when the lease ends; the rest is slack for a loaded machine.
             assert first - killed < (0 if kind == "host" else lease) + 10
 
 
 @pytest.mark.system
 @pytest.mark.parametrize("down", [0.0, 2.0])
 def test_redis_goes_away_and_comes_back(down: float, redis_server: RedisServer) -> None:
-    """Nothing is lost, nothing is refused, and it is said once."""
+    """Nothing is lost, nothing is refused, and it is logged once."""
     with Server(companies=1, service_time=0.004) as server:
         address = {"base_url": server.base_url, "key": server.key, "shared": redis_server.url, "lease": 1.0}
         with workers(3, calls=400, at_once=12, **address) as team:  # more than can be done without it

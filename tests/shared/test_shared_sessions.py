@@ -1,4 +1,4 @@
-"""Sessions whose lanes are shared, or not: loops, forks, closing, cancelling, and who agrees with whom."""
+"""Sessions with and without shared lanes: loops, forks, closing, cancelling, and agreement on settings."""
 
 import asyncio
 import gc
@@ -48,7 +48,7 @@ def descriptors_open() -> int:
 @pytest.mark.parametrize("make_loop", loops())
 @pytest.mark.parametrize("close", [True, False])
 def test_several_loops_one_after_another(shared: str, make_loop: Callable[[], Any], close: bool) -> None:
-    """Nothing of a loop is left when it has ended, closed or not."""
+    """Nothing of a loop is left after it has ended, closed or not."""
     with Sandbox(companies=1, service_time=0.0005) as box:
 
         async def use(woodpecker: WoodpeckerSession) -> None:
@@ -103,7 +103,7 @@ def test_a_fork_goes_on_by_itself(shared: str) -> None:
             under_way = asyncio.create_task(use())
             await asyncio.sleep(0.002)
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore", DeprecationWarning)  # fork beside a thread: what is tested here
+                warnings.simplefilter("ignore", DeprecationWarning)  # fork alongside a thread: what is tested here
                 child = os.fork()
             if child == 0:
                 code = 1
@@ -142,13 +142,13 @@ async def test_cancellation_anywhere_loses_no_place(shared: str | None, cancelle
 
 
 async def elsewhere(woodpecker: WoodpeckerSession) -> Backend:
-    """What another process with the same key and limits would have."""
+    """What another process with the same key and limits would get."""
     lanes = await lanes_of(woodpecker)
     return backend(lanes.limits.shared, "local", lanes.account, lambda: lanes.limits.max_in_flight)
 
 
 async def test_an_abandoned_request_keeps_its_place_for_all(shared: str, no_tasks_left: None) -> None:
-    """As long as the server works on it, however long that is, and hardly longer."""
+    """As long as the server takes for it, however long that is, and hardly longer."""
     async with Sandbox(companies=1, service_time=0.002) as box:
         async with box.session(limits=Limits(shared=shared, max_in_flight=1)) as woodpecker:
             for _ in range(5):
@@ -163,7 +163,7 @@ async def test_an_abandoned_request_keeps_its_place_for_all(shared: str, no_task
             await asyncio.wait((call,))
             await asyncio.sleep(1)
             assert not taken.done()
-            await asyncio.wait_for(taken, 5)  # not 15 s, as if nobody had listened
+            await asyncio.wait_for(taken, 5)  # not 15 s, as if nothing had listened
             slots.give_back()
             await other.aclose()
 
@@ -191,7 +191,7 @@ async def test_sessions_of_a_key_share_in_one_way(redis_server: RedisServer, no_
                 assert lanes._backend is not None
             for other in (Limits(shared=redis_server.url), Limits(shared="host", shared_outage="fail")):
                 async with box.session(limits=other) as contradicting:
-                    for _ in range(2):  # it is not let in by trying again
+                    for _ in range(2):  # trying again does not let it in
                         with pytest.raises(ConfigError, match="in another way"):
                             await contradicting.account.me()
             async with box.session(limits=Limits(lanes="discover")) as bold:
@@ -238,7 +238,7 @@ async def test_without_redis_from_the_start(redis_server: RedisServer, caplog, m
 
 
 async def test_a_repeat_without_redis_ends_in_the_failure_before(redis_server: RedisServer, monkeypatch) -> None:
-    """What the caller learns is what the server said, and that the attempt was made."""
+    """The caller gets the server's response, and learns that the attempt was made."""
     monkeypatch.setattr("woodpecker_async.engine.shared.redis.LEASE", 0.5)
     async with Sandbox(companies=1) as box:
         box.faults.add(Fault.status(503, headers={"Retry-After": "1"}, times=1))

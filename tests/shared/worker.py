@@ -1,7 +1,7 @@
-"""A process that makes calls on an account which it shares with others.
+"""A process that makes calls on an account that it shares with others.
 
-It says it is ready, waits for `go`, makes its calls, and prints what became of them and the warnings logged.
-Told to `hold`, it takes a place and keeps it until it is killed.
+It reports that it is ready, waits for `go`, makes its calls, and prints their results and the logged warnings.
+With `hold`, it takes a permit and keeps it until it is killed.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from woodpecker_async.engine.shared import redis as redis_places
 
 
 class Worker:
-    """One of them, seen from here."""
+    """One of them, as seen from this process."""
 
     def __init__(self, **options: Any) -> None:
         self._child = Child("tests.shared.worker", options)

@@ -1,4 +1,4 @@
-"""The plugin of the kit, in runs of pytest inside pytest."""
+"""The kit's plugin, in runs of pytest inside pytest."""
 
 import itertools
 import sys
@@ -6,7 +6,7 @@ from textwrap import dedent
 
 import pytest
 
-import woodpecker_async.testing.plugin  # so that the runs below find it imported, and take it as it is
+import woodpecker_async.testing.plugin  # so that the runs below find it already imported
 
 pytest_plugins = ["pytester"]
 
@@ -18,7 +18,7 @@ SCOPES = {"function": "", "module": "module_", "session": "session_"}
 
 @pytest.fixture
 def run(pytester, monkeypatch):
-    """Runs tests as a user has them, where warnings are errors."""
+    """Runs tests as in a user's project, with warnings as errors."""
     monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # loading them all takes longer than the tests
 
@@ -54,7 +54,7 @@ def test_without_the_line_there_is_nothing(run):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_every_scope_under_every_loop_scope(run, seed):
-    """Tests of all loops, mixed, use the same sessions, one after another and again."""
+    """Tests on all loops, mixed, use the same sessions, one after another and repeatedly."""
     combined = list(itertools.product(SCOPES.values(), LOOPS)) * 2
     combined = combined[seed::3] + combined[(seed + 1) % 3 :: 3] + combined[(seed + 2) % 3 :: 3]
     tests = ["import asyncio, pytest"]
@@ -276,7 +276,7 @@ def woodpecker_options():
         ("companies=2", "session_woodpecker_session", "this test has none"),
         ("2", "woodpecker_sandbox", "takes keyword arguments only"),
         ("compnies=2", "woodpecker_sandbox", "unexpected keyword argument 'compnies'"),
-        ("companies=-1", "woodpecker_sandbox", "companies must not be negative"),
+        ("companies=-1", "woodpecker_sandbox", "companies must be >= 0, not -1"),
         ("faults=['dwon']", "woodpecker_sandbox", "there is no fault 'dwon'"),
     ],
 )
@@ -290,7 +290,7 @@ def test_it_lists_its_fixtures_and_its_mark(run):
     result = run("", "--markers")
     result.stdout.fnmatch_lines(["@pytest.mark.woodpecker(faults=*"])
     result = run("", "--fixtures")
-    result.stdout.fnmatch_lines(["*woodpecker_session*", "*A session with the sandbox of this scope*"])
+    result.stdout.fnmatch_lines(["*woodpecker_session*", "*A session with this scope's sandbox and clock*"])
 
 
 def test_the_public_part_needs_no_pytest():

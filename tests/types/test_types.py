@@ -1,4 +1,4 @@
-"""What type checkers and editors see, and what a program is told that does not listen to them."""
+"""What type checkers and editors see, and the errors for programs that ignore them."""
 
 import asyncio
 import inspect

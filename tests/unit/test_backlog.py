@@ -1,4 +1,4 @@
-"""What is left behind at the server, rule by rule, in virtual time."""
+"""Abandoned requests at the server, rule by rule, in virtual time."""
 
 import asyncio
 import os
@@ -63,7 +63,7 @@ def test_its_own_answer_an_answer_to_a_later_one_and_time_give_it_back() -> None
     assert len(backlog) == 2
     backlog.heard(other, 200, 2.0)
     assert len(backlog) == 1
-    backlog.answered(1.0)  # sent when it had been given up
+    backlog.answered(1.0)  # sent after it was abandoned
     assert len(backlog) == 0
     assert listening.connection is None
     backlog.add(request(until=5.0))
@@ -114,7 +114,7 @@ def test_where_one_listens_the_lane_waits_for_it_and_tries_seldom() -> None:
     assert not backlog.try_one(14.9)
     assert backlog.try_one(15.0)
     assert limit(backlog, 15.0) == 1
-    backlog.refused(15.0, 15.1)  # it was in vain, and the one that was presumed past is there
+    backlog.refused(15.0, 15.1)  # it was in vain, and the one presumed finished is there
     assert len(backlog) == 7
     assert not backlog.try_one(20.0)
     assert backlog.try_one(20.1)
@@ -187,7 +187,7 @@ class Session:
 
 
 def test_several_event_loops_at_once_count_together() -> None:
-    """In threads: what one has given up takes a place from the other, and is closed where it belongs."""
+    """On threads: what one abandons takes a permit from the other, and is closed where it belongs."""
     closed_in: list[threading.Thread] = []
     given_up, answered = threading.Event(), threading.Event()
 

@@ -1,4 +1,4 @@
-"""Checks of arguments that several families use."""
+"""Validation of arguments that several families use."""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -133,4 +133,4 @@ def test_hyphens_and_underscores_are_alike_in_choices() -> None:
     assert InterestLevel("NOT-MARKED") is InterestLevel.NOT_MARKED
     assert ProspectStatus("TO_CHECK") is ProspectStatus.TO_CHECK
     with pytest.raises(ConfigError):
-        checks.choice("x", "_id", UserSort)  # a sign is no hyphen
+        checks.choice("x", "_id", UserSort)  # a sign is not a hyphen

@@ -1,4 +1,4 @@
-"""JSON to models and back: strict where it must be, lenient where the server may grow."""
+"""JSON to models and back: strict where necessary, lenient where the server may add things."""
 
 import copy
 import json
@@ -124,7 +124,7 @@ def test_lists_come_in_three_shapes() -> None:
 
 
 SHAPES = {"object": ListBody, "array": ARRAY, "legacy": LEGACY}
-# Every kind of list has its own way to say "nothing", and takes no other for it.
+# Every kind of list has its own form of "nothing", and accepts no other.
 NOTHING: dict[bytes, AbstractSet[Any]] = {
     b'{"content": []}': {"object"},
     b'{"content": [], "pagination_data": null}': {"object"},

@@ -1,4 +1,4 @@
-"""Content codings: any body comes back as it was, or a clear failure; never more than the limit."""
+"""Content codings: any body is restored, or there is a clear failure; never more than the limit."""
 
 import gzip
 import zlib
@@ -27,7 +27,7 @@ LARGE = 10_000_000
 
 
 def run(body: bytes, names: list[str], limit: int = LARGE) -> tuple[bytes, int]:
-    """The decoded body, and in how many steps it came."""
+    """The decoded body, and the number of steps."""
     steps = decode(body, names, limit)
     count = 1
     while True:

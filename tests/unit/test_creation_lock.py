@@ -1,4 +1,4 @@
-"""One creation at a time at a company, in the whole process; and what is remembered of those before."""
+"""One creation at a time at a company, in the whole process; and what is remembered of earlier ones."""
 
 import asyncio
 import gc
@@ -304,7 +304,7 @@ def test_a_list_is_compared_with_what_was_handed_out() -> None:
     lock.hand_out("g", "erp", "id")
     assert lock.compare({"f", "g"}, 100, 20) == (set(), set())
     assert lock.compare({"g"}, 110, 20) == ({"f"}, set())
-    assert lock.compare({"f", "g"}, 120, 20) == (set(), set())  # it had lagged, and starts anew
+    assert lock.compare({"f", "g"}, 120, 20) == (set(), set())  # it was lagging, and starts over
     assert lock.compare({"g"}, 130, 20) == ({"f"}, set())
     assert lock.compare({"g"}, 149, 20) == ({"f"}, set())
     assert lock.compare({"g"}, 150, 20) == (set(), {"f"})

@@ -16,7 +16,7 @@ Limit = Callable[[float], AbstractAsyncContextManager[object]]
 
 
 class _Skips(selectors.DefaultSelector):
-    """Waits for nothing: time goes on to where something happens."""
+    """Never waits: time jumps to the next event."""
 
     now = 0.0
 
@@ -35,7 +35,7 @@ def in_virtual_time(main: Callable[[], Coroutine[Any, Any, list[str]]]) -> list[
 
 
 async def block(limit: Limit, start: float, seconds: float, takes: float) -> str:
-    """What becomes of a block of these seconds that takes so long."""
+    """The outcome of a block with this timeout that takes this long."""
     loop = asyncio.get_running_loop()
     await asyncio.sleep(start)
     try:
@@ -57,7 +57,7 @@ blocks = st.lists(st.tuples(times, times, times, st.none() | times), max_size=8)
 
 @given(blocks)
 def test_blocks_end_as_with_asyncio_timeout(blocks: list[tuple[float, float, float, float | None]]) -> None:
-    """Whatever begins when and takes how long, and whoever else cancels it: at the same moment as well."""
+    """Whatever starts when and takes how long, and whatever else cancels it, even at the same moment."""
 
     async def all_of(limit: Limit) -> list[str]:
         loop = asyncio.get_running_loop()

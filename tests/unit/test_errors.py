@@ -1,4 +1,4 @@
-"""Errors are plain values that tell the whole story."""
+"""Errors are plain values that contain all details."""
 
 import copy
 import inspect

@@ -45,7 +45,7 @@ def unclear(kind: str, *, settled: bool) -> OutcomeUnknownError:
 class Company:
     """A company's keys; each request follows the next line of a script. Requests take `takes` seconds.
 
-    With `lag`, the list shows a key only so many seconds after it was made.
+    With `lag`, the list shows a key only this many seconds after it was created.
     """
 
     def __init__(
@@ -116,11 +116,11 @@ class Company:
         return secret
 
     def act(self, step: str, deadline: float, on_wire: Callable[[bool], None]) -> Secret:
-        """`..., how`: what the server does, and how the answer gets lost."""
+        """`..., how`: what the server does, and how the response gets lost."""
         if step == "refuse":
             on_wire(False)
             raise BadRequestError("no", status=400)
-        if step == "unheard of":  # an error that nobody thought of, after sending
+        if step == "unheard of":  # an unforeseen error, after sending
             raise ConnectionLostError("the body is larger than Limits.max_body")
         if step in ANSWERS:
             return Secret(ANSWERS[step])
@@ -316,7 +316,7 @@ async def test_two_new_keys_of_the_label_are_not_guessed_between() -> None:
 
 
 async def test_a_twin_that_comes_too_late_is_reported() -> None:
-    """The first request commits after `settle`, when the second has been sent: two keys, and it is said."""
+    """The first request commits after `settle`, when the second has been sent: two keys, which is reported."""
     company = Company(["late 20.5", "ok"], takes=0.3)
     with pytest.raises(KeyOutcomeUnknownError) as caught:
         await company.create()
@@ -324,7 +324,7 @@ async def test_a_twin_that_comes_too_late_is_reported() -> None:
 
 
 async def test_a_key_found_after_two_lost_answers_counts_when_it_stays_alone() -> None:
-    """The key is that of the first request, which was late; the second one comes to something as well."""
+    """The key is that of the first request, which was late; the second one is processed as well."""
     company = Company(["late 20.5", "late 10"])
     with pytest.raises(KeyOutcomeUnknownError) as caught:
         await company.create()
@@ -461,7 +461,7 @@ async def test_ensure_twice_makes_one_key_at_a_list_that_lags(lag: float) -> Non
 
 
 async def test_a_key_that_appears_late_is_not_taken_for_a_new_one() -> None:
-    """Create twice at a list that lags; the second request makes nothing."""
+    """Create twice with a lagging list; the second request creates nothing."""
     company = Company(["ok", "500", "ok"], lag=0.05)
     first = await company.create()
     second = await company.create()
@@ -470,7 +470,7 @@ async def test_a_key_that_appears_late_is_not_taken_for_a_new_one() -> None:
 
 
 async def test_a_list_that_lags_does_not_say_that_nothing_was_made() -> None:
-    """The server has finished, and the key is there; but the list is known to lag."""
+    """The server has finished, and the key exists; but the list is known to lag."""
     company = Company(["ok", "commit, 500", "ok"], lag=3)
     await company.create()
     company.clock.time += 1.7  # so that there is a time when the first key is listed, and the second is not yet
@@ -485,7 +485,7 @@ async def test_a_key_that_the_server_says_it_made_is_not_asked_for_again_too_soo
 
 
 async def test_after_sending_again_the_list_must_show_the_new_key() -> None:
-    """The look after a 500 comes too early, and so would the one for a twin."""
+    """The list after a 500 comes too early, and so would the one for a duplicate."""
     company = Company(["commit, 500", "ok"], lag=3)
     with pytest.raises(KeyOutcomeUnknownError) as caught:
         await company.create()
@@ -575,7 +575,7 @@ async def test_resolve_does_not_give_a_key_that_another_creation_got() -> None:
 
 
 async def test_what_was_resolved_is_not_the_key_of_another_creation() -> None:
-    """Two creations without a look, one label, one key: it belongs to the one that is resolved first."""
+    """Two creations without a list, one label, one key: it belongs to the one that is resolved first."""
     company = Company(["commit, drop", "drop"])
     errors = []
     for _ in range(2):
@@ -613,7 +613,7 @@ async def test_who_comes_next_waits_for_what_was_left_in_flight() -> None:
 
 
 async def test_while_a_request_is_on_its_way_the_lock_says_so() -> None:
-    """For who takes the lock over because its holder's event loop was closed."""
+    """For one that takes over the lock because its holder's event loop was closed."""
     seen: list[float] = []
 
     class Watched(Company):
@@ -700,9 +700,9 @@ KEYS = [key("1.a", "crm"), key("1.b", "CRM"), key("1.c", "cut"), key("1.d", None
 @pytest.mark.parametrize(
     ("label", "made_here", "found"),
     [
-        ("crm", (), "1.a"),  # exactly so, although another one differs by its case only
+        ("crm", (), "1.a"),  # exactly this one, although another differs only in case
         ("CRM", (), "1.b"),
-        ("Cut", (), "1.c"),  # none exactly so
+        ("Cut", (), "1.c"),  # no exact match
         ("something long", ("1.d",), "1.d"),  # by what was made here
         ("Crm", (), "1.a 1.b"),  # several: none is *the* one
         ("crm", ("1.d",), "1.a 1.d"),  # ours and a twin
@@ -731,6 +731,10 @@ async def test_several_keys_of_a_label_are_refused() -> None:
     with pytest.raises(KeyOutcomeUnknownError) as caught:
         await company.ensure()
     assert (caught.value.kind, len(caught.value.candidates), company.sent) == ("several_keys", 2, 2)
+    says = str(caught.value)
+    assert "nothing was sent: delete or rename all but one in Woodpecker, or use another label" in says
+    assert "is not known" not in says
+    assert all(key.fingerprint in says for key in caught.value.candidates)
 
 
 # All together -----------------------------------------------------------------------------------------------
@@ -741,7 +745,7 @@ STEPS = ["ok", "500", "commit, 500", "drop", "commit, drop", "commit, unreadable
 @settings(max_examples=2 * settings.default.max_examples)
 @given(st.lists(st.sampled_from(STEPS), min_size=1, max_size=6), st.sampled_from([0, 3, 100]))
 async def test_one_key_and_its_secret_or_a_clear_unknown(script: list[str], cut: int) -> None:
-    """Whatever goes wrong within `settle`: exactly one key, in hand; or none, and the error says so."""
+    """Whatever goes wrong within `settle`: exactly one key is returned; or none, and the error says so."""
     company = Company(script, store=lambda label: label[:cut] or None)
     try:
         made = await company.create(sendings=4)
@@ -761,7 +765,7 @@ async def test_one_key_and_its_secret_or_a_clear_unknown(script: list[str], cut:
 async def test_no_key_is_given_twice_and_none_is_lost_in_silence(
     script: list[str], lag: float, calls: list[str]
 ) -> None:
-    """Several creations at a list that lags: each `create` has a key of its own, `ensure` makes at most one."""
+    """Several creations with a lagging list: each `create` gets its own key, `ensure` creates at most one."""
     company = Company(script, lag=lag)
     given_out: list[Secret] = []
     ensured: set[str] = set()
@@ -771,7 +775,7 @@ async def test_no_key_is_given_twice_and_none_is_lost_in_silence(
             issued = await getattr(company, call)()
         except KeyOutcomeUnknownError:
             continue
-        assert company.made - before <= 1  # else a key was made that nobody was told of
+        assert company.made - before <= 1  # otherwise a key was created that no one was told about
         if issued.created:
             given_out.append(issued.api_key)
         if call == "ensure":

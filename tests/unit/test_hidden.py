@@ -1,4 +1,4 @@
-"""What is hidden, and what an exception takes along."""
+"""What is hidden, and what an exception carries along."""
 
 import traceback
 
@@ -43,7 +43,7 @@ def test_what_the_caller_is_handling_stays_its_context() -> None:
 
 
 def test_the_walker_finds_what_is_not_hidden() -> None:
-    """Else the tests that use it would prove nothing."""
+    """Otherwise the tests that use it would prove nothing."""
 
     class Slotted:
         __slots__ = ("__private", "open")

@@ -1,4 +1,4 @@
-"""The description of an operation: whose account it acts on follows from the path."""
+"""The description of an operation: the path determines which account it acts on."""
 
 import re
 from typing import Any

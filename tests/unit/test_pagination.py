@@ -98,7 +98,7 @@ def test_every_item_comes_once_whatever_the_size(items: list[int], size: int) ->
 
 @given(st.data())
 def test_drift_never_doubles_and_is_seen(data: st.DataObject) -> None:
-    """Items come and go between pages, one at a time."""
+    """Items are added and removed between pages, one at a time."""
     items = list(range(20))
     fresh = iter(range(100, 200))
     changed = False
@@ -154,10 +154,10 @@ async def test_one_page_is_compared_with_what_it_announces(
             1: listing([1], 1, 3, 3),
             2: Listing(content=()),
             3: listing([3], 3, 3, 3),
-        },  # page 2 announces nothing any more
-        {1: listing([1], 1, 2, 2), 2: listing([2], 3, 2, 2)},  # page 3 came for page 2
+        },  # page 2 announces nothing
+        {1: listing([1], 1, 2, 2), 2: listing([2], 3, 2, 2)},  # page 3 arrived instead of page 2
         {1: listing([1], 1, 5), 2: listing([2], 2, 2)},  # five pages became two
-        {1: listing([1], 1, 3, 3), 2: listing([], 2, 3, 3), 3: listing([3], 3, 3, 3)},  # a hole
+        {1: listing([1], 1, 3, 3), 2: listing([], 2, 3, 3), 3: listing([3], 3, 3, 3)},  # a gap
         {1: listing([1, 2, 1], 1, 2, 4), 2: listing([3, 4], 2, 2, 4)},  # twice on the first page
         {1: listing([1, 2], 1, 2, 4), 2: listing([3, 3], 2, 2, 4)},  # ... or on the second
     ],
@@ -204,7 +204,7 @@ def test_whatever_a_server_announces_items_come_once_and_a_difference_is_said(
 
 
 class Shelf:
-    """A server whose list changes as it is read: before each request one of the changes is made."""
+    """A server whose list changes as it is read: one change before each request."""
 
     def __init__(self, items: list[int], changes: list[Callable[[list[int]], object]], size: int = 3) -> None:
         self.items = items
@@ -251,7 +251,7 @@ async def test_a_list_that_never_settles_says_so(caplog: pytest.LogCaptureFixtur
 
 async def test_readings_that_together_saw_everything_settle(caplog: pytest.LogCaptureFixture) -> None:
     """Each reading sees the list change, and together they miss nothing."""
-    # In every reading another item hides behind one that comes twice.
+    # In every reading another item is hidden by a duplicate.
     readings = iter([[1, 1, 2], [2, 2, 3], [3, 3, 1]])
     keys, _ = pager(lambda number: listing(next(readings), 1, 1, 3))
     settled = await read_settled(keys)
@@ -260,7 +260,7 @@ async def test_readings_that_together_saw_everything_settle(caplog: pytest.LogCa
 
 
 async def test_more_items_than_announced_do_not_settle_a_list() -> None:
-    """Some of them have gone, and others may have slipped past."""
+    """Some of them are gone, and others may have been missed."""
     keys, _ = pager(Shelf(list(range(12)), [stay, leave, stay, stay] * 3))
     settled = await read_settled(keys)
     assert not settled.settled
@@ -360,7 +360,7 @@ async def test_another_walk_of_the_same_pager_does_not_settle_a_reading() -> Non
     pages = SettledPages(keys, readings=1)
     await anext(pages)
     await keys
-    await keys  # this one held still, and is the latest of the pager
+    await keys  # this one did not change, and is the pager's latest
     assert not keys.drifted
     with pytest.raises(StopAsyncIteration):
         await anext(pages)
@@ -401,7 +401,7 @@ async def test_readings_are_checked_before_anything_is_sent(readings: Any) -> No
         (lambda number: listing([1, 2], 1, 5), 3),  # the page number does not advance
         (lambda number: listing([1, 2], number, 5), 3),  # ignores `page`, but counts
         (lambda number: listing([[1], [2]][number % 2], number, 9), 4),  # A B A B
-        (lambda number: listing([], number, number + 1), 2),  # always one more, and empty
+        (lambda number: listing([], number, number + 1), 2),  # always one more page, and empty
         (lambda number: listing([number], number, number + 1), 110),  # always one more
         (lambda number: listing([1], None, 5), 3),  # no page numbers at all
     ],
@@ -415,7 +415,7 @@ async def test_walks_that_would_not_end_are_errors(answer: Callable[[int], Listi
 
 
 async def test_a_page_number_that_does_not_advance_is_an_error_at_once() -> None:
-    """Even where each of these pages brings something new."""
+    """Even if each of these pages has something new."""
     keys, caller = pager(lambda number: listing([len(caller.asked)], min(number, 2), 9, 9))
     with pytest.raises(PaginationError, match="asked for page 3, the server sent page 2 again") as caught:
         await keys.collect()
@@ -449,7 +449,7 @@ async def test_the_hard_cap_can_be_set() -> None:
 @pytest.mark.parametrize(
     ("answers", "expected"),
     [
-        # the latest word counts: the list grows, then shrinks
+        # the latest total counts: the list grows, then shrinks
         ({1: listing([1], 1, 2), 2: listing([2], 2, 3), 3: listing([3], 3, 3)}, [1, 2, 3]),
         ({1: listing([1], 1, 5), 2: listing([2], 2, 2)}, [1, 2]),
         # an empty page in the middle is not the end
@@ -471,7 +471,7 @@ async def test_the_end_is_what_the_latest_page_says(answers: dict[int, Listing[A
 
 
 async def test_a_walk_goes_on_after_an_error() -> None:
-    """Asked again it fetches the page that failed; it never takes a cut list for a whole one."""
+    """When called again it fetches the page that failed; it never takes a truncated list for a complete one."""
     broken = {2}
 
     def answer(number: int) -> Listing[Any]:
@@ -578,7 +578,7 @@ async def test_an_error_stops_the_prefetches(no_tasks_left: None) -> None:
     await asyncio.sleep(0)
     assert (caught.value.resume, cancelled) == (2, [3, 4])
     assert asyncio.all_tasks() == before
-    # Nothing of what was fetched ahead is left over: the walk goes on with the page that failed.
+    # Nothing that was fetched ahead is left over: iteration continues with the page that failed.
     assert [page.number async for page in walk] == [2, 3, 4]
     assert caller.asked == [1, 2, 3, 4, 2, 3, 4]
 

@@ -1,4 +1,4 @@
-"""Each style alone, and each behind the Pager: every item once, whatever the style, and resumed at any page."""
+"""Each style alone, and each with the Pager: every item once, whatever the style, and resumable at any page."""
 
 import json
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ from woodpecker_async.paging_styles import (
 
 
 class Server:
-    """A list in any of the styles, that answers in bytes."""
+    """A list in any of the styles, with responses as bytes."""
 
     def __init__(self, style: OneAnswer, items: list[int], size: int, *, naming: int = 0) -> None:
         self.style = style

@@ -1,4 +1,4 @@
-"""Waiting for long work: how often it looks, for how long, and what it says at the end, in virtual time."""
+"""Waiting for long work: how often it polls, for how long, and its result, in virtual time."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -21,7 +21,7 @@ from woodpecker_async.polling import Wait
 
 
 class Work:
-    """Something that is done after so many seconds."""
+    """Something that is done after some seconds."""
 
     def __init__(self, clock: VirtualClock, takes: float, looking: float = 0.0) -> None:
         self.clock, self.began, self.takes, self.looking = clock, clock.now(), takes, looking

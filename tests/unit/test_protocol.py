@@ -80,6 +80,16 @@ def test_every_envelope_gives_the_class_of_its_meaning(status: int, body: bytes,
     assert not judged.ok
 
 
+@pytest.mark.parametrize("said", ["Please try again later.", "Please try again later"])
+def test_what_is_added_to_the_servers_sentence_reads_on(said: str) -> None:
+    judged = result(429, problem(429, "Too Many Requests", said), retry_after="90")
+    error = error_for(judged, {}, note="the deadline passed")
+    assert str(error.args[0]).endswith("try again later; the server asks to wait 90 s; the deadline passed")
+    lost = error_for(judged, {}, write_kind="timeout", find_out="look first")
+    assert str(lost.args[0]).endswith("try again later; the server asks to wait 90 s; look first")
+    assert str(error_for(result(400, problem(400, "Bad request", said)), {}).args[0]).endswith(said)
+
+
 def test_the_parts_of_an_error_are_kept() -> None:
     judged = result(404, problem(404, "Not Found", "Company not found"), x_request_id="r-9")
     assert (judged.title, judged.detail, judged.request_id) == ("Not Found", "Company not found", "r-9")
@@ -252,7 +262,7 @@ def test_the_key_is_in_the_signed_headers_only() -> None:
 def words(
     outcome: RawResponse | TransportFailure, operation: Operation = KEYS, *, key: Secret = KEY, **more: str
 ) -> str:
-    """What the exception says, without the context in brackets."""
+    """The exception's message, without the context in brackets."""
     judged = classify(operation, outcome, key=key, now=lambda: NOW)
     return error_for(judged, {}, **more).args[0]
 

@@ -1,4 +1,4 @@
-"""Which proxy: as curl reads the environment, and never a word of its password."""
+"""Which proxy to use: as curl reads the environment, and never revealing its password."""
 
 import pytest
 from hypothesis import given

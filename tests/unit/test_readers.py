@@ -1,4 +1,4 @@
-"""msgspec reads nothing that cattrs refuses, and nothing differently."""
+"""msgspec accepts nothing that cattrs rejects, and reads nothing differently."""
 
 import json
 from functools import partial
@@ -67,7 +67,7 @@ pages = st.fixed_dictionaries(
 
 
 def by_cattrs(body: bytes, into: Any) -> Any:
-    """What `decode` says without msgspec."""
+    """The result of `decode` without msgspec."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(codec, "reader", lambda into: None)
         return decode(body, into)
@@ -77,7 +77,7 @@ def compare(body: bytes) -> None:
     for into in TYPES:
         value, expected = decode(body, into), by_cattrs(body, into)
         assert value == expected, into
-        assert repr(value) == repr(expected), into  # 1, 1.0 and True are equal, and not the same
+        assert repr(value) == repr(expected), into  # 1, 1.0 and True are equal, but not the same
 
 
 @given(pages | objects | st.lists(good_keys | objects, max_size=3) | values, st.booleans())

@@ -1,4 +1,4 @@
-"""What others wrote, made fit to be shown."""
+"""Text from others, made safe to show."""
 
 import json
 import re
@@ -115,7 +115,7 @@ def test_what_only_resembles_one_is_not(text: str) -> None:
 
 
 def test_keys_in_an_error_of_the_servers() -> None:
-    """The one that was asked with in any form, and others."""
+    """The key that was used, in any form, and others."""
     other = "654321.otherOTHERotherOTHER"
     escaped = "".join(f"\\u{ord(c):04x}" for c in KEY.reveal())
     body = f'{{"title": "t {other}", "detail": "{escaped}", "code": "c", "details": {{"api_key": "x", "why": "{escaped}"}}}}'

@@ -19,7 +19,7 @@ def report_of(outcomes: list[Outcome]) -> Report:
 
 @st.composite
 def parts(draw: st.DrawFn) -> list[list[Outcome]]:
-    """Outcomes of different companies, dealt to a few parts."""
+    """Outcomes of different companies, distributed over a few parts."""
     dealt: list[list[Outcome]] = [[] for _ in range(draw(st.integers(1, 4)))]
     for company in range(1, draw(st.integers(0, 12)) + 1):
         error = draw(st.sampled_from([None, errors.CompanyInactiveError, errors.ConfigError]))

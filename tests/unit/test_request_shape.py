@@ -24,7 +24,7 @@ def mock(monkeypatch: pytest.MonkeyPatch) -> Iterator[aioresponses]:
 
 
 async def test_the_shim_is_still_needed() -> None:
-    """When this fails, a new aioresponses fits aiohttp: delete tests/aioresponses_shim.py."""
+    """If this fails, a new aioresponses works with aiohttp: delete tests/aioresponses_shim.py."""
     with aioresponses() as plain:
         plain.get("http://x.example/")
         async with aiohttp.ClientSession() as session:
@@ -96,6 +96,6 @@ async def test_a_refusal_is_final(mock: aioresponses, status: int) -> None:
 async def test_a_failure_of_the_network_is_ours(mock: aioresponses) -> None:
     mock.post(f"{BASE}/v2/agency/companies", exception=aiohttp.ServerDisconnectedError())
     async with WoodpeckerSession("1.key", clock=VirtualClock()) as woodpecker:
-        # Without a socket nothing is ever seen to be sent, so this one may be repeated, and meets no answer.
+        # Without a socket nothing is seen to be sent, so this one may be retried, and gets no response.
         with pytest.raises(errors.NotSentError):
             await woodpecker.agency.companies.create(["Aviato"])

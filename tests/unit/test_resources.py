@@ -1,4 +1,4 @@
-"""The base of all resources: a method on a company's view, and arguments that are refused before any I/O."""
+"""The base of all resources: a method on a company's view, and arguments that are rejected before any I/O."""
 
 import inspect
 import re

@@ -1,4 +1,4 @@
-"""What is read back from a disk, report or sink: one clear error, or what was written; whatever is in it."""
+"""Reading back a report or sink from disk: what was written, or one clear error, whatever the content."""
 
 import json
 import math
@@ -236,7 +236,7 @@ def test_a_file_that_was_replaced_takes_no_more(path: Path, harm: Callable[[Path
     with pytest.raises(ConfigError, match="is not the file that was opened"):
         file.write(issued(company))
     assert path.read_bytes() == before
-    opened(path).write(issued(company))  # the next run begins with the file that is there
+    opened(path).write(issued(company))  # the next run starts with the existing file
     assert b'"company_id": %d,' % company in path.read_bytes()
 
 

@@ -1,4 +1,4 @@
-"""The gate, driven as a state machine, and its promises one by one."""
+"""The semaphore, driven as a state machine, and its promises one by one."""
 
 import asyncio
 
@@ -23,7 +23,7 @@ class GateMachine(RuleBasedStateMachine):
         self.since_bulk = 0
 
     def step(self) -> None:
-        """Let everything that can happen happen, in the model too."""
+        """Run everything that can run, in the model too."""
         for _ in range(3):
             self.loop.run_until_complete(asyncio.sleep(0))
 
@@ -64,7 +64,7 @@ class GateMachine(RuleBasedStateMachine):
 
     @rule(which=st.integers(0, 9), priority=st.sampled_from(["interactive", "bulk"]))
     def cancel_waiting_and_leave_at_once(self, which: int, priority: str) -> None:
-        """The turn is cancelled, and before its task has noticed, a place becomes free."""
+        """The turn is cancelled, and before its task notices, a permit becomes free."""
         queue = self.queues[priority]
         if queue and self.inside:
             queue.pop(which % len(queue)).cancel()
@@ -75,7 +75,7 @@ class GateMachine(RuleBasedStateMachine):
 
     @rule(priority=st.sampled_from(["interactive", "bulk"]))
     def cancel_just_when_let_in(self, priority: str) -> None:
-        """The place is given, and before the task runs it is cancelled: the place must go to the next."""
+        """The permit is given, and the task is cancelled before it runs: the permit must go to the next."""
         if not self.inside or not any(self.queues.values()):
             return
         self.inside.pop(0)
@@ -86,7 +86,7 @@ class GateMachine(RuleBasedStateMachine):
             task.cancel()
             self.inside.remove(task)
         self.step()
-        # Their places were given back; each of them lets the next one in.
+        # Their permits were given back; each of them lets the next one in.
         self.admit()
         self.step()
 
@@ -206,7 +206,7 @@ async def test_it_is_idle_when_nobody_is_inside_and_nobody_waits() -> None:
 
 @pytest.mark.parametrize("ending", ["entered", "cancelled before it woke", "cancelled when it was given the place"])
 async def test_who_is_on_the_way_in_is_counted_and_then_no_longer(ending: str) -> None:
-    """A leaked count of arrivals would close the short way in for good."""
+    """A leaked count of arrivals would disable the fast path forever."""
     gate = PrioritySemaphore(2)
     for _ in range(2):
         await gate.acquire("bulk")
@@ -218,7 +218,7 @@ async def test_who_is_on_the_way_in_is_counted_and_then_no_longer(ending: str) -
     if ending == "cancelled when it was given the place":
         arriving.cancel()
     gate.limit = 3
-    assert entered(gate) == (ending == "cancelled before it woke")  # it has been given a place, and goes first
+    assert entered(gate) == (ending == "cancelled before it woke")  # it has been given a permit, and goes first
     await asyncio.wait([arriving])
     assert entered(gate)
     for _ in range(gate.in_use):
@@ -240,7 +240,7 @@ async def test_whoever_comes_while_another_is_on_the_way_in_enters_behind_it() -
     await asyncio.sleep(0)
     second = asyncio.create_task(visit("second"))  # comes before the first has woken
     gate.release()
-    gate.limit = 2  # there is room for both, and nobody says so
+    gate.limit = 2  # there is room for both, without a notification
     await asyncio.wait_for(asyncio.gather(first, second), 30)
     assert order == ["first", "second"]
 
@@ -265,7 +265,7 @@ async def test_whoever_has_to_wait_is_not_let_in_where_it_is_full(full: bool) ->
 
 
 async def order_of(gate: PrioritySemaphore, *comers: tuple[str, bool], cancelled: str = "") -> list[str]:
-    """Who enters after whom: the names of those that come, and whether they come again."""
+    """The order of entry: the names of those that arrive, and whether they arrive again."""
     order: list[str] = []
 
     async def visit(name: str, front: bool) -> None:

@@ -1,4 +1,4 @@
-"""A procedure ends when its time is over, whatever it is doing."""
+"""A procedure ends when its time is up, whatever it is doing."""
 
 import asyncio
 

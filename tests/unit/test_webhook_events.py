@@ -1,4 +1,4 @@
-"""`webhooks.parse`: every shape of the documents, odd items, and bodies that are none."""
+"""`webhooks.parse`: every documented shape, odd items, and invalid bodies."""
 
 import json
 from datetime import datetime, timedelta, timezone
@@ -141,6 +141,22 @@ def test_ids_of_emails_are_integers_where_they_can_be() -> None:
     event = one("prospect_replied", prospect=PROSPECT, email={"id": "12", "mail_id": "m-1", "date": "yesterday"})
     assert isinstance(event, ReplyEvent)
     assert (event.email.id, event.email.mail_id, event.email.date) == (12, "m-1", "yesterday")
+
+
+def test_fields_beside_the_payload_are_not_lost() -> None:
+    clicked = {"click_url": "https://example.com/a", "step": 1, "email_no": "#2"}
+    event = one("link_clicked", prospect=PROSPECT, **clicked)
+    assert isinstance(event, ProspectEvent)
+    assert event.extra == clicked
+    assert event.prospect.step == 2
+    other = one("link_clicked", prospect=PROSPECT, **{**clicked, "click_url": "https://example.com/b"})
+    assert event != other, "two clicks in one second are two"
+    assert len({event: 1, other: 2}) == 2
+    assert one("task_done", prospect=PROSPECT, task={"name": "Call"}, extra=7).extra == {
+        "task": {"name": "Call"},
+        "extra": 7,
+    }
+    assert one(prospect=PROSPECT).extra == {}
 
 
 ODD: list[Any] = [

@@ -21,7 +21,7 @@ def ours(**how) -> Result:
 @pytest.mark.parametrize("service", SERVICES)
 def test_it_reaches_what_a_fixed_window_of_seven_does_and_nothing_is_refused(service: float, round_trip: float) -> None:
     how = {"requests": 1000, "service": service, "round_trip": round_trip}
-    # The fixed one is spared the 15 s, which it would run into at three seconds a request.
+    # The fixed one is not run with the 15 s limit, which it would exceed at three seconds a request.
     fixed = run(Fixed(7), queue_wait=1e9, **how)
     for jitter in (0.0, 0.3):
         result = ours(jitter=jitter, **how)
@@ -40,7 +40,7 @@ def test_uneven_service_times_leave_the_server_little_idle(service: float, round
 
 
 def test_a_fixed_window_of_seven_would_run_into_the_queues_limit() -> None:
-    """What the adaptive one is for: at three seconds a request the last of seven waits 18 s."""
+    """The purpose of the adaptive one: at three seconds a request, the last of seven waits 18 s."""
     assert run(Fixed(7), requests=100, service=3.0, round_trip=0.02).refused > 0
 
 
@@ -81,7 +81,7 @@ def test_discover_finds_room_where_there_is_room(service: float, round_trip: flo
 
 
 def answers(window: AdaptiveWindow, latency: float, rounds: int, begin: float = 0.0, **how: bool) -> list[int]:
-    """Rounds of answers of one latency; the sizes of the window after each."""
+    """Rounds of responses with one latency; returns the window size after each."""
     sizes = []
     for _ in range(rounds):
         for _ in range(window.size):
@@ -117,7 +117,7 @@ def test_a_round_has_as_many_answers_as_there_are_places() -> None:
 
 
 def settled(size: int, waiting: float) -> AdaptiveWindow:
-    """A window of this size, beyond doubling, at whose server so many wait."""
+    """A window of this size, past the doubling phase, with this many waiting at the server."""
     window = AdaptiveWindow(7, 15.0)
     window.size = 1
     window.answered("list", 0.1, 0.0, full=False)  # the best latency ever
@@ -140,7 +140,7 @@ def test_while_it_doubles_the_early_half_of_a_round_does_not_count() -> None:
     for latency in (0.1, 0.1, 0.4, 0.4):
         window.answered("list", latency, 1.0, full=True)
     assert window.size == 3  # 4 x (1 - 0.1 / 0.4) = 3 wait
-    assert answers(window, 0.1, 2) == [4, 5]  # and it does not double any more
+    assert answers(window, 0.1, 2) == [4, 5]  # and it no longer doubles
 
 
 def test_resting_ends_the_doubling() -> None:
@@ -273,14 +273,14 @@ def test_refusals_bound_all_lanes_together() -> None:
     window.bound(3)
     assert (window.size, window.ceiling) == (3, 3)
     window.bound(64)
-    assert (window.size, window.ceiling) == (64, 64)  # it was wide open
+    assert (window.size, window.ceiling) == (64, 64)  # it was at its maximum
     window.refused(2.0)
     window.bound(40)
     assert (window.size, window.ceiling) == (32, 40)
     for _ in range(31):
         window.answered(0.1)
     assert window.size == 32
-    window.refused(2.1)  # too soon to count, but the good ones begin anew
+    window.refused(2.1)  # too soon to count, but the count of good ones starts over
     for _ in range(31):
         window.answered(0.1)
     assert window.size == 32
@@ -312,7 +312,7 @@ def test_it_grows_only_when_it_was_full() -> None:
 
 
 def test_operations_are_compared_with_themselves() -> None:
-    """A list of a thousand takes long and a single answer does not: that is no queue."""
+    """A list of a thousand takes long and a single response does not: that is not a queue."""
     window = AdaptiveWindow(7, 15.0)
     for moment in range(200):
         operation, latency = ("long", 1.0) if moment % 2 else ("short", 0.01)
@@ -371,7 +371,7 @@ def test_wide_open_until_refused_then_half_and_back_by_one() -> None:
 
 
 def test_among_others_a_window_keeps_half_of_the_places() -> None:
-    """However lucky it was in what it takes for the best latency."""
+    """However lucky its estimate of the best latency was."""
     for luck in (0.005, 0.02):
         window = AdaptiveWindow(7, 15.0)
         window.shared(True)
@@ -395,4 +395,4 @@ def test_among_others_the_queues_limit_and_refusals_still_count() -> None:
     assert window.size == 1
     for moment in range(200):
         window.answered("list", 0.035, 3000.0 + moment, full=True, crowded=True)
-    assert window.size == 2  # somebody else uses the account: what half of the places is, nobody knows
+    assert window.size == 2  # somebody else uses the account: half of the permits is unknown

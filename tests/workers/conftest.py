@@ -1,4 +1,4 @@
-"""A Redis of the test's own, and worker processes that can be killed."""
+"""The test's own Redis, and worker processes that can be killed."""
 
 import json
 import signal
@@ -55,7 +55,7 @@ class WorkerProcess:
 
 @pytest.fixture
 def start_worker(redis: RedisServer, tmp_path: Path) -> Iterator[Callable[..., WorkerProcess]]:
-    """Starts worker processes; those that are left at the end are killed."""
+    """Starts worker processes, and kills those that are left at the end."""
     started: list[WorkerProcess] = []
     with ExitStack() as stack:
 

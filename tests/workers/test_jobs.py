@@ -1,4 +1,4 @@
-"""Jobs for any queue: the same result however often they are done, each company once, and no secret on the way."""
+"""Jobs for any queue: the same result however often they run, each company once, and no secrets in the payloads."""
 
 import asyncio
 import itertools
@@ -17,7 +17,7 @@ COMPANIES = 30
 
 
 def keys_gets(box: Sandbox) -> Counter[int]:
-    """How often the keys of each company were asked for."""
+    """How often the keys of each company were requested."""
     return Counter(record.company_id for record in box.journal if record.path.endswith("/api_keys"))
 
 
@@ -110,7 +110,7 @@ async def test_after_a_cancellation_the_rest_is_done(big_box, session, no_tasks_
             self.added += 1
             if self.added == 5:
                 enough.set()
-                await asyncio.sleep(60)  # killed just here: this one is not kept
+                await asyncio.sleep(60)  # killed at this point: this one is not stored
             await ledger.add(key, company_id, part)
 
     job = asyncio.create_task(perform(payload, Context(session=session, ledger=Watched())))
@@ -206,7 +206,7 @@ class Reopened(MemoryLedger):
 
 
 async def test_a_result_that_lacks_a_company_is_not_whole_and_done_again_it_is(big_box, session, monkeypatch) -> None:
-    """Whatever a run leaves out: here one that ends early and says nothing."""
+    """Whatever a run leaves out: here one that ends early without an error."""
     payload = Sweep(run="r").chunk(0, big_box.company_ids[:10])
     context = Context(session=session, ledger=MemoryLedger())
     complete = bulk.list_api_keys
@@ -222,7 +222,7 @@ async def test_a_result_that_lacks_a_company_is_not_whole_and_done_again_it_is(b
 
 
 async def test_requests_of_all_attempts_at_a_job_are_counted(big_box, session) -> None:
-    """A failed company is done again: what it took before is not forgotten, nor what it made."""
+    """A failed company is done again: its earlier requests and created keys are not forgotten."""
     bad = big_box.company_ids[2]
     payload = Sweep(task="ensure", label="crm", sink="vault").chunk(0, big_box.company_ids[:6])
     stop = False

@@ -33,7 +33,7 @@ async def _no_tasks_left(no_tasks_left: None) -> None:
 
 @asynccontextmanager
 async def working(box, redis, **settings):
-    """A worker in this process; gives what it says."""
+    """A worker in this process; yields its messages."""
     said, stop = [], asyncio.Event()
     async with box.session() as session:
         worker = asyncio.create_task(
@@ -51,14 +51,14 @@ def swept(redis, **order):
 
 
 def asked(box):
-    """How often the keys of each company were asked for."""
+    """How often the keys of each company were requested."""
     return Counter(
         record.company_id for record in box.journal if record.method == "GET" and record.path.endswith("/api_keys")
     )
 
 
 def made(box):
-    """The keys of the label, by company."""
+    """The keys with the label, by company."""
     return {
         company: [key.secret for key in box.state.listed(company) if key.label == "crm"] for company in box.company_ids
     }
@@ -142,7 +142,7 @@ async def test_a_worker_that_freezes_comes_back_too_late(redis, start_worker) ->
 
 @pytest.mark.parametrize("after", [2, 9, 17])
 async def test_a_worker_that_was_frozen_makes_no_second_key(redis, start_worker, tmp_path, after) -> None:
-    """It has looked, and others have made the key when it wakes: what it was about to send is not sent."""
+    """It has listed the keys, and others have created the key by the time it wakes: it does not send its request."""
     path = tmp_path / "keys.jsonl"
     async with Sandbox(companies=30, service_time=0.02) as box:
         frozen = start_worker(box, sinks={"vault": str(path)})
@@ -165,9 +165,9 @@ async def test_a_claim_that_may_have_expired_is_no_claim(redis) -> None:
         await ours.take(7)
         await ours.take(8)
         ours.check(7)
-        await asyncio.sleep(0.35)  # frozen, as it were: nothing was renewed
+        await asyncio.sleep(0.35)  # as if frozen: nothing was renewed
         await theirs.take(7)
-        for company in (7, 8):  # whether or not another has taken it
+        for company in (7, 8):  # whether or not another worker has taken it
             with pytest.raises(errors.ClaimLostError, match=f"the claim on company {company} has expired"):
                 ours.check(company)
             with pytest.raises(errors.ClaimLostError, match="ensuring it again"):
@@ -253,7 +253,7 @@ async def test_two_runs_ensure_the_same_at_the_same_time(redis, start_worker, tm
         results = await asyncio.gather(swept(redis, **ENSURE), swept(redis, **ENSURE))
         assert [result.report.ok for result in results] == [25, 25]
         assert sum(result.report.created for result in results) == 25
-        # A job lasts for a second, so that the other worker has time to take the other run's.
+        # A job lasts a second, so that the other worker has time to take the other run's job.
         await until_async(lambda: all("25 companies done" in worker.said for worker in workers))
         one_key_each(box, path)
 
@@ -268,7 +268,7 @@ async def test_sigterm_finishes_what_is_under_way_and_hands_over_the_rest(redis,
         first.send(signal.SIGTERM)
         assert await first.ended() == 0
         assert 5 < len(posts(box)) < 30
-        # Whatever was made is stored, and what is not whole is back on the queue.
+        # Whatever was created is stored, and incomplete jobs are back on the queue.
         assert set(stored(path)) == {key for each in made(box).values() for key in each}
         async with connect(redis.url) as client:
             assert (await Delivery(client).look(["r:ensure:0"]))["r:ensure:0"] == (State.UNDER_WAY, "")
@@ -368,7 +368,7 @@ async def test_a_worker_without_the_sink(redis, tmp_path) -> None:
         before = box.stats.requests
         with pytest.raises(errors.QueueError, match=r"no sink named 'vault' \(it has: other\)"):
             await swept(redis, run="r", **ENSURE)
-        assert box.stats.requests - before <= 1  # the worker's own look at its key
+        assert box.stats.requests - before <= 1  # the worker's own check of its key
         assert any("Job r:ensure:plan failed: ConfigError" in line for line in said)
 
 
@@ -485,7 +485,7 @@ async def refused(url, box, message):
 
 
 def shown(error):
-    """All that a traceback with locals can show, but for this file's own."""
+    """Everything that a traceback with locals can show, except for this file's own."""
     assert error.__cause__ is None
     assert error.__context__ is None
     trace = error.__traceback__
@@ -523,7 +523,7 @@ async def dumped(client: Redis) -> str:
     for key in await client.keys():
         kind = (await client.type(key)).decode()
         if kind == "none":
-            continue  # it has expired meanwhile
+            continue  # it has expired in the meantime
         read = {
             "string": lambda key=key: client.get(key),
             "hash": lambda key=key: client.hgetall(key),

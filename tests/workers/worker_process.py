@@ -1,6 +1,6 @@
-"""A worker in a process of its own, for tests that kill it: `python -m tests.workers.worker_process SETTINGS`.
+"""A worker in its own process, for tests that kill it: `python -m tests.workers.worker_process SETTINGS`.
 
-SETTINGS is JSON. Ends well on SIGTERM.
+SETTINGS is JSON. Exits successfully on SIGTERM.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from woodpecker_async import Limits, WoodpeckerSession
 from woodpecker_async.workers import payload
 from woodpecker_async.workers.saq import Heartbeat, work
 
-# A quick one, so that tests need not wait long for what a dead worker leaves.
+# A short one, so that tests need not wait long for a dead worker's jobs.
 HEARTBEAT = Heartbeat(interval=0.2, timeout=1, check_every=1)
 
 

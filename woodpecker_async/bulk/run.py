@@ -35,7 +35,7 @@ from collections.abc import (
     Iterator,
 )
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
 
 import attrs
 
@@ -147,6 +147,14 @@ class Run(AsyncOnly, AsyncIterator[Outcome]):
         self._seconds_before = self.report.seconds
         self._requests_before = self.report.requests
         self._requests = 0
+
+    def __repr__(self) -> str:
+        return f"<Run {self.report.task}: {self.report.ok} ok, {self.report.failed} failed>"
+
+    if not TYPE_CHECKING:
+
+        def __iter__(self) -> NoReturn:
+            raise TypeError("a run is read with `async for outcome in run`, inside its `async with`")
 
     async def __aenter__(self) -> Self:
         if self._began is not None:

@@ -1,6 +1,6 @@
-"""The command line `woodpecker-async`; it needs the extra `cli`.
+"""The command line `woodpecker-async`, which needs the extra `cli`.
 
-Nothing heavy is imported before a command runs, so that help, version and completion are quick.
+No heavy module is imported before a command runs, so that help, version and completion are fast.
 """
 
 import sys
@@ -8,9 +8,9 @@ from importlib.util import find_spec
 
 
 def main() -> int:
-    """Run the command line, and give the exit code.
+    """Run the command line and return the exit code.
 
-    0 done, 1 failed, 2 usage, 3 finished with some companies failed, 130 interrupted.
+    0 success, 1 failure, 2 usage error, 3 finished but some companies failed, 130 interrupted.
     """
     try:
         import click  # noqa: F401, PLC0415 - it may be missing

@@ -1,4 +1,4 @@
-"""`woodpecker-async api`: any endpoint, with the same lane, repeats and errors as the commands that have a name."""
+"""`woodpecker-async api`: call any endpoint, with the same lane, retries and errors as the other commands."""
 
 import json
 import sys
@@ -14,6 +14,7 @@ from woodpecker_async._redact import masked
 from woodpecker_async.cli import process, terminal
 from woodpecker_async.cli.connection import Connection, connected, connection_options
 from woodpecker_async.cli.formats import json_text
+from woodpecker_async.cli.ids import ID
 
 if TYPE_CHECKING:
     from woodpecker_async import WoodpeckerSession
@@ -25,25 +26,25 @@ _MAX_INPUT: Final = 64 * 1024 * 1024
 
 
 @click.command()
-@click.argument("method", type=click.Choice(_METHODS, case_sensitive=False))
+@click.argument("method", metavar=f"{{{'|'.join(_METHODS)}}}", type=click.Choice(_METHODS, case_sensitive=False))
 @click.argument("path")
 @click.option(
     "--company",
     "company_id",
-    type=click.IntRange(min=1),
+    type=ID,
     metavar="ID",
-    help="Act on this client company (x-company-id); by default on the key's own account.",
+    help="Act on behalf of this client company (x-company-id); default: the key's own account.",
 )
 @click.option(
     "--field",
     "fields",
     metavar="NAME=VALUE",
     multiple=True,
-    help="A parameter of a GET, or a field of the JSON body of the others; repeatable. VALUE is JSON if it can be "
-    "read as that, and text if not.",
+    help="A query parameter of a GET, or a field of the JSON body of other methods; repeatable. VALUE is parsed as "
+    "JSON if possible, and is text otherwise.",
 )
-@click.option("--input", "input_file", metavar="FILE", help="The JSON body, from a file or from stdin (-).")
-@click.option("--paginate", is_flag=True, help="Read all pages of a list, and print its items.")
+@click.option("--input", "input_file", metavar="FILE", help="The JSON body, from a file; - is stdin.")
+@click.option("--paginate", is_flag=True, help="Read all pages of a list and print its items.")
 @click.option("--reveal", is_flag=True, help="Show keys and other secrets in full.")
 @click.option(
     "--format",
@@ -51,7 +52,7 @@ _MAX_INPUT: Final = 64 * 1024 * 1024
     type=click.Choice(["json", "jsonl"]),
     default="json",
     show_default=True,
-    help="Indented, or one line for each item of a list.",
+    help="Indented JSON, or one line per item of a list.",
 )
 @connection_options
 @click.pass_obj
@@ -68,24 +69,25 @@ def api(
 ) -> int:
     """Call any endpoint of the API.
 
-    PATH goes below the base URL, like /v2/mailboxes, and may have a query. The answer is printed as JSON, with keys
-    and other secrets masked. Only a GET is repeated after a failure that may have come too late. Paths below
-    /agency name the company themselves, so --company is for the others.
+    PATH is relative to the base URL, like /v2/mailboxes, and may include a query. The response is printed as JSON,
+    with keys and other secrets masked. After a failure that leaves it open whether the server processed the request,
+    only a GET is retried. /agency paths name the company themselves, so --company is for other paths. For the
+    endpoints and their fields, see the vendor's API documentation.
 
-    With --paginate an item that comes twice is printed once. A list that changes each time it is read may lack an
-    item: that is said on stderr, and the exit code is 3.
+    With --paginate, duplicate items are printed once. If the list kept changing while it was being read, a message on
+    stderr says that an item may be missing, and the exit code is 3.
     """
     path, query = _split(path)
     given = dict(_field(field) for field in fields)
     if len(given) < len(fields):
-        raise click.UsageError("a --field is given twice: name each once")
+        raise click.UsageError("a --field is given twice: give each field once")
     if paginate and method != "GET":
-        raise click.UsageError("--paginate goes with GET")
+        raise click.UsageError("--paginate works only with GET")
     if method == "GET":
         if input_file is not None:
-            raise click.UsageError("a GET has no body: use --field name=value for its query")
+            raise click.UsageError("a GET has no body: use --field NAME=VALUE for query parameters")
         if both := query.keys() & given.keys():
-            raise click.UsageError(f"{min(both)!r} stands in the query of the path and in --field")
+            raise click.UsageError(f"{min(both)!r} is both in the query of PATH and in --field")
         query |= {name: _parameter(name, value) for name, value in given.items()}
         body = None
     else:
@@ -102,7 +104,7 @@ def api(
             return await _paginated(woodpecker, operation, show, connection)
         answer = (await woodpecker._agency.run(operation)).value
         if answer is None:
-            connection.note("Done; the answer has no body.")
+            connection.note("Done; the response has no body.")
         else:
             show(answer)
         return process.DONE
@@ -124,21 +126,21 @@ def _operation(
 
 def _split(path: str) -> tuple[str, "dict[str, QueryValue]"]:
     if "://" in path:
-        raise click.UsageError("PATH goes below the base URL, like /v2/mailboxes; --base-url says where that is")
+        raise click.UsageError("PATH must be relative to the base URL, like /v2/mailboxes; set that with --base-url")
     path = path if path.startswith("/") else f"/{path}"
     if path.startswith("/rest/"):
-        raise click.UsageError(f"/rest is part of the base URL: the path is {path.removeprefix('/rest')}")
+        raise click.UsageError(f"/rest is already in the base URL: the path is {path.removeprefix('/rest')}")
     path, _, query = path.partition("?")
     pairs = parse_qsl(query, keep_blank_values=True)
     if len(dict(pairs)) < len(pairs):
-        raise click.UsageError("a parameter stands twice in the query of the path")
+        raise click.UsageError("a parameter occurs twice in the query of PATH")
     return path, dict(pairs)
 
 
 def _field(field: str) -> tuple[str, Any]:
     name, equals, text = field.partition("=")
     if not (name and equals):
-        raise click.UsageError(f"--field is NAME=VALUE, not {field!r}")
+        raise click.UsageError(f"--field must be NAME=VALUE, not {field!r}")
     try:
         return name, json.loads(text, parse_constant=str)
     except (ValueError, RecursionError):
@@ -150,7 +152,7 @@ def _parameter(name: str, value: Any) -> "QueryValue":
         return json.dumps(value, separators=(",", ":"))
     if isinstance(value, bool | int | str):
         return value
-    raise click.UsageError(f"--field {name}: a parameter of a query is text, a number or true or false")
+    raise click.UsageError(f"--field {name}: a query parameter must be text, a number, true or false")
 
 
 def _body(name: str) -> Any:
@@ -166,14 +168,14 @@ def _body(name: str) -> Any:
     except OSError as error:
         raise process.UsageError(f"cannot read {name}: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise process.UsageError("what came on stdin is no text") from None
+        raise process.UsageError("stdin is not text") from None
     if len(text) > _MAX_INPUT:
         raise process.UsageError(f"{where} is larger than {_MAX_INPUT // 1024**2} MiB")
     try:
-        # A byte order mark is no JSON, and editors write it all the same.
+        # A byte order mark is not valid JSON, but some editors write it.
         return json.loads(text.removeprefix("\ufeff") if isinstance(text, str) else text)
     except (ValueError, RecursionError):
-        raise process.UsageError(f"{where} does not hold JSON") from None
+        raise process.UsageError(f"{where} is not valid JSON") from None
 
 
 def _show(answer: Any, *, reveal: bool, format_: str, connection: Connection) -> None:
@@ -184,7 +186,7 @@ def _show(answer: Any, *, reveal: bool, format_: str, connection: Connection) ->
     else:
         terminal.write(json_text(shown, indent=2 if format_ == "json" else None) + "\n")
     if shown != answer:
-        connection.note("Secrets are shown masked; --reveal shows them in full.")
+        connection.note("Secrets are masked; to see them in full, add --reveal.")
 
 
 # ---- all pages
@@ -201,7 +203,7 @@ async def _paginated(
     first = await woodpecker._agency.run(operation)
     style: Any = _style(first.value, counted="x-total-count" in first.headers)
     if style is None:
-        connection.note("The answer says nothing of further pages; it is printed as it came.")
+        connection.note("The response says nothing about more pages; printing it as it is.")
         show(first.value)
         return process.DONE
     if named := {"page", getattr(style, "name", "page")} & operation.params.keys():
@@ -219,13 +221,13 @@ async def _paginated(
     show(list(read.items))
     connection.note(terminal.count(len(read.items), "item"))
     if not read.settled:
-        terminal.echo_err("The list changed each time it was read: an item may be missing. Run it again.")
+        terminal.echo_err("The list changed each time it was read: an item may be missing. Run the command again.")
         return process.SOME_FAILED
     return process.DONE
 
 
 def _style(answer: Any, *, counted: bool) -> "OneAnswer | None":
-    """How an endpoint turns pages, by its first answer; `None` if it does not say."""
+    """An endpoint's paging style, judged by its first response; `None` if the response does not say."""
     from woodpecker_async.paging_styles import Cursor, Numbered, Totalled  # noqa: PLC0415 - not for --help
 
     if isinstance(answer, list):
@@ -243,7 +245,7 @@ def _style(answer: Any, *, counted: bool) -> "OneAnswer | None":
 
 
 async def _counts_from_0(woodpecker: "WoodpeckerSession", operation: "Operation[Any]", first: Any) -> bool:
-    """Whether page 1 is the second page. The documents say so of some endpoints; this asks the server."""
+    """Whether page 1 is the second page, as documented for some endpoints; finds out by asking the server."""
     from attrs import evolve  # noqa: PLC0415 - not for --help
 
     second = await woodpecker._agency.run(evolve(operation, params={**operation.params, "page": 1}))

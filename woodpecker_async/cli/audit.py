@@ -1,4 +1,4 @@
-"""`woodpecker-async keys audit`: what somebody should look at."""
+"""`woodpecker-async keys audit`: find problems with keys and labels."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -25,7 +25,7 @@ def _table_rows(record: Record) -> Iterator[Record]:
     missing = record["missing_at"]
     if missing:
         shown = ", ".join(map(str, missing[:_NAMED])) + (", ..." if len(missing) > _NAMED else "")
-        detail = f"{record['companies']} of {record['companies'] + len(missing)} companies; not at {shown}"
+        detail = f"at {record['companies']} of {record['companies'] + len(missing)} companies; missing at {shown}"
     else:
         detail = terminal.count(record["keys"], "key") if record["keys"] else ""
     yield {**record, "finding": record["finding"].replace("_", " "), "detail": detail}
@@ -51,7 +51,7 @@ _LAYOUT: Final = Layout(
 @click.command()
 @companies_options(required=False)
 @output.output_options()
-@click.option("--exit-code", is_flag=True, help="Exit with 3 if anything was found.")
+@click.option("--exit-code", is_flag=True, help="Exit with 3 if there are findings.")
 @connection_options
 @click.pass_obj
 def audit(
@@ -60,13 +60,18 @@ def audit(
     out: output.Output,
     exit_code: bool,
 ) -> int:
-    """Find companies without keys, keys without a label, and labels that are not alike.
+    """Find companies without keys, keys without a label, and inconsistent labels.
 
-    Findings are: no_keys (a company without any key), no_label (keys without a label), duplicate_label (several keys
-    of one label at a company), partial_label (a label that only some of the companies have).
+    The findings are: no_keys (a company without keys), no_label (keys without a label), duplicate_label (several
+    keys with the same label at a company), partial_label (a label that only some of the companies have). Tables and
+    CSV have spaces in place of underscores.
 
-    Nothing is changed, and no key is printed. Keys that were made by another user than that of your key are not
-    listed by the API, so a company of no_keys may have some of those. Companies that cannot be listed are named on
+    For a single label, `keys list` shows the companies that lack it (--without-label crm) and those that have it more
+    than once (--label crm --duplicates). To see what changed since an earlier day, use `inventory save` and
+    `inventory diff`.
+
+    Changes nothing and prints no keys. The API does not list keys created by users other than the owner of your API
+    key, so a company with the finding no_keys may have such keys. Companies that cannot be listed are reported on
     stderr and have no findings.
     """
 
@@ -75,7 +80,7 @@ def audit(
         found = list(findings(gathered.outcomes))
         for finding in found:
             printer.add(finding)
-        if found or out.format_ != "table" or out.path:  # cron sends a letter for a mere line of titles
+        if found or out.format_ != "table" or out.path:  # a header alone would make cron send a mail
             printer.finish()
         gathered.tell(connection)
         kinds = Counter(finding["finding"].replace("_", " ") for finding in found)
@@ -87,9 +92,9 @@ def audit(
 
 
 def findings(outcomes: "Iterable[Outcome]") -> Iterator[Record]:
-    """What is to be said of the keys of these companies.
+    """The findings about the keys of these companies.
 
-    Labels are compared as NFC, like those of keys that are made.
+    Labels are compared as NFC, as they are when keys are created.
     """
     listed = [outcome for outcome in outcomes if outcome.ok]
     holders: dict[str, list[Outcome]] = {}

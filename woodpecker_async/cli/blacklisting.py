@@ -1,4 +1,4 @@
-"""`woodpecker-async blacklist`: its lists, and what changes them."""
+"""`woodpecker-async blacklist`: the lists, and the changes to them."""
 
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -25,7 +25,7 @@ _COLUMNS: Final = (
 
 
 def kind(entry: str) -> str:
-    """What an entry is."""
+    """The kind of an entry."""
     return "address" if "@" in entry else "domain"
 
 
@@ -38,9 +38,9 @@ def _split(entries: tuple[str, ...]) -> tuple[list[str], list[str]]:
 
 
 def lists(at: At, only: tuple[str, ...] = (), **given: Any) -> "tuple[Pager[str], ...]":
-    """The domains and the addresses at a place, or of them only these."""
+    """The pagers of the domains and the addresses on a blacklist, all or only these."""
     here = _of(at)
-    domains, addresses = map(tuple, _split(only))  # without any they are `()`, which is no filter
+    domains, addresses = map(tuple, _split(only))  # `()` means no filter
     return tuple(
         family.list(filter=wanted, per_page=500, **given)
         for family, wanted in ((here.domains, domains), (here.emails, addresses))
@@ -57,7 +57,7 @@ def _check(connection: Connection, entries: tuple[str, ...], entries_from: Path 
         more = [line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
     wanted = tuple(dict.fromkeys((*entries, *more)))
     if not wanted:
-        raise click.UsageError("say which domains or addresses, or --from FILE")
+        raise click.UsageError("say which domains or addresses: ENTRY or --from FILE")
     for entry in wanted:
         (checks.email if "@" in entry else checks.domain)(entry, "an entry")
     return {"entries": wanted}
@@ -76,7 +76,7 @@ def _row(entry: str, status: str) -> Record:
 async def _plan_add(at: At, entries: tuple[str, ...]) -> AsyncGenerator[Record, None]:
     there = await _there(at)
     for entry in entries:
-        yield _row(entry, "there already" if entry.casefold() in there else "would add")
+        yield _row(entry, "already there" if entry.casefold() in there else "would add")
 
 
 async def _add(at: At, entries: tuple[str, ...]) -> AsyncGenerator[Record, None]:
@@ -94,20 +94,20 @@ async def _add(at: At, entries: tuple[str, ...]) -> AsyncGenerator[Record, None]
 
 def _check_remove(at: At, entries: tuple[str, ...]) -> None:
     if at.whole_agency and _split(entries)[1]:
-        raise UsageError("how to take addresses off the agency's blacklist is documented nowhere; domains can be")
+        raise UsageError("the API does not document how to remove addresses from the agency's blacklist, only domains")
 
 
 async def _plan_remove(at: At, entries: tuple[str, ...]) -> AsyncGenerator[Record, None]:
     _check_remove(at, entries)
     there = await _there(at)
     for entry in entries:
-        yield _row(entry, "would remove" if entry.casefold() in there else "not there")
+        yield _row(entry, "would remove" if entry.casefold() in there else "not found")
 
 
 async def _remove(at: At, entries: tuple[str, ...]) -> AsyncGenerator[Record, None]:
     _check_remove(at, entries)
     domains, addresses = _split(entries)
-    if at.whole_agency:  # whose answer does not say what was on it
+    if at.whole_agency:  # its response does not say which entries were on the list
         await at.woodpecker.agency.blacklist.domains.remove(domains)
         for entry in domains:
             yield _row(entry, "removed")
@@ -117,7 +117,7 @@ async def _remove(at: At, entries: tuple[str, ...]) -> AsyncGenerator[Record, No
         if wanted:
             gone = {entry.casefold() for entry in await family.remove(wanted)}
             for entry in wanted:
-                yield _row(entry, "removed" if entry.casefold() in gone else "not there")
+                yield _row(entry, "removed" if entry.casefold() in gone else "not found")
 
 
 _OPTIONS: Final = (
@@ -127,15 +127,15 @@ _OPTIONS: Final = (
         "entries_from",
         metavar="FILE",
         type=click.Path(path_type=Path, allow_dash=True),
-        help="More of them, one on each line of a file; - is stdin.",
+        help="More entries, from a file with one per line; - is stdin.",
     ),
 )
 
 ADD: Final = Change(
     help=(
-        "Have nobody write to these domains and addresses.\n\n"
-        "ENTRY is a domain or an address. What is on the list already stays on it. With --agency no company of the "
-        "agency writes to them."
+        "Add domains and addresses that must not be written to.\n\n"
+        "ENTRY is a domain or an e-mail address. Entries that are already on the list stay on it. With --agency, "
+        "they apply to all companies of the agency."
     ),
     noun="entry",
     columns=_COLUMNS,
@@ -149,9 +149,9 @@ ADD: Final = Change(
 
 REMOVE: Final = Change(
     help=(
-        "Take domains and addresses off the blacklist.\n\n"
-        "Prospects that were blacklisted stay so. Addresses cannot be taken off the agency's list: how that is done "
-        "is documented nowhere."
+        "Remove domains and addresses from the blacklist.\n\n"
+        "Prospects that are already blacklisted stay blacklisted. Addresses cannot be removed from the "
+        "agency's list, because the API does not document how."
     ),
     noun="entry",
     columns=_COLUMNS,

@@ -1,4 +1,4 @@
-"""Commands that change something: each is made from a `Change`, a row of the table in `families`."""
+"""Commands that change something. Each is built from a `Change`, a row of the table in `families`."""
 
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
@@ -10,6 +10,7 @@ import click
 
 from woodpecker_async.cli import process, terminal
 from woodpecker_async.cli.connection import Connection, connected, connection_options
+from woodpecker_async.cli.ids import ID
 from woodpecker_async.cli.layout import Column, Layout, Record
 from woodpecker_async.cli.listing import At, agency_option, made
 from woodpecker_async.cli.output import Output, output_options
@@ -25,17 +26,18 @@ class Change:
     """What a command changes, row by row; each row has a `status`.
 
     Attributes:
-        help: the text of its help.
-        noun: what a row is about.
-        columns: what is printed of a row.
-        plan: the rows of a dry run, by reads only; its keywords are the parameters of `options`.
-        do: the rows of what is done, each as soon as it is.
+        help: the command's help text.
+        noun: what one row is called.
+        columns: the columns of a row.
+        plan: yields the rows of a dry run, using reads only; its keywords come from `check`.
+        do: makes the changes, and yields a row for each as soon as it is done.
         options: the command's own options and arguments.
-        check: changes what was given to what `plan` and `do` take; raises for what makes no sense.
-        whose: an account's, which is the key's own or that of a company; or a company's.
-        whole_agency: the whole agency has one too, and `--agency` means it.
-        asks: what it does that wants a question first, given how many.
-        look: the command that shows what there is.
+        check: validates the options and turns them into the keywords of `plan` and `do`.
+        whose: what is changed: an account (the key's own, or a company's), or only a company's.
+        whole_agency: there is also an agency-wide list, chosen by `--agency`.
+        asks: the question to ask before making the changes; returns an empty string for none.
+        fails: the values of `status` for rows that were not done although others were.
+        look: the command that shows the current state.
     """
 
     help: str
@@ -49,12 +51,13 @@ class Change:
     whose: Literal["account", "company"] = "account"
     whole_agency: bool = False
     asks: "Callable[[At, dict[str, Any]], str] | None" = None
+    fails: frozenset[str] = frozenset()
 
     def command(self, path: str) -> click.Command:
-        """The command.
+        """Build the command.
 
         Args:
-            path: its words.
+            path: its full name, such as `guests invite`.
         """
         layout = Layout(self.columns, table_rows=_for_people, table=terminal.plural(self.noun))
 
@@ -70,9 +73,9 @@ class Change:
             **given: Any,
         ) -> int:
             if agency and company_id is not None:
-                raise click.UsageError("--agency is about all companies at once: leave out --company")
+                raise click.UsageError("--agency covers all companies at once: leave out --company")
             given = self.check(connection, **given)
-            if dry_run:  # what would be done is shown, not kept
+            if dry_run:  # a dry run only prints, and writes no file
                 out = Output(format_="table" if out.format_ == "sqlite" else out.format_, json=out.json)
 
             async def work(woodpecker: "WoodpeckerSession", printer: Printer) -> int:
@@ -85,10 +88,11 @@ class Change:
                     printer.finish()
                     connection.note(f"{_sum(at, planned)}. Nothing was done.")
                     return process.DONE
-                if self.asks is not None and not (yes or connection.sandbox):
+                question = "" if self.asks is None or yes or connection.sandbox else self.asks(at, given)
+                if question:
                     from woodpecker_async.cli.plan import ask  # noqa: PLC0415 - not for --help
 
-                    if not await ask(self.asks(at, given), connection, "Nothing was done."):
+                    if not await ask(question, connection, "Nothing was done."):
                         return process.FAILED
                 return await self._do(at, given, printer, connection)
 
@@ -96,20 +100,20 @@ class Change:
                 return connected(connection, lambda woodpecker: work(woodpecker, printer))
 
         needs = self.whose == "company"
-        own = "" if needs else "; by default the key's own account"
+        own = "" if needs else "; default: the key's own account"
         decorators = [
             *self.options,
             click.option(
                 "--company",
                 "company_id",
-                type=click.IntRange(min=1),
+                type=ID,
                 metavar="ID",
                 required=needs,
                 help=f"The company{own}.",
             ),
             *([agency_option] if self.whole_agency else []),
-            click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing."),
-            *([click.option("--yes", "-y", is_flag=True, help="Do it without a question.")] if self.asks else []),
+            click.option("--dry-run", is_flag=True, help="Show what would be done without doing it."),
+            *([click.option("--yes", "-y", is_flag=True, help="Do not ask for confirmation.")] if self.asks else []),
             output_options(),
         ]
         return made(run, self.help, path, [*decorators, connection_options])
@@ -131,24 +135,24 @@ class Change:
         what = _sum(at, came)
         if stopped is None:
             connection.note(f"{what}.")
-            return process.DONE
+            return process.SOME_FAILED if self.fails & came.keys() else process.DONE
         interrupted = isinstance(stopped, CancelledError)
         code = process.INTERRUPTED if interrupted else process.tell_error(stopped)
-        earlier = getattr(stopped, "done", 0)  # of a list that went out in several requests
+        earlier = getattr(stopped, "done", 0)  # from a list that was sent in several requests
         unknown = interrupted or isinstance(stopped, OutcomeUnknownError)
         if not (came or earlier or unknown):
             return code
         if earlier:
-            what += f", and {earlier} {terminal.plural(self.noun)} more"
+            what += f", and {earlier} more {terminal.plural(self.noun)}"
         if unknown:
-            what += ". Whether more was done is not known"
+            what += ". It is not known whether more was done"
         word = "Interrupted" if interrupted else "Stopped"
-        terminal.echo_err(f"{word}. {what}. Look with: woodpecker-async {self.look}{_whose(at)}")
+        terminal.echo_err(f"{word}. {what}. Check with: woodpecker-async {self.look}{_whose(at)}")
         return code
 
 
 def _sum(at: At, came: "Counter[str]") -> str:
-    """What came of it, in a few words."""
+    """A short summary of what was done."""
     return f"At {at}: " + (", ".join(f"{count} {status}" for status, count in came.items()) or "nothing was done")
 
 

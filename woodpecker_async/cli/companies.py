@@ -38,7 +38,7 @@ def companies() -> None:
 
 
 @companies.command("list")
-@click.option("--active/--inactive", default=None, help="Only the active ones, or only the others; by default all.")
+@click.option("--active/--inactive", default=None, help="Only active companies, or only inactive ones; default: all.")
 @output.output_options()
 @shape_options(_LAYOUT)
 @connection_options
@@ -46,8 +46,8 @@ def companies() -> None:
 def list_(connection: Connection, active: bool | None, out: output.Output, shown: Shown) -> int:
     """List the agency's client companies.
 
-    If the list changes while it is read, it is read again, three times at most. If it still changes then, a
-    company may be missing: that is said on stderr, and the exit code is 3.
+    If the list changes while it is being read, it is read again, at most three times in all. If it still changes, a
+    message on stderr says that a company may be missing, and the exit code is 3.
     """
 
     async def work(woodpecker: "WoodpeckerSession", printer: Printer | SelectingPrinter) -> int:
@@ -74,18 +74,18 @@ companies.add_command(create)
 
 
 UNSETTLED: Final = (
-    "The list of companies changed each time it was read, or was not as long as it announced: a company may be "
-    "missing. Run it again."
+    "The list of companies changed each time it was read, or did not have its announced length: a company may be "
+    "missing. Run the command again."
 )
 
 
 class AllCompanies:
-    """The agency's companies, each once; their list is read again while it changes.
+    """The agency's companies, each once. Their list is read again if it changes while being read.
 
     Attributes:
-        total: how many there are, once that is known.
+        total: how many there are, once known.
         requests: how many requests it took to list them.
-        unsettled: the list changed in each reading, so a company may be missing.
+        unsettled: the list changed each time it was read, so a company may be missing.
     """
 
     def __init__(self, woodpecker: "WoodpeckerSession", active: bool | None) -> None:
@@ -95,11 +95,11 @@ class AllCompanies:
         self.unsettled = False
 
     async def read(self, bar: progress.Bar, *, done: int = 0) -> "AsyncGenerator[Company, None]":
-        """Read them; once.
+        """Read them. Can be called only once.
 
         Args:
-            bar: learns how many there are.
-            done: so many of them are none of its business.
+            bar: the progress bar to tell how many there are.
+            done: how many of them the bar should not count.
         """
         from woodpecker_async.settled import SettledPages  # noqa: PLC0415 - not for --help
 

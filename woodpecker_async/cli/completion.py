@@ -1,4 +1,4 @@
-"""`woodpecker-async completion`: scripts that let a shell complete commands and options."""
+"""`woodpecker-async completion`: shell completion scripts."""
 
 import click
 
@@ -11,10 +11,10 @@ _VARIABLE = "_WOODPECKER_ASYNC_COMPLETE"
 @click.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> int:
-    """Print the script that lets a shell complete commands and options.
+    """Print a shell completion script.
 
-    Have your shell read it when it starts: bash 4.4 or later in ~/.bashrc, zsh in ~/.zshrc, fish in
-    ~/.config/fish/completions/woodpecker-async.fish.
+    It completes commands and options. Add it to your shell's startup files: ~/.bashrc for bash (4.4 or later),
+    ~/.zshrc for zsh, ~/.config/fish/completions/woodpecker-async.fish for fish.
     """
     from click.shell_completion import get_completion_class  # noqa: PLC0415 - few need it
 
@@ -23,6 +23,6 @@ def completion(shell: str) -> int:
     kind = get_completion_class(shell)
     assert kind is not None
     script = kind(root, {}, PROGRAM, _VARIABLE)
-    # Not by `source`, which starts a bash to ask for its version.
+    # Not with `source()`, which starts a bash to find out its version.
     terminal.write((script.source_template % script.source_vars()).rstrip("\n") + "\n")
     return process.DONE

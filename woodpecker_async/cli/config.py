@@ -1,4 +1,4 @@
-"""`woodpecker-async config`: what is set, and where."""
+"""`woodpecker-async config`: the settings in effect, and where each one comes from."""
 
 from typing import Any, Final
 
@@ -15,10 +15,10 @@ _LAYOUT: Final = Layout((Column("setting", "Setting", whole=True), Column("value
 
 @click.group(cls=Group)
 def config() -> None:
-    """Settings: where each of them comes from.
+    """Settings, and where each one comes from.
 
-    They are options, environment variables (help environment), or stand in profiles of a file that only you can read,
-    woodpecker-async/config.toml in $XDG_CONFIG_HOME or ~/.config:
+    Settings come from options, from environment variables (see `help environment`), or from profiles in a file that
+    only you and your group can access, woodpecker-async/config.toml in $XDG_CONFIG_HOME or ~/.config:
 
     \b
       default_profile = "agency"
@@ -34,7 +34,7 @@ def config() -> None:
       deadline = 300
       proxy = "http://proxy.example:3128"
       ca_file = "proxy.pem"
-    """  # noqa: D301 - click's mark for lines that stay as they are
+    """  # noqa: D301 - click's mark for lines that are not rewrapped
 
 
 @config.command()
@@ -44,8 +44,7 @@ def config() -> None:
 def show(connection: Connection, out: output.Output) -> int:
     """Show each setting and where it comes from; the key is masked.
 
-    An option wins over a profile that --profile names; that wins over the environment; that wins over the default
-    profile.
+    In order of precedence: options, the profile named by --profile, environment variables, the default profile.
     """
     from woodpecker_async.cli import settings  # noqa: PLC0415 - not for --help
 
@@ -58,14 +57,16 @@ def show(connection: Connection, out: output.Output) -> int:
         rows.append({"setting": name, "value": value, "source": source})
 
     there = path is not None and path.exists()
-    add("config_file", None if path is None else str(path), "there" if there else "not there")
+    add("config_file", None if path is None else str(path), "found" if there else "not found")
+    if not connection.sandbox and (names := settings.profile_names(settings.environment())):
+        add("profiles", ", ".join(names), str(path))
     if profile is not None:
         add("profile", profile.name, "--profile" if profile.named else "WOODPECKER_PROFILE or default_profile")
     trouble = None
     if connection.sandbox:
         add("api_key", "(of the embedded sandbox)", "--sandbox")
     elif (key := wanted.key()) is None:
-        add("api_key", None, "set nowhere")
+        add("api_key", None, "not set")
     else:
         try:
             secret = key.read()

@@ -1,4 +1,4 @@
-"""How a command gets to its session: the options that say so, and what they come to with the settings."""
+"""The connection options, and the session that a command opens with them."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, nullcontext
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from woodpecker_async.cli import logs, output, process, terminal
+from woodpecker_async.cli.refused_key import RefusedKey
 from woodpecker_async.cli.wanted import Wanted
 from woodpecker_async.cli.without_rest import WithoutRest
 from woodpecker_async.errors import WoodpeckerError
@@ -19,29 +20,29 @@ if TYPE_CHECKING:
 
 C = TypeVar("C", bound=Callable[..., Any])
 
-# Enough work for each request that the progress bar is seen to move.
+# Each request takes long enough for the progress bar to be seen moving.
 _SANDBOX: Final[dict[str, Any]] = {"companies": 25, "keys_per_company": 3, "inactive": 2, "service_time": 0.02}
 
 
 @dataclass
-class Connection:  # a dataclass, for it is made before help is shown, and attrs would be one more import
-    """What the options say.
+class Connection:  # a dataclass: it is created before help is shown, and attrs would be one more import
+    """The values of the connection and display options.
 
     Attributes:
         sandbox: use an embedded sandbox.
         profile: the profile of the configuration file.
-        base_url: another API than the settings or the SDK name.
-        api_key_file: where the key is.
-        api_key_stdin: the key comes on stdin.
-        deadline: seconds for each call.
-        attempts: attempts of each call.
+        base_url: the base URL of the API, if not the one in the settings.
+        api_key_file: the file that holds the key.
+        api_key_stdin: read the key from stdin.
+        deadline: seconds allowed for each call.
+        attempts: maximum attempts for each call.
         proxy: URL of an HTTP proxy.
-        ca_file: certificates to trust.
-        shared: whom the lane is shared with.
-        quiet: say nothing but errors.
+        ca_file: PEM file of the certificates to trust.
+        shared: which processes share the lane.
+        quiet: print only errors.
         no_progress: show no progress bar.
-        verbose: how much of the log is shown on stderr.
-        log_file: where the log goes.
+        verbose: how much of the log to show on stderr.
+        log_file: the file that the log is appended to.
     """
 
     sandbox: bool = False
@@ -60,11 +61,11 @@ class Connection:  # a dataclass, for it is made before help is shown, and attrs
     log_file: Path | None = None
 
     def shows_progress(self, out: output.Output) -> bool:
-        """Whether a bar would be welcome: not where it stands between lines of data on the same terminal."""
+        """Whether to show a progress bar: not if it would get between lines of data on the same terminal."""
         return not (self.quiet or self.no_progress or out.mixed)
 
     def note(self, text: str) -> None:
-        """Say something that is no error."""
+        """Print a message that is not an error; `--quiet` suppresses it."""
         if not self.quiet:
             terminal.echo_err(text)
 
@@ -76,65 +77,79 @@ def _remember(ctx: click.Context, parameter: click.Parameter, value: object) -> 
         setattr(connection, parameter.name, value)
 
 
+def _profiles(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
+    from woodpecker_async.cli import settings  # noqa: PLC0415 - not for --help
+
+    return [name for name in settings.profile_names(settings.environment()) if name.startswith(incomplete)]
+
+
 def _option(*names: str, **settings: Any) -> Callable[[C], C]:
     return click.option(*names, callback=_remember, expose_value=False, **settings)
 
 
 _DISPLAY: Final = (
     _option(
-        "--verbose", "-v", count=True, help="Show retries, refusals and lost answers on stderr; -vv every attempt."
+        "--verbose",
+        "-v",
+        count=True,
+        help="Log retries, refusals (429) and lost responses to stderr; -vv logs every attempt.",
     ),
     _option(
         "--log-file",
         metavar="FILE",
         type=click.Path(path_type=Path),
-        help="Add the same to a file, with all that is said on stderr.",
+        help="Append this log, and all other messages on stderr, to a file.",
     ),
-    _option("--no-progress", is_flag=True, help="Show no progress bar."),
-    _option("--quiet", "-q", is_flag=True, help="Say nothing but errors."),
+    _option("--no-progress", is_flag=True, help="Do not show a progress bar."),
+    _option("--quiet", "-q", is_flag=True, help="Print only errors to stderr."),
 )
 _CONNECTION: Final = (
-    _option("--sandbox", is_flag=True, help="Use an embedded sandbox with made-up companies; no key needed."),
-    _option("--profile", metavar="NAME", help="Use this profile of the configuration file."),
-    _option("--base-url", metavar="URL", help="Another API (with /rest); by default WOODPECKER_BASE_URL."),
+    _option("--sandbox", is_flag=True, help="Use an embedded sandbox with made-up companies; needs no API key."),
+    _option(
+        "--profile",
+        metavar="NAME",
+        shell_complete=_profiles,
+        help="Use this profile of the configuration file.",
+    ),
+    _option("--base-url", metavar="URL", help="Base URL of the API, including /rest; overrides WOODPECKER_BASE_URL."),
     _option(
         "--api-key-file",
         metavar="FILE",
         type=click.Path(path_type=Path),
-        help="Take the API key from a file that only you and your group can read (mode 0600, 0440).",
+        help="Read the API key from a file that only you and your group can access (mode 0600 or 0440).",
     ),
-    _option("--api-key-stdin", is_flag=True, help="Take the API key from stdin."),
+    _option("--api-key-stdin", is_flag=True, help="Read the API key from stdin."),
     _option(
         "--deadline",
         metavar="SECONDS",
         type=click.FloatRange(min=0, min_open=True),
-        help="Seconds for each call with all its repeats; by default 120.",
+        help="Seconds allowed for each call, including all retries; default 120.",
     ),
     _option(
         "--attempts",
         metavar="N",
         type=click.IntRange(min=1),
-        help="Attempts of each call; by default 5, 1 is no repeat.",
+        help="Maximum attempts for each call; default 5, 1 means no retries.",
     ),
-    _option("--proxy", metavar="URL", help="Go through this HTTP proxy."),
-    _option("--ca-file", metavar="FILE", help="Trust the certificates in this file (PEM), and no others."),
+    _option("--proxy", metavar="URL", help="Use this HTTP proxy."),
+    _option("--ca-file", metavar="FILE", help="Trust only the CA certificates in this PEM file."),
     _option(
         "--shared",
         metavar="host|URL",
-        help="Keep the account's limit together with other processes: of this machine, or of those at a Redis.",
+        help="Share the account's limit with other processes: on this machine (host), or through a Redis (URL).",
     ),
 )
 
 
 def connection_options(command: C) -> C:
-    """Give a command the options of `Connection`; they may stand before or after the subcommand."""
+    """Add the options of `Connection` to a command; they may come before or after the subcommand."""
     for option in reversed((*_CONNECTION, *_DISPLAY)):
         command = option(command)
     return command
 
 
 def display_options(command: C) -> C:
-    """Give a command that needs no session those of the options that say what is shown."""
+    """Add only the display options, to a command that needs no session."""
     for option in reversed(_DISPLAY):
         command = option(command)
     return command
@@ -148,29 +163,31 @@ def connected(
     *,
     patient: bool = False,
 ) -> int:
-    """Open a session, do the work, and give its exit code.
+    """Open a session, do the work, and return its exit code.
 
     Args:
-        connection: what the options say.
-        work: what to do.
-        limits: those to keep, for a command that brings its own.
-        hooks: are told of each attempt.
-        patient: it says by itself what it waits for.
+        connection: the connection options.
+        work: what to do with the session.
+        limits: limits of the command's own, in place of those in the settings.
+        hooks: called for each attempt.
+        patient: the command itself reports what it is waiting for.
 
     Raises:
-        UsageError: the options contradict each other, a setting makes no sense, or there is no key.
+        UsageError: the options contradict each other, a setting is invalid, or there is no key.
     """
-    # Before the loop runs: waiting for stdin must obey Ctrl-C.
+    # Before the event loop starts, so that Ctrl-C works while the key is read from stdin.
     wanted = Wanted(connection)
     keywords = wanted.session_settings(limits)
     without_rest = WithoutRest(wanted["base_url"].value)
+    key = None if connection.sandbox else wanted.key()
+    refused_key = None if key is None else RefusedKey(keywords["api_key"], key.source)
 
     async def main() -> int:
         from woodpecker_async.cli.waiting import Watch, watching  # noqa: PLC0415 - not for --help
 
         watch = Watch()
         said = nullcontext() if patient else watching(watch.what, connection)
-        keywords["hooks"] = (*hooks, watch, *without_rest.hooks)
+        keywords["hooks"] = (*hooks, watch, *without_rest.hooks, *(() if refused_key is None else (refused_key.hear,)))
         async with _session(connection, keywords) as woodpecker, said:
             return await work(woodpecker)
 
@@ -179,9 +196,13 @@ def connected(
             code = process.run(main)
         except WoodpeckerError as error:
             without_rest.explain(error)
+            if refused_key is not None and refused_key.refused:
+                error.add_note(refused_key.hint)
             raise
         if without_rest.nothing_there:
             terminal.echo_err(without_rest.hint)
+        if refused_key is not None and refused_key.refused:
+            terminal.echo_err(refused_key.hint)
         return code
 
 

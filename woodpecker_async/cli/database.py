@@ -1,4 +1,4 @@
-"""SQLite, as the bytes of a file: made in memory, so that the file is written as a whole or not at all."""
+"""SQLite databases as bytes: built in memory, so that the file is written completely or not at all."""
 
 import sqlite3
 from collections.abc import Iterable
@@ -15,9 +15,9 @@ def sqlite_bytes(layout: Layout, records: Iterable[Record], earlier: Iterable[tu
     """A database with one table.
 
     Args:
-        layout: names the table and its columns.
-        records: what goes into it.
-        earlier: rows that go before them, as `rows_of` gave them.
+        layout: the layout, which names the table and its columns.
+        records: the records to insert.
+        earlier: rows to insert before them, as returned by `rows_of`.
     """
     names = [column.name for column in layout.columns]
     rows = [tuple(_value(row.get(name)) for name in names) for record in records for row in layout.csv_rows(record)]
@@ -31,7 +31,7 @@ def sqlite_bytes(layout: Layout, records: Iterable[Record], earlier: Iterable[tu
 
 
 def rows_of(layout: Layout, content: bytes) -> list[tuple[Any, ...]]:
-    """The rows of a database that `sqlite_bytes` has made.
+    """The rows of a database that `sqlite_bytes` made.
 
     Raises:
         ValueError: it is something else.
@@ -55,5 +55,5 @@ def _quoted(name: str) -> str:
 def _value(value: object) -> object:
     if value is None or isinstance(value, bool | float) or (isinstance(value, int) and -_HIGHEST <= value < _HIGHEST):
         return value
-    # Half a surrogate pair has no UTF-8: as in CSV, it becomes the six characters of its escape.
+    # An unpaired surrogate has no UTF-8 encoding: as in CSV, it becomes its six-character escape.
     return cell_text(value).encode("utf-8", "backslashreplace").decode()

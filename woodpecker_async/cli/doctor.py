@@ -1,4 +1,4 @@
-"""`woodpecker-async doctor`: how the API behaves for one's own key."""
+"""`woodpecker-async doctor`: how the API behaves for the user's key."""
 
 import json
 import platform
@@ -23,7 +23,7 @@ _MARKS: Final = {True: "ok", False: "!!", None: "  "}
 @click.option(
     "--limits",
     is_flag=True,
-    help="Also find out whether client companies have limits of their own. Some requests will be refused.",
+    help="Also find out whether each client company has its own limit. Some requests will be refused.",
 )
 @click.option(
     "--format",
@@ -31,19 +31,19 @@ _MARKS: Final = {True: "ok", False: "!!", None: "  "}
     type=click.Choice(["text", "json"]),
     default="text",
     show_default=True,
-    help="How to print it.",
+    help="Output format.",
 )
-@click.option("--json", "json_", is_flag=True, help="The same as --format json.")
+@click.option("--json", "json_", is_flag=True, help="Same as --format json.")
 @connection_options
 @click.pass_obj
 def doctor(connection: Connection, limits: bool, format_: str, json_: bool) -> int:
-    """Find out how the API behaves for your key, by harmless reads.
+    """Check how the API behaves for your key, with read-only requests.
 
-    Is the key valid, of the agency's HQ, and the add-on there; does the clock agree; how long does a request take, and
-    how many can be in flight; what do an empty list and a page past the end look like; which headers are there. It
-    takes about sixty requests, all of them GET.
+    Checks whether the key is valid and belongs to the agency's HQ, whether the agency add-on is enabled, and whether
+    the clocks agree. Measures how long a request takes and how many can be in flight. Shows what an empty list and a
+    page past the end look like, and which headers the server sends. Sends about sixty requests, all of them GET.
 
-    The report holds no key, no name, no ID and no address: it can be pasted into an issue.
+    The report contains no keys, names, IDs or addresses, so you can paste it into an issue.
     """
     from woodpecker_async import Limits  # noqa: PLC0415 - not for --help
     from woodpecker_async.cli import settings  # noqa: PLC0415
@@ -56,15 +56,15 @@ def doctor(connection: Connection, limits: bool, format_: str, json_: bool) -> i
     async def work(woodpecker: "WoodpeckerSession") -> int:
         if limits:
             terminal.echo_err(
-                "--limits sends a few more requests at once than the seven of one account: some will be refused (429), "
-                "and so may be those of other programs at the same moment. A refused request is not processed."
+                "--limits sends a few more requests at once than an account's limit of seven: some will be refused "
+                "(429), and so may requests of other programs at the same time. Refused requests are not processed."
             )
         probes = Probes(woodpecker, in_flight, own_base_url=own)
-        connection.note("Asking about sixty times, which takes a few seconds.")
+        connection.note("Sending about sixty requests, which takes a few seconds.")
         try:
             if await probes.examine() and limits:
                 await probes.limits()
-        finally:  # what has been found out is worth something, whatever ends it early
+        finally:  # print what was found, even if something ends it early
             _print(probes.findings, "json" if json_ else format_)
         bad = any(finding.good is False for finding in probes.findings)
         return process.FAILED if bad else process.DONE
@@ -72,7 +72,7 @@ def doctor(connection: Connection, limits: bool, format_: str, json_: bool) -> i
     if not limits:
         return connected(connection, work, hooks=(in_flight,))
     if wanted["shared"].value is not None:
-        raise process.UsageError("--limits is for one process: leave out --shared")
+        raise process.UsageError("--limits works only within one process: leave out --shared")
     return connected(connection, work, Limits(lanes="company", total=16), hooks=(in_flight,))
 
 

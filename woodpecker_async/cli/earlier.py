@@ -1,4 +1,4 @@
-"""The file that a resumed run adds to: what is in it stays, but for companies that have a new outcome."""
+"""The file that a resumed run adds to: its rows stay, except those of companies that have a new outcome."""
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,15 +9,15 @@ from woodpecker_async.cli.layout import Layout, Record
 
 _KEY = "company_id"
 
-# A row in the form in which its format has it, and the company it is about.
+# The company that a row is about, and the row itself, as its format represents it.
 Row = tuple[int | None, Any]
 
 
 def rows_of(format_: str, layout: Layout, content: bytes) -> list[Row]:
-    """What is in a file of this format.
+    """The rows in a file of this format.
 
     Raises:
-        ValueError: something else, or rows of other columns.
+        ValueError: the content has another format, or other columns.
     """
     if not content:
         return []
@@ -33,11 +33,11 @@ def rows_of(format_: str, layout: Layout, content: bytes) -> list[Row]:
         return [(_company(entry), entry) for entry in _json_array(text)]
     if format_ == "jsonl":
         return list(_json_lines(text))
-    raise ValueError(f"nothing can be added to a {format_}; use csv, json, jsonl or sqlite")
+    raise ValueError(f"the format {format_} does not support it; use csv, json, jsonl or sqlite")
 
 
 def added(format_: str, layout: Layout, rows: Iterable[Row], records: Sequence[Record], *, guard: bool) -> bytes:
-    """The new content of the file: of the rows those of other companies than the records', then the records."""
+    """The new content of the file: the rows of companies that have no new records, then the new records."""
     told = {record.get(_KEY) for record in records} - {None}
     kept = [row for company, row in rows if company not in told]
     if format_ == "sqlite":
@@ -71,7 +71,7 @@ def _csv_rows(layout: Layout, text: str) -> list[Row]:
 
 
 def _csv_lines(text: str) -> Iterator[str]:
-    """The rows as they stand there; quotes may hold line breaks."""
+    """The rows, as they are in the file; a quoted cell may contain line breaks."""
     row = ""
     for line in text.split("\n")[: -1 if text.endswith("\n") else None]:
         row += line
@@ -81,7 +81,7 @@ def _csv_lines(text: str) -> Iterator[str]:
         yield row.removesuffix("\r") + "\r\n"
         row = ""
     if row:
-        raise ValueError("its last row has no end")
+        raise ValueError("its last row is incomplete")
 
 
 def _number(text: str) -> int | None:
@@ -91,7 +91,7 @@ def _number(text: str) -> int | None:
 def _json_array(text: str) -> list[Any]:
     entries = json.loads(text)
     if not isinstance(entries, list):
-        raise ValueError("it is not a JSON array")  # noqa: TRY004 - what is wrong is the file
+        raise ValueError("it is not a JSON array")  # noqa: TRY004 - it is about the file's content
     return entries
 
 

@@ -1,4 +1,4 @@
-"""`woodpecker-async keys ensure`: a key of one label at each of many companies."""
+"""`woodpecker-async keys ensure`: one key with a given label at each company."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -29,8 +29,8 @@ _MANY: Final = replace(
 @companies_options(active=True)
 @key_options
 @run_options
-@click.option("--dry-run", is_flag=True, help="Say which keys would be made, and make none.")
-@click.option("--yes", "-y", is_flag=True, help="Make more than ten keys without a question.")
+@click.option("--dry-run", is_flag=True, help="Show which keys would be created without creating any.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask before creating more than ten keys.")
 @connection_options
 @click.pass_obj
 def ensure(
@@ -45,15 +45,16 @@ def ensure(
     dry_run: bool,
     yes: bool,
 ) -> int:
-    """Have one API key of this label at a company: the one that is there, or a new one.
+    """Make sure that each company has an API key with this label: find it, or create it.
 
-    Prints the key alone on stdout, masked unless --reveal asks for it in full; for many companies, a company's ID, a
-    tab, and the key. For these --output or --format is required.
+    For one company, prints only the key, masked unless you give --reveal. For many companies, --output or --format is
+    required; each line is a company ID, a tab, and the key.
 
-    --output writes the keys in full. Without another --format it is a file of JSON lines to which each key is added,
-    and flushed to the disk, before the next is made. Whatever ends the command, run it again: no key is made twice,
-    and none is lost. If the list of companies changed each time it was read, one may have been left out: that is
-    said on stderr, and the exit code is 3.
+    --output writes the keys in full. Unless you give another --format, it is a JSON Lines file to which each key is
+    appended, and flushed to disk, before the next is created; each key is printed too, masked, unless you give
+    --format jsonl. For a file that contains only one company's key, add --format plain. If the command ends early for
+    any reason, run it again: no key is created twice, and none is lost. If the list of companies kept changing while
+    it was being read, a message on stderr says that a company may be missing, and the exit code is 3.
     """
     saved = Saved.read(f"ensure {label}", report_file, resume_file, out.path)
     if dry_run:
@@ -64,7 +65,7 @@ def ensure(
         with places_of(connection, out, ONE, adds=True) as places:
             return connected(connection, lambda woodpecker: make(woodpecker, args, places, connection))
     if out.path is None and not (out.chosen or out.to_stdout):
-        raise click.UsageError("for the keys of many companies say where to write them: --output FILE")
+        raise click.UsageError("with several companies, say where to write the keys: --output FILE")
     resumes = resume_file is not None
     with saved.opened() as save, places_of(connection, out, _MANY, adds=True, resumes=resumes) as places:
         args_many = EnsureArgs(chosen=chosen, label=label, settle=settle, saved=saved, save=save, asks=not yes)
@@ -73,15 +74,15 @@ def ensure(
 
 @dataclass(frozen=True, kw_only=True)
 class EnsureArgs:
-    """Which keys `keys ensure` was asked for.
+    """The keys that `keys ensure` was asked for.
 
     Attributes:
-        chosen: at which companies.
-        label: the label of each.
+        chosen: the companies.
+        label: the label of each key.
         settle: see `ApiKeys.create`.
-        saved: the reports it reads and writes.
-        save: saves its report.
-        asks: whether it asks before it makes many.
+        saved: the reports to read and write.
+        save: saves the run's report.
+        asks: whether to ask before creating many keys.
     """
 
     chosen: Chosen
@@ -133,13 +134,13 @@ async def _ensure(woodpecker: "WoodpeckerSession", args: EnsureArgs, places: Pla
 def _how_to_go_on(places: Places) -> str:
     path = places.out.path
     if path is None:
-        return ". Run the same command again to go on."
+        return ". To continue, run the same command again."
     again = "" if places.file is not None else " with --force"
-    return f"; the keys are in {path}. Run the same command again{again} to go on."
+    return f"; the keys are in {path}. To continue, run the same command again{again}."
 
 
 async def _is_wanted(woodpecker: "WoodpeckerSession", source: Source, label: str, connection: Connection) -> bool:
-    """Whether it may go on: there is little to make, or somebody has said yes."""
+    """Whether to go ahead: there are few keys to create, or the user confirmed."""
     from woodpecker_async.cli.plan import UNASKED, ask, plan  # noqa: PLC0415 - not for --help
 
     companies = await source.read()
@@ -150,11 +151,11 @@ async def _is_wanted(woodpecker: "WoodpeckerSession", source: Source, label: str
     if most <= UNASKED:
         return True
     account = await woodpecker.identify()
-    return await ask(f"This makes {terminal.count(most, 'key')} {label!r} at {account}", connection)
+    return await ask(f"This creates {terminal.count(most, 'key')} labelled {label!r} at {account}", connection)
 
 
 def _dry_run(connection: Connection, chosen: Chosen, label: str, out: Output, saved: Saved) -> int:
-    # The file is for keys, of which there are none.
+    # A dry run creates no keys to write to the file.
     out = replace(out, path=None, format_="table" if out.format_ in {"plain", "sqlite"} else out.format_)
 
     async def look(woodpecker: "WoodpeckerSession", printer: Printer) -> int:

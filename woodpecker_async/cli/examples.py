@@ -12,6 +12,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
         "keys list --all --label crm --fields company_id,api_key --no-header --format csv",
         "keys list --all --without-label backup --sort company_name",
         "keys list --all --output keys.csv --report run.json",
+        "keys list --all --output keys.csv --report run.json --resume run.json",
     ),
     "keys create": (
         "keys create --company 123 --label nightly --output nightly.key",
@@ -59,10 +60,17 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "campaigns": ("campaigns list --company 123",),
     "campaigns list": ("campaigns list --company 123", "campaigns list --all --status RUNNING --format csv"),
-    "prospects": ("prospects list --company 123 --limit 20",),
+    "prospects": (
+        "prospects list --company 123 --limit 20",
+        "prospects add --company 123 --campaign 456 monica@example.com --field first_name=Monica",
+    ),
     "prospects list": (
         "prospects list --company 123 --search email=monica@example.com",
         "prospects list --company 123 --status BOUNCED --format csv --output bounced.csv",
+    ),
+    "prospects add": (
+        "prospects add --company 123 --campaign 456 monica@example.com --field first_name=Monica --dry-run",
+        "prospects add --company 123 --from prospects.csv --field tags='#fair' --update",
     ),
     "blacklist": ("blacklist list --agency", "blacklist add --agency rival.example"),
     "blacklist list": ("blacklist list --agency", "blacklist list --all --only stop@example.com"),

@@ -1,6 +1,6 @@
-"""The families of endpoints that have commands: for each command what it calls, and what it prints.
+"""The families of endpoints that have commands: what each command calls, and what it prints.
 
-The commands are made from this table by `Listing` and `Change`. What is not in it, `api` can call.
+`Listing` and `Change` build the commands from this table. For all other endpoints there is `api`.
 """
 
 from collections.abc import Mapping
@@ -8,10 +8,11 @@ from typing import Any, Final
 
 import click
 
-from woodpecker_async.cli import blacklisting, inviting, subscribing
+from woodpecker_async.cli import blacklisting, enrolling, inviting, subscribing
 from woodpecker_async.cli.changing import Change
 from woodpecker_async.cli.fields import Field
 from woodpecker_async.cli.groups import Group
+from woodpecker_async.cli.ids import ID
 from woodpecker_async.cli.listing import At, Listing
 
 _PERSON: Final = (
@@ -34,7 +35,7 @@ def _search(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> di
     for criterion in given:
         name, equals, text = criterion.partition("=")
         if not (name and equals and text):
-            raise click.UsageError(f"--search is FIELD=TEXT, not {criterion!r}")
+            raise click.UsageError(f"--search must be FIELD=TEXT, not {criterion!r}")
         wanted.setdefault(name, []).append(text)
     return wanted or None
 
@@ -58,13 +59,13 @@ def _states(name: str, states: tuple[str, ...], help_: str, *, multiple: bool = 
     )
 
 
-# By name, the summary and the commands of each family.
+# The summary and the commands of each family, by name.
 _FAMILIES: Final[Mapping[str, tuple[str, Mapping[str, Listing | Change]]]] = {
     "users": (
-        "Who works in an account, or may look at a company.",
+        "Users of an account, and guests of a company.",
         {
             "list": Listing(
-                help="List the users of your own account, or of companies with their guests.",
+                help="List the users of your own account, or the users and guests of companies.",
                 noun="user",
                 call=_users,
                 fields=_PERSON,
@@ -72,7 +73,7 @@ _FAMILIES: Final[Mapping[str, tuple[str, Mapping[str, Listing | Change]]]] = {
         },
     ),
     "guests": (
-        "People from outside who may look at a company.",
+        "Guests: people outside the agency who can view a company.",
         {
             "list": Listing(
                 help="List the guests of companies.",
@@ -86,13 +87,13 @@ _FAMILIES: Final[Mapping[str, tuple[str, Mapping[str, Listing | Change]]]] = {
         },
     ),
     "email-accounts": (
-        "The e-mail accounts that companies send from, as the agency sees them.",
+        "E-mail accounts that companies send from, as the agency sees them.",
         {
             "list": Listing(
                 help=(
                     "List the e-mail accounts of companies.\n\n"
-                    "Each has two rows, one that sends (SMTP) and one that receives (IMAP). What they may send in a "
-                    "day is told by `mailboxes list`."
+                    "Each has two rows, one for sending (SMTP) and one for receiving (IMAP). For daily sending "
+                    "limits, see `mailboxes list`."
                 ),
                 noun="e-mail account",
                 call=lambda at, **given: at.woodpecker.agency.email_accounts.list(at.company, **given),
@@ -111,12 +112,12 @@ _FAMILIES: Final[Mapping[str, tuple[str, Mapping[str, Listing | Change]]]] = {
         },
     ),
     "mailboxes": (
-        "The mailboxes of an account, with their limits.",
+        "Mailboxes of an account, with their sending limits.",
         {
             "list": Listing(
                 help=(
                     "List the mailboxes of your own account, or of companies.\n\n"
-                    "Each has two rows, one that sends (SMTP) and one that receives (IMAP)."
+                    "Each has two rows, one for sending (SMTP) and one for receiving (IMAP)."
                 ),
                 noun="mailbox",
                 call=lambda at, **given: at.account.mailboxes.list(**given),
@@ -127,7 +128,7 @@ _FAMILIES: Final[Mapping[str, tuple[str, Mapping[str, Listing | Change]]]] = {
                     Field("provider", "Provider", spare=3, of="details.provider"),
                     Field("from_name", "Sender", spare=4, of="details.from_name"),
                     Field("sent_today", "Sent today", whole=True, spare=1, of="details.sent_today"),
-                    Field("daily_limit", "Limit a day", whole=True, spare=2, of="details.daily_limit"),
+                    Field("daily_limit", "Daily limit", whole=True, spare=2, of="details.daily_limit"),
                     Field("error", "Error", of="details.error"),
                     Field("login", of="details.login"),
                     Field("server", of="details.server"),
@@ -138,7 +139,7 @@ _FAMILIES: Final[Mapping[str, tuple[str, Mapping[str, Listing | Change]]]] = {
         },
     ),
     "campaigns": (
-        "The campaigns of an account.",
+        "Campaigns of an account.",
         {
             "list": Listing(
                 help="List the campaigns of your own account, or of companies.",
@@ -152,14 +153,14 @@ _FAMILIES: Final[Mapping[str, tuple[str, Mapping[str, Listing | Change]]]] = {
                     Field("from_email", "From", spare=2),
                     Field("from_name"),
                     Field("folder_name", "Folder", spare=4),
-                    Field("per_day", "A day", whole=True, spare=1),
+                    Field("per_day", "Per day", whole=True, spare=1),
                     Field("error", "Error"),
                 ),
                 options=(
                     _states(
                         "status",
                         _CAMPAIGN_STATES,
-                        "Only those in this state; repeatable: " + ", ".join(_CAMPAIGN_STATES) + ".",
+                        "Only campaigns with this status; repeatable. One of " + ", ".join(_CAMPAIGN_STATES) + ".",
                         multiple=True,
                     ),
                 ),
@@ -167,12 +168,12 @@ _FAMILIES: Final[Mapping[str, tuple[str, Mapping[str, Listing | Change]]]] = {
         },
     ),
     "prospects": (
-        "The people whom an account writes to.",
+        "Prospects: the people an account writes to.",
         {
             "list": Listing(
                 help=(
                     "List or search the prospects of your own account, or of companies.\n\n"
-                    "Texts of --search are looked for inside the field, but e-mail addresses as a whole."
+                    "--search matches any part of a field, except that an e-mail address must match completely."
                 ),
                 noun="prospect",
                 call=lambda at, **given: at.account.prospects.list(per_page=500, **given),
@@ -194,34 +195,35 @@ _FAMILIES: Final[Mapping[str, tuple[str, Mapping[str, Listing | Change]]]] = {
                         metavar="FIELD=TEXT",
                         multiple=True,
                         callback=_search,
-                        help="Only those with this text in a field, such as email, company or tags; repeatable.",
+                        help="Only prospects with this text in a field such as email, company or tags; repeatable.",
                     ),
                     _states(
                         "status",
                         _PROSPECT_STATES,
-                        f"Only those of this status: {', '.join(_PROSPECT_STATES)}. "
-                        "From TO-CHECK on it is one within a campaign, so --campaign goes with it.",
+                        f"Only prospects with this status: {', '.join(_PROSPECT_STATES)}. "
+                        "TO-CHECK and those after it are statuses within a campaign and need --campaign.",
                     ),
-                    _states("interested", _INTEREST, f"Only those of this interest: {', '.join(_INTEREST)}."),
+                    _states("interested", _INTEREST, f"Only prospects marked as: {', '.join(_INTEREST)}."),
                     click.option(
                         "--contacted/--not-contacted",
                         default=None,
-                        help="Only those that were written to, or only the others.",
+                        help="Only prospects that have been contacted, or only those that have not.",
                     ),
                     click.option(
                         "--campaign",
                         "campaign_ids",
-                        type=click.IntRange(min=1),
+                        type=ID,
                         metavar="ID",
                         multiple=True,
-                        help="Only those in this campaign; repeatable.",
+                        help="Only prospects in this campaign; repeatable.",
                     ),
                 ),
             ),
+            "add": enrolling.ADD,
         },
     ),
     "blacklist": (
-        "Domains and addresses that nobody writes to, in an account or in the whole agency.",
+        "Domains and addresses that an account, or the whole agency, must not write to.",
         {
             "list": Listing(
                 help="List the blacklist of your own account, of companies, or of the whole agency.",
@@ -243,12 +245,12 @@ _FAMILIES: Final[Mapping[str, tuple[str, Mapping[str, Listing | Change]]]] = {
         },
     ),
     "deliverability": (
-        "What became of the e-mails of each company.",
+        "E-mail statistics of each company: sent, delivered, viewed, replied to, bounced.",
         {
             "list": Listing(
                 help=(
-                    "List what became of the e-mails of each company, and of the same time before.\n\n"
-                    "Without dates it is about the last 30 days. A company that did nothing is not in the list."
+                    "List e-mail statistics of each company, for a period and for the period before it.\n\n"
+                    "The default period is the last 30 days. Companies without any activity are not listed."
                 ),
                 noun="company",
                 call=lambda at, **given: at.woodpecker.agency.deliverability.list(per_page=50, **given),
@@ -270,12 +272,12 @@ _FAMILIES: Final[Mapping[str, tuple[str, Mapping[str, Listing | Change]]]] = {
         },
     ),
     "webhooks": (
-        "Who is told of events.",
+        "Webhooks: which events are sent to which URLs.",
         {
             "list": Listing(
                 help=(
                     "List the webhooks of your own account, or of companies.\n\n"
-                    "Passwords and secret parameters of URLs are masked unless --reveal asks for them in full."
+                    "Passwords and secret parameters in URLs are masked unless you give --reveal."
                 ),
                 noun="webhook",
                 call=lambda at, **given: at.account.webhooks.list(**given),
@@ -290,7 +292,7 @@ _FAMILIES: Final[Mapping[str, tuple[str, Mapping[str, Listing | Change]]]] = {
 
 
 def family(name: str) -> click.Group:
-    """The group of commands of a family."""
+    """Build the group of commands of a family."""
     help_, table = _FAMILIES[name]
     group = Group(name, help=help_)
     for verb, row in table.items():

@@ -1,4 +1,4 @@
-"""What is printed of an object of the SDK: which of its fields, as plain values, with secrets masked."""
+"""Which fields of an SDK object are printed, as plain values with secrets masked."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ class Field(Column):
     """A column that is read from an object.
 
     Attributes:
-        of: the attribute, such as `details.email`, or what reads it; by default the column's name.
-        url: it is a URL, which may hold a secret.
+        of: the attribute, such as `details.email`, or a function that reads it; default: the column's name.
+        url: whether it is a URL, which may contain a secret.
     """
 
     of: "str | Callable[[Any], Any]" = ""
@@ -24,7 +24,7 @@ class Field(Column):
 
 
 def values(fields: Iterable[Field], item: Any, *, reveal: bool) -> dict[str, Any]:
-    """The fields of an item, as JSON has them."""
+    """The fields of an item, as JSON values."""
     return {field.name: _value(field, item, reveal=reveal) for field in fields}
 
 
@@ -42,11 +42,11 @@ def _at(path: str, value: Any) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON has it; secrets are masked, and moments as in ISO 8601."""
+    """A value as JSON; secrets are masked, and dates and times are in ISO 8601."""
     if isinstance(value, Secret):
         return value.masked
     if isinstance(value, str):
-        return str(value)  # and not one of an enumeration
+        return str(value)  # not a member of an enumeration
     if value is None or isinstance(value, bool | int | float):
         return value
     if isinstance(value, list | tuple):
@@ -57,7 +57,7 @@ def plain(value: Any) -> Any:
 
 
 def without_secrets(url: str) -> str:
-    """A URL without its password, and without parameters whose names speak of secrets."""
+    """A URL with its login, and the parameters whose names suggest secrets, masked."""
     try:
         parts = urlsplit(url)
     except ValueError:

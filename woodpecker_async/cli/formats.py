@@ -1,6 +1,6 @@
 """JSON, JSON Lines and CSV, as text.
 
-They stand in one module, so that what is done for one can be seen to be done for all.
+They are in one module so that their escaping can be compared.
 """
 
 import json
@@ -15,16 +15,16 @@ _NOT_ASCII: Final = re.compile(r"[^\n -~]")
 
 
 def json_text(value: object, *, unicode: bool = True, indent: int | None = None) -> str:
-    """JSON, in one line unless an indent is given.
+    """JSON, on one line unless an indent is given.
 
     Args:
-        value: what JSON can hold.
-        unicode: whether where it goes takes every character.
+        value: a value that JSON can represent.
+        unicode: whether the destination can take every character.
         indent: spaces for each level.
     """
-    # Readable names where the encoding has all of them; elsewhere escapes that are JSON.
+    # Keep characters readable if the encoding has all of them; otherwise use JSON escapes.
     text = json.dumps(value, ensure_ascii=not unicode, indent=indent, separators=None if indent else (",", ":"))
-    # The same value, without what moves a cursor or ends a line somewhere (U+2028, U+0085).
+    # The same value, without characters that move a cursor or end a line for some readers (U+2028, U+0085).
     return _NOT_ASCII.sub(_json_character, text)
 
 
@@ -39,10 +39,10 @@ def _json_character(found: re.Match[str]) -> str:
 def csv_text(
     layout: Layout, records: Iterable[Record], *, show: Callable[[str], str], guard: bool, end: str, header: bool = True
 ) -> str:
-    """CSV as RFC 4180 has it.
+    """CSV according to RFC 4180.
 
-    By hand, because the csv module of some versions of Python (3.11.0 to 3.11.8, 3.12.0 to 3.12.2) does not
-    quote a lone CR where lines end otherwise.
+    Written by hand, because the csv module of some Python versions (3.11.0 to 3.11.8, 3.12.0 to 3.12.2) does not
+    quote a lone CR if lines end with something else.
     """
     names = [column.name for column in layout.columns]
     lines: list[Iterable[object]] = [names] if header else []
@@ -55,17 +55,17 @@ def _csv_field(value: object, *, show: Callable[[str], str], guard: bool) -> str
     if guard and isinstance(value, str) and _is_formula(text):
         text = "'" + text
     text = show(text)
-    # Readers take white space off, or end a line at other signs than CR and LF, where there are no quotes.
+    # Without quotes, some readers strip whitespace, or end a line at characters other than CR and LF.
     plain = text.isprintable() and text == text.strip() and not set(text) & set(',"')
-    # None is nothing at all, the empty string a pair of quotes.
+    # None is an empty cell, the empty string a pair of quotes.
     return text if plain and (text or value is None) else '"' + text.replace('"', '""') + '"'
 
 
 def _is_formula(text: str) -> bool:
     """Whether a spreadsheet would run the cell.
 
-    It skips what it does not show, and knows other forms of the signs. Apostrophes in front make no difference,
-    so that the one that is put there can be told from one that was there already.
+    It skips invisible characters, and recognizes other forms of the signs. Leading apostrophes are ignored here, so
+    that an added one can be told from one that was there before.
     """
     for character in text.lstrip("'"):
         if character.isprintable() and not character.isspace():
@@ -74,7 +74,7 @@ def _is_formula(text: str) -> bool:
 
 
 def cell_text(value: object) -> str:
-    """A value in a cell: strings as they are, nothing for `None`, JSON for the rest."""
+    """A value as the text of a cell: strings unchanged, empty for `None`, JSON for everything else."""
     if value is None:
         return ""
     return value if isinstance(value, str) else json_text(value)

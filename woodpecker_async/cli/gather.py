@@ -1,4 +1,4 @@
-"""All keys of many companies in memory, for the commands that look at them together."""
+"""All keys of many companies in memory, for commands that need all of them at once."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,14 +22,14 @@ _TO_A_FILE: Final = Output()
 
 @contextmanager
 def whole_file(path: Path, *, force: bool) -> Iterator[Callable[[str], None]]:
-    """A function that writes a text to a file (mode 0600) as a whole or not at all; `-` is stdout.
+    """A function that writes a text to a file (mode 0600), completely or not at all; `-` is stdout.
 
     Raises:
-        UsageError: a file is there, and is not to be replaced by force; or this cannot work, for all that is known now.
+        UsageError: the file exists and `force` is false, or it is already clear that writing cannot work.
     """
     if str(path) == "-":
         if force:
-            raise process.UsageError("--force goes with a file, not with stdout")
+            raise process.UsageError("--force works only with a file, not with stdout")
         yield terminal.write
         return
     with files.output_to(path, replaces=force, adds=False) as file:
@@ -38,12 +38,12 @@ def whole_file(path: Path, *, force: bool) -> Iterator[Callable[[str], None]]:
 
 @dataclass(frozen=True)
 class Gathered:
-    """What there is.
+    """The keys of many companies.
 
     Attributes:
-        outcomes: one of each company, in the order in which the agency lists them.
-        report: what the run says.
-        account: names the account: base URL and key fingerprint.
+        outcomes: the outcome of each company, in the order in which the agency lists them.
+        report: the run's report.
+        account: identifies the account: base URL and key fingerprint.
     """
 
     outcomes: "tuple[Outcome, ...]"
@@ -52,13 +52,13 @@ class Gathered:
 
     @property
     def whole(self) -> bool:
-        """Whether nothing failed and nothing may be missing, but for companies that are inactive."""
+        """Whether nothing failed and nothing may be missing, apart from inactive companies."""
         return exit_code(self.report) == process.DONE
 
     def tell(self, connection: Connection) -> None:
-        """Say on stderr what failed or may be missing, and how much there is."""
+        """Print on stderr what failed or may be missing, and a summary."""
         report = self.report
-        tell_failures(report, connection, "listed", "keys list --all --report FILE names all")
+        tell_failures(report, connection, "listed", "use `keys list --all --report FILE` to get all of them")
         if report.unsettled:
             terminal.echo_err(UNSETTLED)
         failed = report.failed - len(report.inactive)
@@ -73,12 +73,12 @@ async def gather(
     Args:
         woodpecker: the session.
         chosen: which companies.
-        connection: says whether to show how far it is.
+        connection: says whether to show progress.
         out: where the command's data goes.
 
     Raises:
-        WoodpeckerError: what stops the whole run, such as a key that is not valid.
-        UsageError: the companies were named by a report of another task or account.
+        WoodpeckerError: something stopped the whole run, such as an invalid key.
+        UsageError: the companies came from a report of another task or account.
     """
     from woodpecker_async import bulk  # noqa: PLC0415 - not for --help
 

@@ -1,4 +1,4 @@
-"""Groups of commands: which there are, what their help says, and what was meant by a name that is none."""
+"""Groups of commands: what they contain, what their help says, and suggestions for misspelled names."""
 
 from collections.abc import Collection, Iterator, Mapping
 from importlib import import_module
@@ -11,12 +11,12 @@ from woodpecker_async.cli.examples import EXAMPLES
 
 PROGRAM: Final = "woodpecker-async"
 
-# So much of a name is enough to be told what was meant.
+# How similar a name must be to be suggested.
 _ALIKE: Final = 0.6
 
 
 class Group(click.Group):
-    """A group that shows whole summaries, and says which command was probably meant."""
+    """A group that shows uncut summaries, and suggests a command for a misspelled name."""
 
     def summaries(self, ctx: click.Context) -> Iterator[tuple[str, str]]:
         """The visible commands, each with the first sentence of its help."""
@@ -26,17 +26,17 @@ class Group(click.Group):
                 yield name, summary(command)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Read the options before the command."""
+        """Parse the options before the command."""
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
-            if ctx.parent is None:  # which has too many commands to name
+            if ctx.parent is None:  # the root has too many commands to name
                 raise
-            text = f"{error.message.rstrip('.')}: the command comes first, {' or '.join(self.list_commands(ctx))}"
+            text = f"{error.message.rstrip('.')}: options go after the command ({', '.join(self.list_commands(ctx))})"
             raise click.NoSuchOption(error.option_name, text, error.possibilities, ctx) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the commands with their summaries, none of them cut."""
+        """Write the commands with their uncut summaries."""
         if rows := list(self.summaries(ctx)):
             with formatter.section("Commands"):
                 formatter.write_dl(rows)
@@ -44,7 +44,7 @@ class Group(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command that the arguments begin with."""
+        """Find the command that the arguments start with."""
         name = args[0]
         if not ctx.resilient_parsing and name[:1] != "-" and self.get_command(ctx, name) is None:
             raise click.UsageError(no_such_command(name, self.list_commands(ctx)), ctx)
@@ -52,11 +52,11 @@ class Group(click.Group):
 
 
 class LazyGroup(Group):
-    """A group whose commands are imported when they are asked for, each from the module of its name.
+    """A group that imports each command on first use, from the module of the same name.
 
     Args:
-        lazy: the commands in the order in which help shows them, each with its summary, so that help imports none.
-        families: the names of those that the module `families` makes.
+        lazy: the commands in the order in which help shows them, each with its summary, so that help needs no import.
+        families: the names of the commands that the module `families` creates.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class LazyGroup(Group):
         if cmd_name not in self.lazy:
             return None
         if cmd_name in self.families:
-            from woodpecker_async.cli.families import family  # noqa: PLC0415 - not for the help of the root
+            from woodpecker_async.cli.families import family  # noqa: PLC0415 - not needed for the root's help
 
             command: click.Command = family(cmd_name)
         else:
@@ -95,16 +95,16 @@ def summary(command: click.Command) -> str:
 
 
 def no_such_command(name: str, there_are: list[str]) -> str:
-    """What to say of a command that does not exist."""
+    """The message for a command that does not exist."""
     from difflib import get_close_matches  # noqa: PLC0415 - not for --help
 
     text = f"there is no command {printable(repr(name))}"
     meant = get_close_matches(name, there_are, n=2, cutoff=_ALIKE)
-    return f"{text}; did you mean {' or '.join(meant)}?" if meant else f"{text}; there are: {', '.join(there_are)}"
+    return f"{text}; did you mean {' or '.join(meant)}?" if meant else f"{text}; available: {', '.join(there_are)}"
 
 
 def _add_examples(command: click.Command, path: str) -> None:
-    """Have the help of a command, and of those below it, end in the examples there are."""
+    """End the help of a command, and of its subcommands, with their examples."""
     if lines := EXAMPLES.get(path):
         command.epilog = "\b\nExamples:\n" + "\n".join(f"  {PROGRAM} {line}" for line in lines)
     if isinstance(command, click.Group):

@@ -1,4 +1,4 @@
-"""`woodpecker-async inventory`: which keys there are, by fingerprint, and what changed between two moments."""
+"""`woodpecker-async inventory`: which keys exist, by fingerprint, and what changed between two inventories."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -27,17 +27,17 @@ _NAMED: Final = 10  # companies in a message
 
 @click.group(cls=Group)
 def inventory() -> None:
-    """What keys there are, saved without any secret, and what changed since.
+    """Save which keys exist, without the secrets, and compare two saved inventories.
 
-    An inventory holds the names of companies, and of each key its label and fingerprint (the first 12 hexadecimal
-    digits of its SHA-256).
+    An inventory contains the names of the companies, and the label and fingerprint of each key (the first 12
+    hexadecimal digits of its SHA-256).
     """
 
 
 @inventory.command()
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
 @companies_options(required=False)
-@click.option("--force", is_flag=True, help="Replace a file that is there.")
+@click.option("--force", is_flag=True, help="Replace the file if it exists.")
 @connection_options
 @click.pass_obj
 def save(
@@ -46,9 +46,9 @@ def save(
     chosen: Chosen,
     force: bool,
 ) -> int:
-    """Save which keys there are now to FILE (mode 0600), or with - to stdout.
+    """Save an inventory of all keys to FILE (mode 0600); - is stdout.
 
-    A company that cannot be listed is in it as one of which nothing is known.
+    Companies that cannot be listed are recorded as unknown.
     """
     with whole_file(file, force=force) as write:
 
@@ -70,32 +70,32 @@ def save(
 @display_options
 @click.pass_obj
 def diff(connection: Connection, before: Path, after: Path, out: output.Output) -> int:
-    """Show what changed between two saved inventories. Sends nothing.
+    """Show what changed between two saved inventories, without contacting the API.
 
-    Exits with 0 if nothing changed, and with 3 if something did, or if a company could not be compared because it
-    is missing or unknown in one of the inventories through a failure.
+    Exits with 0 if nothing changed, and with 3 if something changed, or if a company could not be compared because a
+    failure left it missing or unknown in one of the inventories.
     """
     first, second = _load(before), _load(after)
     if first.selection != second.selection:
-        raise UsageError(f"{before} and {after} are of different companies: save both with the same options")
+        raise UsageError(f"{before} and {after} cover different companies: save both with the same options")
     if first.account != second.account:
         terminal.echo_err(
-            f"The inventories were made with different keys or base URLs ({first.account}, then {second.account}); "
-            "a key lists only what its own user made."
+            f"The inventories were saved with different API keys or base URLs ({first.account}, {second.account}); "
+            "each API key lists only the keys that its own user created."
         )
     found = list(changes(first, second))
     with out.opened(_LAYOUT, connection.note) as printer:
         for change in found:
             printer.add(change)
-        if found or out.format_ != "table" or out.path:  # cron sends a letter for a mere line of titles
+        if found or out.format_ != "table" or out.path:  # a header alone would make cron send a mail
             printer.finish()
     unknown = sorted(first.unknown | second.unknown)
     if unknown:
         named = ", ".join(map(str, unknown[:_NAMED])) + (", ..." if len(unknown) > _NAMED else "")
-        terminal.echo_err(f"Not compared, because they could not be listed: {named}")
+        terminal.echo_err(f"Not compared because they could not be listed: {named}")
     for path, inventory_ in ((before, first), (after, second)):
         if inventory_.unsettled:
-            terminal.echo_err(f"A company or a key may be missing in {path}: lists changed while they were read.")
+            terminal.echo_err(f"A company or a key may be missing in {path}: lists changed while being read.")
     connection.note(terminal.count(len(found), "change"))
     doubtful = unknown or first.unsettled or second.unsettled
     return process.SOME_FAILED if found or doubtful else process.DONE
@@ -117,13 +117,13 @@ _LAYOUT: Final = Layout(
 
 @dataclass(frozen=True)
 class Inventory:
-    """What an inventory says.
+    """A saved inventory.
 
     Attributes:
-        account: whose keys they are.
-        selection: which companies it is of.
-        names: of the companies.
-        keys: of each company that could be listed, labels by fingerprint.
+        account: the account the keys belong to.
+        selection: which companies it covers.
+        names: the name of each company.
+        keys: for each company that could be listed, the label of each key, by fingerprint.
         unknown: companies that could not be listed.
         unsettled: something may be missing.
     """
@@ -160,8 +160,8 @@ def _saved(gathered: Gathered, chosen: Chosen) -> dict[str, Any]:
 def changes(before: Inventory, after: Inventory) -> Iterator[Record]:
     """What appeared, vanished or was relabelled, company by company.
 
-    Of a company that could not be listed in one of them nothing is said. An inactive company counts as one that
-    could be listed and has no keys to show: its keys are not said to have vanished either.
+    Companies that could not be listed in one of the inventories are left out. For a company that is inactive in one
+    of them, only the change of state is reported: its keys do not count as vanished.
     """
     compared = (before.names.keys() | after.names.keys()) - before.unknown - after.unknown
     for company in sorted(compared):
@@ -208,7 +208,7 @@ def _load(path: Path) -> Inventory:
         if saved["kind"] != _KIND:
             raise KeyError("kind")
         if saved["version"] != _VERSION:
-            raise UsageError(f"{path} is an inventory of version {saved['version']!r}; this reads version {_VERSION}")
+            raise UsageError(f"{path} is an inventory of version {saved['version']!r}, not of version {_VERSION}")
         companies = saved["companies"]
         names = {_id(company["id"]): _text(company["name"]) for company in companies}
         if len(names) < len(companies):
@@ -226,7 +226,7 @@ def _load(path: Path) -> Inventory:
             unsettled=saved["unsettled"] is not False,
         )
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise UsageError(f"{path} is not a saved inventory: make one with `inventory save`") from None
+        raise UsageError(f"{path} is not a saved inventory: create one with `inventory save`") from None
 
 
 def _id(value: object) -> int:

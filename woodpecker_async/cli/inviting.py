@@ -8,6 +8,7 @@ import click
 from woodpecker_async.cli import terminal
 from woodpecker_async.cli.changing import Change
 from woodpecker_async.cli.connection import Connection
+from woodpecker_async.cli.ids import ID
 from woodpecker_async.cli.layout import Column, Record
 from woodpecker_async.cli.listing import At
 from woodpecker_async.cli.process import UsageError
@@ -20,7 +21,7 @@ _PERMISSION: Final = click.option(
     metavar="WORD",
     multiple=True,
     type=click.Choice(("mailboxes",)),
-    help="What they may see beside campaigns: mailboxes.",
+    help="What guests may see in addition to campaigns: mailboxes.",
 )
 
 
@@ -35,7 +36,7 @@ def _check_invitation(_: Connection, guests: tuple[str, ...], permissions: tuple
     for given in guests:
         name, email = parseaddr(given)
         if not (name and email):
-            raise click.UsageError(f"a guest is 'NAME <ADDRESS>', with its quotes, not {given!r}")
+            raise click.UsageError(f"a guest must be given as 'NAME <ADDRESS>', in quotes, not as {given!r}")
         email = checks.email(email, "a guest's address")
         if email in invited:
             raise click.UsageError(f"{email} is named twice")
@@ -79,10 +80,10 @@ _COLUMNS: Final = (
 
 INVITE: Final = Change(
     help=(
-        "Invite guests to look at a company, all or none; each gets an e-mail.\n\n"
-        "GUEST is 'NAME <ADDRESS>', up to ten of them. Who was invited before and has not accepted gets the e-mail "
-        "again. It asks before it sends, unless --yes. An invitation is never repeated: if its answer is lost, look "
-        "with `guests list`."
+        "Invite guests to view a company: all of them or none. Each gets an e-mail.\n\n"
+        "GUEST is 'NAME <ADDRESS>', in quotes; at most ten. Guests who were invited before and have not accepted get "
+        "the e-mail again. Asks for confirmation unless you give --yes. The request is never retried: if its response "
+        "is lost, check with `guests list`."
     ),
     noun="guest",
     columns=_COLUMNS,
@@ -100,7 +101,7 @@ def _check_permissions(
     _: Connection, guest_ids: tuple[int, ...], permissions: tuple[str, ...], nothing: bool
 ) -> dict[str, Any]:
     if nothing == bool(permissions):
-        raise click.UsageError("say what they may see: either --permission WORD, or --none")
+        raise click.UsageError("say what the guests may see: --permission WORD or --none")
     return {"guest_ids": tuple(dict.fromkeys(guest_ids)), "permissions": permissions}
 
 
@@ -117,7 +118,7 @@ async def _plan_permissions(
     for guest in await _named(at, guest_ids):
         same = set(guest.guest_permissions or ()) == set(permissions)
         shown = {"name": guest.name, "email": guest.email, "permissions": permissions}
-        yield _guest(shown, "set already" if same else "would set", guest.id)
+        yield _guest(shown, "already set" if same else "would set", guest.id)
 
 
 async def _set_permissions(
@@ -132,17 +133,17 @@ async def _set_permissions(
 
 SET_PERMISSIONS: Final = Change(
     help=(
-        "Set what guests of a company may see, in place of what they might before.\n\n"
-        "GUEST_ID is an ID that `guests list` shows."
+        "Set what guests of a company may see, replacing their current permissions.\n\n"
+        "GUEST_ID is an ID from `guests list`."
     ),
     noun="guest",
     columns=_COLUMNS,
     plan=_plan_permissions,
     do=_set_permissions,
     options=(
-        click.argument("guest_ids", metavar="GUEST_ID...", nargs=-1, required=True, type=click.IntRange(min=1)),
+        click.argument("guest_ids", metavar="GUEST_ID...", nargs=-1, required=True, type=ID),
         _PERMISSION,
-        click.option("--none", "nothing", is_flag=True, help="Campaigns only: take all permissions away."),
+        click.option("--none", "nothing", is_flag=True, help="Campaigns only: remove all permissions."),
     ),
     check=_check_permissions,
     whose="company",

@@ -1,4 +1,4 @@
-"""`woodpecker-async keys create`, and what it shares with `keys ensure`: one key, and where keys go."""
+"""`woodpecker-async keys create`, and what it shares with `keys ensure`: creating one key, and writing keys."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,6 +9,7 @@ import click
 
 from woodpecker_async.cli import process, terminal
 from woodpecker_async.cli.connection import Connection, connected, connection_options
+from woodpecker_async.cli.ids import ID
 from woodpecker_async.cli.layout import Column, Layout, Record
 from woodpecker_async.cli.output import Output, output_options
 from woodpecker_async.cli.printers import Printer
@@ -21,11 +22,11 @@ if TYPE_CHECKING:
 
 C = TypeVar("C", bound=Callable[..., Any])
 
-SANDBOX_ENDS: Final = "The embedded sandbox ends here, and the {} with it; `sandbox serve` keeps one running."
+SANDBOX_ENDS: Final = "The embedded sandbox, and the {} in it, are gone now; `sandbox serve` keeps one running."
 
 
 def key_options(command: C) -> C:
-    """Give a command the options that say which key is made, and where it goes."""
+    """Add the options that say which key to create, and where to write it."""
     options = (
         click.option("--label", metavar="TEXT", required=True, help="The key's label."),
         click.option(
@@ -34,7 +35,7 @@ def key_options(command: C) -> C:
             type=click.FloatRange(min=0),
             default=20.0,
             show_default=True,
-            help="After a lost answer, how long to look for the key before it counts as not made.",
+            help="If the response is lost, how long to look for the key before concluding that it was not created.",
         ),
         output_options(reveal=True, plain=True),
     )
@@ -45,14 +46,14 @@ def key_options(command: C) -> C:
 
 @dataclass(frozen=True, kw_only=True)
 class Places:
-    """Where keys go.
+    """Where keys are written.
 
     Attributes:
-        out: what the options say of it, with `reveal` for the file they name.
-        printer: prints each, to that file or to stdout.
-        receipts: prints each on stdout too, where the options name a file but no format.
-        file: the file of JSON lines that takes each before the next is made.
-        reveal: receipts are in full.
+        out: the output options, with `reveal` set if they name a file.
+        printer: prints each key, to that file or to stdout.
+        receipts: also prints each key on stdout, if the options name a file but no format.
+        file: the JSON Lines file to which each key is written before the next is created.
+        reveal: whether receipts show keys in full.
     """
 
     out: Output
@@ -66,23 +67,23 @@ class Places:
 def places_of(
     connection: Connection, out: Output, layout: Layout, *, adds: bool = False, resumes: bool = False
 ) -> Iterator[Places]:
-    """Open what the options name.
+    """Open the outputs that the options name.
 
     Args:
         connection: says whether to be quiet.
-        out: the options.
-        layout: of what is printed.
-        adds: keys are added to a file of JSON lines.
+        out: the output options.
+        layout: the layout of the records.
+        adds: keys are appended to a JSON Lines file.
         resumes: see `Output.opened`.
     """
     if out.path is None:
         with out.opened(layout, connection.note, resumes=resumes) as printer:
             yield Places(out=out, printer=printer)
-    elif adds and out.format_ in {"plain", "jsonl"}:
+    elif adds and (out.format_ == "jsonl" or (out.format_ == "plain" and not out.chosen)):
         from woodpecker_async.cli.keyfile import Keys  # noqa: PLC0415 - not for --help
 
         if resumes and not out.path.exists():
-            connection.note(f"{out.path} will not have the companies that were done before.")
+            connection.note(f"{out.path} will not contain the companies done in earlier runs.")
         keys = Keys(out.path, force=out.force)
         silent = replace(layout, plain=lambda _: ())
         try:
@@ -100,15 +101,17 @@ def places_of(
 
 
 @click.command()
-@click.option("--company", "company_id", type=click.IntRange(min=1), metavar="ID", required=True, help="The company.")
+@click.option("--company", "company_id", type=ID, metavar="ID", required=True, help="The company.")
 @key_options
 @connection_options
 @click.pass_obj
 def create(connection: Connection, /, company_id: int, label: str, settle: float, out: Output) -> int:
-    """Make exactly one new API key for a company.
+    """Create exactly one new API key for a company.
 
-    Prints the key alone on stdout, masked unless --reveal asks for it in full. --output writes it in full to a new
-    file that only you can read.
+    Each run creates another key, even if one with this label exists; `keys ensure` creates one only if there is none.
+
+    Prints only the key, masked unless you give --reveal. --output writes the key in full to a new file that only you
+    can read.
     """
     with places_of(connection, out, ONE) as places:
         args = IssueArgs(company_id=company_id, label=label, settle=settle, reuse=False)
@@ -117,13 +120,13 @@ def create(connection: Connection, /, company_id: int, label: str, settle: float
 
 @dataclass(frozen=True, kw_only=True)
 class IssueArgs:
-    """Which key was asked for.
+    """The key that was asked for.
 
     Attributes:
-        company_id: where.
-        label: its label.
+        company_id: the company.
+        label: the key's label.
         settle: see `ApiKeys.create`.
-        reuse: be content with the one of this label that is there.
+        reuse: use an existing key with this label instead of creating one.
     """
 
     company_id: int
@@ -133,7 +136,7 @@ class IssueArgs:
 
 
 async def make(woodpecker: "WoodpeckerSession", args: IssueArgs, places: Places, connection: Connection) -> int:
-    """Make one key, or find it; gives the exit code."""
+    """Create or find one key, and return the exit code."""
     from asyncio import CancelledError  # noqa: PLC0415 - not for --help
 
     api_keys = woodpecker.agency.api_keys
@@ -142,10 +145,10 @@ async def make(woodpecker: "WoodpeckerSession", args: IssueArgs, places: Places,
     try:
         issued = await verb(args.company_id, args.label, settle=args.settle)
     except KeyOutcomeUnknownError as error:
-        terminal.echo_err(f"Error: {_unknown(error)} Look again with: {look}")
+        terminal.echo_err(f"Error: {_unknown(error)} Check again with: {look}")
         return process.FAILED
     except CancelledError:
-        terminal.echo_err(f"Interrupted; the key may have been made or not. Look with: {look}")
+        terminal.echo_err(f"Interrupted; the key may or may not have been created. Check with: {look}")
         return process.INTERRUPTED
     told = _issued(issued)
     try:
@@ -156,25 +159,27 @@ async def make(woodpecker: "WoodpeckerSession", args: IssueArgs, places: Places,
         if places.receipts is not None:
             places.receipts.add(_issued_record(issued, replace(places.out, reveal=places.reveal)))
     except (click.exceptions.Exit, OSError, ConfigError) as error:
-        # What was made is said, though it could not be put where it was to go.
+        # Report the key that was created, although it could not be written where it should go.
         if isinstance(error, click.exceptions.Exit):
             code = error.exit_code
         else:
             code = process.FAILED
             process.tell_error(error)
-        terminal.echo_err(f"{told}. See it with: {look} --reveal")
+        terminal.echo_err(f"{told}. To see it: {look} --reveal")
         return code
     path = places.out.path
-    connection.note(told if path is None else f"{told}, written to {path}")
+    json_lines = places.file is not None and places.out.format_ == "plain"
+    as_what = "" if not json_lines else " as a line of JSON (--format plain: only the key)"
+    connection.note(told if path is None else f"{told}, written to {path}{as_what}")
     if connection.sandbox:
         connection.note(SANDBOX_ENDS.format("key"))
     elif path is None and not places.out.reveal:
-        connection.note(f"It is shown masked; in full: {look} --reveal")
+        connection.note(f"The key is masked; to see it in full: {look} --reveal")
     return process.DONE
 
 
 def _issued(issued: "IssuedKey") -> str:
-    done = "Made a new key" if issued.created else "Found the key"
+    done = "Created a new key" if issued.created else "Found the existing key"
     return f"{done} {issued.label!r} at company {issued.company_id} (fingerprint {issued.api_key.fingerprint})"
 
 
@@ -182,16 +187,17 @@ def _unknown(error: KeyOutcomeUnknownError) -> str:
     candidates = ", ".join(f"{key.masked} (fingerprint {key.fingerprint})" for key in error.candidates)
     if error.kind == "several_keys" and error.baseline is None:
         return (
-            f"company {error.company_id} has {len(error.candidates)} keys of label {error.label!r} already, so none "
-            f"is the one meant; nothing was made: {candidates}."
+            f"company {error.company_id} already has {len(error.candidates)} keys with label {error.label!r}, so it is "
+            f"not clear which one to use; nothing was created: {candidates}. Delete or rename all but one in "
+            "Woodpecker, or use another label."
         )
     return (
-        f"it is not known which key, if any, was made for label {error.label!r} at company {error.company_id} "
+        f"it is not known which key, if any, was created with label {error.label!r} at company {error.company_id} "
         f"({error.kind.replace('_', ' ')}); it may be one of these: {candidates or 'none seen so far'}."
     )
 
 
-# ---- what is printed of them
+# ---- how keys are printed
 
 
 def _issued_record(issued: "IssuedKey", out: Output) -> Record:

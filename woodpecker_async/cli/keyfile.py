@@ -1,4 +1,4 @@
-"""The file of JSON Lines to which `keys ensure` adds each key, as it is made."""
+"""The JSON Lines file to which `keys ensure` appends each key as it is created."""
 
 import asyncio
 from pathlib import Path
@@ -11,18 +11,18 @@ if TYPE_CHECKING:
 
 
 class Keys:
-    """A file that keys are added to, each on the disk before the next is made; see `bulk.sinks.KeyFile`."""
+    """A file that keys are appended to, each on disk before the next is created; see `bulk.sinks.KeyFile`."""
 
     def __init__(self, path: Path, *, force: bool) -> None:
-        """See that it can be used.
+        """Check that the file can be used.
 
         Args:
-            path: where.
-            force: whatever is there now is replaced, when the first key is there to be written.
+            path: the file.
+            force: replace an existing file, once there is a first key to write.
 
         Raises:
-            ConfigError: it cannot.
-            UsageError: it cannot.
+            ConfigError: it cannot be used.
+            UsageError: it cannot be used.
         """
         from woodpecker_async.bulk.sinks import KeyFile  # noqa: PLC0415 - not for --help
 
@@ -37,7 +37,7 @@ class Keys:
         self._file.open()
 
     async def take(self, issued: "IssuedKey") -> None:
-        """Put a key on the disk."""
+        """Write a key to disk."""
         async with self._lock:
             await asyncio.to_thread(self._write, issued)
 
@@ -51,6 +51,6 @@ class Keys:
         self._made = False
 
     def close(self) -> None:
-        """Take an empty file away again that was made for nothing."""
+        """Remove the file if it was created here and is still empty."""
         if self._made and self._path.exists() and not self._path.stat().st_size:
             self._path.unlink()

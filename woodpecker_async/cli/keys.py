@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def keys() -> None:
     """API keys of client companies.
 
-    Keys are shown masked unless --reveal asks for them in full.
+    Keys are masked unless you give --reveal.
     """
 
 
@@ -43,7 +43,7 @@ keys.add_command(report)
 
 
 def _csv_rows(record: Record) -> Iterator[Record]:
-    # A company without keys and one that failed have a row each; the status tells them apart.
+    # A company without keys, or one that failed, has one row; the status tells them apart.
     error = record["error"]
     rest = {**record, "error": None if error is None else f"{error['type']}: {error['message']}"}
     yield from ({**rest, **key} for key in record["keys"] or [{}])
@@ -92,19 +92,20 @@ def list_(
 ) -> int:
     """List the API keys of many companies.
 
-    One company's failure does not end the run: it is named on stderr, and the exit code is 3. Companies that
-    cannot be listed because they are inactive are named too, and do not count as failed.
+    If listing a company fails, the run goes on: the company is reported on stderr, and the exit code is 3.
+    Companies that cannot be listed because they are inactive are reported too, but do not count as failed.
 
-    A list that changes while it is read is read again, three times at most. If it still changes then, a company
-    or a key may be missing: that is said on stderr, and the exit code is 3.
+    A list that changes while it is being read is read again, at most three times in all. If it still changes, a
+    message on stderr says that a company or a key may be missing, and the exit code is 3.
 
-    --label, --without-label, --duplicates and --no-keys leave out companies of which nothing is to be shown, and
-    those that could not be listed. With --fields, --sort or --limit JSON has a row for each key, as CSV does.
+    --label, --without-label, --duplicates and --no-keys leave out companies without a match, and companies that
+    could not be listed. With --fields, --sort or --limit, JSON has one entry per key, like the rows of CSV.
     """
     saved = Saved.read("list", report_file, resume_file, out.path)
     resumes = saved.resume is not None
     shown.check(resumes=resumes)
     layout = shown.shape.layout(LAYOUT)
+    has_keys = not shown.selection.no_keys and any(column.name == "api_key" for column in layout.columns)
 
     async def work(woodpecker: "WoodpeckerSession") -> int:
         from woodpecker_async import bulk  # noqa: PLC0415 - not for --help
@@ -115,6 +116,9 @@ def list_(
             start=lambda companies: bulk.list_api_keys(woodpecker, companies, resume=saved.resume),
             records=lambda outcome: (record_of(outcome, out),),
             summary=summary,
+            remark=""
+            if out.reveal or not has_keys
+            else "The keys in {} are masked; use --reveal to write them in full.",
         )
         await saved.check(woodpecker, chosen)
         source = Source(woodpecker, chosen, saved)
@@ -126,7 +130,7 @@ def list_(
 
 
 def record_of(outcome: "Outcome", out: output.Output) -> dict[str, Any]:
-    """A company with its keys, as it is printed."""
+    """The record for a company and its keys."""
     company, error = outcome.company, outcome.error
     return {
         "company_id": outcome.company_id,
@@ -145,7 +149,7 @@ def record_of(outcome: "Outcome", out: output.Output) -> dict[str, Any]:
 
 
 def _status(outcome: "Outcome") -> str:
-    """What came of the company, in a word."""
+    """The company's status, in a word."""
     if outcome.error is not None:
         return "inactive" if outcome.inactive else "failed"
     if outcome.drifted:

@@ -1,4 +1,4 @@
-"""How records become rows: what a command says once, for all formats."""
+"""How records become rows: each command defines it once, for all formats."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -9,14 +9,14 @@ Record = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Column:
-    """A field of a row, where rows are printed.
+    """A column, for formats that print rows.
 
     Attributes:
         name: the field; also the column's name in CSV and SQLite.
-        title: the column's head in a table; without one it is not in tables.
-        whole: never cut.
-        once: in a table on a terminal, not repeated in rows that begin with the same first field.
-        spare: on a terminal that is too narrow it is left out, the highest number first; 0 is never.
+        title: the column's header in a table; a column without one is left out of tables.
+        whole: never truncate it.
+        once: in a table on a terminal, do not repeat it in consecutive rows with the same first field.
+        spare: leave it out if the terminal is too narrow, the highest number first; 0 means never.
     """
 
     name: str
@@ -36,8 +36,8 @@ class Layout:
 
     Attributes:
         columns: the fields of a row.
-        table_rows: the rows of a record for people.
-        csv_rows: the rows of a record for programs, in CSV and SQLite.
+        table_rows: the rows of a record in tables, for people.
+        csv_rows: the rows of a record in CSV and SQLite, for programs.
         table: the name of the table in SQLite.
         plain: the lines of a record in the format `plain`, for commands that have it.
     """

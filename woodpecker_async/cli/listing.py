@@ -1,7 +1,7 @@
-"""Commands that list: each is made from a `Listing`, a row of the table in `families`.
+"""Commands that list things. Each is built from a `Listing`, a row of the table in `families`.
 
-All of them have the same options as `keys list`, and the same rows in every format: those of one account, or of many
-companies with a row for each company that has nothing or that failed.
+They all have the options of `keys list`, and print the same rows in every format: those of one account, or those of
+many companies, with a row for each company that has nothing or failed.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from woodpecker_async.pagination import Pager
     from woodpecker_async.scope import AccountLevel
 
-# What a row says beside what is listed: whose it is, and what came of it.
+# Which company a row belongs to, and how listing that company ended.
 _WHOSE: Final = (
     Column("company_id", "Company", whole=True, once=True),
     Column("company_name", "Company name", once=True, spare=9),
@@ -41,12 +41,12 @@ _FAILURE: Final = Column("failure")
 
 @dataclass(frozen=True)
 class At:
-    """Where something is listed or changed.
+    """Where to list or change something.
 
     Attributes:
         woodpecker: the session.
         company: a client company; `None` for the key's own account.
-        whole_agency: what holds for all companies of the agency is meant.
+        whole_agency: the agency-wide list, which applies to all its companies.
     """
 
     woodpecker: "WoodpeckerSession"
@@ -55,7 +55,7 @@ class At:
 
     @property
     def account(self) -> "AccountLevel":
-        """The account."""
+        """The account to act on."""
         return self.woodpecker.account if self.company is None else self.woodpecker.company(self.company)
 
     def __str__(self) -> str:
@@ -69,14 +69,14 @@ class Listing:
     """What a command lists.
 
     Attributes:
-        help: the text of its help.
-        noun: one of them.
-        call: the lists at a place; its keywords are the parameters of `options`, and `options` of the calls.
-        fields: what is printed of an item.
-        whose: an account's, which is the key's own or that of companies; companies'; or the agency's.
-        whole_agency: there is a list of the whole agency too, and `--agency` asks for it.
-        options: the command's own ones.
-        reveal: what `--reveal` does, where there is something to show in full.
+        help: the command's help text.
+        noun: what one item is called.
+        call: returns the pagers to read; its keywords are the command's own options, and `options` for the calls.
+        fields: the fields to print for an item.
+        whose: whose lists they are: an account's (the key's own, or companies'); only companies'; or the agency's.
+        whole_agency: there is also an agency-wide list, chosen by `--agency`.
+        options: the command's own options.
+        reveal: the help of `--reveal`, if there is anything to reveal.
     """
 
     help: str
@@ -90,28 +90,28 @@ class Listing:
 
     @cached_property
     def layout(self) -> Layout:
-        """How its rows are printed."""
+        """The layout of its rows."""
         columns = self.fields if self.whose == "agency" else (*_WHOSE, *self.fields, _FAILURE)
         table = terminal.plural(self.noun).replace(" ", "_").replace("-", "_")
         return Layout(columns, table_rows=self._for_people, table=table)
 
     def lists(self, at: At, **given: Any) -> "tuple[Pager[Any], ...]":
-        """What is read at a place."""
+        """The pagers to read."""
         found = self.call(at, **given)
         return found if isinstance(found, tuple) else (found,)
 
     def row(self, item: Any, out: Output) -> dict[str, Any]:
-        """What is printed of an item of the key's own account, or of the agency."""
+        """The row for an item of the key's own account, or of the agency."""
         row = values(self.fields, item, reveal=out.reveal)
         return row if self.whose == "agency" else self._row(row, outcome="ok")
 
     def rows(self, outcome: "Outcome", out: Output, *, empty: bool) -> Iterator[Record]:
-        """What is printed of a company.
+        """The rows for a company.
 
         Args:
-            outcome: what came of it.
-            out: says whether secrets are shown.
-            empty: it has a row if it has none of what is listed.
+            outcome: the company's outcome.
+            out: the output options, which say whether to reveal secrets.
+            empty: print a row for a company that has no items.
         """
         company, error = outcome.company, outcome.error
         row = partial(
@@ -139,10 +139,10 @@ class Listing:
         yield shown
 
     def command(self, path: str) -> click.Command:
-        """The command.
+        """Build the command.
 
         Args:
-            path: its words.
+            path: its full name, such as `mailboxes list`.
         """
 
         @click.pass_obj
@@ -159,11 +159,11 @@ class Listing:
         ) -> int:
             given = {name: value for name, value in given.items() if value not in (None, ())}
             if agency and chosen is not None:
-                raise click.UsageError("--agency is about all companies at once: leave out which companies")
+                raise click.UsageError("--agency covers all companies at once: do not choose companies as well")
             if chosen is not None:
                 return self._of_many(connection, out, shown, chosen, report_file, resume_file, path, given)
             if report_file is not None or resume_file is not None:
-                raise click.UsageError("--report and --resume go with companies: say which, or leave them out")
+                raise click.UsageError("--report and --resume work only with companies: say which, or leave them out")
             return self._of_one(connection, out, shown, given, whole_agency=agency)
 
         decorators = [*self.options]
@@ -200,15 +200,15 @@ class Listing:
             printer.finish()
             if not settled:
                 terminal.echo_err(
-                    f"The list of {things} changed each time it was read, or was not as long as it announced: "
-                    f"{terminal.an(self.noun)} may be missing. Run it again."
+                    f"The list of {things} changed each time it was read, or did not have its announced length: "
+                    f"{terminal.an(self.noun)} may be missing. Run the command again."
                 )
             written = "" if out.path is None else f", written to {out.path}"
-            more = ", the first ones (--limit); there may be more" if count == most else ""
+            more = " (--limit reached; there may be more)" if count == most else ""
             connection.note(terminal.count(count, self.noun) + more + written)
             return process.DONE if settled else process.SOME_FAILED
 
-        # Whose they are is known, and needs no column for people.
+        # All rows are of one account, so tables need no column for it.
         columns = tuple(replace(column, title=None) if column in _WHOSE else column for column in self.layout.columns)
         layout = replace(self.layout, columns=columns)
         with out.opened(shown.shape.layout(layout), connection.note) as printer:
@@ -230,13 +230,13 @@ class Listing:
         saved = Saved.read(task, report_file, resume_file, out.path)
         resumes = saved.resume is not None
         shown.check(resumes=resumes)
-        # Who looks for something wants to see where it is. A row that a file has already is replaced, though.
+        # With a filter, only matches are of interest. But a resumed run must replace rows that are already in the file.
         empty = resumes or not (given or shown.shape.limit)
 
         async def work(woodpecker: "WoodpeckerSession") -> int:
             from woodpecker_async.bulk import list_each  # noqa: PLC0415 - not for --help
 
-            self.lists(At(woodpecker, 1), **given)  # what makes no sense is said before it fails at every company
+            self.lists(At(woodpecker, 1), **given)  # validates once, before it would fail for every company
             work = Work(
                 title=f"Listing {terminal.plural(self.noun)}",
                 done="listed",
@@ -261,12 +261,12 @@ class Listing:
 
 
 agency_option: Final = click.option(
-    "--agency", is_flag=True, help="The list of the whole agency, which holds for all its companies."
+    "--agency", is_flag=True, help="The agency-wide list, which applies to all its companies."
 )
 
 
 def made(run: Callable[..., int], help_: str, path: str, decorators: list[Callable[[Any], Any]]) -> click.Command:
-    """A command out of a function and the decorators that give it its options, in the order of its help."""
+    """Build a command from a function and the decorators that add its options, in the order of its help."""
     for decorate in reversed(decorators):
         run = decorate(run)
     return click.command(path.rpartition(" ")[2], help=help_)(run)

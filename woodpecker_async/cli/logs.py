@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 @contextmanager
 def logging_to(verbose: int, log_file: Path | None) -> Iterator[None]:
-    """Write the log where it was asked for, while the command runs.
+    """Write the log to where it was requested, while the command runs.
 
     Args:
-        verbose: 0 for none on stderr but what `WOODPECKER_LOG` says, 1 for retries and refusals, 2 for every attempt.
-        log_file: a file to which it is added.
+        verbose: 0 logs to stderr only if `WOODPECKER_LOG` says so, 1 logs retries and refusals, 2 every attempt.
+        log_file: the file to append the log to.
 
     Raises:
-        UsageError: the file cannot be written to, or the variable holds something else than a level.
+        UsageError: the file cannot be written to, or the variable is not a valid level.
     """
     import logging  # noqa: PLC0415 - not for --help
 
@@ -64,7 +64,7 @@ def _file_handler(path: Path) -> "logging.Handler":
     import logging  # noqa: PLC0415 - not for --help
 
     class File(logging.FileHandler):
-        """A file that is full is told of once; `logging` would print a traceback for each record."""
+        """Reports an error such as a full disk once; `logging` would print a traceback for each record."""
 
         told = False
 
@@ -72,7 +72,7 @@ def _file_handler(path: Path) -> "logging.Handler":
             if not self.told:
                 self.told = True
                 error = sys.exc_info()[1]
-                terminal.say(f"Error: the log is not complete: {path}: {getattr(error, 'strerror', None) or error}")
+                terminal.say(f"Error: the log is incomplete: {path}: {getattr(error, 'strerror', None) or error}")
 
         def close(self) -> None:
             with suppress(OSError):
@@ -85,7 +85,7 @@ def _stderr_handler() -> "logging.Handler":
     import logging  # noqa: PLC0415 - not for --help
 
     class Stderr(logging.Handler):
-        stream = sys.stderr  # so that `WOODPECKER_LOG` does not show it twice
+        stream = sys.stderr  # so that `WOODPECKER_LOG` does not log everything twice
 
         def emit(self, record: logging.LogRecord) -> None:
             terminal.say(self.format(record))
@@ -95,7 +95,7 @@ def _stderr_handler() -> "logging.Handler":
 
 @contextmanager
 def _with_all_that_is_said(handler: "logging.Handler") -> Iterator[None]:
-    """Write what is said on stderr to the log too, and what ends the command, which is said later."""
+    """Also write to the log what is printed on stderr, and the error that ends the command, which is printed later."""
     import logging  # noqa: PLC0415 - not for --help
 
     def write(text: str) -> None:
@@ -107,7 +107,8 @@ def _with_all_that_is_said(handler: "logging.Handler") -> Iterator[None]:
         except click.exceptions.Exit:
             raise
         except Exception as error:
-            write(error_text(error)[0])
+            for line in (error_text(error)[0], *getattr(error, "__notes__", ())):
+                write(line)
             raise
 
 

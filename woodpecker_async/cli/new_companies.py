@@ -1,4 +1,4 @@
-"""`woodpecker-async companies create`: new client companies, which are billed."""
+"""`woodpecker-async companies create`: create client companies, which are billed."""
 
 from contextlib import aclosing
 from pathlib import Path
@@ -40,25 +40,25 @@ _LAYOUT: Final = Layout(
     "--names-from",
     metavar="FILE",
     type=click.Path(path_type=Path, allow_dash=True),
-    help="More names, one on each line of a file; - is stdin.",
+    help="More names, from a file with one per line; - is stdin.",
 )
 @output_options(reveal=True)
-@click.option("--dry-run", is_flag=True, help="Say which companies would be made, and make none.")
-@click.option("--yes", "-y", is_flag=True, help="Make more than ten companies without a question.")
+@click.option("--dry-run", is_flag=True, help="Show which companies would be created without creating any.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask before creating more than ten companies.")
 @connection_options
 @click.pass_obj
 def create(
     connection: Connection, names: tuple[str, ...], names_from: Path | None, out: Output, dry_run: bool, yes: bool
 ) -> int:
-    """Make new client companies, which are billed; each comes with an API key.
+    """Create client companies, which are billed; each comes with an API key.
 
-    A company whose name the agency has already is not made again. They are made one after another. What the server
-    refuses is said, and the exit code is 3. When it is not known whether one was made, the command stops there.
+    Names that the agency already has are skipped. Companies are created one after another. Those that the server
+    rejects are reported, and the exit code is 3. If it is not known whether a company was created, the command stops.
     """
     more = () if names_from is None else _names_in(names_from, connection)
     wanted = tuple(dict.fromkeys(name.strip() for name in (*names, *more)))
     if not wanted or not all(wanted):
-        raise click.UsageError("say which companies: --name TEXT as often as you like, or --names-from FILE")
+        raise click.UsageError("say which companies: --name TEXT (repeatable) or --names-from FILE")
 
     async def work(woodpecker: "WoodpeckerSession", printer: Printer) -> int:
         from woodpecker_async.cli.plan import UNASKED, ask  # noqa: PLC0415 - not for --help
@@ -72,19 +72,19 @@ def create(
             printer.finish()
             there = len(wanted) - len(new)
             connection.note(
-                f"Would make {terminal.companies(len(new))} at {account}; {there} there already. Nothing was made."
+                f"Would create {terminal.companies(len(new))} at {account}; {there} already there. Nothing was created."
             )
             return process.DONE if whole else process.SOME_FAILED
         if not whole:
-            terminal.echo_err("Error: one of them may be there already. Nothing was made.")
+            terminal.echo_err("Error: one of these companies may exist already. Nothing was created.")
             return process.FAILED
         asks = len(new) > UNASKED and not (yes or connection.sandbox)
-        what = f"This makes {terminal.companies(len(new))}, which are billed, at {account}"
+        what = f"This creates {terminal.companies(len(new))}, which are billed, at {account}"
         if asks and not await ask(what, connection):
             return process.FAILED
         return await _create(woodpecker, wanted, known, out, printer, connection)
 
-    # What would be made is shown, not written to where keys go.
+    # A dry run only prints; the output file is for keys.
     if dry_run:
         out = Output(format_="table" if out.format_ == "sqlite" else out.format_, json=out.json)
     with out.opened(_LAYOUT, connection.note) as printer:
@@ -116,7 +116,7 @@ async def _create(
                 new = await woodpecker.agency_v1.create_company(name)
             except (WoodpeckerError, CancelledError) as error:
                 refused = isinstance(error, ApiError) and not fails_everywhere(error)
-                if not refused:  # the next one would fail as well, or this one may have been made
+                if not refused:  # the next one would fail too, or this one may have been created
                     stopped, at = error, name
                     break
                 failed += 1
@@ -128,23 +128,23 @@ async def _create(
                 made += 1
                 printer.add(_new(new, out))
                 bar.advance()
-    done = f"Made {terminal.companies(made)}"
+    done = f"Created {terminal.companies(made)}"
     try:
         if stopped is None or not printer.empty:
             printer.finish()
     except click.exceptions.Exit:
-        terminal.echo_err(f"{done}; see them with: woodpecker-async companies list")
+        terminal.echo_err(f"{done}; to see them: woodpecker-async companies list")
         raise
     if stopped is None:
-        connection.note(f"{done}, {len(names) - made - failed} there already, {failed} failed.")
+        connection.note(f"{done}, {len(names) - made - failed} already there, {failed} failed.")
         return process.SOME_FAILED if failed else process.DONE
     interrupted = isinstance(stopped, CancelledError)
     code = process.INTERRUPTED if interrupted else process.tell_error(stopped)
-    doubt = f" Whether {at!r} was made is not known: look with `woodpecker-async companies list`."
+    doubt = f" It is not known whether {at!r} was created: check with `woodpecker-async companies list`."
     unknown = interrupted or isinstance(stopped, OutcomeUnknownError)
     terminal.echo_err(
-        f"{'Interrupted' if interrupted else 'Stopped'}. {done}.{doubt if unknown else ''} To go on, run the same "
-        "command again: what is there is not made again."
+        f"{'Interrupted' if interrupted else 'Stopped'}. {done}.{doubt if unknown else ''} To continue, run the same "
+        "command again: it skips companies that exist."
     )
     return code
 
@@ -152,8 +152,8 @@ async def _create(
 async def _companies_by_name(
     woodpecker: "WoodpeckerSession", connection: Connection, out: Output
 ) -> "tuple[dict[str, Company], bool]":
-    """The agency's companies, and whether none can be missing."""
-    from woodpecker_async.cli.companies import UNSETTLED, AllCompanies  # noqa: PLC0415 - which has this one
+    """The agency's companies by name, and whether the list is certainly complete."""
+    from woodpecker_async.cli.companies import UNSETTLED, AllCompanies  # noqa: PLC0415 - it imports this module
 
     everything = AllCompanies(woodpecker, None)
     with progress("Listing companies", "companies", wanted=connection.shows_progress(out)) as bar:

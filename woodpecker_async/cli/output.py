@@ -1,7 +1,7 @@
 """Where a command's data goes, and in which format: one `Output` for all commands.
 
-Data goes to stdout, or with `--output` to a file that is written as a whole or not at all; everything else is
-said on stderr.
+Data goes to stdout or, with `--output`, to a file that is written completely or not at all. Everything else goes to
+stderr.
 """
 
 import functools
@@ -29,6 +29,11 @@ FORMATS: Final = ("table", "json", "jsonl", "csv", "sqlite")
 
 C = TypeVar("C", bound=Callable[..., Any])
 
+# Extensions of formats that are not supported; nothing could open a table with such a name.
+_NOT_WRITTEN: Final = frozenset(
+    {".arrow", ".feather", ".gz", ".htm", ".html", ".numbers", ".ods", ".parquet", ".pdf", ".tsv", ".xls", ".xlsx"}
+    | {".xml", ".yaml", ".yml", ".zip"}
+)
 _SUFFIXES: Final = {
     ".csv": "csv",
     ".json": "json",
@@ -42,17 +47,17 @@ _SUFFIXES: Final = {
 
 @dataclass(frozen=True, kw_only=True)
 class Output:
-    """What the options say of a command's data.
+    """The output options of a command.
 
     Attributes:
-        format_: how it is written: one of `FORMATS`, `csv-raw`, or `plain` where a command has that.
-        path: the file it goes to; `None` for stdout.
+        format_: one of `FORMATS`, `csv-raw`, or `plain` for commands that have it.
+        path: the file to write to; `None` for stdout.
         force: an existing file may be replaced.
-        reveal: keys are written in full.
-        json: it is for a program, by --json, so that no progress bar is wanted.
-        chosen: the format was asked for by --format or --json.
-        to_stdout: stdout was asked for, by `--output -`.
-        header: tables and CSV have a line of titles.
+        reveal: print keys in full.
+        json: --json was given: the output is for a program, so there is no progress bar.
+        chosen: the format was given explicitly, by --format or --json.
+        to_stdout: stdout was given explicitly, by `--output -`.
+        header: tables and CSV have a header row.
     """
 
     format_: str = "table"
@@ -66,38 +71,38 @@ class Output:
 
     @property
     def mixed(self) -> bool:
-        """Whether a progress bar would be in the way of the data."""
+        """Whether a progress bar would get in the way of the data."""
         streams = self.path is None and self.format_ in {"jsonl", "plain"}
         return self.json or (streams and is_terminal(sys.stdout))
 
     def shown(self, secret: "Secret") -> str:
-        """A key, masked unless it was asked for in full."""
+        """A key, masked unless `--reveal` was given."""
         return secret.reveal() if self.reveal else secret.masked
 
     @contextmanager
     def opened(
         self, layout: Layout | None, note: Callable[[str], None], *, resumes: bool = False
     ) -> "Iterator[Printer]":
-        """What prints the records of a run. What cannot work is refused here, before any work is done.
+        """A printer for the records of a run. Fails before any work is done if the output cannot be written.
 
         Args:
-            layout: of the records; `None` for the one record there is, which is a JSON object or a table of its fields.
-            note: says what is no error.
-            resumes: the run goes on with an earlier one, so that an existing file is added to.
+            layout: the layout of the records; `None` for a single record, a JSON object or a table of its fields.
+            note: prints messages that are not errors.
+            resumes: the run resumes an earlier one and adds to an existing file.
 
         Raises:
             UsageError: the file cannot be used.
         """
         if self.path is None:
             if self.format_ == "sqlite":
-                raise UsageError("a database is a file: say where with --output FILE")
+                raise UsageError("--format sqlite writes a file: say where with --output FILE")
             if self.reveal:
                 _warn_of_readers(sys.stdout, note)
             yield Printer(self.format_, layout, header=self.header and not (resumes and _has_content(sys.stdout)))
             return
         with files.output_to(self.path, replaces=self.force, adds=resumes) as file:
             if resumes and file.content is None and not file.streams:
-                note(f"{self.path} will not have the companies that were done before.")
+                note(f"{self.path} will not contain the companies done in earlier runs.")
             if file.streams:
                 yield Printer(self.format_, layout, Device(file), header=self.header)
                 return
@@ -106,21 +111,21 @@ class Output:
                 return
             assert layout is not None
             if not self.header and file.content:
-                raise UsageError(f"without its header nothing can be added to {self.path}: leave out --no-header")
+                raise UsageError(f"{self.path} can only be added to with its header: leave out --no-header")
             try:
                 rows = earlier.rows_of(self.format_.removesuffix("-raw"), layout, file.content)
             except (ValueError, RecursionError) as error:
-                raise UsageError(f"cannot add to {self.path}: {_why(error)}; name another file") from None
+                raise UsageError(f"cannot add to {self.path}: {_why(error)}; use another file") from None
             yield FilePrinter(self.format_, layout, file, rows, header=self.header)
 
 
 def output_options(*, reveal: bool | str = False, plain: bool = False) -> Callable[[C], C]:
-    """Give a command the options that say where its data goes; it gets them as one, `out`.
+    """Add the output options to a command, which gets them as `out`.
 
     Args:
-        reveal: it prints keys, and has an option to do so in full; or the help of that option, if it is about something
-            else.
-        plain: without a wish its format is `plain`.
+        reveal: the command prints keys and gets an option to print them in full; or that option's help, if it reveals
+            something else.
+        plain: the default format is `plain`.
     """
     default = "plain" if plain else "table"
     formats = ("plain", *FORMATS) if plain else FORMATS
@@ -138,17 +143,19 @@ def output_options(*, reveal: bool | str = False, plain: bool = False) -> Callab
         ) -> Any:
             out = Output(force=force, json=json_, reveal=kwargs.pop("reveal", False))
             if json_ and format_ not in {None, "json"}:
-                raise click.UsageError(f"--json and --format {format_} exclude each other")
+                raise click.UsageError(f"--json and --format {format_} cannot be used together")
             if output_file is not None and str(output_file) == "-":
                 out = replace(out, to_stdout=True)
             elif output_file is not None:
                 out = replace(out, path=output_file)
             if force and out.path is None:
-                raise click.UsageError("--force goes with --output FILE")
+                raise click.UsageError("--force works only with --output FILE")
             ending = "" if out.path is None else out.path.suffix.lower()
             named = "json" if json_ else format_ or _SUFFIXES.get(ending)
+            if named is None and out.path is not None and not plain:
+                _check_name(out.path, ending)
             if csv_raw and named != "csv":
-                raise click.UsageError("--csv-raw goes with --format csv")
+                raise click.UsageError("--csv-raw works only with --format csv")
             return command(
                 *args,
                 out=replace(out, format_=CSV_RAW if csv_raw else named or default, chosen=json_ or format_ is not None),
@@ -160,22 +167,22 @@ def output_options(*, reveal: bool | str = False, plain: bool = False) -> Callab
                 "--format",
                 "format_",
                 type=click.Choice(formats),
-                help=f"How to print it; by default {default}, or what the ending of --output FILE says.",
+                help=f"Output format; default: {default}, or what the extension of --output FILE implies.",
             ),
-            click.option("--json", "json_", is_flag=True, help="The same as --format json, without a progress bar."),
+            click.option("--json", "json_", is_flag=True, help="Same as --format json, without a progress bar."),
             click.option(
                 "--csv-raw",
                 is_flag=True,
-                help="In CSV, leave cells that a spreadsheet would run as formulas as they are.",
+                help="In CSV, do not escape cells that a spreadsheet would run as formulas.",
             ),
             click.option(
                 "--output",
                 "output_file",
                 metavar="FILE",
                 type=click.Path(path_type=Path, allow_dash=True),
-                help="Write it to a file (mode 0600), as a whole or not at all; - is stdout.",
+                help="Write to a file (mode 0600), completely or not at all; - is stdout.",
             ),
-            click.option("--force", is_flag=True, help="Replace the file of --output if it exists."),
+            click.option("--force", is_flag=True, help="Replace the --output file if it exists."),
         ]
         if reveal:
             help_ = reveal if isinstance(reveal, str) else "Show keys in full."
@@ -188,18 +195,35 @@ def output_options(*, reveal: bool | str = False, plain: bool = False) -> Callab
     return decorate
 
 
+def _check_name(path: Path, ending: str) -> None:
+    """Check that the name of a file for a table does not suggest another format.
+
+    Raises:
+        click.UsageError: it is the name of a format, or has the extension of an unsupported one.
+    """
+    if str(path) in FORMATS:
+        raise click.UsageError(
+            f"--output takes a file: for the format, use --format {path} (for a file with this name, add --format)"
+        )
+    if ending in _NOT_WRITTEN:
+        raise click.UsageError(
+            f"--output {path}: {ending[1:]} is not a supported format ({', '.join(FORMATS)}): use another file name, "
+            "or add --format"
+        )
+
+
 def _warn_of_readers(stream: Any, note: Callable[[str], None]) -> None:
-    """Say that keys in full go to a file that others can read."""
+    """Warn that keys in full go to a file that others can read."""
     status = _status(stream)
     if os.name != "posix" or status is None or not (stat.S_ISREG(status.st_mode) or stat.S_ISFIFO(status.st_mode)):
         return
     mode = stat.S_IMODE(status.st_mode)
     if mode & 0o077:
-        note(f"Others can read the file that the keys go to (mode {mode:04o}); --output FILE makes one of mode 0600.")
+        note(f"Others can read the file the keys are written to (mode {mode:04o}); --output FILE uses mode 0600.")
 
 
 def _has_content(stream: Any) -> bool:
-    """Whether it is a file with something in it already, as after `>>`."""
+    """Whether a stream is a file that already has content, as after `>>`."""
     status = _status(stream)
     return status is not None and stat.S_ISREG(status.st_mode) and status.st_size > 0
 

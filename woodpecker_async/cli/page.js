@@ -1,5 +1,5 @@
 "use strict";
-// The page is whole without this: it only sorts and filters the table.
+// The page works without this: it only sorts and filters the table.
 (() => {
   const table = document.getElementById("keys");
   const body = table.tBodies[0];
@@ -9,7 +9,7 @@
   const input = document.getElementById("filter");
   const order = new Intl.Collator(document.documentElement.lang, { numeric: true, sensitivity: "base" });
   const text = (row, column) => row.cells[column].dataset.value ?? row.cells[column].textContent.trim();
-  // Neither case nor accents matter.
+  // Ignore case and accents.
   const plain = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
   const texts = new Map(rows.map((row) => [row, plain(row.textContent)]));
 
@@ -29,7 +29,7 @@
     heads.forEach((head, index) => {
       head.setAttribute("aria-sort", index !== column ? "none" : down ? "descending" : "ascending");
     });
-    // What is empty comes last either way.
+    // Empty cells come last in either direction.
     const compare = (one, other) => {
       const [a, b] = [text(one, column), text(other, column)];
       if (a === "" || b === "") return (a === "") - (b === "");

@@ -1,7 +1,7 @@
-"""The page that `keys report` makes: one HTML file that asks the network for nothing and holds no secret.
+"""The page that `keys report` creates: a single HTML file that loads nothing from the network and contains no secret.
 
-All that came from a server is escaped; a policy in the page (CSP) forbids everything but its own style and script,
-by their hashes, so that nothing that slipped through could run.
+Everything that came from a server is escaped. A Content-Security-Policy in the page allows only its own style and
+script, by their hashes, so that anything that slipped through could not run.
 """
 
 import base64
@@ -16,7 +16,7 @@ from typing import Final
 
 from woodpecker_async._redact import printable
 
-# So many rows a picture has; the rest is summed up.
+# The most bars in a chart; the rest are combined.
 _MOST_BARS: Final = 12
 _WIDTH: Final = 360
 _ROW: Final = 40
@@ -30,7 +30,7 @@ class Key:
 
     Attributes:
         label: its label, if it has one.
-        masked: its mask.
+        masked: the masked key.
         fingerprint: its fingerprint.
     """
 
@@ -45,10 +45,10 @@ class Client:
 
     Attributes:
         id: its id.
-        name: its name, where it is known.
-        active: whether it is active, where that is known.
+        name: its name, if known.
+        active: whether it is active, if known.
         keys: its keys.
-        failure: why they could not be listed, if they could not.
+        failure: why its keys could not be listed, if they could not.
     """
 
     id: int
@@ -59,7 +59,7 @@ class Client:
 
     @property
     def title(self) -> str:
-        """What to call it."""
+        """The name to show."""
         return self.name or f"Company {self.id}"
 
 
@@ -68,10 +68,10 @@ def page(clients: Sequence[Client], *, account: str, made_at: datetime, warnings
 
     Args:
         clients: the companies, with their keys.
-        account: names the account they are of.
+        account: identifies the account they belong to.
         made_at: when they were listed, in UTC.
-        warnings: what may be missing.
-        version: of the program.
+        warnings: messages about what may be missing.
+        version: the version of the program.
     """
     style, script = _part("page.css"), _part("page.js")
     policy = (
@@ -98,8 +98,8 @@ def page(clients: Sequence[Client], *, account: str, made_at: datetime, warnings
             "<h1>API keys of client companies</h1>",
             f'<p class="soft">As listed on <time datetime="{made_at.isoformat()}">{when}</time>.',
             f"Account: {_text(account)}.</p>",
-            '<p class="soft">Keys are shown masked. A fingerprint is the beginning of the SHA-256 of a key:',
-            "it names the key without showing it.</p>",
+            '<p class="soft">Keys are masked. A fingerprint is the start of the key&#39;s SHA-256 hash:',
+            "it identifies the key without revealing it.</p>",
             "</header>",
             "<main>",
             *(f'<p class="warning" role="note">{_text(warning)}</p>' for warning in warnings),
@@ -108,8 +108,8 @@ def page(clients: Sequence[Client], *, account: str, made_at: datetime, warnings
             *_without_keys(clients),
             *_table(clients),
             "</main>",
-            f"<footer><p>Made by woodpecker-async {_text(version)}. The API lists only those keys",
-            "that were made by the user of the agency&#39;s key.</p></footer>",
+            f"<footer><p>Created by woodpecker-async {_text(version)}. The API lists only keys created by",
+            "the owner of the agency&#39;s API key.</p></footer>",
             f"<script>{script}</script>",
             "</body>",
             "</html>",
@@ -127,12 +127,12 @@ def _hash(text: str) -> str:
 
 
 def _text(text: str) -> str:
-    """What came from outside, to be seen as it is and to do nothing."""
+    """Escape text from outside, so that it is shown as it is and does nothing."""
     return escape(printable(text))
 
 
 def _name(text: str) -> str:
-    """The same for a name, which may be written from right to left."""
+    """The same for a name, which may be in a right-to-left script."""
     return f"<bdi>{_text(text)}</bdi>"
 
 
@@ -152,7 +152,7 @@ def _totals(clients: Sequence[Client]) -> Iterator[str]:
     yield "</dl>"
 
 
-# ---- pictures
+# ---- charts
 
 
 def _pictures(clients: Sequence[Client]) -> Iterator[str]:
@@ -161,12 +161,12 @@ def _pictures(clients: Sequence[Client]) -> Iterator[str]:
     yield '<section aria-labelledby="pictures"><h2 id="pictures">At a glance</h2><div class="pictures">'
     if len(listed) <= _MOST_BARS:
         rows = sorted(((client.title, len(client.keys)) for client in listed), key=lambda row: -row[1])
-        yield from _figure("by-company", "Keys by company", "The number of keys of each company.", rows, "key")
+        yield from _figure("by-company", "Keys by company", "Number of keys per company.", rows, "key")
     else:
         yield from _figure(
             "by-company",
             "Keys by company",
-            "How many companies have that many keys.",
+            "Number of companies that have this many keys.",
             _histogram([len(client.keys) for client in listed]),
             "company",
         )
@@ -174,12 +174,12 @@ def _pictures(clients: Sequence[Client]) -> Iterator[str]:
     rest = labels.total() - sum(count for _, count in most)
     if rest:
         most.append((f"({len(labels) - len(most)} other labels)", rest))
-    yield from _figure("by-label", "Labels by use", "The number of keys of each label.", most, "key")
+    yield from _figure("by-label", "Labels by use", "Number of keys per label.", most, "key")
     yield "</div></section>"
 
 
 def _histogram(counts: Sequence[int]) -> list[tuple[str, int]]:
-    """How many companies have each number of keys; many numbers are put together."""
+    """How many companies have each number of keys; numbers are grouped if there are too many."""
     width = -(-max(counts) // (_MOST_BARS - 1)) or 1
     groups = Counter(-(-count // width) for count in counts)
     rows = [("no keys", groups[0])]
@@ -193,7 +193,7 @@ def _histogram(counts: Sequence[int]) -> list[tuple[str, int]]:
 def _figure(name: str, title: str, explanation: str, rows: Sequence[tuple[str, int]], unit: str) -> Iterator[str]:
     yield f'<figure><figcaption>{title}<span class="soft">{explanation}</span></figcaption>'
     if not rows:
-        yield '<p class="soft">There are none.</p></figure>'
+        yield '<p class="soft">None.</p></figure>'
         return
     most = max(count for _, count in rows) or 1
     told = "; ".join(f"{row}: {count}" for row, count in rows)
@@ -232,7 +232,7 @@ def _without_keys(clients: Sequence[Client]) -> Iterator[str]:
             yield f'<li>{_name(client.title)} <span class="soft">({client.id}{state})</span></li>'
         yield "</ul>"
     else:
-        yield '<p class="soft">Every company that was listed has at least one key.</p>'
+        yield '<p class="soft">Every listed company has at least one key.</p>'
     yield "</section>"
 
 
@@ -243,13 +243,13 @@ def _table(clients: Sequence[Client]) -> Iterator[str]:
     rows = [row for client in clients for row in _rows(client)]
     yield '<section aria-labelledby="table"><h2 id="table" tabindex="-1">All keys</h2>'
     yield (
-        '<div class="filter" id="controls" role="search" hidden><label for="filter">Show only rows with</label>'
+        '<div class="filter" id="controls" role="search" hidden><label for="filter">Show only rows containing</label>'
         '<input id="filter" type="search" autocomplete="off" spellcheck="false">'
         '<span class="soft" id="count" role="status"></span></div>'
     )
-    # Narrow screens lay the rows out as cards; the roles say that it is a table all the same.
+    # On narrow screens the rows become cards; the roles keep it a table for screen readers.
     yield '<table class="keys" id="keys" role="table">'
-    yield "<caption>Each row is a key, or a company that has none to show.</caption>"
+    yield "<caption>Each row is a key, or a company without keys to show.</caption>"
     heads = "".join(f'<th scope="col" role="columnheader">{title}</th>' for title in _TITLES)
     yield f'<thead role="rowgroup"><tr role="row">{heads}</tr></thead>'
     yield '<tbody role="rowgroup">'
@@ -284,7 +284,7 @@ def _row(client: Client, key: Key | None, remark: str) -> str:
 
 
 def _cell(title: str, shown: str, value: str | None = None, css: str = "") -> str:
-    """A cell: what it shows, as HTML, and what it is sorted by."""
+    """A cell: the HTML it shows, and the value it is sorted by."""
     kind = f' class="{css}"' if css else ""
     value = shown if value is None else _text(value)
     return f'<td role="cell"{kind} data-title="{title}" data-value="{value}">{shown}</td>'

@@ -1,4 +1,4 @@
-"""What `keys ensure` would do, and the question before it does much of that."""
+"""What `keys ensure` would do, and the confirmation it asks for before doing much of it."""
 
 import sys
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from woodpecker_async.models import Company
     from woodpecker_async.secret import Secret
 
-# More are not made without a question.
+# More keys than this are not created without asking.
 UNASKED: Final = 10
 
 
@@ -26,8 +26,8 @@ class Plan:
     """What would be done at each company.
 
     Attributes:
-        places: by its place in the input, a company's outcome, and the keys of the label that it has.
-        report: what came of looking.
+        places: the outcome of each company, in input order, and its keys with the label.
+        report: the report of the run that listed the keys.
     """
 
     places: "list[tuple[Outcome, list[Secret]]]"
@@ -35,12 +35,12 @@ class Plan:
 
     @property
     def missing(self) -> int:
-        """How many keys would be made."""
+        """How many keys would be created."""
         return sum(outcome.ok and not keys for outcome, keys in self.places)
 
     @property
     def ambiguous(self) -> "list[int]":
-        """Companies with several keys of the label, where `ensure` would fail."""
+        """Companies with several keys with the label, where `ensure` would fail."""
         return [outcome.company_id for outcome, keys in self.places if len(keys) > 1]
 
     def records(self, label: str, out: "Output") -> "list[dict[str, Any]]":
@@ -51,7 +51,7 @@ class Plan:
 async def plan(
     woodpecker: "WoodpeckerSession", companies: "list[int] | list[Company]", label: str, *, bar_wanted: bool
 ) -> Plan:
-    """Look which companies have a key of this label. Makes nothing."""
+    """Find out which companies have a key with this label. Creates nothing."""
     from woodpecker_async import bulk  # noqa: PLC0415 - not for --help
     from woodpecker_async.labels import keys_with_label  # noqa: PLC0415
 
@@ -67,34 +67,34 @@ async def plan(
 
 
 def tell_plan(found: Plan, label: str, account: str, connection: "Connection") -> int:
-    """Say what would be made, and where; gives the exit code."""
-    tell_failures(found.report, connection, "looked at", "--format json has them all")
+    """Say what would be created and where, and return the exit code."""
+    tell_failures(found.report, connection, "checked", "use --format json to get all of them")
     if found.report.unsettled:
         terminal.echo_err(UNSETTLED)
     for company in found.ambiguous[:UNASKED]:
-        terminal.echo_err(f"Company {company} has several keys {label!r}, and none would be made there.")
+        terminal.echo_err(f"Company {company} has several keys labelled {label!r}; none would be created there.")
     there = len(found.places) - found.missing - found.report.failed - len(found.ambiguous)
     connection.note(
-        f"Would make {terminal.count(found.missing, 'key')} {label!r} at {account}; {there} there already. "
-        "Nothing was made."
+        f"Would create {terminal.count(found.missing, 'key')} labelled {label!r} at {account}; {there} already there. "
+        "Nothing was created."
     )
     return process.SOME_FAILED if found.ambiguous else exit_code(found.report)
 
 
-async def ask(what: str, connection: "Connection", nothing: str = "Nothing was made.") -> bool:
-    """Whether the person at the terminal wants this done.
+async def ask(what: str, connection: "Connection", nothing: str = "Nothing was created.") -> bool:
+    """Ask the user at the terminal to confirm something.
 
     Args:
-        what: what it is, in a sentence.
+        what: what will be done, as a sentence.
         connection: says whether to be quiet.
-        nothing: what is said when it is not wanted.
+        nothing: the message if the user declines.
 
     Raises:
-        UsageError: there is nobody to ask.
+        UsageError: there is no terminal to ask on.
     """
     if not (terminal.is_terminal(sys.stdin) and terminal.is_terminal(sys.stderr)):
-        raise process.UsageError(f"{what}; there is no terminal to ask on: add --yes")
-    sys.stderr.write(f"{what}. Go on? [y/N] ")
+        raise process.UsageError(f"{what}; there is no terminal to confirm on: add --yes")
+    sys.stderr.write(f"{what}. Continue? [y/N] ")
     sys.stderr.flush()
     with terminal.asking():
         answer = await _line()
@@ -105,7 +105,7 @@ async def ask(what: str, connection: "Connection", nothing: str = "Nothing was m
 
 
 async def _line() -> str:
-    """The next line of stdin, without standing in the way of a signal."""
+    """The next line of stdin, read without delaying signals."""
     import asyncio  # noqa: PLC0415 - not for --help
 
     loop, ready = asyncio.get_running_loop(), asyncio.Event()

@@ -1,4 +1,4 @@
-"""What prints the records of a run: on stdout, on a device, or in a file."""
+"""Printers for the records of a run: to stdout, to a device, or to a file."""
 
 import io
 import sys
@@ -15,7 +15,7 @@ from woodpecker_async.cli.process import FAILED
 from woodpecker_async.cli.tables import table_text
 from woodpecker_async.cli.terminal import BROKEN_PIPE, echo_err, encoding, is_terminal, is_unicode, write
 
-# A format that users choose by --format csv --csv-raw.
+# The format that `--format csv --csv-raw` selects.
 CSV_RAW: Final = "csv-raw"
 
 
@@ -26,7 +26,7 @@ class Stdout:
         self.stream = sys.stdout
         self.terminal = is_terminal(sys.stdout)
         self.unicode = is_unicode()
-        self.encoding = encoding() if self.unicode else "utf-8"  # nothing is lost
+        self.encoding = encoding() if self.unicode else "utf-8"  # so that nothing is lost
 
     def write(self, data: str | bytes) -> None:
         """Write it now."""
@@ -34,7 +34,7 @@ class Stdout:
 
 
 class Device:
-    """What --output names, as a printer sees it."""
+    """The device that --output names, as a printer sees it."""
 
     terminal = False
     unicode = True
@@ -42,7 +42,7 @@ class Device:
 
     def __init__(self, file: files.OutputFile) -> None:
         self._file = file
-        self.stream = io.StringIO()  # a table is measured by it
+        self.stream = io.StringIO()  # tables take their width from it
 
     def write(self, data: str | bytes) -> None:
         """Write it now."""
@@ -50,7 +50,7 @@ class Device:
 
 
 class Printer:
-    """Prints records: JSON Lines and plain lines at once, the other formats when all are there."""
+    """Prints records: JSON Lines and plain lines at once, other formats when all records are there."""
 
     def __init__(
         self, format_: str, layout: Layout | None, target: "Stdout | Device | None" = None, *, header: bool = True
@@ -62,7 +62,7 @@ class Printer:
         self._kept: list[tuple[int, Record]] = []
 
     def add(self, record: Record, place: int = 0) -> None:
-        """Print a record, now or later; then sorted by place."""
+        """Print a record now, or keep it for `finish`, which sorts by place."""
         if self._format == "jsonl":
             self._target.write(json_text(record, unicode=self._target.unicode) + "\n")
         elif self._format == "plain":
@@ -72,13 +72,13 @@ class Printer:
             self._kept.append((place, record))
 
     def finish(self) -> None:
-        """Print what has been kept."""
+        """Print the records that were kept."""
         if self._format not in {"jsonl", "plain"}:
             self._target.write(self._text(self._records()))
 
     @property
     def empty(self) -> bool:
-        """Whether nothing waits to be printed."""
+        """Whether nothing is waiting to be printed."""
         return not self._kept
 
     def _plain(self, record: Record) -> Iterable[str]:
@@ -104,7 +104,7 @@ class Printer:
 
 
 class FilePrinter(Printer):
-    """Prints records to a file, all when all are there."""
+    """Prints records to a file, once all of them are there."""
 
     def __init__(
         self,
@@ -147,7 +147,7 @@ def _save(file: files.OutputFile, data: bytes) -> None:
 
 
 def _fields_of(record: Record, format_: str) -> Layout:
-    """For the one record there is: a row for each field in a table, one of all fields elsewhere."""
+    """The layout of a single record: one row per field in a table, one row with all fields in other formats."""
     if format_ == "table":
         return Layout((Column("field", "Field", whole=True), Column("value", "Value")), table_rows=_fields)
     return Layout(tuple(map(Column, record)))

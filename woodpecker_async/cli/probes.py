@@ -1,7 +1,7 @@
-"""What `doctor` asks the server, and what it makes of the answers: reads only, and nothing of what they hold.
+"""What `doctor` asks the server, and what it reports: it only reads, and reports none of the data.
 
-A finding is made of numbers, of words that stand in this module, and of the names of fields and headers. Names that
-look like data (of a company, a person, a domain) are left out.
+Findings consist of numbers, of words from this module, and of the names of fields and headers. Names that look like
+data (of a company, a person, a domain) are left out.
 """
 
 import asyncio
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 _COMPANIES: Final = "/v2/agency/companies"
 _ME: Final = "/v1/me"
-# A domain that nobody has: RFC 2606 keeps the ending for that.
+# A domain that cannot exist: RFC 2606 reserves the top-level domain.
 _NOBODYS: Final = "woodpecker-async-doctor.invalid"
 
-_ALONE: Final = 6  # requests one after another
-_CROWD: Final = 35  # requests as many at a time as the lane allows
+_ALONE: Final = 6  # requests sent one after another
+_CROWD: Final = 35  # requests sent as many at a time as the lane allows
 _BURSTS: Final = 5
 _BURST: Final = 12  # requests in flight, "a few more than seven"
-_MOST_OF_ONE: Final = 4  # what a lane of a company lets through before it has learned anything
+_MOST_OF_ONE: Final = 4  # how many requests a company's lane allows at first
 
 _HEADER_NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,39}")
 _ABOUT_RATE: Final = re.compile(r"rate-?limit|retry-after|quota")
@@ -41,12 +41,12 @@ _ABOUT_RATE: Final = re.compile(r"rate-?limit|retry-after|quota")
 
 @attrs.frozen
 class Finding:
-    """Something found out.
+    """One finding.
 
     Attributes:
-        name: what about.
+        name: what it is about.
         value: what was found, in words or numbers.
-        good: whether that is as it should be; `None` where that cannot be said.
+        good: whether that is as it should be; `None` if it is neither good nor bad.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Finding:
 
 @attrs.define
 class InFlight:
-    """A hook that counts what is in flight, and how the attempts end."""
+    """A hook that counts the requests in flight, and how attempts end."""
 
     now: int = 0
     most: int = 0
@@ -64,7 +64,7 @@ class InFlight:
     retried: int = 0
 
     def __call__(self, event: "Event") -> None:
-        """Hear of an attempt."""
+        """Handle an event of an attempt."""
         if event.kind == "start":
             self.now += 1
             self.most = max(self.most, self.now)
@@ -80,8 +80,8 @@ class Probes:
 
     Args:
         woodpecker: the session.
-        in_flight: hears of all its attempts.
-        own_base_url: whether it speaks with another server than the vendor's.
+        in_flight: a hook of that session.
+        own_base_url: whether the session uses a server other than the vendor's.
 
     """
 
@@ -92,27 +92,27 @@ class Probes:
         self._headers: set[str] = set()
         self._request_ids = 0
         self._redirects = 0
-        self._data: set[str] = set()  # what the answers hold, so that no name of a field repeats it
+        self._data: set[str] = set()  # the data in all responses, so that field names that repeat it are left out
         self._companies: list[int] = []
-        self._add("base URL", "another than the vendor's" if own_base_url else "the vendor's")
+        self._add("base URL", "not the vendor's" if own_base_url else "the vendor's")
 
     def _add(self, name: str, value: Any, good: bool | None = None) -> None:
         self._found.append(Finding(name, value, good))
 
     @property
     def findings(self) -> list[Finding]:
-        """What was found so far, without any name that is also a value in one of the answers."""
+        """The findings so far, without names that are also values in one of the responses."""
         return [attrs.evolve(finding, value=without(finding.value, self._data)) for finding in self._found]
 
     async def examine(self) -> bool:
-        """Ask all that is harmless; returns whether the key is valid."""
+        """Run all read-only probes, and return whether the key is valid."""
         if not await self._key():
             return False
         await self._agency()
         try:
             await self._timing()
         except ApiError as error:
-            self._add("service time", f"not found out: {_told(error)}")
+            self._add("service time", f"could not be determined: {_told(error)}")
         self._what_was_seen()
         return True
 
@@ -162,16 +162,16 @@ class Probes:
         try:
             server = parsedate_to_datetime(date or "")
         except ValueError:
-            self._add("clock", "the server does not say the time")
+            self._add("clock", "the server does not send the time")
             return
         if server.tzinfo is None:
             server = server.replace(tzinfo=UTC)
-        # The header has whole seconds: the moment was in the second after it.
+        # The header has whole seconds: the actual time is up to a second later.
         early = (began - server - timedelta(seconds=1)).total_seconds()
         late = (ended - server).total_seconds()
         off = early if early > 0 else late if late < 0 else 0.0
         if not off:
-            self._add("clock", "agrees with the server's, within a second", good=True)
+            self._add("clock", "agrees with the server's to within a second", good=True)
         else:
             side = "ahead of" if off > 0 else "behind"
             self._add("clock", f"this machine is {abs(off):.0f} s {side} the server", good=abs(off) < 30)
@@ -183,17 +183,17 @@ class Probes:
             first = await self._read(_COMPANIES)
         except ApiError as error:
             if error.status not in (401, 403, 404):
-                self._add("agency", f"not found out: {_told(error)}", good=False)
+                self._add("agency", f"could not be determined: {_told(error)}", good=False)
                 return
             addon = "addon" in f"{error.title} {error.detail}".lower().replace("-", "").replace(" ", "")
             why = "the account has no agency add-on" if addon else "a client's key, or the account has no agency add-on"
             self._add("agency", f"{why}: the list of companies is refused ({_told(error)})", good=False)
             return
-        self._add("agency", "an HQ key, and the agency add-on is there", good=True)
+        self._add("agency", "an HQ key with the agency add-on", good=True)
         data = first.value.get("pagination_data") if isinstance(first.value, dict) else None
         data = data if isinstance(data, dict) else {}
         self._companies = _ids(first.value)
-        self._add("companies", data.get("total_elements") if is_count(data.get("total_elements")) else "not said")
+        self._add("companies", data.get("total_elements") if is_count(data.get("total_elements")) else "not stated")
         self._add("first page of companies", shape(first.value))
         pages = data.get("total_pages") if is_count(data.get("total_pages")) else 1
         await self._look("page past the end", _COMPANIES, query={"page": int(pages or 0) + 1})
@@ -231,7 +231,7 @@ class Probes:
         async def one() -> None:
             await self._read(_ME, OWN)
             ends.append(time.perf_counter() - began)
-            if len(ends) == _CROWD // 2:  # until then the lane was still learning
+            if len(ends) == _CROWD // 2:  # until now the lane was still learning
                 self._in_flight.most = self._in_flight.now
 
         failures = [
@@ -240,7 +240,7 @@ class Probes:
         if failures:
             raise failures[0]
         ends.sort()
-        # In a full queue the answers come as fast as the server works; the start and the end are left out.
+        # While the queue is full, responses come as fast as the server works. Leave out the start and the end.
         middle = ends[_CROWD // 4 : -_CROWD // 8]
         service = min((middle[-1] - middle[0]) / (len(middle) - 1), best)
         self._add("one request alone", f"{best * 1000:.1f} ms")
@@ -260,14 +260,14 @@ class Probes:
     # Limits -----------------------------------------------------------------------------------------------
 
     async def limits(self) -> None:
-        """Find out whether client companies have limits of their own: by a few more requests at once than seven.
+        """Find out whether client companies have their own limits, with a few more than seven requests at once.
 
-        Each company is asked about itself, `_BURST` requests at a time; a refused one was not processed.
+        Sends `_BURST` requests at a time, spread over several companies. Refused requests are not processed.
         """
         companies = self._companies[:_BURST]
         each = min(_MOST_OF_ONE, -(-_BURST // max(len(companies), 1)))
         if each * len(companies) <= 7:
-            self._add("limits of client companies", "not found out: it takes two client companies that are active")
+            self._add("limits of client companies", "could not be determined: that takes two active client companies")
             return
         asked = refused = 0
         self._in_flight.most = 0
@@ -282,7 +282,7 @@ class Probes:
                 elif isinstance(answer, BaseException):
                     if not isinstance(answer, WoodpeckerError):
                         raise answer
-                    self._add("limits of client companies", f"not found out: {_told(answer)}")
+                    self._add("limits of client companies", f"could not be determined: {_told(answer)}")
                     return
             if refused:
                 break
@@ -291,8 +291,8 @@ class Probes:
             verdict = f"one limit for all: {refused} of {asked} refused ({at_once})"
         else:
             verdict = (
-                f"of their own, it seems: none of {asked} refused ({at_once}); a server that is done with each before "
-                "the next comes looks the same"
+                f"separate limits, it seems: none of {asked} refused ({at_once}); but a server that finishes each "
+                "request before the next one arrives looks the same"
             )
         self._add("limits of client companies", verdict)
 
@@ -310,6 +310,6 @@ def _ids(page: Any) -> list[int]:
 
 
 def _told(error: WoodpeckerError) -> str:
-    """An error by its kind alone: its text may quote what the server said."""
+    """An error's type and status only, because its text may quote the server."""
     status = getattr(error, "status", None)
     return type(error).__name__ if status is None else f"{status} {type(error).__name__}"

@@ -1,4 +1,4 @@
-"""What a command is to the system: exit codes, signals, standard streams."""
+"""A command as a process: exit codes, signals, standard streams."""
 
 import os
 import signal
@@ -26,17 +26,17 @@ INTERRUPTED: Final = 130
 
 
 class UsageError(click.ClickException):
-    """The command makes no sense as given; nothing was done. One line, without click's usage text."""
+    """The command line or a setting is invalid, and nothing was done. Shown as one line, without click's usage text."""
 
     exit_code = USAGE
 
     def format_message(self) -> str:
-        """The text, safe to show: it may quote arguments, names of files and what is in them."""
+        """The text, made safe to show: it may quote arguments, file names and file contents."""
         return printable(self.message)
 
 
 def tell_error(error: BaseException) -> int:
-    """Say what ended the command, in a line and without a traceback; gives the exit code."""
+    """Print the error that ended the command, on one line without a traceback, and return the exit code."""
     text, code = error_text(error)
     terminal.echo_err(text)
     for hint in getattr(error, "__notes__", ()):
@@ -45,7 +45,7 @@ def tell_error(error: BaseException) -> int:
 
 
 def error_text(error: BaseException) -> tuple[str, int]:
-    """What is said of an error that ends the command, and the exit code."""
+    """The message for an error that ends the command, and the exit code."""
     if isinstance(error, click.ClickException):
         text, code = error.format_message(), error.exit_code
     elif isinstance(error, WoodpeckerError):
@@ -54,13 +54,13 @@ def error_text(error: BaseException) -> tuple[str, int]:
         reason, code = error.strerror or type(error).__name__, FAILED
         text = f"{error.filename}: {reason}" if error.filename else reason
     else:
-        # Its text is not shown: nobody has seen to it that it holds no key.
+        # Its text is not shown, because it might contain a key.
         text, code = f"unexpected {type(error).__name__} {_where(error)}; please report this", FAILED
     return f"Error: {text}", code
 
 
 def exit_code(end: SystemExit) -> int:
-    """What a library that wants to end the process wants it to end with."""
+    """The exit code that a `SystemExit` asks for."""
     if end.code is None:
         return DONE
     return end.code if isinstance(end.code, int) else FAILED
@@ -71,7 +71,7 @@ def _where(error: BaseException) -> str:
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
     if trace is None:
-        return "somewhere"
+        return "at an unknown place"
     return f"in {Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"
 
 
@@ -79,27 +79,27 @@ _ended_by = "SIGINT"
 
 
 def cause() -> str:
-    """Which signal has interrupted the command."""
+    """The signal that interrupted the command."""
     return _ended_by
 
 
 def _note_cause(number: int) -> None:
-    global _ended_by  # noqa: PLW0603 - a process gets its signals but once
+    global _ended_by  # noqa: PLW0603 - signals are per process
     _ended_by = signal.Signals(number).name
 
 
 class _HangUp:
-    """The process's handler of SIGHUP, from the first command on.
+    """The process's SIGHUP handler, from the first command on.
 
-    Not a handler of the event loop's: that one goes with the loop, and a second SIGHUP (a terminal that closes sends
-    it twice, itself and by its shell) would then kill the process before it has given its exit code.
+    It is not an event-loop handler, because that would go away with the loop, and a second SIGHUP would then kill the
+    process before it returns its exit code. (A closing terminal causes two: one from itself and one from its shell.)
     """
 
     def __init__(self) -> None:
         self._then: Callable[[], object] = lambda: None
 
     def calls(self, what: Callable[[], object]) -> None:
-        """Have the running event loop call this at a SIGHUP, unless it is ignored (as nohup leaves it)."""
+        """Make the running event loop call this on SIGHUP, unless the signal is ignored (as under nohup)."""
         import asyncio  # noqa: PLC0415 - not for --help
 
         if not hasattr(signal, "SIGHUP"):  # Windows
@@ -110,7 +110,7 @@ class _HangUp:
             signal.signal(signal.SIGHUP, self)
 
     def __call__(self, *_: object) -> None:
-        with suppress(RuntimeError):  # the loop is closed: the command has ended already
+        with suppress(RuntimeError):  # the loop is closed: the command has already ended
             self._then()
 
 
@@ -118,19 +118,19 @@ _hang_up: Final = _HangUp()
 
 
 def ending() -> None:
-    """Say that the process is about to end: where SIGHUP was handled, it is ignored from now on.
+    """Prepare for the end of the process: if SIGHUP was handled here, ignore it from now on.
 
-    The interpreter gives up its own handlers on its way out, and then only what is ignored does not kill.
+    The interpreter removes its handlers during shutdown, and then any signal that is not ignored kills the process.
     """
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is _hang_up:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
 def check_streams() -> None:
-    """See that what is printed will arrive, before anything is done.
+    """Check, before anything is done, that output can be written.
 
-    A standard stream that is closed leaves its number to the next file or socket that is opened, and what is
-    printed then goes there. So closed ones are first filled with the null device.
+    If a standard stream is closed, the next file or socket to be opened gets its descriptor, and output would go
+    there. So closed streams are first replaced with the null device.
 
     Raises:
         UsageError: stdout is closed, or cannot be written to.
@@ -139,14 +139,14 @@ def check_streams() -> None:
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number, which is this one
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free descriptor, which is this one
     if sys.stderr is None:
-        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - else click takes stdout
+        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - otherwise click uses stdout
     if sys.stdout is None:
-        raise UsageError("stdout is closed: what is printed would be lost (/dev/null takes it)")
+        raise UsageError("stdout is closed, so the output would be lost; to discard it, redirect it to /dev/null")
     if not sys.stdout.writable():
         raise UsageError("stdout cannot be written to")
-    with suppress(ImportError, OSError, ValueError):  # Windows; or not a file of the system's
+    with suppress(ImportError, OSError, ValueError):  # Windows, or not a real file
         import fcntl  # noqa: PLC0415
 
         if fcntl.fcntl(sys.stdout.fileno(), fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
@@ -154,15 +154,15 @@ def check_streams() -> None:
 
 
 def run(main: Callable[[], Coroutine[Any, Any, int]]) -> int:
-    """Run a command's coroutine, which gives the exit code.
+    """Run a command's coroutine and return its exit code.
 
-    Ctrl-C, SIGTERM and SIGHUP (the terminal is gone) cancel it. A command with something to save catches the
-    `CancelledError` and gives an exit code of its own.
+    Ctrl-C, SIGTERM and SIGHUP (the terminal was closed) cancel it. A command with something to save catches the
+    `CancelledError` and returns its own exit code.
     """
     import asyncio  # noqa: PLC0415 - not for --help
     import logging  # noqa: PLC0415
 
-    # Without any handler, logging prints warnings (with tracebacks) to stderr by itself.
+    # If there is no handler at all, logging prints warnings (with tracebacks) to stderr.
     if not logging.root.handlers:
         logging.root.addHandler(logging.NullHandler())
 
@@ -171,7 +171,7 @@ def run(main: Callable[[], Coroutine[Any, Any, int]]) -> int:
         assert task is not None
 
         def hung_up() -> None:
-            # A terminal that closes sends it twice, itself and by its shell: once is enough.
+            # A closing terminal sends it twice, itself and through its shell: once is enough.
             if not task.cancelling():
                 _note_cause(signal.SIGHUP)
                 task.cancel()
@@ -194,9 +194,9 @@ def run(main: Callable[[], Coroutine[Any, Any, int]]) -> int:
 
 
 def stop_event() -> "asyncio.Event":
-    """What Ctrl-C, SIGTERM and SIGHUP set, for a command that comes to a good end.
+    """An event that Ctrl-C, SIGTERM and SIGHUP set, for a command that shuts down gracefully.
 
-    A second Ctrl-C or SIGTERM cancels it, as ever.
+    A second Ctrl-C or SIGTERM cancels the command, as usual.
     """
     import asyncio  # noqa: PLC0415 - not for --help
 

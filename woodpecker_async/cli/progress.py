@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class _Lasting:
-    """stderr for a progress bar: a terminal that was closed stops the bar, not the command."""
+    """stderr for a progress bar: if the terminal is closed, the bar stops but not the command."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -35,7 +35,7 @@ class _Lasting:
 
 
 class Bar:
-    """A progress bar, or nothing where nobody would see it."""
+    """A progress bar, or nothing if nobody would see it."""
 
     def __init__(self, progress: "Progress | None" = None, task: "TaskID | None" = None) -> None:
         self._progress = progress
@@ -43,12 +43,12 @@ class Bar:
         self._failed = 0
 
     def expect(self, total: int | None) -> None:
-        """Say how many there will be, as soon as that is known."""
+        """Set the total, as soon as it is known."""
         if self._progress is not None and self._task is not None:
             self._progress.update(self._task, total=total)
 
     def advance(self, count: int = 1, *, failed: int = 0) -> None:
-        """So many more are done, and so many of them failed."""
+        """Count more of them as done, and some of those as failed."""
         terminal.moved()
         if self._progress is not None and self._task is not None:
             self._failed += failed
@@ -57,7 +57,7 @@ class Bar:
 
 @contextmanager
 def progress(title: str, unit: str, *, wanted: bool) -> Iterator[Bar]:
-    """A progress bar on stderr, if that is a terminal; it goes away at the end."""
+    """A progress bar on stderr, if that is a terminal; it is removed at the end."""
     if not wanted or not terminal.is_terminal(sys.stderr):
         yield Bar()
         return
@@ -72,7 +72,7 @@ def progress(title: str, unit: str, *, wanted: bool) -> Iterator[Bar]:
     from rich.text import Text  # noqa: PLC0415
 
     class Rate(ProgressColumn):
-        """How many a second, and how many failed."""
+        """Shows how many are done per second, and how many failed."""
 
         def render(self, task: "Task") -> Text:
             rate = "" if task.speed is None else f"{task.speed:.1f}/s "

@@ -1,4 +1,4 @@
-"""`woodpecker-async keys report`: a page to hand to a client or an auditor."""
+"""`woodpecker-async keys report`: an HTML page for a client or an auditor."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     metavar="FILE",
     type=click.Path(path_type=Path, allow_dash=True),
     required=True,
-    help="Write the page to this file (mode 0600), or with - to stdout.",
+    help="Write the page to this file (mode 0600); - is stdout.",
 )
 @companies_options(required=False)
-@click.option("--force", is_flag=True, help="Replace a file that is there.")
+@click.option("--force", is_flag=True, help="Replace the file if it exists.")
 @connection_options
 @click.pass_obj
 def report(
@@ -38,11 +38,11 @@ def report(
     chosen: Chosen,
     force: bool,
 ) -> int:
-    """Make a page that shows which keys there are: to hand to a client or an auditor.
+    """Create an HTML page that shows all keys, masked, for a client or an auditor.
 
-    It is one HTML file that loads nothing and holds no key: keys are masked, and named by their fingerprints. It has
-    totals, companies without keys, pictures, and a table that sorts and filters. If a company failed, or something
-    may be missing, the page says so, and the exit code is 3.
+    It is a single HTML file that loads nothing else and contains no keys: they are masked, and identified by their
+    fingerprints. It has totals, charts, the companies without keys, and a table to sort and filter. If a company
+    failed, or something may be missing, the page says so, and the exit code is 3.
     """
     with whole_file(html_file, force=force) as write:
 
@@ -71,8 +71,8 @@ def _client(outcome: "Outcome") -> "Client":
 
     company, failure = outcome.company, None
     if outcome.error is not None:
-        # Its text is for who runs the command: it may quote the server, and speaks of requests.
-        failure = "inactive" if outcome.inactive else "it failed"
+        # The error's text is for the user of the command: it may quote the server, and mentions requests.
+        failure = "inactive" if outcome.inactive else "failed"
     return Client(
         id=outcome.company_id,
         name=None if company is None else company.name,

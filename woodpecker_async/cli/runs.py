@@ -1,6 +1,7 @@
-"""A run over many companies, as the command line has it: listing keys, or making them.
+"""Runs over many companies on the command line: listing keys, or creating them.
 
-Whatever ends a run early, what is done is printed, then the report is saved, then it is said how to go on.
+Whatever ends a run early, the work done so far is printed, then the report is saved, then a message says how to
+continue.
 """
 
 from collections.abc import AsyncGenerator, Callable, Iterable
@@ -35,20 +36,20 @@ _OPTIONS: Final = (
         "report_file",
         metavar="FILE",
         type=click.Path(path_type=Path),
-        help="Save what came of it (mode 0600, without keys), also when interrupted.",
+        help="Save a report of the run (mode 0600, without keys), even if it is interrupted.",
     ),
     click.option(
         "--resume",
         "resume_file",
         metavar="FILE",
         type=click.Path(path_type=Path),
-        help="Skip the companies that a saved report says are done.",
+        help="Skip companies that are already done according to a saved report.",
     ),
 )
 
 
 def run_options(command: C) -> C:
-    """Give a command the options that save and read reports."""
+    """Add the options that save and read reports to a command."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
@@ -60,9 +61,9 @@ class Saved:
 
     Attributes:
         task: what the run does, as its report names it.
-        report_file: where its report goes.
-        resume_file: where the report is that it goes on with.
-        resume: what that report says.
+        report_file: where to save the run's report.
+        resume_file: the path of the report to resume from.
+        resume: that report.
     """
 
     task: str
@@ -72,7 +73,7 @@ class Saved:
 
     @classmethod
     def read(cls, task: str, report_file: Path | None, resume_file: Path | None, output_file: Path | None) -> "Saved":
-        """What the options name.
+        """Read what the options name.
 
         Raises:
             UsageError: it cannot be used.
@@ -84,14 +85,14 @@ class Saved:
         return cls(task=task, report_file=report_file, resume_file=resume_file, resume=resume)
 
     def opened(self) -> "AbstractContextManager[Callable[[str], None] | None]":
-        """What saves the report; refuses what cannot work."""
+        """A context manager for the function that saves the report; fails early if that cannot work."""
         return nullcontext() if self.report_file is None else files.saved_to(self.report_file)
 
     async def check(self, woodpecker: "WoodpeckerSession", chosen: Chosen) -> None:
-        """See that the reports that are read are of this task and account.
+        """Check that the reports to read are of this task and account.
 
         Raises:
-            UsageError: they are of another.
+            UsageError: they are not.
         """
         account = await woodpecker.identify()
         chosen.check(self.task, account)
@@ -101,17 +102,18 @@ class Saved:
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
-    """What is done at each company.
+    """What to do at each company.
 
     Attributes:
-        title: of the progress bar.
-        done: what cannot be done with inactive companies.
-        start: begins the run over these companies.
-        records: what is printed of an outcome.
-        summary: what came of a run, in a few words.
-        again: how to go on without a report; empty if that is not possible.
-        receipt: shows an outcome on stdout, where the data goes elsewhere.
-        noun: what companies have.
+        title: the title of the progress bar.
+        done: what cannot be done to inactive companies, such as "listed".
+        start: starts the run over the given companies.
+        records: the records to print for an outcome.
+        summary: the parts of the line that summarizes a run.
+        again: how to continue without a report; empty if that is not possible.
+        receipt: prints an outcome on stdout if the data goes elsewhere.
+        noun: what one item of a company is called.
+        remark: a note to print about the file that was written, with `{}` for its name.
     """
 
     title: str
@@ -122,6 +124,7 @@ class Work:
     again: str = ""
     receipt: "Callable[[Outcome], None] | None" = None
     noun: str = "key"
+    remark: str = ""
 
     def show(self, outcome: "Outcome", printer: "Printer | SelectingPrinter") -> None:
         """Print an outcome."""
@@ -132,7 +135,7 @@ class Work:
 
 
 def summary(report: "Report", noun: str = "key") -> list[str]:
-    """What came of a run that lists, in a few words."""
+    """The parts of the line that summarizes a run that lists."""
     failed = report.failed - len(report.inactive)
     parts = [terminal.companies(report.total), terminal.count(report.keys, noun), f"{failed} failed"]
     if report.inactive:
@@ -141,7 +144,7 @@ def summary(report: "Report", noun: str = "key") -> list[str]:
 
 
 def _same_file(one: Path | None, other: Path | None) -> bool:
-    """Whether two names are of one file; two devices may be one."""
+    """Whether two paths name the same file. A device may be named twice."""
     return one is not None and other is not None and not one.is_char_device() and one.resolve() == other.resolve()
 
 
@@ -154,11 +157,11 @@ async def perform(
     printer: "Printer | SelectingPrinter",
     connection: Connection,
 ) -> int:
-    """Do the work at the companies; gives the exit code."""
+    """Do the work at all companies, and return the exit code."""
     from asyncio import CancelledError  # noqa: PLC0415 - not for --help
 
     if saved.resume is not None:
-        connection.note(f"Resuming: {terminal.companies(saved.resume.ok)} done before, not {work.done} again.")
+        connection.note(f"Resuming: skipping {terminal.companies(saved.resume.ok)} already {work.done}.")
     stopped: Exception | CancelledError | None = None
     with progress(work.title, "companies", wanted=connection.shows_progress(out)) as bar:
         companies = source.companies(bar)
@@ -168,7 +171,7 @@ async def perform(
                 async for outcome in run:
                     work.show(outcome, printer)
                     bar.advance(failed=not (outcome.ok or outcome.inactive))
-        except click.exceptions.Exit:  # nobody reads it, and so nobody has what a report would call done
+        except click.exceptions.Exit:  # nobody reads the output, so a report must not call these companies done
             raise
         except (Exception, CancelledError) as error:
             stopped = error
@@ -178,16 +181,15 @@ async def perform(
         report.requests += source.requests
     if isinstance(stopped, CancelledError):
         total.stopped_by = process.cause()
-    # What is done will be skipped by --resume, so it is printed before a report says that it is done.
+    # --resume will skip companies that are done, so print them before a report says so.
     if stopped is None or not printer.empty:
         printer.finish()
     was_saved = _save(total, saved, save)
     if stopped is not None:
         return _tell_stop(stopped, run, work, source, saved if was_saved else None)
-    rest = "--report FILE keeps them all" if saved.report_file is None else f"{saved.report_file} has them all"
-    tell_failures(this_run, connection, work.done, rest, work.noun)
-    if this_run.unsettled:
-        terminal.echo_err(UNSETTLED)
+    _tell_missed(this_run, work, saved if was_saved else None, connection)
+    if out.path is not None and work.remark:
+        connection.note(work.remark.format(out.path))
     if saved.resume is not None:
         connection.note(f"This run: {', '.join(work.summary(this_run))}")
     in_all = "" if saved.resume is None else " in all"
@@ -196,8 +198,26 @@ async def perform(
     return exit_code(this_run) if was_saved else process.FAILED
 
 
+def _tell_missed(report: "Report", work: Work, saved: Saved | None, connection: Connection) -> None:
+    """Report what failed or may be missing, and how to retry it.
+
+    Args:
+        report: the report of this run.
+        work: the work it did.
+        saved: where its report is; `None` if it could not be saved.
+        connection: says whether to be quiet.
+    """
+    path = None if saved is None else saved.report_file
+    rest = "use --report FILE to get all of them" if path is None else f"see {path}"
+    tell_failures(report, connection, work.done, rest, work.noun)
+    if path is not None and report.failed > len(report.inactive):
+        connection.note(f"To retry the failed companies, add: --resume {path}")
+    if report.unsettled:
+        terminal.echo_err(UNSETTLED)
+
+
 def _save(report: "Report", saved: Saved, save: Callable[[str], None] | None) -> bool:
-    """Save the report, if that was asked for; tells whether it is where it was to be."""
+    """Save the report if requested. Returns whether that worked, or was not requested."""
     if save is not None:
         try:
             save(report.to_json() + "\n")
@@ -208,7 +228,7 @@ def _save(report: "Report", saved: Saved, save: Callable[[str], None] | None) ->
 
 
 def _tell_stop(stopped: BaseException, run: "Run", work: Work, source: "Source", saved: Saved | None) -> int:
-    """Say what ended the run early and how to go on; gives the exit code."""
+    """Say what ended the run early and how to continue, and return the exit code."""
     from asyncio import CancelledError  # noqa: PLC0415 - not for --help
 
     interrupted, report = isinstance(stopped, CancelledError), run.report
@@ -216,36 +236,39 @@ def _tell_stop(stopped: BaseException, run: "Run", work: Work, source: "Source",
     if not interrupted and not report.total:
         return code
     total = source.total
-    after = terminal.companies(report.total) if total is None else f"{report.total} of {total} companies"
+    done = source.done_before + run.this_run.total  # companies that failed before and were not retried are not done
+    after = terminal.companies(done) if total is None else f"{done} of {total} companies"
     if source.done:
         after += f" ({run.this_run.total} in this run)"
     word = "Interrupted" if interrupted else "Stopped"
     if saved is not None and saved.report_file is not None:
-        rest = f". To go on, add: --resume {saved.report_file}"
+        rest = f". To continue, add: --resume {saved.report_file}"
     elif work.again:
         rest = work.again
     else:
-        rest = ". With --report FILE there would be something to go on with."
+        rest = ". To be able to continue an interrupted run, use --report FILE."
     terminal.echo_err(f"{word} after {after}, {terminal.count(report.keys, work.noun)}{rest}")
     return code
 
 
 class Source:
-    """The companies to work on: those that were named, or all.
+    """The companies to work on: those that were named, or all of them.
 
     Attributes:
-        done: ids of those that an earlier run has done.
+        done: ids of the companies done in an earlier run.
+        done_before: how many of those there are.
     """
 
     def __init__(self, woodpecker: "WoodpeckerSession", chosen: Chosen, saved: Saved) -> None:
         self.done: set[int] = set() if saved.resume is None else saved.resume.done
+        self.done_before = len(self.done)
         self._ids = chosen.ids
         self._everything = AllCompanies(woodpecker, chosen.active)
         self._found: list[Company] | None = None
 
     @property
     def total(self) -> int | None:
-        """How many there are, once that is known."""
+        """How many there are, once known."""
         if self._ids is not None:
             return len(self._ids)
         return self._everything.total if self._found is None else len(self._found)
@@ -257,11 +280,11 @@ class Source:
 
     @property
     def unsettled(self) -> bool:
-        """Whether one may be missing."""
+        """Whether a company may be missing."""
         return self._everything.unsettled
 
     async def read(self) -> "list[int] | list[Company]":
-        """Those that are to be worked on. They stay the same from now on."""
+        """The companies still to do. From this call on, the list stays the same."""
         if self._ids is not None:
             return [company for company in self._ids if company not in self.done]
         if self._found is None:
@@ -270,7 +293,7 @@ class Source:
         return [company for company in self._found if company.id not in self.done]
 
     async def companies(self, bar: Bar) -> "AsyncGenerator[int | Company, None]":
-        """All of them, done ones too; the bar learns how many are to be worked on."""
+        """All of them, including those already done; the bar is told how many are still to do."""
         if self._ids is not None or self._found is not None:
             bar.expect(len(await self.read()))
             for company in self._ids or self._found or ():

@@ -28,32 +28,40 @@ def sandbox() -> None:
     type=click.Choice(["127.0.0.1", "::1"]),
     default="127.0.0.1",
     show_default=True,
-    help="The address to listen on; never one that others can reach.",
+    help="The loopback address to listen on.",
 )
-@click.option("--port", type=click.IntRange(0, 65535), default=0, help="The port; by default a free one.")
-@click.option("--companies", type=click.IntRange(min=0), default=25, show_default=True, help="Client companies.")
-@click.option("--keys", type=click.IntRange(min=0), default=3, show_default=True, help="API keys of each.")
-@click.option("--inactive", type=click.IntRange(min=0), default=0, show_default=True, help="Companies not active.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="The port; default: any free port.")
+@click.option(
+    "--companies", type=click.IntRange(min=0), default=25, show_default=True, help="Number of client companies."
+)
+@click.option("--keys", type=click.IntRange(min=0), default=3, show_default=True, help="API keys per company.")
+@click.option(
+    "--inactive",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="How many of the companies are inactive.",
+)
 @click.option(
     "--service-time",
     metavar="SECONDS",
     type=click.FloatRange(min=0),
     default=0.002,
     show_default=True,
-    help="How long the server works on each request.",
+    help="How long the server takes to process each request.",
 )
 @click.option(
     "--state-file",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="Keep the data here, so that what is created survives a restart.",
+    help="Store the data in this file, so that it survives a restart.",
 )
 @click.option(
     "--fault",
     "faults",
     metavar="FAULT",
     multiple=True,
-    help='What is to go wrong, like "status 503 method=POST times=2"; may be given several times.',
+    help='A fault to inject, such as "status 503 method=POST times=2"; repeatable.',
 )
 def serve(
     host: str,
@@ -65,15 +73,15 @@ def serve(
     state_file: Path | None,
     faults: tuple[str, ...],
 ) -> int:
-    """Serve until Ctrl-C or SIGTERM.
+    """Run the sandbox until Ctrl-C or SIGTERM.
 
-    Prints its URLs and keys in a form that a shell can read. They are good for this sandbox only.
+    Prints its URLs and keys as shell commands. The keys work only with this sandbox.
 
-    A FAULT is a name and its arguments: "down", "close method=POST at=after_commit", "wait 3 path~api_keys$",
-    "status 429 times=always". The names: body, close, commit_then, down, empty_page, growing_total_pages, half_body,
+    A FAULT is a name with arguments: "down", "close method=POST at=after_commit", "wait 3 path~api_keys$",
+    "status 429 times=always". Names: body, close, commit_then, down, empty_page, growing_total_pages, half_body,
     html, late_commit, not_json, null_api_key, redirect, same_page, set_cookie, status, stuck_page_number,
-    truncated_json, v1_error, wait. Which requests it strikes: method=, path=, path~REGEX, company=, page=, skip=,
-    times= (a number or "always") and probability=.
+    truncated_json, v1_error, wait. Select the requests it affects with method=, path=, path~REGEX, company=, page=,
+    skip=, times= (a number or "always") and probability=.
     """
     options = {
         "host": host,
@@ -95,7 +103,7 @@ def serve(
             ordered = [Fault.named(fault) for fault in faults]
             await serve_sandbox(partial(_introduce, faults=ordered), **options)
         except asyncio.CancelledError:
-            return process.DONE  # that is how it is meant to end
+            return process.DONE  # the normal way to end it
         except ValueError as error:
             raise process.UsageError(str(error)) from None
         except OSError as error:
@@ -111,7 +119,7 @@ def serve(
 def _introduce(box: "Sandbox", faults: "Sequence[Fault]") -> None:
     box.faults.add(*faults)
     lines = [
-        f"# A sandbox with {len(box.company_ids)} client companies. The keys are good for it alone.",
+        f"# A sandbox with {len(box.company_ids)} client companies. The keys work only with this sandbox.",
         *_assigned("base URL", WOODPECKER_BASE_URL=box.base_url),
         *_assigned("HQ key of the agency", WOODPECKER_API_KEY=box.hq_key),
     ]
@@ -121,7 +129,7 @@ def _introduce(box: "Sandbox", faults: "Sequence[Fault]") -> None:
     lines += _assigned("Feldera URL and token", FELDERA_URL=box.feldera_url, FELDERA_TOKEN=box.feldera_token)
     terminal.write("".join(f"{line}\n" for line in lines))
     terminal.echo_err("Serving. Paste these lines into another shell, and run: woodpecker-async keys list --all")
-    terminal.echo_err("Ctrl-C ends it.")
+    terminal.echo_err("Press Ctrl-C to stop.")
 
 
 def _assigned(what: str, **settings: str) -> list[str]:

@@ -1,7 +1,7 @@
 """Which keys are shown, and in which shape: records in, records out.
 
-Selecting looks at one company at a time. Shaping looks at all rows: what CSV has as a row is then a row in every
-format.
+Selecting looks at one company at a time. Shaping looks at all rows, and makes every CSV row a row in the other formats
+too.
 """
 
 import functools
@@ -32,7 +32,7 @@ class Selection:
         labels: keys with one of these labels; empty for all.
         unlabelled: keys without a label.
         lacking: companies that have no key of this label.
-        duplicates: keys whose label another key of the company has too.
+        duplicates: keys that share their label with another key of the company.
         no_keys: companies without keys.
     """
 
@@ -48,9 +48,9 @@ class Selection:
         return self == Selection()
 
     def of(self, record: Record) -> Record | None:
-        """What is shown of a company; `None` for nothing.
+        """The part of a company's record to show; `None` for nothing.
 
-        Of a company that could not be listed it is not known whether it is meant, so it is not shown.
+        A company that could not be listed is left out, because nobody knows whether it matches.
         """
         if self.everything:
             return record
@@ -82,7 +82,7 @@ class Shape:
 
     Attributes:
         fields: the fields of a row, in their order; `None` for those the layout has.
-        sort: fields to sort by, the first first, each with whether it descends.
+        sort: fields to sort by, in order of priority, each with whether it is descending.
         limit: the most rows.
     """
 
@@ -92,11 +92,11 @@ class Shape:
 
     @property
     def flat(self) -> bool:
-        """Whether JSON has rows too, as CSV does."""
+        """Whether JSON has one entry per row, as CSV does."""
         return self != Shape()
 
     def layout(self, layout: Layout) -> Layout:
-        """The layout of what comes out."""
+        """The layout of the output."""
         if not self.flat:
             return layout
         columns = layout.columns
@@ -107,7 +107,7 @@ class Shape:
         return replace(layout, columns=columns, table_rows=lambda row: (cast("Row", row).shown,), csv_rows=_itself)
 
     def rows(self, records: Iterable[Record], layout: Layout) -> "list[Row]":
-        """The rows of these records: sorted, then cut."""
+        """The rows of these records, sorted, then limited."""
         rows = [
             Row(row, shown)
             for record in records
@@ -144,7 +144,7 @@ def _sort_key(value: Any, *, descending: bool) -> tuple[Any, ...]:
 
 
 class SelectingPrinter:
-    """A printer that prints what is selected, in its shape."""
+    """A printer that prints only what is selected, in the wanted shape."""
 
     def __init__(
         self, printer: Printer, selection: Selection, shape: Shape, layout: Layout, note: Callable[[str], None]
@@ -157,7 +157,7 @@ class SelectingPrinter:
         self._kept: list[tuple[int, Record]] = []
 
     def add(self, record: Record, place: int = 0) -> None:
-        """Print a record, now or later, if it is selected."""
+        """Print a record if it is selected, now or in `finish`."""
         selected = self._selection.of(record)
         if selected is None:
             return
@@ -167,7 +167,7 @@ class SelectingPrinter:
             self._printer.add(selected, place)
 
     def finish(self) -> None:
-        """Print what has been kept."""
+        """Print the records that were kept."""
         if self._shape.flat:
             records = [record for _, record in sorted(self._kept, key=lambda kept: kept[0])]
             rows = self._shape.rows(records, self._layout)
@@ -175,58 +175,60 @@ class SelectingPrinter:
                 self._printer.add(row, place)
             whole = sum(len(list(self._layout.csv_rows(record))) for record in records)
             if len(rows) < whole:
-                self._note(f"Shown: {count(len(rows), 'row')} of {whole} (--limit).")
+                self._note(f"Showing {len(rows)} of {count(whole, 'row')} (--limit).")
         self._printer.finish()
 
     @property
     def empty(self) -> bool:
-        """Whether nothing waits to be printed."""
+        """Whether nothing is waiting to be printed."""
         return not self._kept and self._printer.empty
 
 
 @dataclass(frozen=True)
 class Shown:
-    """What the options of `selection_options` say.
+    """The values of the options of `selection_options`.
 
     Attributes:
-        selection: which companies and keys.
-        shape: how.
+        selection: which companies and keys to show.
+        shape: the shape to show them in.
     """
 
     selection: Selection
     shape: Shape
 
     def check(self, *, resumes: bool) -> None:
-        """See that the options go together with a resumed run, whose rows are added to others.
+        """Check that the options work with a resumed run, whose rows are added to earlier ones.
 
         Raises:
             click.UsageError: they do not.
         """
         if resumes and (self.shape.sort or self.shape.limit is not None):
-            raise click.UsageError("--resume adds to what was printed before: leave out --sort and --limit")
+            raise click.UsageError("--resume adds to earlier output: leave out --sort and --limit")
 
     def over(self, printer: Printer, layout: Layout, note: Callable[[str], None]) -> "Printer | SelectingPrinter":
-        """A printer in front of another one, where there is something for it to do."""
+        """Wrap a printer in one that selects and shapes, if there is anything to select or shape."""
         if self.selection.everything and not self.shape.flat:
             return printer
         return SelectingPrinter(printer, self.selection, self.shape, layout, note)
 
 
 def selection_options(layout: Layout) -> Callable[[C], C]:
-    """Give a command that lists keys the options that select and shape; it gets them as one, `shown`.
+    """Add the options that select and shape to a command that lists keys, which gets them as `shown`.
 
-    It stands above the options of output: without a header is a thing of those.
+    Apply it outside the output options, because --no-header changes what they produce.
     """
     options = (
-        click.option("--label", "labels", metavar="TEXT", multiple=True, help="Only keys of this label; repeatable."),
+        click.option("--label", "labels", metavar="TEXT", multiple=True, help="Only keys with this label; repeatable."),
         click.option(
             "--without-label",
             metavar="[TEXT]",
             is_flag=False,
             flag_value="",
-            help="Only keys without a label; with TEXT, only companies that have no key of this label.",
+            help="Only keys without a label; with TEXT, only companies that have no key with this label.",
         ),
-        click.option("--duplicates", is_flag=True, help="Only keys whose label another key of the company has too."),
+        click.option(
+            "--duplicates", is_flag=True, help="Only keys that share a label with another key of the company."
+        ),
         click.option("--no-keys", is_flag=True, help="Only companies without keys."),
     )
 
@@ -260,19 +262,19 @@ def selection_options(layout: Layout) -> Callable[[C], C]:
 
 
 def shape_options(layout: Layout) -> Callable[[C], C]:
-    """Give a command that lists anything the options that shape it, see `selection_options`."""
+    """Add the options that shape rows to a command that lists anything; see `selection_options`."""
     names = [column.name for column in layout.columns]
     options = (
         click.option(
             "--fields",
             metavar="FIELDS",
-            help=f"Only these fields, separated by commas, of: {', '.join(names)}.",
+            help=f"Only these fields, comma-separated. Available: {', '.join(names)}.",
         ),
         click.option(
-            "--sort", metavar="FIELDS", help="Sort rows by these fields, separated by commas; -FIELD descends."
+            "--sort", metavar="FIELDS", help="Sort rows by these fields, comma-separated; -FIELD sorts descending."
         ),
-        click.option("--limit", type=click.IntRange(min=1), metavar="N", help="At most so many rows."),
-        click.option("--no-header", is_flag=True, help="In tables and CSV, leave out the line of titles."),
+        click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Print at most N rows."),
+        click.option("--no-header", is_flag=True, help="In tables and CSV, leave out the header row."),
     )
 
     def decorate(command: C) -> C:
@@ -287,7 +289,7 @@ def shape_options(layout: Layout) -> Callable[[C], C]:
             **kwargs: Any,
         ) -> Any:
             if no_header and out.format_ not in _FLAT_FORMATS:
-                raise click.UsageError(f"--no-header goes with tables and CSV, not with {out.format_}")
+                raise click.UsageError(f"--no-header works only with tables and CSV, not with {out.format_}")
             shape = Shape(
                 fields=None if fields is None else tuple(_names(fields, names, "--fields")),
                 sort=() if sort is None else tuple(_sort(sort, names)),
@@ -305,7 +307,7 @@ def shape_options(layout: Layout) -> Callable[[C], C]:
 
 def _check(selection: Selection) -> None:
     if selection.no_keys and selection != Selection(no_keys=True):
-        raise click.UsageError("--no-keys shows companies without keys: the other choices among keys make no sense")
+        raise click.UsageError("--no-keys shows companies without keys: leave out the options that select keys")
     if selection.unlabelled and (selection.labels or selection.duplicates):
         raise click.UsageError("--without-label shows keys without a label: leave out --label and --duplicates")
     if selection.lacking is not None and selection.lacking in selection.labels:
@@ -319,7 +321,7 @@ def _names(text: str, names: Sequence[str], option: str) -> list[str]:
     for name in wanted:
         if name not in names:
             meant = get_close_matches(name, names, n=1)
-            hint = f"did you mean {meant[0]}?" if meant else f"there are: {', '.join(names)}"
+            hint = f"did you mean {meant[0]}?" if meant else f"available: {', '.join(names)}"
             raise click.UsageError(f"{option}: there is no field {printable(repr(name))}; {hint}")
     if len(set(wanted)) < len(wanted):
         raise click.UsageError(f"{option}: a field is named twice")

@@ -1,7 +1,7 @@
-"""Where each setting of a command comes from: an option, a profile, the environment, or what is built in.
+"""Where each setting of a command comes from: an option, a profile, the environment, or the built-in default.
 
-The nearer source wins: an option; the profile that was named by `--profile`; the environment; the profile that the
-configuration file or `WOODPECKER_PROFILE` makes the default; what is built in.
+In order of precedence: an option; the profile named by `--profile`; the environment; the default profile, named by
+`WOODPECKER_PROFILE` or in the configuration file; the built-in default.
 """
 
 import os
@@ -24,14 +24,14 @@ _KEY_SETTINGS: Final = ("api_key_file", "keyring")
 
 @dataclass(frozen=True)
 class Setting:
-    """Something that can be set in several places.
+    """A setting that can come from several places.
 
     Attributes:
-        name: what it is called in a profile.
-        kind: the type of its value there.
+        name: its name in a profile.
+        kind: the type of its value in a profile.
         variable: the environment variable.
-        built_in: its value if it is set nowhere.
-        least: the value must not be below this, or, for seconds, must be above it.
+        built_in: its default value.
+        least: the lowest value allowed; for seconds, the value must be greater than this.
     """
 
     name: str
@@ -42,14 +42,14 @@ class Setting:
 
     @property
     def option(self) -> str:
-        """The option of the command line."""
+        """The command-line option."""
         return "--" + self.name.replace("_", "-")
 
     def parsed(self, value: object, source: str) -> Any:
-        """The value, from a profile or a variable.
+        """Parse and validate a value from a profile or a variable.
 
         Raises:
-            UsageError: it is none.
+            UsageError: the value is invalid.
         """
         if isinstance(value, str) and self.kind is not str and source == self.variable:
             try:
@@ -72,8 +72,8 @@ class Setting:
     @property
     def _expected(self) -> str:
         if self.kind is str:
-            return "a string that is not empty"
-        return f"an integer >= {self.least}" if self.kind is int else f"a number of seconds above {self.least:g}"
+            return "a non-empty string"
+        return f"an integer >= {self.least}" if self.kind is int else f"a number of seconds > {self.least:g}"
 
 
 SETTINGS: Final = (
@@ -88,7 +88,7 @@ SETTINGS: Final = (
 
 @dataclass(frozen=True)
 class Found:
-    """A setting's value, and who said so."""
+    """A setting's value, and where it came from."""
 
     value: Any
     source: str
@@ -102,7 +102,7 @@ class Profile:
         name: its name.
         path: the file.
         values: what it sets.
-        named: whether `--profile` named it; if not, the environment wins over it.
+        named: whether `--profile` named it; if not, the environment overrides it.
     """
 
     name: str
@@ -111,31 +111,31 @@ class Profile:
     named: bool = False
 
     def source(self, name: str) -> str:
-        """How a message speaks of one of its settings."""
+        """How messages refer to one of its settings."""
         return f"{name} of profile {self.name!r} in {self.path}"
 
     def file(self, name: str) -> Path:
-        """A file that one of its settings names: below the directory of the configuration, if it is relative."""
+        """A file that one of its settings names; a relative path starts at the configuration file's directory."""
         return self.path.parent / Path(self.values[name]).expanduser()
 
 
 @dataclass(frozen=True)
 class Key:
-    """Where the API key is, and how to get it."""
+    """Where the API key is, and how to read it."""
 
     source: str
     read: Callable[[], Secret] = field(repr=False)
 
 
 def find_config(environ: Mapping[str, str]) -> tuple[Path | None, bool]:
-    """Where the configuration file is to be, and whether somebody said so; it need not exist."""
+    """The path of the configuration file, which need not exist, and whether a variable names it."""
     if said := environ.get("WOODPECKER_CONFIG"):
         return Path(said).expanduser(), True
     base = environ.get("XDG_CONFIG_HOME", "")
     try:
-        # The specification of these directories says that a relative one is to be ignored.
+        # The XDG base directory specification says to ignore relative paths.
         root = Path(base) if Path(base).is_absolute() else Path.home() / ".config"
-    except RuntimeError:  # nobody's home
+    except RuntimeError:  # there is no home directory
         return None, False
     return root / "woodpecker-async" / "config.toml", False
 
@@ -144,15 +144,20 @@ def find_profile(named: str | None, environ: Mapping[str, str]) -> Profile | Non
     """The profile to use, if any.
 
     Raises:
-        UsageError: the file cannot be read, others can read it too, it makes no sense, or has no such profile.
+        UsageError: the file cannot be read, is readable by others, is invalid, or has no such profile.
     """
     path, said = find_config(environ)
     default = environ.get("WOODPECKER_PROFILE") or None
     asked = named or default
+    if asked is not None and path is not None and not os.path.lexists(path):
+        raise UsageError(
+            f"cannot read {path}: there is no such file, so there is no profile {asked!r}; "
+            "`woodpecker-async help config` shows what it looks like"
+        )
     config = None if path is None else _read(path, must_be_there=said or asked is not None)
     if path is None or config is None:
         if asked is not None:
-            raise UsageError(f"there is no configuration file for profile {asked!r}: HOME is not set")
+            raise UsageError(f"there is no configuration file to read profile {asked!r} from: HOME is not set")
         return None
     profiles = _profiles(config, path)
     name = asked or config.get("default_profile")
@@ -160,8 +165,18 @@ def find_profile(named: str | None, environ: Mapping[str, str]) -> Profile | Non
         return None
     if name not in profiles:
         there_are = ", ".join(profiles) or "none"
-        raise UsageError(f"there is no profile {name!r} in {path}; there are: {there_are}")
+        raise UsageError(f"there is no profile {name!r} in {path}; available: {there_are}")
     return Profile(name, path, profiles[name], named=named is not None)
+
+
+def profile_names(environ: Mapping[str, str]) -> list[str]:
+    """The names of the profiles, for shell completion; empty if the file cannot be used."""
+    path, _ = find_config(environ)
+    try:
+        config = None if path is None else _read(path, must_be_there=False)
+        return [] if path is None or config is None else list(_profiles(config, path))
+    except UsageError:
+        return []
 
 
 def _read(path: Path, *, must_be_there: bool) -> Mapping[str, Any] | None:
@@ -173,24 +188,24 @@ def _read(path: Path, *, must_be_there: bool) -> Mapping[str, Any] | None:
         except (FileNotFoundError, NotADirectoryError, PermissionError):
             return None
         except OSError:
-            pass  # what is wrong with it is said below
+            pass  # reported below
     text = files.read_private(path, "a configuration file")
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path} is not TOML: {error}") from None
+        raise UsageError(f"{path} is not valid TOML: {error}") from None
 
 
 def _profiles(config: Mapping[str, Any], path: Path) -> Mapping[str, Mapping[str, Any]]:
     for name in config:
         if name not in ("default_profile", "profiles"):
             known = "default_profile and tables like [profiles.agency]"
-            raise UsageError(f"{path} has {name!r} at its top, where only {known} can be")
+            raise UsageError(f"{path}: unknown {name!r} at the top level, which takes only {known}")
     profiles = config.get("profiles", {})
     if not isinstance(profiles, dict) or not all(isinstance(profile, dict) for profile in profiles.values()):
-        raise UsageError(f"{path}: profiles are tables, like [profiles.agency]")
+        raise UsageError(f"{path}: profiles must be tables, like [profiles.agency]")
     if not isinstance(config.get("default_profile", ""), str):
-        raise UsageError(f"{path}: default_profile is the name of a profile")
+        raise UsageError(f"{path}: default_profile must be the name of a profile")
     for profile, values in profiles.items():
         _check_names(values, f"profile {profile!r} in {path}")
     return profiles
@@ -200,30 +215,30 @@ def _check_names(values: Mapping[str, Any], where: str) -> None:
     known = [*_KEY_SETTINGS, *(setting.name for setting in SETTINGS)]
     for name, value in values.items():
         if name == "api_key":
-            raise UsageError(f"{where} holds an API key: put it into a file or the keyring (api_key_file, keyring)")
+            raise UsageError(f"{where} contains an API key: move it to a file (api_key_file) or the keyring (keyring)")
         if name not in known:
             meant = get_close_matches(name, known, n=1)
-            hint = f"did you mean {meant[0]}?" if meant else f"there are: {', '.join(known)}"
+            hint = f"did you mean {meant[0]}?" if meant else f"available: {', '.join(known)}"
             raise UsageError(f"{where} has an unknown setting {name!r}; {hint}")
         if name == "api_key_file" and not (isinstance(value, str) and value):
             raise UsageError(f"api_key_file of {where} must be the name of a file")
         if name == "keyring" and not (isinstance(value, bool) or (isinstance(value, str) and value)):
-            raise UsageError(f"keyring of {where} must be true, or the user name that the key is kept under")
+            raise UsageError(f"keyring of {where} must be true, or the user name that the key is stored under")
     if values.get("api_key_file") and values.get("keyring"):
-        raise UsageError(f"{where} has both api_key_file and keyring: say where the key is")
+        raise UsageError(f"{where} has both api_key_file and keyring: keep only one of them")
 
 
 def find(setting: Setting, given: object, profile: Profile | None, environ: Mapping[str, str]) -> Found:
     """The value of a setting.
 
     Args:
-        setting: which.
+        setting: the setting.
         given: the value of its option; `None` if it was not given.
         profile: the profile in use.
         environ: the environment.
 
     Raises:
-        UsageError: a profile or a variable has a value that cannot be.
+        UsageError: a profile or a variable has an invalid value.
     """
     if given is not None:
         return Found(given, setting.option)
@@ -245,14 +260,14 @@ def find_key(profile: Profile | None, environ: Mapping[str, str]) -> Key | None:
     """Where the key is, if no option says so.
 
     Raises:
-        UsageError: the environment says it twice.
+        UsageError: two environment variables name it.
     """
     in_profile = None if profile is None else _key_of(profile)
     if in_profile is not None and profile is not None and profile.named:
         return in_profile
     key, path = environ.get("WOODPECKER_API_KEY"), environ.get("WOODPECKER_API_KEY_FILE")
     if key and path:
-        raise UsageError("WOODPECKER_API_KEY and WOODPECKER_API_KEY_FILE are both set: keep one of them")
+        raise UsageError("WOODPECKER_API_KEY and WOODPECKER_API_KEY_FILE are both set: unset one of them")
     if key:
         return Key("WOODPECKER_API_KEY", lambda: as_key(environ["WOODPECKER_API_KEY"], "WOODPECKER_API_KEY"))
     if path:
@@ -275,10 +290,10 @@ def key_in_file(path: Path, source: str) -> Key:
 
 
 def as_key(text: str, source: str) -> Secret:
-    """The key that a text is, without what editors and shells put around it.
+    """A text as an API key, without the byte order mark and whitespace that editors and shells add.
 
     Raises:
-        UsageError: it is none.
+        UsageError: the text is empty.
     """
     text = text.removeprefix("\ufeff").strip()
     if not text:
@@ -292,21 +307,21 @@ def _from_keyring(user: str) -> Secret:
         import keyring  # noqa: PLC0415 - it is an extra, and slow
         import keyring.errors  # noqa: PLC0415
     except ImportError:
-        raise UsageError("the profile keeps its key in a keyring: pip install 'woodpecker-async[keyring]'") from None
+        raise UsageError("the profile's key is in a keyring: pip install 'woodpecker-async[keyring]'") from None
     try:
         key = keyring.get_password(KEYRING_SERVICE, user)
     except keyring.errors.NoKeyringError:
-        raise UsageError("there is no keyring on this machine that can be used: name an api_key_file") from None
+        raise UsageError("this machine has no usable keyring: set api_key_file instead") from None
     except Exception as error:
-        # A backend may fail in any way; its text is not shown, for nobody has seen to it that it holds no key.
+        # A backend may fail in any way; its message is not shown, because it might contain the key.
         raise UsageError(f"{where} cannot be read ({type(error).__name__}): is it locked?") from None
     if not key:
-        raise UsageError(f"there is no API key in {where}; put it there with: keyring set {KEYRING_SERVICE} {user}")
+        raise UsageError(f"there is no API key in {where}; store it with: keyring set {KEYRING_SERVICE} {user}")
     return as_key(key, where)
 
 
 def has_password(url: str) -> bool:
-    """Whether a URL holds a password, or looks so much like it that it is to be treated as one."""
+    """Whether a URL contains a password, or cannot be parsed and might contain one."""
     try:
         return urlsplit(url).password is not None
     except ValueError:
@@ -314,7 +329,7 @@ def has_password(url: str) -> bool:
 
 
 def shown_url(url: str) -> str:
-    """A URL without its password and without its query, which may hold one too."""
+    """A URL without its password and its query, which may contain one too."""
     try:
         parts = urlsplit(url)
         user, host = parts.username, parts.netloc.rpartition("@")[2]

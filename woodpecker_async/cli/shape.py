@@ -1,4 +1,4 @@
-"""The shape of a JSON value: names of fields and types, and nothing of what it holds."""
+"""The shape of a JSON value: names of fields and types, but none of the data."""
 
 import re
 from collections.abc import Iterator
@@ -12,9 +12,9 @@ _PAGING: Final = frozenset(
 
 
 def shape(value: Any, depth: int = 0) -> Any:
-    """What a JSON value is made of: the names of fields, the types of values, and how long arrays are.
+    """The structure of a JSON value: names of fields, types of values, and lengths of arrays.
 
-    What an answer says of its pages is shown as it is: these are numbers.
+    A response's numbers about its pages are shown as they are.
     """
     if isinstance(value, dict):
         if depth >= _DEEPEST:
@@ -34,7 +34,7 @@ def shape(value: Any, depth: int = 0) -> Any:
 
 
 def without(value: Any, data: set[str]) -> Any:
-    """A shape without the fields whose names are data."""
+    """A shape without the fields whose names also occur as data."""
     if not isinstance(value, dict):
         return value
     kept = {name: without(below, data) for name, below in value.items() if name.casefold() not in data}
@@ -42,7 +42,7 @@ def without(value: Any, data: set[str]) -> Any:
 
 
 def strings(value: Any) -> Iterator[str]:
-    """All strings that are values, in lower case."""
+    """All string values, in lower case."""
     waiting = [value]
     while waiting:
         here = waiting.pop()

@@ -31,7 +31,7 @@ def _check(_: Connection, target_url: str, events: tuple[str, ...]) -> dict[str,
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise click.UsageError("URL must be an http or https URL, like https://example.com/woodpecker")
     if "****" in target_url:
-        raise click.UsageError("this URL is masked: `webhooks list --reveal` shows it in full")
+        raise click.UsageError("this URL is masked: get the full URL from `webhooks list --reveal`")
     return {"target_url": target_url, "events": tuple(dict.fromkeys(events))}
 
 
@@ -49,14 +49,14 @@ async def _there(at: At, target_url: str) -> set[str]:
 async def _plan_subscribe(at: At, target_url: str, events: tuple[str, ...]) -> AsyncGenerator[Record, None]:
     there = await _there(at, target_url)
     for event in events:
-        yield _row(target_url, event, "there already" if event in there else "would subscribe")
+        yield _row(target_url, event, "already there" if event in there else "would subscribe")
 
 
 async def _subscribe(at: At, target_url: str, events: tuple[str, ...]) -> AsyncGenerator[Record, None]:
     there = await _there(at, target_url)
     for event in events:
         if event in there:
-            yield _row(target_url, event, "there already")
+            yield _row(target_url, event, "already there")
             continue
         await at.account.webhooks.subscribe(target_url, event)
         yield _row(target_url, event, "subscribed")
@@ -65,7 +65,7 @@ async def _subscribe(at: At, target_url: str, events: tuple[str, ...]) -> AsyncG
 async def _plan_unsubscribe(at: At, target_url: str, events: tuple[str, ...]) -> AsyncGenerator[Record, None]:
     there = await _there(at, target_url)
     for event in events:
-        yield _row(target_url, event, "would unsubscribe" if event in there else "not there")
+        yield _row(target_url, event, "would unsubscribe" if event in there else "not found")
 
 
 async def _unsubscribe(at: At, target_url: str, events: tuple[str, ...]) -> AsyncGenerator[Record, None]:
@@ -73,7 +73,7 @@ async def _unsubscribe(at: At, target_url: str, events: tuple[str, ...]) -> Asyn
     for event in events:
         if event in there:
             await at.account.webhooks.unsubscribe(target_url, event)
-        yield _row(target_url, event, "unsubscribed" if event in there else "not there")
+        yield _row(target_url, event, "unsubscribed" if event in there else "not found")
 
 
 _COLUMNS: Final = (
@@ -90,9 +90,9 @@ _OPTIONS: Final = (
 
 SUBSCRIBE: Final = Change(
     help=(
-        "Have events sent to a URL, http or https.\n\n"
-        f"EVENT is one or more of: {', '.join(EVENTS)}. What is subscribed already stays so. An event can be sent to "
-        "three URLs at most."
+        "Subscribe a URL, http or https, to events.\n\n"
+        f"EVENT is one or more of: {', '.join(EVENTS)}. Existing subscriptions stay. An event can be sent to at most "
+        "three URLs."
     ),
     noun="event",
     columns=_COLUMNS,
@@ -104,7 +104,7 @@ SUBSCRIBE: Final = Change(
 )
 
 UNSUBSCRIBE: Final = Change(
-    help="Send events to a URL no longer.\n\nURL and EVENT are as `webhooks list --reveal` shows them.",
+    help="Unsubscribe a URL from events.\n\nGive URL and EVENT as `webhooks list --reveal` prints them.",
     noun="event",
     columns=_COLUMNS,
     plan=_plan_unsubscribe,

@@ -1,4 +1,4 @@
-"""`woodpecker-async keys sweep`: all companies, by the workers of a queue."""
+"""`woodpecker-async keys sweep`: all companies, shared among the workers of a queue."""
 
 import json
 import math
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     from woodpecker_async.workers import Sweep
     from woodpecker_async.workers.sweep import Progress, SweepResult
 
-# Seconds after which it counts as silent.
+# Seconds after which Redis counts as not responding.
 _SILENT_REDIS: Final = 3.0
 
 
 @click.command()
-@click.option("--all", "everything", is_flag=True, help="All companies of the agency; with --ensure the active ones.")
-@click.option("--active/--inactive", default=None, help="Only the active companies, or only the others.")
-@click.option("--ensure", "label", metavar="LABEL", help="See to it that each company has one key of this label.")
-@click.option("--sink", metavar="NAME", help="For --ensure: where workers put the keys; see `worker --sink`.")
-@click.option("--run", "run_id", metavar="ID", help="Go on with this run; what is done is not done again.")
-@click.option("--chunk", type=click.IntRange(1, 1000), default=25, show_default=True, help="Companies in one job.")
-@click.option("--yes", "-y", is_flag=True, help="With --ensure, make more than ten keys without a question.")
+@click.option("--all", "everything", is_flag=True, help="All companies of the agency; with --ensure, all active ones.")
+@click.option("--active/--inactive", default=None, help="Only active companies, or only inactive ones.")
+@click.option("--ensure", "label", metavar="LABEL", help="Make sure that each company has a key with this label.")
+@click.option("--sink", metavar="NAME", help="With --ensure, where the workers write the keys; see `worker --sink`.")
+@click.option("--run", "run_id", metavar="ID", help="Continue this run, skipping what is already done.")
+@click.option("--chunk", type=click.IntRange(1, 1000), default=25, show_default=True, help="Companies per job.")
+@click.option("--yes", "-y", is_flag=True, help="With --ensure, do not ask before creating more than ten keys.")
 @queue_options
 @output.output_options()
 @display_options
@@ -48,10 +48,10 @@ def sweep(
     queue: str,
     out: output.Output,
 ) -> int:
-    """List the keys of all companies, or make some, by the workers of a queue.
+    """List the keys of all companies, or create keys, with the workers of a queue.
 
-    Needs no API key: the workers have it. Prints one report of what all of them did; keys only as labels and
-    fingerprints, and those in the JSON only.
+    Needs no API key, because the workers have it. Prints one report on the work of all workers. It contains no keys;
+    in JSON it has their labels and fingerprints.
     """
     if not everything:
         raise click.UsageError("say which companies: --all")
@@ -89,7 +89,9 @@ async def _sweep(
     from woodpecker_async.workers.sweep import sweep as sweep_  # noqa: PLC0415
 
     async def confirm(left: int) -> None:
-        what = f"This makes up to {terminal.count(left, 'key')} {spec.label!r}, one at each company that has none"
+        what = (
+            f"This creates up to {terminal.count(left, 'key')} labelled {spec.label!r}, one at each company without one"
+        )
         if asks and spec.task == "ensure" and left > UNASKED and not await ask(what, connection):
             raise click.exceptions.Exit(process.FAILED)
 
@@ -101,37 +103,35 @@ async def _sweep(
                 swept = await sweep_(redis_url, spec, queue=queue, on_progress=watch.progress, on_planned=confirm)
         except CancelledError:
             terminal.echo_err(
-                f"Interrupted after {watch.so_far}; what is left was taken back. To go on, add: --run {spec.run}"
+                f"Interrupted after {watch.so_far}; the other jobs were withdrawn. To continue, add: --run {spec.run}"
             )
             return process.INTERRUPTED
     printer.add(_record(swept, spec, whole=out.format_ in {"json", "jsonl"}))
     printer.finish()
-    tell_failures(swept.report, connection, "done", "--format json has them all")
+    tell_failures(swept.report, connection, "done", "use --format json to get all of them")
     connection.note(_summary(swept.report, time.monotonic() - watch.began))
     if swept.failed_jobs:
         for why, count in Counter(swept.failed_jobs.values()).most_common():
             terminal.echo_err(f"Error: {terminal.count(count, 'job')} failed: {why}")
-        terminal.echo_err(f"To go on, add: --run {spec.run}")
+        terminal.echo_err(f"To continue, add: --run {spec.run}")
         return process.FAILED
     if swept.missing:
         lost = terminal.companies(len(swept.missing))
-        terminal.echo_err(f"{lost} without an outcome. To go on, add: --run {spec.run}")
+        terminal.echo_err(f"{lost} without an outcome. To continue, add: --run {spec.run}")
     if swept.report.drifted:
         terminal.echo_err(
             f"The keys of {terminal.companies(len(swept.report.drifted))} changed each time they were listed: some may "
-            "be missing. --format json names the companies."
+            "be missing. --format json lists the companies."
         )
     if swept.report.unsettled:
-        terminal.echo_err(
-            "The list of companies changed each time it was read: some may be missing. Sweep again, as a new run."
-        )
+        terminal.echo_err("The list of companies changed each time it was read: some may be missing. Start a new run.")
     if swept.report.failed > len(swept.report.inactive):
-        connection.note(f"To try those that failed once more, add: --run {spec.run}")
+        connection.note(f"To retry the failed companies, add: --run {spec.run}")
     return process.SOME_FAILED if swept.missing else exit_code(swept.report)
 
 
 class _Watch:
-    """Shows how far it is."""
+    """Shows the progress of the sweep."""
 
     def __init__(self, bar: progress.Bar) -> None:
         self.began = time.monotonic()
@@ -142,7 +142,7 @@ class _Watch:
         self._looked = -math.inf
 
     def progress(self, progress: "Progress") -> None:
-        """Take note of how far it is; called several times a second while Redis answers."""
+        """Take note of the progress; called several times a second while Redis responds."""
         self._bar.expect(progress.total)
         if progress.done != self._done:
             self._bar.advance(progress.done - self._done)
@@ -150,11 +150,11 @@ class _Watch:
         self._looked = time.monotonic()
 
     def what(self) -> str:
-        """What is waited for."""
+        """What the command is waiting for."""
         if time.monotonic() - self._looked > _SILENT_REDIS:
-            return "Waiting for Redis, which does not answer."
+            return "Waiting for Redis, which is not responding."
         if not self._workers:
-            return "No worker is there yet; the jobs wait for one: woodpecker-async worker"
+            return "The jobs are waiting for a worker; start one: woodpecker-async worker"
         return f"Waiting for {terminal.count(self._workers, 'worker')}; {self.so_far} done."
 
     @property

@@ -8,14 +8,14 @@ from woodpecker_async.cli import terminal
 from woodpecker_async.cli.formats import cell_text
 from woodpecker_async.cli.layout import Column, Layout, Record
 
-# Where the width is nobody's business, nothing is cut.
+# The width where nothing should be truncated.
 _ENDLESS: Final = 100_000
-# To how many characters a column may be cut.
+# Columns are not truncated to fewer characters than this.
 _LEAST: Final = 8
 
 
 def table_text(layout: Layout, records: Iterable[Record], stream: TextIO, *, header: bool = True) -> str:
-    """The rows as a table that fits a stream: on a narrow terminal columns are cut, or left out."""
+    """The rows as a table that fits a stream: on a narrow terminal, columns are truncated or left out."""
     from rich import box  # noqa: PLC0415 - not for --help
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
@@ -27,7 +27,7 @@ def table_text(layout: Layout, records: Iterable[Record], stream: TextIO, *, hea
     texts = [[_table_cell(row.get(column.name)) for column in columns] for row in rows]
     frame, gap = (box.SIMPLE_HEAD, 1) if console.is_terminal else (None, 2)
     if console.is_terminal:
-        between = gap + 1  # and what stands for a line between columns
+        between = gap + 1  # plus the column separator
         columns, texts = _fitted(columns, texts, console.width - between * (len(columns) - 1), between)
     table = Table(box=frame, pad_edge=False, show_edge=False, padding=(0, gap, 0, 0), show_header=header)
     for column in columns:
@@ -35,7 +35,7 @@ def table_text(layout: Layout, records: Iterable[Record], stream: TextIO, *, hea
     before: object = None
     for row, cells in zip(rows, texts, strict=True):
         first = row.get(columns[0].name)
-        # A table on a terminal is read from top to bottom, one in a pipe line by line (grep).
+        # On a terminal a table is read from top to bottom, in a pipe line by line (grep).
         again = console.is_terminal and first == before
         table.add_row(
             *(Text("" if again and column.once else cell) for column, cell in zip(columns, cells, strict=True))
@@ -48,9 +48,9 @@ def table_text(layout: Layout, records: Iterable[Record], stream: TextIO, *, hea
 
 
 def _fitted(columns: list[Column], rows: list[list[str]], width: int, gap: int) -> tuple[list[Column], list[list[str]]]:
-    """The columns that there is room for, and the cells cut to it.
+    """The columns that there is room for, and their cells, truncated to fit.
 
-    What is whole is never cut: a key is worth a line that is too long, but not a key in two pieces.
+    Columns marked `whole` are never truncated: an overlong line is better than half a key.
     """
     from rich.cells import cell_len, set_cell_size  # noqa: PLC0415 - not for --help
 

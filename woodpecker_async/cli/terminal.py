@@ -1,4 +1,4 @@
-"""What a command says on stdout and stderr, and whether a person looks at it."""
+"""What a command prints on stdout and stderr, and whether they are terminals."""
 
 import math
 import os
@@ -15,18 +15,18 @@ from woodpecker_async._redact import printable
 if TYPE_CHECKING:
     from rich.console import Console
 
-# What a shell says of a program that SIGPIPE has ended.
+# The exit code that shells report for a program killed by SIGPIPE.
 BROKEN_PIPE: Final = 141
 
 
 def write(data: str | bytes) -> None:
-    """Write data to stdout as it is, at once.
+    """Write data to stdout unchanged, and flush.
 
-    Not by `click.echo`, which takes what looks like colours out of what goes into a pipe.
+    Does not use `click.echo`, which strips what looks like colours from output to a pipe.
 
     Raises:
-        click.exceptions.Exit: it cannot be written; all has been said about that, and that nobody reads it any
-            more (`| head`) goes without saying.
+        click.exceptions.Exit: the data cannot be written. The error has been reported, unless it is that the reader
+            has gone away (`| head`).
     """
     stream = sys.stdout
     try:
@@ -45,12 +45,12 @@ def write(data: str | bytes) -> None:
 
 
 def for_stdout(text: str) -> str:
-    """What came from a server, to be printed by itself: on a terminal, harmless."""
+    """Text from a server to print by itself, made harmless if stdout is a terminal."""
     return printable(text) if is_terminal(sys.stdout) else text
 
 
 class _Voice:
-    """Who writes on stderr, who else wants to hear it, and when the last sign of life was."""
+    """Who writes messages to stderr, who else receives them, and when the command last showed a sign of life."""
 
     def __init__(self) -> None:
         self.speakers: list[Callable[[str], object]] = [_echo]
@@ -59,14 +59,14 @@ class _Voice:
 
 
 def echo_err(text: str) -> None:
-    """Say something on stderr, in one line. That nobody can see it does not stop a command."""
+    """Print a message on stderr, on one line. If stderr is closed, the command goes on."""
     say(text)
     for listener in _voice.listeners:
         listener(text)
 
 
 def say(text: str) -> None:
-    """The same, to those only who look at stderr."""
+    """The same, but without telling the listeners."""
     moved()
     _voice.speakers[-1](printable(text))
 
@@ -83,7 +83,7 @@ _voice: Final = _Voice()
 
 @contextmanager
 def said_by(speaker: Callable[[str], object]) -> Iterator[None]:
-    """Have something else write what is said on stderr, as a progress bar must that is drawn there."""
+    """Let something else write the messages to stderr, such as a progress bar that is drawn there."""
     _voice.speakers.append(speaker)
     try:
         yield
@@ -93,7 +93,7 @@ def said_by(speaker: Callable[[str], object]) -> Iterator[None]:
 
 @contextmanager
 def heard_by(listener: Callable[[str], object]) -> Iterator[None]:
-    """Have something else hear what is said, too."""
+    """Pass messages to a listener as well."""
     _voice.listeners.append(listener)
     try:
         yield
@@ -103,7 +103,7 @@ def heard_by(listener: Callable[[str], object]) -> Iterator[None]:
 
 @contextmanager
 def asking() -> Iterator[None]:
-    """Somebody was asked, and is not to be hurried."""
+    """While the user is being asked, show no waiting messages."""
     _voice.last = math.inf
     try:
         yield
@@ -112,17 +112,17 @@ def asking() -> Iterator[None]:
 
 
 def moved() -> None:
-    """Something was said or shown, or a company is done."""
+    """Note that something was printed, or that a company is done."""
     _voice.last = time.monotonic()
 
 
 def last_moved() -> float:
-    """When that was, by the monotonic clock."""
+    """When `moved` was last called, on the monotonic clock."""
     return _voice.last
 
 
 def discard(stream: TextIO) -> None:
-    """Let what the stream still holds go nowhere: the interpreter flushes it at its end."""
+    """Discard what is left in a stream's buffer, which the interpreter would flush at exit."""
     with suppress(OSError, ValueError):
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, stream.fileno())
@@ -130,41 +130,41 @@ def discard(stream: TextIO) -> None:
 
 
 def companies(number: int) -> str:
-    """So many companies, in words."""
+    """A number of companies, as text."""
     return count(number, "company")
 
 
 def count(number: int, noun: str) -> str:
-    """So many of them, in words."""
+    """A number of things, as text."""
     return f"{number} {noun}" if number == 1 else f"{number} {plural(noun)}"
 
 
 def an(noun: str) -> str:
-    """One of them."""
+    """A noun with its indefinite article."""
     return f"{'an' if noun[0] in 'aei' else 'a'} {noun}"
 
 
 def plural(noun: str) -> str:
-    """Several of them."""
+    """The plural of a noun."""
     if noun.endswith("y") and noun[-2] not in "aeiou":
         return f"{noun[:-1]}ies"
     return f"{noun}es" if noun.endswith(("x", "s")) else f"{noun}s"
 
 
 def is_terminal(stream: TextIO | None) -> bool:
-    """Whether somebody looks at it."""
+    """Whether a stream is a terminal."""
     return stream is not None and stream.isatty()
 
 
 def console(stream: TextIO) -> "Console":
-    """What draws on a stream: plain text unless that is a terminal."""
+    """A console that writes to a stream: plain text unless the stream is a terminal."""
     from rich.console import Console  # noqa: PLC0415 - not for --help
 
     return Console(
         file=stream,
-        # rich lets environment variables decide that a pipe is a terminal; here a pipe is a pipe.
+        # rich lets environment variables declare a pipe to be a terminal; here, it never is.
         force_terminal=is_terminal(stream),
-        # Its own idea of NO_COLOR keeps bold and dim; without any colour system there are no escapes at all.
+        # rich's own NO_COLOR support keeps bold and dim; without a colour system there are no escapes at all.
         color_system=None if os.environ.get("NO_COLOR") else "auto",
         highlight=False,
         markup=False,
@@ -178,5 +178,5 @@ def encoding() -> str:
 
 
 def is_unicode() -> bool:
-    """Whether stdout takes every character."""
+    """Whether stdout can take every character."""
     return "utf" in encoding().lower()

@@ -1,4 +1,4 @@
-"""A wait of more than five seconds says what it waits for."""
+"""After five seconds of silence, say what the command is waiting for."""
 
 import asyncio
 import time
@@ -12,20 +12,20 @@ if TYPE_CHECKING:
     from woodpecker_async.cli.connection import Connection
     from woodpecker_async.engine.observe import Event
 
-_PATIENCE: Final = 5.0  # seconds of silence before it is said
-_MORE: Final = 30.0  # and before it is said again
+_PATIENCE: Final = 5.0  # seconds of silence before the first message
+_MORE: Final = 30.0  # and before it is repeated
 _TICK: Final = 0.5
 
-# What is known not to have reached the server, or not to have been worked on there.
+# Failures of requests that certainly did not reach the server, or were not processed there.
 _HARMLESS: Final = {"refused", "not_sent"}
 
 
 @asynccontextmanager
 async def watching(what: Callable[[], str | None], connection: "Connection") -> AsyncIterator[None]:
-    """Say what is waited for whenever nothing was said, and nothing got done, for too long.
+    """Print what the command is waiting for whenever nothing was printed, and nothing got done, for too long.
 
     Args:
-        what: says it; `None` if there is nothing to be said.
+        what: returns the message; `None` for no message.
         connection: says whether to be quiet.
     """
 
@@ -50,7 +50,7 @@ async def watching(what: Callable[[], str | None], connection: "Connection") -> 
 
 
 class Watch:
-    """A hook of the session that knows what a command waits for."""
+    """A session hook that knows what the command is waiting for."""
 
     def __init__(self) -> None:
         self._sent: dict[str, tuple[Event, float]] = {}
@@ -58,7 +58,7 @@ class Watch:
         self._lost: Event | None = None
 
     def __call__(self, event: "Event") -> None:
-        """Take note of an event."""
+        """Handle an event."""
         now = time.monotonic()
         self._again.pop(event.call_id, None)
         if event.kind == "start":
@@ -73,19 +73,19 @@ class Watch:
             self._lost = event
 
     def what(self) -> str:
-        """What is waited for now, in a sentence."""
+        """What the command is waiting for now, as a sentence."""
         now = time.monotonic()
         if self._lost is not None:
-            return f"The answer to {_name(self._lost)} was lost: looking whether it was done all the same."
+            return f"The response to {_name(self._lost)} was lost: checking whether the server processed the request."
         if self._sent:
             event, since = min(self._sent.values(), key=lambda sent: sent[1])
             others = f" and {len(self._sent) - 1} more" if len(self._sent) > 1 else ""
             again = f", attempt {event.attempt}" if event.attempt > 1 else ""
-            return f"Waiting for the answer to {_name(event)}{others}, sent {now - since:.0f} s ago{again}."
+            return f"Waiting for the response to {_name(event)}{others}, sent {now - since:.0f} s ago{again}."
         if self._again:
             event, until = min(self._again.values(), key=lambda again: again[1])
             why = event.failure if event.status is None else f"{event.failure}, status {event.status}"
-            return f"{_name(event)} failed ({why}): the next attempt is in {max(until - now, 0):.0f} s."
+            return f"{_name(event)} failed ({why}): next attempt in {max(until - now, 0):.0f} s."
         return "Waiting for a turn to send the next request."
 
 

@@ -1,4 +1,4 @@
-"""What the options, the profile and the environment come to: the arguments of a session."""
+"""The arguments of a session, as options, profile and environment determine them."""
 
 import sys
 from pathlib import Path
@@ -26,20 +26,20 @@ def _exclusive(connection: "Connection") -> None:
         ("--ca-file", connection.ca_file),
     ):
         if given:
-            raise process.UsageError(f"--sandbox and {option} exclude each other")
+            raise process.UsageError(f"--sandbox and {option} cannot be used together")
 
 
 class Wanted:
-    """What the options, the profile and the environment come to.
+    """The settings in effect, from the options, the profile and the environment.
 
     Args:
-        connection: what the options say.
+        connection: the connection options.
 
     Attributes:
         profile: the profile in use.
 
     Raises:
-        UsageError: they make no sense.
+        UsageError: a setting is invalid.
     """
 
     def __init__(self, connection: "Connection") -> None:
@@ -49,17 +49,17 @@ class Wanted:
             _exclusive(connection)
         self._connection = connection
         environ: Any = settings.environment()
-        if connection.sandbox:  # it has a URL and a key of its own, and what is set for another API is not for it
+        if connection.sandbox:  # it has its own URL and key; settings for another API do not apply to it
             environ = {}
         self._environ = environ
         for name in ("profile", "base_url", "proxy", "ca_file", "shared"):
-            if getattr(connection, name) == "":  # of a variable that the shell does not know
+            if getattr(connection, name) == "":  # as from an unset shell variable
                 raise process.UsageError(f"--{name.replace('_', '-')} is empty")
         for name in ("proxy", "shared"):
             if settings.has_password(getattr(connection, name) or ""):
                 variable = f"WOODPECKER_{name.upper()}"
                 raise process.UsageError(
-                    f"other users can see the password in --{name}: put the URL into {variable} or a profile"
+                    f"other users can see the password in --{name}: set {variable} instead, or use a profile"
                 )
         self.profile: Profile | None = (
             None if connection.sandbox else settings.find_profile(connection.profile, environ)
@@ -76,13 +76,13 @@ class Wanted:
         """Where the key is.
 
         Raises:
-            UsageError: it is said twice.
+            UsageError: two options name it.
         """
         from woodpecker_async.cli import settings  # noqa: PLC0415 - not for --help
 
         connection = self._connection
         if connection.api_key_file is not None and connection.api_key_stdin:
-            raise process.UsageError("--api-key-file and --api-key-stdin exclude each other")
+            raise process.UsageError("--api-key-file and --api-key-stdin cannot be used together")
         if connection.api_key_file is not None:
             return settings.key_in_file(connection.api_key_file, "--api-key-file")
         if connection.api_key_stdin:
@@ -99,7 +99,7 @@ class Wanted:
 
         found = {name: setting.value for name, setting in self.found.items()}
         if limits is not None and self["shared"].source == "--shared":
-            raise process.UsageError("this command shares its lane by --redis: leave out --shared")
+            raise process.UsageError("this command shares its lane through --redis: leave out --shared")
         keywords: dict[str, Any] = {
             "retry": RetryPolicy(attempts=found["attempts"], deadline=found["deadline"]),
             "limits": Limits(shared=found["shared"]) if limits is None else limits,
@@ -109,7 +109,7 @@ class Wanted:
         key = self.key()
         if key is None:
             raise process.UsageError(
-                "there is no API key: set WOODPECKER_API_KEY, or use --api-key-file, --api-key-stdin or a --profile "
+                "there is no API key: set WOODPECKER_API_KEY, or use --api-key-file, --api-key-stdin or --profile "
                 "(or --sandbox, to try things out)"
             )
         return keywords | {
@@ -126,7 +126,7 @@ def _trusting(ca_file: str) -> "SSLContext":
     try:
         return ssl.create_default_context(cafile=Path(ca_file).expanduser())
     except ssl.SSLError:
-        raise process.UsageError(f"{ca_file} holds no certificates in PEM") from None
+        raise process.UsageError(f"{ca_file} contains no PEM certificates") from None
     except OSError as error:
         raise process.UsageError(f"cannot read {ca_file}: {error.strerror}") from None
 
@@ -140,4 +140,4 @@ def _from_stdin() -> str:
     try:
         return sys.stdin.read()
     except UnicodeDecodeError:
-        raise process.UsageError("what came on stdin is no text") from None
+        raise process.UsageError("stdin is not text") from None

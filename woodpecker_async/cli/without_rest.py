@@ -1,4 +1,4 @@
-"""A base URL that lacks the `/rest` of the API."""
+"""A hint for base URLs that lack the API's `/rest`."""
 
 from typing import TYPE_CHECKING
 
@@ -9,11 +9,11 @@ if TYPE_CHECKING:
 
 
 class WithoutRest:
-    """Watches what comes from a base URL that lacks the `/rest` of the API, where nothing may be at all.
+    """Watches the responses from a base URL that lacks the API's `/rest`, where there may be nothing at all.
 
     Attributes:
         hooks: for the session.
-        hint: what to say if nothing was there.
+        hint: the message if nothing was found.
     """
 
     def __init__(self, base_url: str) -> None:
@@ -21,13 +21,13 @@ class WithoutRest:
         self._found = self._missed = 0
         self.hooks = (self._hear,) if self._lacks_it else ()
         self.hint = (
-            f"Hint: the base URL {base_url.rstrip('/')} does not end in /rest, as the API's does: perhaps "
-            f"{base_url.rstrip('/')}/rest is meant."
+            f"Hint: the base URL {base_url.rstrip('/')} does not end in /rest, as the API's does: did you mean "
+            f"{base_url.rstrip('/')}/rest?"
         )
 
     @property
     def nothing_there(self) -> bool:
-        """Whether the server answered, and had nothing of what was asked for."""
+        """Whether the server responded, but had nothing that was asked for."""
         return self._missed > 0 and not self._found
 
     def _hear(self, event: "Event") -> None:
@@ -36,7 +36,7 @@ class WithoutRest:
             self._missed += event.status in (301, 302, 303, 307, 308, 404, 405)
 
     def explain(self, error: WoodpeckerError) -> None:
-        """Add the hint to an error that may come of it."""
+        """Add the hint to an error that this base URL may have caused."""
         from woodpecker_async.errors import ResponseDecodeError  # noqa: PLC0415
 
         if self._lacks_it and (self.nothing_there or isinstance(error, ResponseDecodeError)):

@@ -1,4 +1,4 @@
-"""Errors of the SDK in the words of the command line: they name arguments of Python, and here those are options."""
+"""The SDK's error messages in the command line's terms: they name Python arguments, which are options here."""
 
 import re
 from typing import Final
@@ -18,6 +18,10 @@ _WORDS: Final = tuple(
         (r"session\.request", "a path without --company"),
         (r"^proxy\b", "the proxy"),
         (r"look with agency\.users\.list\((\d+)\)", r"look with `guests list --company \1`"),
+        (
+            r"look with prospects\.list\(search=\{\"email\": \.\.\.\}\)",
+            "look with `prospects list --search email=ADDRESS`",
+        ),
         (r"look with webhooks\.list\(\)", "look with `webhooks list`"),
         (r"give campaign_ids with it", "give --campaign with it"),
         (r"^target_url\b", "URL"),
@@ -33,7 +37,7 @@ _WORDS: Final = tuple(
 
 
 def spoken(text: str) -> str:
-    """An error's text, without what only a programmer could do."""
+    """An error's text, without advice that only a programmer could follow."""
     for pattern, words in _WORDS:
         text = pattern.sub(words, text)
     return text

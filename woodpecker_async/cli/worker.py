@@ -1,4 +1,4 @@
-"""`woodpecker-async worker`: a process that does the jobs of sweeps."""
+"""`woodpecker-async worker`: a process that runs the jobs of sweeps."""
 
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -23,30 +23,31 @@ _OPTIONS: Final = (
         envvar="WOODPECKER_REDIS_URL",
         required=True,
         show_envvar=True,
-        help="redis://host:port/database. One with a password belongs in the environment, where others cannot see it.",
+        help="redis://host:port/database. If it contains a password, use the environment variable, because other "
+        "users can see options.",
     ),
     click.option(
         "--queue",
         metavar="NAME",
         default="woodpecker",
         show_default=True,
-        help="The queue; for several on one Redis.",
+        help="Name of the queue, if one Redis has several.",
     ),
 )
 
 
 def queue_options(command: C) -> C:
-    """Give a command the options that say which queue."""
+    """Add the options that choose the queue to a command."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
 
 
 def check_installed() -> None:
-    """See that what the queue needs is there.
+    """Check that the packages the queue needs are installed.
 
     Raises:
-        click.ClickException: it is not.
+        click.ClickException: they are not.
     """
     if find_spec("saq") is None or find_spec("redis") is None:
         raise click.ClickException("workers need saq and redis: pip install 'woodpecker-async[workers]'")
@@ -59,10 +60,14 @@ def check_installed() -> None:
     "sinks",
     metavar="NAME=FILE",
     multiple=True,
-    help="Where the keys of `keys sweep --sink NAME` go: a file of JSON lines (mode 0600); repeatable.",
+    help="JSON Lines file (mode 0600) for the keys of `keys sweep --sink NAME`; repeatable.",
 )
 @click.option(
-    "--concurrency", type=click.IntRange(1, 64), default=2, show_default=True, help="Jobs at a time, of 25 companies."
+    "--concurrency",
+    type=click.IntRange(1, 64),
+    default=2,
+    show_default=True,
+    help="Jobs of 25 companies each to run at a time.",
 )
 @click.option(
     "--grace",
@@ -70,17 +75,17 @@ def check_installed() -> None:
     type=click.FloatRange(min=0),
     default=8.0,
     show_default=True,
-    help="When it is to end, how long to wait for the companies in flight.",
+    help="On shutdown, how long to wait for the companies in flight.",
 )
 @connection_options
 @click.pass_obj
 def worker(
     connection: Connection, redis_url: str, queue: str, sinks: tuple[str, ...], concurrency: int, grace: float
 ) -> int:
-    """Do the jobs of `keys sweep`, until Ctrl-C or SIGTERM.
+    """Run the jobs of `keys sweep` until Ctrl-C or SIGTERM.
 
-    Then the companies in flight are finished, and what is left goes back to the queue. Start as many workers
-    as you like, on as many machines: together they keep the account's limit.
+    On shutdown, it finishes the companies in flight and returns the rest to the queue. You can start any number of
+    workers on any number of machines: together they stay within the account's limit.
     """
     check_installed()
     named = dict(map(_named, sinks))
@@ -94,11 +99,11 @@ def worker(
         from woodpecker_async.cli.waiting import watching  # noqa: PLC0415
         from woodpecker_async.workers import saq  # noqa: PLC0415
 
-        waits_for: str | None = "Waiting for Redis, which does not answer."
+        waits_for: str | None = "Waiting for Redis, which is not responding."
 
         def tell(news: str) -> None:
             nonlocal waits_for
-            waits_for = None  # from now on to wait is what it is for
+            waits_for = None  # from now on, waiting for jobs is normal
             connection.note(news)
 
         async with watching(lambda: waits_for, connection):
@@ -120,5 +125,5 @@ def worker(
 def _named(sink: str) -> tuple[str, Path]:
     name, equals, path = sink.partition("=")
     if not (name and equals and path):
-        raise process.UsageError(f"--sink is NAME=FILE, not {sink!r}")
+        raise process.UsageError(f"--sink must be NAME=FILE, not {sink!r}")
     return name, Path(path)

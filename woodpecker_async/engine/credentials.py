@@ -72,4 +72,6 @@ def _unsendable(key: Secret) -> str:
         return "has a line break in it: was it read from a file with its last line's end? strip() it"
     if not text.isascii() or not text.isprintable() or " " in text:
         return "has whitespace, a control character or a character outside ASCII in it"
+    if text[0] == text[-1] and text[0] in "\"'":
+        return "is in quotation marks: remove them (a file of variables may have kept them as part of the value)"
     return ""

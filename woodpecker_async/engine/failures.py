@@ -26,10 +26,10 @@ def error_for(
         write_kind: for a write that may have been acted on, how its outcome got lost.
         find_out: how to find out, for such a write.
     """
-    message = _message(result, hints) + (f"; {note}" if note else "")
+    message = _and(_message(result, hints), note)
     if write_kind is not None:
         return errors.OutcomeUnknownError(
-            f"it is not known whether this happened: {message}" + (f"; {find_out}" if find_out else ""),
+            _and(f"it is not known whether this happened: {message}", find_out),
             kind=write_kind,
             status=result.status,
             settled=result.settled,
@@ -53,6 +53,11 @@ def error_for(
     return result.error(message, **context)
 
 
+def _and(text: str, more: str) -> str:
+    """A text with more after it; the server's sentence may have ended in a full stop."""
+    return f"{text.removesuffix('.')}; {more}" if more else text
+
+
 def _message(result: AttemptResult, hints: Mapping[type[errors.CallError], str]) -> str:
     if result.status is None:
         return result.detail
@@ -61,7 +66,7 @@ def _message(result: AttemptResult, hints: Mapping[type[errors.CallError], str])
         said = "without a body" if result.body_kind == "empty" else "without an explanation"
     message = " ".join(filter(None, (str(result.status), said, f"({result.code})" if result.code else "")))
     if result.retry_after is not None:
-        message += f"; the server asks to wait {result.retry_after:g} s"
+        message = _and(message, f"the server asks to wait {result.retry_after:g} s")
     if hint := hints.get(result.error):
         message += f" ({hint})"
     return message

@@ -123,6 +123,7 @@ class Operation(Generic[T]):
             server says back.
         company_id: the company this is about; only for errors, logs and lanes.
         idempotent: whether repeating it is harmless by nature (reads, deletions).
+        only_reads: whether it changes nothing though its method is a POST: a question whose parameters are in the body.
         deadline: the moment, by the clock, at which the call is over, waiting in the lane included; without it
             the options say for how long, from the first attempt on.
         on_wire: told `True` when the server may act on a request from now on (writes only), and `False` when
@@ -150,6 +151,7 @@ class Operation(Generic[T]):
     secrets: tuple[Secret, ...] = ()
     company_id: int | None = None
     idempotent: bool = False
+    only_reads: bool = False
     find_out: str = ""
     deadline: float | None = None
     on_wire: Callable[[bool], None] | None = None
@@ -178,6 +180,7 @@ class Operation(Generic[T]):
         body: Any = None,
         secrets: Iterable[Secret] = (),
         idempotent: bool | None = None,
+        only_reads: bool = False,
         about: int | None = None,
         find_out: str = "",
         deadline: float | None = None,
@@ -194,6 +197,7 @@ class Operation(Generic[T]):
             body: see the attributes.
             secrets: see the attributes.
             idempotent: see the attributes; by default reads are.
+            only_reads: see the attributes.
             about: the company, where it is neither the account nor the segment `company_id`.
             find_out: see the attributes.
             deadline: see the attributes.
@@ -211,7 +215,8 @@ class Operation(Generic[T]):
             body=body,
             secrets=tuple(secrets),
             company_id=company_id if isinstance(company_id, int) else None,
-            idempotent=method == "GET" if idempotent is None else idempotent,
+            idempotent=method == "GET" or only_reads if idempotent is None else idempotent,
+            only_reads=only_reads,
             find_out=find_out,
             deadline=deadline,
         )
@@ -224,7 +229,7 @@ class Operation(Generic[T]):
     @property
     def is_write(self) -> bool:
         """Whether the server's state may change."""
-        return self.method not in ("GET", "HEAD")
+        return not self.only_reads and self.method not in ("GET", "HEAD")
 
 
 _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})

@@ -15,11 +15,13 @@ class FelderaKey:
         id: the key's id.
         name: its name, unique on the instance.
         role: `"read"` or `"write"`; `None` from versions before 0.326.0, which have no roles.
+        scopes: what those versions have in place of a role, such as `("Read", "Write")`; else `None`.
     """
 
     id: UUID
     name: str
     role: str | None = None
+    scopes: tuple[str, ...] | None = None
 
 
 @attrs.frozen(kw_only=True)

@@ -19,7 +19,7 @@ class CompanyRole(OpenEnum):
 
 
 class GuestPermission(OpenEnum):
-    """What a guest may see beyond campaigns."""
+    """What a guest may do beyond looking: `MAILBOXES`, add and remove e-mail accounts of their own."""
 
     MAILBOXES = "mailboxes"
 
@@ -64,7 +64,7 @@ class CompanyUser:
         name: the full name.
         email: the address the user logs in with.
         roles: all roles of the user; `admin` exists at the agency only, and sees all companies.
-        guest_permissions: what a guest may see.
+        guest_permissions: what a guest may do beyond looking.
     """
 
     id: int
@@ -81,7 +81,7 @@ class NewGuest:
     Attributes:
         name: the full name.
         email: the address the guest will log in with.
-        permissions: what the guest may see.
+        permissions: what the guest may do beyond looking.
     """
 
     name: str
@@ -100,7 +100,7 @@ class GuestPermissions:
 
     Attributes:
         id: the guest's id.
-        permissions: what the guest may see. An invitation calls this `guest_permissions`.
+        permissions: what the guest may do beyond looking. An invitation calls this `guest_permissions`.
     """
 
     id: int

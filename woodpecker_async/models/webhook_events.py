@@ -245,11 +245,14 @@ class WebhookEvent:
         method: the name of the event; it compares as a str.
         timestamp: when it happened, aware.
         firm_id: the account it happened in.
+        extra: the fields of the item that have no attribute here, as they came, such as the `click_url` of
+            `link_clicked`.
     """
 
     method: WebhookEventName | None = None
     timestamp: _Stamp = None
     firm_id: Number = None
+    extra: Mapping[str, Any] = attrs.field(factory=dict, hash=False)
 
 
 @attrs.frozen(kw_only=True)

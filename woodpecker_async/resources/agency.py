@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from woodpecker_async._elsewhere import Elsewhere
 from woodpecker_async.resources.access import Access
 from woodpecker_async.resources.base import Family
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from woodpecker_async.resources.users import CompanyUsers
 
 
-class Agency:
+class Agency(Elsewhere):
     """`woodpecker.agency`.
 
     Attributes:

@@ -115,7 +115,7 @@ class Domains(Resource):
             DomainOffers,
             params={"provider": checks.choice("provider", provider, DomainProvider)},
             body={"domains": _names(domains)},
-            idempotent=True,
+            only_reads=True,
             options=options,
         )
 

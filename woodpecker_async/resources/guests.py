@@ -68,11 +68,11 @@ class Guests(Resource):
         *,
         options: CallOptions | None = None,
     ) -> None:
-        """Set what guests may see, in place of what they might before. Repeated like a read.
+        """Set what guests may do, in place of what they might before. Repeated like a read.
 
         Args:
             company_id: the company.
-            permissions: for the id of each guest, what the guest may see; none takes all permissions away.
+            permissions: for the id of each guest, what the guest may do; none takes all permissions away.
             options: for this call.
 
         Raises:

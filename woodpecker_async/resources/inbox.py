@@ -20,6 +20,7 @@ class Inbox(Resource):
         *,
         prospect_status: ProspectReplyStatus | str | None = None,
         interest: InterestLevel | str | None = None,
+        out_of_campaign: bool = False,
         mailbox_ids: Iterable[int] = (),
         campaign_ids: Iterable[int] = (),
         search: Iterable[str] = (),
@@ -32,8 +33,9 @@ class Inbox(Resource):
         In an account that is not a client's, these are the messages of the mailboxes that the key's owner connected.
 
         Args:
-            prospect_status: only from prospects of this status; excludes `interest`.
-            interest: only from prospects of this interest; excludes `prospect_status`.
+            prospect_status: only from prospects of this status.
+            interest: only from prospects of this interest.
+            out_of_campaign: only messages that belong to no campaign. The API takes one of these three at most.
             mailbox_ids: only those that came to these mailboxes (IMAP ids).
             campaign_ids: only those of these campaigns.
             search: only those with one of these phrases: up to 20, each of 3 characters or more, without a comma.
@@ -43,8 +45,11 @@ class Inbox(Resource):
 
         Document: "Inbox", `GET /v2/inbox/messages`.
         """
-        if prospect_status is not None and interest is not None:
-            raise ConfigError("prospect_status and interest exclude each other: the API takes one of them")
+        checks.boolean(out_of_campaign, "out_of_campaign")
+        if [prospect_status is not None, interest is not None, out_of_campaign].count(True) > 1:
+            raise ConfigError(
+                "prospect_status, interest and out_of_campaign exclude each other: the API takes one of them"
+            )
         phrases = (search,) if isinstance(search, str) else search
         if phrases != ():
             phrases = checks.strings(phrases, "search", '["call me"]')
@@ -58,6 +63,7 @@ class Inbox(Resource):
             params={
                 "prospect_status": checks.choice_or_none("prospect_status", prospect_status, ProspectReplyStatus),
                 "prospect_interest_level": checks.choice_or_none("interest", interest, InterestLevel),
+                "out_of_campaign": "YES" if out_of_campaign else None,
                 "mailbox_ids": checks.id_list(mailbox_ids, "mailbox_ids"),
                 "campaign_ids": checks.id_list(campaign_ids, "campaign_ids"),
                 "search_phrases": checks.comma_list(phrases, "search", '["call me"]'),

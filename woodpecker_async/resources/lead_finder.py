@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from datetime import date
 from typing import Any, Final
 
 import attrs
@@ -28,6 +29,7 @@ _LEADS: Final = "/v2/lead_finder/leads"
 _ENRICHMENTS: Final = "/v2/lead_finder/leads/enrichments"
 _PROSPECTS: Final = "/v2/lead_finder/prospects/enrichments"
 _AT_ONCE: Final = 50
+_LONGEST_PHRASE: Final = 50  # by the document "Get search criteria values"
 _ANYTHING: Final[Any] = Any
 
 
@@ -61,7 +63,7 @@ class LeadFinder(Resource):
 
         Args:
             name: of the criterion.
-            search_phrase: only values like this.
+            search_phrase: only values that have this in them, up to 50 characters.
             options: for the calls of this list.
 
         Document: "Lead Finder", `GET /v2/lead_finder/search_criteria/{criterion_name}/values`.
@@ -72,7 +74,7 @@ class LeadFinder(Resource):
             CRITERION_VALUES,
             key=lambda value: json.dumps(value, sort_keys=True),
             params={
-                "search_phrase": None if search_phrase is None else checks.text(search_phrase, "search_phrase"),
+                "search_phrase": None if search_phrase is None else _phrase(search_phrase),
                 "limit": _AT_ONCE,
             },
             options=options,
@@ -100,7 +102,7 @@ class LeadFinder(Resource):
         Raises:
             ConfigError: an argument is not usable; nothing was sent.
             OutcomeUnknownError: the leads of the last request may have been paid for.
-            PaginationError: the server does not go on: it gave the same `next_page` again.
+            PaginationError: the server does not go on: it gave a `next_page` again, at once or later on.
 
         Whatever ends the call has `.leads`, those that were paid for before, and `.next_page`, where to go on.
 
@@ -120,19 +122,21 @@ class LeadFinder(Resource):
             checks.text(next_page, "next_page")
         bought: list[Lead] = []
         found: int | None = None
+        used = {next_page}
         try:
             while True:
                 listing = await self._search(asked, min(_AT_ONCE, limit - len(bought)), next_page, options)
                 bought += listing.content
                 found = listing.pagination_data.total_elements if listing.pagination_data is not None else found
-                before, next_page = next_page, listing.next_cursor or None
+                next_page = listing.next_cursor or None
                 if next_page is None or not listing.content or len(bought) >= limit:
                     return Leads(tuple(bought), found, next_page)
-                if next_page == before:
+                if next_page in used:
                     raise PaginationError(
                         "the server gave the same next_page twice, so that leads would be paid for again",
                         resume=next_page,
                     )
+                used.add(next_page)
         except BaseException as error:
             paid: Any = error
             paid.leads, paid.next_page = tuple(bought), next_page
@@ -170,7 +174,7 @@ class Enrichments(Resource):
 
         Args:
             leads: 1 to 50, as `lead_finder.leads` gave them.
-            campaign_ids: at least one campaign.
+            campaign_ids: the campaigns; `()` for none, and then they become prospects of the account only.
             options: for this call.
 
         Raises:
@@ -179,7 +183,7 @@ class Enrichments(Resource):
 
         Document: "Lead Finder", `POST /v2/lead_finder/leads/enrichments`.
         """
-        ids = checks.ids(campaign_ids, "campaign_ids")
+        target = {} if campaign_ids == () else {"target_campaign_ids": checks.ids(campaign_ids, "campaign_ids")}
         listed = tuple(checks.entries(leads, f"leads must be a list, not {type(leads).__name__}"))
         checks.counted(listed, "leads", _AT_ONCE)
         wire = [_lead(f"leads[{index}]", lead) for index, lead in enumerate(listed)]
@@ -187,12 +191,12 @@ class Enrichments(Resource):
             "POST",
             _ENRICHMENTS,
             Enrichment,
-            body={"leads": wire, "target_campaign_ids": ids},
+            body={"leads": wire, **target},
             find_out="look with lead_finder.enrichments.list before trying again",
             options=options,
         )
 
-    def list(self, *, created_after: Any = None, options: CallOptions | None = None) -> Pager[Any]:
+    def list(self, *, created_after: date | str | None = None, options: CallOptions | None = None) -> Pager[Any]:
         """The enrichments of leads, in one answer; as they come, for their fields are not documented.
 
         Args:
@@ -284,6 +288,13 @@ class ProspectEnrichments(Resource):
         Document: "Lead Finder", `GET /v2/lead_finder/prospects/enrichments/{uuid}`.
         """
         return await self._call("GET", _PROSPECTS + "/{uuid}", EnrichmentDetails, options=options, uuid=_uuid(uuid))
+
+
+def _phrase(given: object) -> str:
+    phrase = checks.text(given, "search_phrase")
+    if len(phrase) > _LONGEST_PHRASE:
+        raise ConfigError(f"search_phrase must have at most {_LONGEST_PHRASE} characters, not {len(phrase)}")
+    return phrase
 
 
 def _criterion(what: str, criterion: SearchCriterion) -> dict[str, Any]:

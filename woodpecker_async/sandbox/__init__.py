@@ -1,10 +1,10 @@
-"""A local HTTP server that behaves like the documented Woodpecker agency API, and Feldera's key API.
+"""A local HTTP server that behaves like the documented Woodpecker agency API and Feldera's key API.
 
     async with Sandbox(companies=25, keys_per_company=3) as box:
         async with box.session() as session:
             ...
 
-Nothing in it is taken from the SDK: what the SDK believes about the API is put to the test here.
+It shares no code with the SDK, so that it can test the SDK's assumptions about the API.
 """
 
 import asyncio
@@ -29,7 +29,8 @@ from woodpecker_async.sandbox.webhooks import Delivery
 from woodpecker_async.sandbox.wire import Answer, RequestInfo
 
 if TYPE_CHECKING:
-    from woodpecker_async import WoodpeckerSession
+    from woodpecker_async import Secret, WoodpeckerSession
+    from woodpecker_async.engine.credentials import KeyFunction
     from woodpecker_async.feldera import FelderaSession
     from woodpecker_async.session import SessionArguments
 
@@ -37,37 +38,37 @@ __all__ = ["Answer", "Delivery", "Fault", "FaultScript", "Record", "RequestInfo"
 
 
 class Sandbox:
-    """A server on this machine, for ``async with`` or, on a thread of its own, for ``with``.
+    """A server on this machine, for ``async with`` or, on its own thread, for ``with``.
 
     Args:
-        companies: how many clients the agency has.
-        keys_per_company: how many keys each of them has that the HQ key lists.
-        other_users_keys: how many more keys each of them has that belong to another user.
-        inactive: how many of the clients, the last ones, are inactive.
-        seed: what all names, ids and secrets follow from, and the chance of faults.
+        companies: number of client companies.
+        keys_per_company: number of keys of each company that the HQ key can list.
+        other_users_keys: number of further keys of each company, which belong to another user.
+        inactive: how many of the companies are inactive; these are the last ones.
+        seed: the seed for all names, ids and secrets, and for faults that strike at random.
         host: the address to listen on.
-        port: the port; 0 for a free one.
-        service_time: seconds for which a request has its account to itself. What the event loop oversleeps is made
-            up for by the next one in the queue, so that this is what the server can do.
-        round_trip: seconds of travel, half before the queue and half after.
-        queue: whether an account works on one request at a time and lets only a few wait.
-        queued: how many may wait; any more get 429 at once.
-        queue_wait: how many seconds each may wait until it gets 429 too.
-        limit_scope: whether a request that names a company counts for the limit of the key's account
-            or for that of the company.
-        inactive_lists: whether the keys of an inactive company can be listed; else that is a 404.
+        port: the port; 0 for any free port.
+        service_time: seconds for which a request occupies its account. If the event loop oversleeps, the next request
+            in the queue is served sooner to make up for it, so the average throughput is exact.
+        round_trip: seconds of network latency, half of it before the queue and half after.
+        queue: whether an account processes one request at a time and lets only a few wait.
+        queued: how many requests may wait; any more get 429 at once.
+        queue_wait: how many seconds a request may wait before it gets 429 too.
+        limit_scope: whether a request that names a company counts towards the limit of the key's account or of that
+            company.
+        inactive_lists: whether the keys of an inactive company can be listed; if not, the server responds with 404.
         empty_total_pages: ``total_pages`` of an empty list.
-        page_size: items on a page.
-        label_filter: what becomes of a label that is sent; None keeps it.
-        ready_after: how many looks at a report, or at mailboxes that are being connected, find them unfinished.
-        state_file: where to keep the data; if the file is there, it replaces the generated data.
-        journal_limit: how many received requests are kept.
-        ssl_context: makes the URLs https.
-        clock: the time that its waits and records go by, and the sessions that it makes; with
-            `woodpecker_async.testing.Clock` it passes at once.
+        page_size: number of items on a page.
+        label_filter: maps the label in a request to the label that is stored; None stores labels unchanged.
+        ready_after: how many times a report, or mailboxes that are being connected, are unfinished when polled.
+        state_file: the file to store the data in; if it exists, its data is used instead of generated data.
+        journal_limit: how many received requests to keep.
+        ssl_context: serve over https with this context.
+        clock: the clock for its waits and records, and for the sessions it makes; with
+            `woodpecker_async.testing.Clock`, waits take no real time.
 
     Raises:
-        ValueError: an argument makes no sense.
+        ValueError: an argument is invalid.
     """
 
     def __init__(
@@ -111,13 +112,13 @@ class Sandbox:
         }
         for name, value in not_negative.items():
             if value < 0:
-                raise ValueError(f"{name} must not be negative, and is {value!r}")
+                raise ValueError(f"{name} must be >= 0, not {value!r}")
         if inactive > companies:
             raise ValueError(f"inactive ({inactive}) must not exceed companies ({companies})")
         if page_size < 1:
-            raise ValueError(f"page_size must be at least 1, and is {page_size!r}")
+            raise ValueError(f"page_size must be >= 1, not {page_size!r}")
         if limit_scope not in {"account", "company"}:
-            raise ValueError(f"limit_scope must be 'account' or 'company', and is {limit_scope!r}")
+            raise ValueError(f"limit_scope must be 'account' or 'company', not {limit_scope!r}")
         path = None if state_file is None else statefile.claimed(Path(state_file))
         if path is not None and path.exists():
             state = statefile.load(path)
@@ -187,41 +188,46 @@ class Sandbox:
 
     @property
     def feldera_token(self) -> str:
-        """A token for Feldera."""
+        """A token that Feldera accepts."""
         return self.state.feldera_token
 
     @property
     def company_ids(self) -> tuple[int, ...]:
-        """The ids of the client companies, in the order in which they are listed."""
+        """The ids of the client companies, in the order in which the API lists them."""
         return tuple(self.state.companies)
 
     def client_key(self, company_id: int) -> str:
-        """A key that works as that company: one of its own, or one that is made now but not listed."""
+        """A key of that company. If it has none, one is created that the HQ key does not list."""
         company = self.state.companies[company_id]
         if not company.keys:
             self.state.add_key(company_id, "Client", created_by=self.state.colleague.id)
         return company.keys[0].secret
 
-    def session(self, **arguments: "Unpack[SessionArguments]") -> "WoodpeckerSession":
-        """A session of the SDK with the HQ key; arguments are passed on."""
+    def session(
+        self, api_key: "str | Secret | KeyFunction | None" = None, **arguments: "Unpack[SessionArguments]"
+    ) -> "WoodpeckerSession":
+        """An SDK session with the HQ key, or with another key; arguments are passed on to it.
+
+        `session(box.client_key(123))` is a client company's session, `session("1.wrong")` one that gets a 401.
+        """
         from woodpecker_async import WoodpeckerSession  # noqa: PLC0415 - the server must not need the SDK
 
         merged: SessionArguments = {"base_url": self.base_url, **self._time, **arguments}
-        return WoodpeckerSession(self.hq_key, **merged)
+        return WoodpeckerSession(self.hq_key if api_key is None else api_key, **merged)
 
     def feldera_session(self, **arguments: Any) -> "FelderaSession":
-        """A session of the SDK with Feldera; arguments are passed on."""
+        """An SDK session with Feldera; arguments are passed on to it."""
         from woodpecker_async.feldera import FelderaSession  # noqa: PLC0415 - the server must not need it
 
         return FelderaSession(self.feldera_url, **{**self._time, "token": self.feldera_token, **arguments})
 
     def sample_event(self, event: str, number: int = 0, *, company_id: int | None = None) -> dict[str, Any]:
-        """An item that a webhook may be sent, as the documents show it.
+        """An item that a webhook may receive, as in the API documentation.
 
         Args:
-            event: such as `"prospect_replied"`.
-            number: which one of many; they differ in ids and times.
-            company_id: the client company it happens in; the agency's own account by default.
+            event: the event, such as `"prospect_replied"`.
+            number: selects one of many samples, which differ in ids and times.
+            company_id: the client company where the event occurs; by default the agency's own account.
 
         Raises:
             ValueError: there is no such event.
@@ -237,20 +243,20 @@ class Sandbox:
         company_id: int | None = None,
         pauses: Sequence[float] = (0.05, 0.1, 0.2, 0.4),
     ) -> list[Delivery]:
-        """Let an event happen: post it to the URLs that are subscribed to it, and return when that is done.
+        """Trigger an event: post it to the URLs that are subscribed to it, and return when that is done.
 
-        Items go in arrays of up to 100. An array is sent again after an error, or after ten seconds without an answer.
-        A subscription ends when its URL answers 410 or 310, and with the third array in a row that fails.
+        Items are sent in arrays of up to 100. An array is sent again after an error, or after ten seconds without a
+        response. A subscription ends when its URL responds with 410 or 310, or when three arrays in a row fail.
 
         Args:
-            event: such as `"prospect_replied"`.
-            items: what to send, odd things too; by default samples as the documents show them.
-            count: how many of these.
-            company_id: the client company it happens in; the agency's own account by default.
-            pauses: seconds between the attempts.
+            event: the event, such as `"prospect_replied"`.
+            items: the items to send, valid or not; by default samples as in the API documentation.
+            count: the number of samples.
+            company_id: the client company where the event occurs; by default the agency's own account.
+            pauses: seconds between attempts.
 
         Returns:
-            What became of each array; nothing, where nobody is subscribed.
+            The result for each array; empty if no URL is subscribed.
 
         Raises:
             ValueError: there is no such event, or a URL is not on 127.0.0.1; nothing was sent.
@@ -267,14 +273,14 @@ class Sandbox:
         return self.state.hq if company_id is None else self.state.companies[company_id]
 
     async def start(self) -> None:
-        """Start serving on the running loop.
+        """Start serving on the running event loop.
 
         Raises:
-            RuntimeError: it runs already, or did.
-            OSError: the port is not to be had.
+            RuntimeError: it was started before.
+            OSError: the port is not available.
         """
         if self._used:
-            raise RuntimeError("this Sandbox has been started before: make another one")
+            raise RuntimeError("this Sandbox has been started before: make a new one")
         self._used = True
         listening = _bound(*self._address)
         try:
@@ -287,7 +293,7 @@ class Sandbox:
         self._url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
     async def stop(self) -> None:
-        """Stop at once; requests under way are cut off."""
+        """Stop at once. Requests in flight are cut off."""
         self._url = None
         await self._server.stop()
 
@@ -318,7 +324,7 @@ async def serve(on_ready: Callable[[Sandbox], None], **options: Any) -> None:
     """Serve until cancelled.
 
     Args:
-        on_ready: called once the server listens, e.g. to print its URL and keys.
+        on_ready: called once the server is listening, for example to print its URL and keys.
         **options: the arguments of `Sandbox`.
     """
     async with Sandbox(**options) as box:

@@ -17,7 +17,7 @@ class MyCompany(Struct, kw_only=True):
 
 
 class Me(Struct, kw_only=True):
-    """Who calls. The fields are documented nowhere."""
+    """The caller. The fields are not documented."""
 
     id: int
     name: str
@@ -29,8 +29,8 @@ class Me(Struct, kw_only=True):
 def me(call: Call) -> Answer:
     """``GET /v1/me``.
 
-    Its schema is documented nowhere, only that the answers to an HQ key, to a client's key and to the HQ
-    key with ``x-company-id`` differ.
+    Its schema is not documented, only that the responses to an HQ key, to a client's key and to the HQ key with
+    ``x-company-id`` differ.
     """
     user, company = call.user, MyCompany(id=call.account.id, name=call.account.name)
     return Answer.of(Me(id=user.id, name=user.name, email=user.email, company=company, hq=call.is_hq))

@@ -17,13 +17,13 @@ Name = Annotated[str, Meta(min_length=1)]
 
 
 class CompaniesQuery(PageQuery):
-    """Which of the companies."""
+    """Which companies to list."""
 
     active: Literal["true", "false"] | UnsetType = UNSET
 
 
 class ListedCompany(Struct, kw_only=True):
-    """A company as it is listed."""
+    """A company in a list."""
 
     id: int
     name: str
@@ -35,19 +35,19 @@ class ListedCompany(Struct, kw_only=True):
 
 
 class NewCompany(Input):
-    """A company to make."""
+    """A company to create."""
 
     name: Name
 
 
 class NewCompanies(Input):
-    """The companies to make."""
+    """The companies to create."""
 
     companies: Annotated[list[NewCompany], Meta(min_length=1, max_length=10)]
 
 
 class MadeCompany(Struct, kw_only=True):
-    """A company that was made."""
+    """A company that was created."""
 
     id: int
     name: str
@@ -56,32 +56,32 @@ class MadeCompany(Struct, kw_only=True):
 
 
 class MadeCompanies(Struct, kw_only=True):
-    """The companies that were made."""
+    """The companies that were created."""
 
     companies: list[MadeCompany]
 
 
 class ListedKey(Struct, kw_only=True):
-    """A key as it is listed."""
+    """A key in a list."""
 
     api_key: str
     label: str | None
 
 
 class NewKey(Input):
-    """A key to make."""
+    """A key to create."""
 
     label: Name
 
 
 class MadeKey(Struct, kw_only=True):
-    """The key that was made."""
+    """The key that was created."""
 
     api_key: str
 
 
 class EmailAccountDetails(Struct, kw_only=True):
-    """One side of a mailbox; the receiving one has the first three only."""
+    """One side of a mailbox; the receiving side has only the first three fields."""
 
     email: str
     provider: str
@@ -106,13 +106,13 @@ class EmailAccounts(Struct, kw_only=True):
 
 
 class Deletion(Input):
-    """Which of the prospects to delete; no document has another value."""
+    """Which prospects to delete; no other value is documented."""
 
     type: Literal["ALL"]
 
 
 class Deleted(Struct, kw_only=True):
-    """How many prospects are deleted, and the id of the request to do so."""
+    """How many prospects are deleted, and the id of the deletion request."""
 
     deletion_request_id: int
     count: int
@@ -134,7 +134,7 @@ def create_companies(call: Call, body: NewCompanies) -> Answer:
     try:
         made = call.state.add_companies([company.name for company in body.companies], by=call.user)
     except NameTakenError as error:
-        # The status for a taken name is not documented; nothing says that it is a 409.
+        # The status for a taken name is not documented; nothing says that it is 409.
         return bad_request(f"Company name is already taken: {error}")
     rows = [MadeCompany(id=row.id, name=row.name, owner=row.owner, active=row.active) for row in made]
     return Answer.of(MadeCompanies(companies=rows), 201)
@@ -161,14 +161,14 @@ def create_api_key(call: Call, body: NewKey) -> Answer:
 
 
 def list_email_accounts(call: Call) -> Answer:
-    """``GET /v2/agency/companies/{company_id}/email_accounts``: all in one answer, no pages."""
+    """``GET /v2/agency/companies/{company_id}/email_accounts``: all in one response, no pages."""
     company = company_in_path(call)
     if company is None:
         return not_found()
     return Answer.of(EmailAccounts(content=[row for mailbox in company.mailboxes for row in _email_accounts(mailbox)]))
 
 
-def delete_prospects(call: Call, body: Deletion) -> Answer:  # noqa: ARG001 - all of them
+def delete_prospects(call: Call, body: Deletion) -> Answer:  # noqa: ARG001 - always all of them
     """``POST /v2/agency/companies/{company_id}/prospects/delete``."""
     company = company_in_path(call)
     if company is None:

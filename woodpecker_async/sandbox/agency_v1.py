@@ -1,7 +1,7 @@
-"""The older agency endpoints: bare answers, a label called ``name``, and their own error envelope.
+"""The older agency endpoints: responses without an envelope, a label called ``name``, and their own error envelope.
 
-Which code belongs to which mistake, and with which status, is only partly documented; where it is not,
-the older habit of 400 for everything is kept.
+Which code and status belong to which error is only partly documented; where it is not, the sandbox follows the older
+convention of 400 for everything.
 """
 
 from typing import Annotated, Final
@@ -17,14 +17,14 @@ Name = Annotated[str, Meta(min_length=1)]
 
 
 class NewKey(Input):
-    """A key to make."""
+    """A key to create."""
 
     company_id: int
     name: Name
 
 
 class NewCompany(Input):
-    """A company to make."""
+    """A company to create."""
 
     name: Name
 
@@ -32,8 +32,8 @@ class NewCompany(Input):
 class LegacyKey(Struct, kw_only=True):
     """A key of a company.
 
-    One without a label has no name here either: the documentation says "string", but the keys are the same ones which
-    v2 lists with null.
+    A key without a label has no name here either: the documentation says "string", but these are the keys that v2
+    lists with null.
     """
 
     api_key: str
@@ -51,7 +51,7 @@ class LegacyCompany(Struct, kw_only=True):
 
 
 class MadeKey(Struct, kw_only=True):
-    """The key that was made."""
+    """The key that was created."""
 
     api_key: str
 
@@ -71,7 +71,7 @@ def add_api_key(call: Call, body: NewKey) -> Answer:
 
 
 def add_company(call: Call, body: NewCompany) -> Answer:
-    """``POST /v1/agency/companies/add``: one company with one key that bears its name."""
+    """``POST /v1/agency/companies/add``: one company with one key that has its name."""
     try:
         (company,) = call.state.add_companies([body.name], by=call.user, key_label=body.name)
     except NameTakenError:
@@ -80,7 +80,7 @@ def add_company(call: Call, body: NewCompany) -> Answer:
 
 
 def _refused(place: str, fault: str) -> Answer:
-    """Nothing, null and "" are missing elements; so is a body that is no object."""
+    """A missing value, null and "" count as missing elements; so does a body that is not an object."""
     if place and ", got `" in fault and "got `null`" not in fault:
         return v1_error("E_WRONG_PARAM", "Wrong parameter type")
     return v1_error("E_REQUIRED_ELEMENT", f"Required element is missing: {place or 'body'}")

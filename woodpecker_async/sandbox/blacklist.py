@@ -18,41 +18,41 @@ Entries = Annotated[list[Annotated[str, Meta(min_length=1)]], Meta(min_length=1,
 
 
 class Blacklist(Struct, kw_only=True):
-    """Whom an account does not write to."""
+    """The domains and addresses that an account must not write to."""
 
     domains: set[str]
     emails: set[str]
 
     @classmethod
     def begin(cls, seed: int, account: Company) -> Self:  # noqa: ARG003 - the same for all
-        """A competitor, and somebody who wants no more letters."""
+        """A competitor, and somebody who does not want any more e-mail."""
         return cls(domains={"competitor.example"}, emails={"no.thanks@example.com"})
 
 
 class AgencyBlacklist(Blacklist):
-    """Whom no company of the agency writes to; kept with the agency's own account."""
+    """The agency-wide blacklist, stored with the agency's own account."""
 
     @classmethod
     def begin(cls, seed: int, account: Company) -> Self:  # noqa: ARG003 - the same for all
-        """Nobody."""
+        """No entries."""
         return cls(domains=set(), emails=set())
 
 
 class PageQuery(Input):
-    """Which page, counted from 0. A larger one than there may be is cut down to that."""
+    """Which page, numbered from 0. A page size above the maximum is reduced to it."""
 
     page: Annotated[int, Meta(ge=0)] = 0
     per_page: Annotated[int, Meta(ge=1)] = 100
 
 
 class DomainsQuery(PageQuery):
-    """Which of the domains; `*` stands for anything."""
+    """Which domains to list; `*` matches anything."""
 
     domain_filter: str = ""
 
 
 class EmailsQuery(PageQuery):
-    """Which of the addresses; `*` stands for anything."""
+    """Which addresses to list; `*` matches anything."""
 
     email_filter: str = ""
 
@@ -102,7 +102,7 @@ _CHANGED: Final[dict[Kind, Any]] = {"domains": Domains, "emails": Emails}
 
 
 def _endpoints(whose: Literal["agency", "account"], kind: Kind) -> tuple[Endpoint, Endpoint, Endpoint]:
-    """List, add and remove. The agency's writes are answered without a body, those of an account with one."""
+    """List, add and remove. Responses to writes have a body for an account, but not for the agency."""
     path = f"/v2/agency/blacklist/{kind}" if whose == "agency" else f"/v2/blacklist/{kind}"
 
     def entries(call: Call) -> set[str]:
@@ -114,7 +114,7 @@ def _endpoints(whose: Literal["agency", "account"], kind: Kind) -> tuple[Endpoin
         return bodyless(status) if whose == "agency" else Answer.of({kind: sorted(which)}, status)
 
     def list_(call: Call, query: Any) -> Answer:
-        """What is blacklisted."""
+        """List the blacklist."""
         size = min(query.per_page, _MOST_PER_PAGE[whose])
         wanted = getattr(query, f"{kind.removesuffix('s')}_filter").lower().split(",")
         rows = sorted(
@@ -123,14 +123,14 @@ def _endpoints(whose: Literal["agency", "account"], kind: Kind) -> tuple[Endpoin
         return Answer.of({kind: rows[query.page * size : (query.page + 1) * size], "total": len(rows)})
 
     def add(call: Call, body: Any) -> Answer:
-        """Blacklist them, if they are not there already."""
+        """Add those that are not on the blacklist yet."""
         new = {entry.lower() for entry in getattr(body, kind)}
         entries(call).update(new)
-        # The fields of the account's answer are not documented.
+        # The fields of the account's response are not documented.
         return changed(call, 201 if whose == "agency" else 200, new)
 
     def remove(call: Call, body: Any) -> Answer:
-        """Take them off, if they are there; the answer says which were."""
+        """Remove those that are on the blacklist; the response says which were."""
         gone = {entry.lower() for entry in getattr(body, kind)} & entries(call)
         entries(call).difference_update(gone)
         return changed(call, 200, gone)
@@ -148,7 +148,7 @@ def _endpoints(whose: Literal["agency", "account"], kind: Kind) -> tuple[Endpoin
 
 ENDPOINTS: Final = (
     *_endpoints("agency", "domains"),
-    *_endpoints("agency", "emails")[:2],  # no document has the removal of addresses
+    *_endpoints("agency", "emails")[:2],  # removing addresses is not documented
     *_endpoints("account", "domains"),
     *_endpoints("account", "emails"),
 )

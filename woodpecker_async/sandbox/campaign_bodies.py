@@ -1,4 +1,4 @@
-"""What the endpoints of campaigns take, as they declare it."""
+"""The declared inputs of the campaign endpoints."""
 
 from typing import Annotated, Final, Literal
 
@@ -34,13 +34,13 @@ class DeliveryTime(Input):
     SUNDAY: _Windows = UNSET
 
     def fits(self) -> bool:
-        """Whether there is a day, and each window ends after it began."""
+        """Whether there is at least one day, and each window ends after it starts."""
         days = [windows for name in self.__struct_fields__ if (windows := getattr(self, name)) is not UNSET]
         return bool(days) and all(window.start < window.to for windows in days for window in windows)
 
 
 class VersionChange(Input):
-    """Text of a step, as far as it is to change."""
+    """Changes to the text of a step."""
 
     subject: str | UnsetType | None = UNSET
     message: str | UnsetType = UNSET
@@ -55,7 +55,7 @@ class NewVersion(VersionChange):
 
 
 class Delay(Input):
-    """How long after a step the next one follows."""
+    """How long to wait after a step before the next one."""
 
     range: Literal["DAY", "HOUR", "MINUTE"]
     value: Annotated[int, Meta(ge=1)]
@@ -79,13 +79,13 @@ class NewStep(Input):
 
 
 class LinkedStep(NewStep):
-    """A step, and those that follow it."""
+    """A step, and the steps after it."""
 
     followup: "LinkedStep | None" = None
 
 
 class Start(Input):
-    """Where the steps of a campaign begin."""
+    """The start of a campaign's steps."""
 
     type: Literal["START"]
     followup: LinkedStep
@@ -120,7 +120,7 @@ class NewCampaign(Input):
 
 
 class CampaignChange(Input):
-    """A campaign, as far as it is to change."""
+    """Changes to a campaign."""
 
     name: _Name | UnsetType = UNSET
     email_account_ids: _Mailboxes | UnsetType = UNSET
@@ -128,26 +128,26 @@ class CampaignChange(Input):
 
 
 class AddedStep(Input):
-    """A step, and the one that it is to follow."""
+    """A step to add, and the step it follows."""
 
     parent_id: str
     step: NewStep
 
 
 class StepChange(Input):
-    """When a step is to send."""
+    """The new delivery times of a step."""
 
     delivery_time: DeliveryTime
 
 
 class Threshold(Input):
-    """The share of bounces, in percent, from which on a campaign is paused."""
+    """The share of bounces, in percent, at which a campaign is paused."""
 
     bounce_rate_threshold: Annotated[int, Meta(ge=1, le=99)]
 
 
 class ThresholdAnswer(Input):
-    """The same; null where it is not set."""
+    """The same; null if it is not set."""
 
     bounce_rate_threshold: int | None
 

@@ -1,4 +1,4 @@
-"""What an account has of campaigns."""
+"""The campaign data of an account."""
 
 from typing import Any, Final
 
@@ -10,7 +10,7 @@ from woodpecker_async.sandbox.state import Company
 
 
 class Step(msgspec.Struct):
-    """A step as it is kept: as it was sent, with the ids that it got."""
+    """A step as stored: as it was sent, with the ids it was given."""
 
     id: str
     data: dict[str, Any]
@@ -28,14 +28,14 @@ class Campaign(msgspec.Struct, kw_only=True):
     Attributes:
         id: its id.
         name: its name.
-        status: the state it is in.
-        mailboxes: the SMTP ids that it sends from.
-        settings: as they were sent.
-        start_id: the id of the step START.
-        steps: the steps after it.
-        made_steps: how many steps it has had.
-        threshold: of the bounce shield.
-        conditional: whether it has a condition, which the v2 endpoints do not know.
+        status: its status.
+        mailboxes: the SMTP ids of the mailboxes it sends from.
+        settings: its settings, as they were sent.
+        start_id: the id of the START step.
+        steps: the steps after START.
+        made_steps: how many steps it has ever had.
+        threshold: the threshold of the bounce shield.
+        conditional: whether it has a condition, which the v2 endpoints do not support.
     """
 
     id: int
@@ -50,7 +50,7 @@ class Campaign(msgspec.Struct, kw_only=True):
     conditional: bool = False
 
     def add_step(self, seed: int, sent: NewStep) -> None:
-        """Put a step behind the others."""
+        """Add a step after the others."""
         self.made_steps += 1
         topic = (seed, "step", self.id, self.made_steps)
         data: dict[str, Any] = {**msgspec.to_builtins(sent), "type": sent.type}
@@ -62,11 +62,11 @@ class Campaign(msgspec.Struct, kw_only=True):
         self.steps.append(Step(id=draw.identifier(*topic), data=data))
 
     def step(self, step_id: str) -> Step | None:
-        """The step of that id."""
+        """The step with that id."""
         return next((step for step in self.steps if step.id == step_id), None)
 
     def whole(self) -> dict[str, Any]:
-        """It as v2 answers it: each step is in the one before it."""
+        """The campaign as v2 returns it: each step is nested in the one before it."""
         followup: dict[str, Any] | None = None
         for step in reversed(self.steps):
             followup = {"id": step.id, **step.data, "followup": followup}
@@ -81,7 +81,7 @@ class Campaign(msgspec.Struct, kw_only=True):
 
 
 class Campaigns(msgspec.Struct):
-    """The campaigns of an account, and how many it has had."""
+    """The campaigns of an account, and how many it has ever had."""
 
     rows: list[Campaign]
     made: int = 0
@@ -98,7 +98,7 @@ class Campaigns(msgspec.Struct):
     def add(
         self, seed: int, account: Company, name: str, *, status: str = "DRAFT", campaign_id: int | None = None
     ) -> Campaign:
-        """Make a campaign of one step."""
+        """Create a campaign with one step."""
         campaign = self.empty(seed, account, name, campaign_id)
         campaign.status = status
         campaign.mailboxes = [mailbox.smtp_id for mailbox in account.mailboxes[:1]]
@@ -107,7 +107,7 @@ class Campaigns(msgspec.Struct):
         return campaign
 
     def empty(self, seed: int, account: Company, name: str, campaign_id: int | None = None) -> Campaign:
-        """Make a campaign without steps."""
+        """Create a campaign without steps."""
         new_id = account.id * 100 + self.made if campaign_id is None else campaign_id
         self.made += 1
         campaign = Campaign(id=new_id, name=name, start_id=draw.identifier(seed, "start", new_id))

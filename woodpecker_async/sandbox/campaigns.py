@@ -1,4 +1,4 @@
-"""The campaigns of an account: their steps, what state they are in, and the bounce shield."""
+"""The campaigns of an account: their steps, their status, and the bounce shield."""
 
 from collections.abc import Callable
 from typing import Any, Final
@@ -31,19 +31,19 @@ _FIGURES: Final = ("prospects", "sent", "delivery", "bounced", "opened", "clicke
 
 
 def has_campaign(call: Call, campaign_id: int) -> bool:
-    """Whether the account that the request acts in has a campaign of that id."""
+    """Whether the account that the request acts on has a campaign with that id."""
     return any(campaign.id == campaign_id for campaign in call.kept(Campaigns).rows)
 
 
 def put_campaign(account: Company, seed: int, campaign_id: int, *, status: str = "DRAFT") -> Campaign:
-    """Give an account a campaign of that id and one step, as somebody does in the application."""
+    """Give an account a campaign with that id and one step, as if created in the application."""
     return account.of_family(Campaigns, seed).add(
         seed, account, f"Campaign {campaign_id}", status=status, campaign_id=campaign_id
     )
 
 
 def list_campaigns(call: Call, query: Filter) -> Answer:
-    """``GET /v1/campaign_list``: with exactly one id, with statistics."""
+    """``GET /v1/campaign_list``: includes statistics if there is exactly one id."""
     ids = set() if query.id is UNSET else set(query.id.split(","))
     statuses = set() if query.status is UNSET else set(query.status.split(","))
     rows = [
@@ -115,7 +115,7 @@ def _fits(step: NewStep) -> bool:
 
 
 def update_campaign(call: Call, body: CampaignChange) -> Answer:
-    """``PATCH /v2/campaigns/{campaign_id}``: what was not sent stays as it is."""
+    """``PATCH /v2/campaigns/{campaign_id}``: fields that were not sent stay unchanged."""
 
     def change(campaign: Campaign) -> Answer:
         campaign.name = campaign.name if body.name is UNSET else body.name
@@ -128,7 +128,7 @@ def update_campaign(call: Call, body: CampaignChange) -> Answer:
 
 
 def delete_campaign(call: Call) -> Answer:
-    """``DELETE /v2/campaigns/{campaign_id}``: in any state."""
+    """``DELETE /v2/campaigns/{campaign_id}``: whatever its status."""
 
     def delete(campaign: Campaign) -> Answer:
         call.kept(Campaigns).rows.remove(campaign)
@@ -150,7 +150,7 @@ def run_campaign(call: Call) -> Answer:
 
 
 def pause_campaign(call: Call) -> Answer:
-    """``POST /v2/campaigns/{campaign_id}/pause``: one that does not run stays as it is."""
+    """``POST /v2/campaigns/{campaign_id}/pause``: one that is not running stays unchanged."""
     return _with(
         call,
         lambda campaign: _turn(call, campaign, "PAUSED" if campaign.status == "RUNNING" else campaign.status),
@@ -159,7 +159,7 @@ def pause_campaign(call: Call) -> Answer:
 
 
 def stop_campaign(call: Call) -> Answer:
-    """``POST /v2/campaigns/{campaign_id}/stop``: a draft stays one."""
+    """``POST /v2/campaigns/{campaign_id}/stop``: a draft stays a draft."""
     return _with(
         call,
         lambda campaign: _turn(call, campaign, "STOPPED" if campaign.status != "DRAFT" else campaign.status),
@@ -168,14 +168,14 @@ def stop_campaign(call: Call) -> Answer:
 
 
 def make_campaign_editable(call: Call) -> Answer:
-    """``POST /v2/campaigns/{campaign_id}/make_editable``: a draft is editable as it is."""
+    """``POST /v2/campaigns/{campaign_id}/make_editable``: a draft is already editable."""
     return _with(
         call, lambda campaign: _turn(call, campaign, "EDITED" if campaign.status != "DRAFT" else campaign.status)
     )
 
 
 def add_step(call: Call, body: AddedStep) -> Answer:
-    """``POST /v2/campaigns/{campaign_id}/steps``: behind the last one."""
+    """``POST /v2/campaigns/{campaign_id}/steps``: after the last one."""
 
     def add(campaign: Campaign) -> Answer:
         last = campaign.steps[-1].id if campaign.steps else campaign.start_id
@@ -188,7 +188,7 @@ def add_step(call: Call, body: AddedStep) -> Answer:
 
 
 def update_step(call: Call, body: StepChange) -> Answer:
-    """``PATCH /v2/campaigns/{campaign_id}/steps/{step_id}``: the days that were not sent are gone."""
+    """``PATCH /v2/campaigns/{campaign_id}/steps/{step_id}``: days that were not sent are removed."""
 
     def change(campaign: Campaign) -> Answer:
         step = campaign.step(call.parts[1])
@@ -218,7 +218,7 @@ def delete_step(call: Call) -> Answer:
 
 
 def update_version(call: Call, body: VersionChange) -> Answer:
-    """``PATCH /v2/campaigns/{campaign_id}/steps/{step_id}/versions/{version_id}``: what was not sent stays as it is."""
+    """``PATCH /v2/campaigns/{campaign_id}/steps/{step_id}/versions/{version_id}``: fields that were not sent stay."""
 
     def change(campaign: Campaign) -> Answer:
         step = campaign.step(call.parts[1])
@@ -232,7 +232,7 @@ def update_version(call: Call, body: VersionChange) -> Answer:
 
 
 def get_threshold(call: Call) -> Answer:
-    """``GET /v2/campaigns/{campaign_id}/bounce_shield/threshold``: null where there is none."""
+    """``GET /v2/campaigns/{campaign_id}/bounce_shield/threshold``: null if there is none."""
     return _with(call, lambda campaign: Answer.of({"bounce_rate_threshold": campaign.threshold}), conditional=True)
 
 
@@ -242,7 +242,7 @@ def set_threshold(call: Call, body: Threshold) -> Answer:
 
 
 def clear_threshold(call: Call) -> Answer:
-    """``DELETE /v2/campaigns/{campaign_id}/bounce_shield/threshold``: also where there is none."""
+    """``DELETE /v2/campaigns/{campaign_id}/bounce_shield/threshold``: works even if there is none."""
     return _with(call, lambda campaign: _shield(call, campaign, None), conditional=True)
 
 
@@ -253,13 +253,13 @@ def _shield(call: Call, campaign: Campaign, threshold: int | None) -> Answer:
 
 
 def _with(call: Call, work: Callable[[Campaign], Answer], *, edit: bool = False, conditional: bool = False) -> Answer:
-    """Do something with the campaign of the path, unless it is not there or refuses.
+    """Do something with the campaign in the path, if it exists and its state allows that.
 
     Args:
         call: the request.
         work: what to do.
-        edit: whether it must be editable.
-        conditional: whether it may have a condition.
+        edit: whether the campaign must be editable.
+        conditional: whether the campaign may have a condition.
     """
     campaign = next((row for row in call.kept(Campaigns).rows if str(row.id) == call.parts[0].lstrip("0")), None)
     if campaign is None:

@@ -1,4 +1,4 @@
-"""What became of the e-mails of each company."""
+"""E-mail statistics of each company."""
 
 from datetime import UTC, date, datetime
 from typing import Annotated, Final
@@ -12,7 +12,7 @@ from woodpecker_async.sandbox.service import Call
 from woodpecker_async.sandbox.state import Company
 from woodpecker_async.sandbox.wire import Answer, bad_request
 
-_DAYS: Final = 30  # up to today, if no dates are given
+_DAYS: Final = 30  # up to and including today, if no dates are given
 _SENT_A_DAY: Final = 40
 
 
@@ -26,14 +26,14 @@ class Period(Input):
 
 
 class Count(Struct, kw_only=True):
-    """How many there were in the period, and in the one of the same length before it."""
+    """The count in a period, and in the period of the same length before it."""
 
     current_period: int
     previous_period: int
 
 
 class Figures(Struct, kw_only=True):
-    """The figures of a company."""
+    """The statistics of a company."""
 
     id: int
     name: str
@@ -45,7 +45,7 @@ class Figures(Struct, kw_only=True):
 
 
 def list_figures(call: Call, query: Period) -> Answer:
-    """``GET /v2/agency/deliverability``: companies that did nothing are absent."""
+    """``GET /v2/agency/deliverability``: companies without activity are omitted."""
     last = datetime.now(UTC).date() if query.to is UNSET else query.to
     first = date.fromordinal(max(last.toordinal() - _DAYS + 1, 1)) if query.from_ is UNSET else query.from_
     if first > last:
@@ -56,7 +56,7 @@ def list_figures(call: Call, query: Period) -> Answer:
 
 
 def _figures(seed: int, company: Company, days: int) -> Figures:
-    # A company that has no campaign running sends nothing.
+    # A company without running campaigns sends nothing.
     sent = [
         days * min(company.running_campaigns, 1) * (1 + draw.number(seed, when, company.id) % _SENT_A_DAY)
         for when in ("now", "before")

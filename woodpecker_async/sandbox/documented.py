@@ -1,4 +1,4 @@
-"""Endpoints that are documented and that the sandbox does not serve."""
+"""Documented endpoints that the sandbox does not serve."""
 
 from typing import Final
 
@@ -19,8 +19,8 @@ NOT_SERVED: Final = tuple(
 
 
 def not_served(call: Call) -> Answer:
-    """501: the endpoint exists, but not here."""
+    """501: the endpoint exists, but not in the sandbox."""
     info = call.info
     return error(
-        501, "Not Implemented", f"The sandbox does not serve {info.method} {info.resource}, which is documented"
+        501, "Not Implemented", f"The sandbox does not serve {info.method} {info.resource}, although it is documented"
     )

@@ -1,4 +1,4 @@
-"""Domains, bought or brought along."""
+"""Domains, bought through the API or the customer's own."""
 
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -39,7 +39,7 @@ class Domain(Struct):
 
 
 class Defaults(Struct):
-    """What domains that are bought are set to."""
+    """The default settings of bought domains."""
 
     default_domain_redirect_url: str | None = None
     default_email_forward_address: str | None = None
@@ -78,13 +78,13 @@ class NewOwner(Input):
 
 
 class OfferQuery(Input):
-    """The query that asks what can be bought from whom."""
+    """The query that names the provider to buy from."""
 
     provider: Provider
 
 
 class Suggest(Input):
-    """The query that asks for domains like a word."""
+    """The query that asks for domains similar to a word."""
 
     query: Text
     provider: Provider
@@ -97,7 +97,7 @@ class Names(Input):
 
 
 class Price(Struct):
-    """What a domain costs."""
+    """The price of a domain."""
 
     amount: str
     currency: str
@@ -135,31 +135,31 @@ class Order(Input):
 
 
 class Redirect(Input):
-    """The body that sets where visitors are sent."""
+    """The body that sets where visitors are redirected."""
 
     domain_redirect_url: Annotated[str, Meta(pattern=r"^($|https?://)")]
 
 
 class Forwarding(Input):
-    """The body that sets where e-mail is sent."""
+    """The body that sets where e-mail is forwarded."""
 
     email_forward_address: str
 
 
 class DomainList(Struct):
-    """The answer with all domains."""
+    """The response with all domains."""
 
     domains: list[Domain]
 
 
 class BoxList(Struct):
-    """The answer with the mailboxes of a domain."""
+    """The response with the mailboxes of a domain."""
 
     mailboxes: list[Box]
 
 
 class Owned(Struct):
-    """What an account has of domains."""
+    """The domain data of an account."""
 
     domains: dict[str, Domain]
     boxes: dict[str, list[Box]]
@@ -168,7 +168,7 @@ class Owned(Struct):
 
     @classmethod
     def begin(cls, seed: int, account: Company) -> Self:
-        """Two domains, of which the second one is not ready yet."""
+        """Two domains, the second of which is not ready yet."""
         owned = cls(domains={}, boxes={})
         for place, is_ready in enumerate((True, False)):
             provider = draw.pick(tuple(_PRICES), seed, "domain", account.id, place)
@@ -199,7 +199,7 @@ def list_domains(call: Call) -> Answer:
 
 
 def get_domain(call: Call) -> Answer:
-    """``GET /v2/domains/{name}``: no document tells its fields."""
+    """``GET /v2/domains/{name}``: its fields are not documented."""
     owned, name = call.kept(Owned), call.parts[0]
     if name not in owned.domains:
         return not_found()
@@ -218,14 +218,14 @@ def get_owner(call: Call) -> Answer:
 
 
 def set_owner(call: Call, body: NewOwner) -> Answer:
-    """``POST /v2/domains/owner``: replaces the whole of it."""
+    """``POST /v2/domains/owner``: replaces it completely."""
     call.kept(Owned).owner = Owner(**{name: getattr(body, name) for name in Owner.__struct_fields__})
     call.changed()
     return Answer.of(call.kept(Owned).owner)
 
 
 def suggest(call: Call, query: Suggest) -> Answer:
-    """``GET /v2/domains/availability``: domains like a word."""
+    """``GET /v2/domains/availability``: domains similar to a word."""
     word = "".join(filter(str.isalnum, query.query.lower())) or "domain"
     return _offers(call, query.provider, [f"{prefix}{word}.com" for prefix in ("", "get", "try", "with")])
 
@@ -236,7 +236,7 @@ def check(call: Call, query: OfferQuery, body: Names) -> Answer:
 
 
 def order(call: Call, body: Order) -> Answer:
-    """``POST /v2/domains/order``: accepted, and carried out later."""
+    """``POST /v2/domains/order``: accepted now, and carried out later."""
     owned = call.kept(Owned)
     if taken := [name for name in body.domains if name in owned.domains or not _is_free(call, name)]:
         return error(409, "Conflict", f"Domain is not available: {taken[0]}")

@@ -1,4 +1,4 @@
-"""Numbers and strings that look random and follow from a seed alone."""
+"""Numbers and strings that look random but depend only on a seed."""
 
 import hashlib
 import string
@@ -12,10 +12,10 @@ _SPAN = 2**64
 
 
 def number(*parts: object) -> int:
-    """A 64 bit number that depends on ``parts`` and on nothing else.
+    """A 64-bit number that depends only on ``parts``.
 
-    A hash rather than a generator: what one company gets does not depend on how many requests other
-    companies received before, so concurrent tests stay repeatable.
+    It is a hash rather than a generator, so that a company's data does not depend on how many requests other
+    companies have received, and concurrent tests stay repeatable.
     """
     text = "/".join(str(part) for part in parts)
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")

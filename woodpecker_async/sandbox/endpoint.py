@@ -1,7 +1,7 @@
-"""What an endpoint is: method, path, the input it takes and the answer it gives.
+"""What an endpoint is: method, path, the input it takes and the response it returns.
 
-The input is declared as a class of msgspec, and read and checked here, so that a handler gets it as an object; the
-declaration is also what `/openapi.json` is made from.
+The input is declared as a msgspec class, and decoded and validated here, so that a handler gets it as an object. The
+same declaration is the source of `/openapi.json`.
 """
 
 import re
@@ -21,14 +21,14 @@ _MISSING: Final = "Object missing required field `{}`"  # as msgspec says it
 
 
 class Input(Struct, kw_only=True):
-    """The base of queries and bodies. What is not declared in them is ignored.
+    """The base of queries and bodies. Undeclared fields are ignored.
 
-    A parameter that may be left out has a default; `UNSET` of msgspec where there is none.
+    Optional parameters have a default, or msgspec's `UNSET` if there is no natural one.
     """
 
 
 def pattern_of(path: str) -> re.Pattern[str]:
-    """What the paths of a template match, with a group for each of its open segments."""
+    """A pattern that matches the paths of a template, with a group for each of its placeholders."""
     literal = re.split(r"(\{[^}]*\})", path)
     return re.compile("".join(_KINDS[part[1:-1].partition(":")[2]] if part[:1] == "{" else part for part in literal))
 
@@ -38,17 +38,17 @@ class Endpoint:
     """An endpoint of the API.
 
     Attributes:
-        method: of HTTP.
-        path: its template, without `/rest`: `{name}` is one segment, `{name:int}` one of digits. A `/` at its end with
-            a `?` behind it may be left out.
-        run: does the work. It is called with the `Call`, and then with the query and the body where they are declared.
-        query: the parameters of its query.
-        body: its JSON body.
-        body_required: whether a request without a body is refused.
-        answer: the type of the JSON that it answers; `None` for an answer without a body.
-        status: the status of that answer.
-        refuse: what it answers to input that does not fit: it is called with the place and the fault. By default that
-            is the error object of v2, or of v1.
+        method: the HTTP method.
+        path: its template, without `/rest`: `{name}` is one segment, `{name:int}` a segment of digits. A final `/?`
+            is an optional slash.
+        run: handles the request. Called with the `Call`, and then with the query and the body if they are declared.
+        query: the type of its query parameters.
+        body: the type of its JSON body.
+        body_required: whether a request without a body is an error.
+        answer: the type of the JSON response; `None` for a response without a body.
+        status: the status of that response.
+        refuse: makes the response to invalid input; called with the place and the error. By default the error object
+            of v2, or of v1.
     """
 
     method: str
@@ -67,11 +67,11 @@ class Endpoint:
 
     @property
     def placeholders(self) -> int:
-        """How many segments of its path are open; `/domains/owner` goes before `/domains/{name}`."""
+        """How many placeholders its path has; `/domains/owner` takes precedence over `/domains/{name}`."""
         return self.path.count("{")
 
     def __call__(self, call: Call) -> Answer:
-        """Read the input and do the work, or refuse the input."""
+        """Decode the input and handle the request, or reject the input."""
         arguments = []
         if self.body is not None:
             if not call.info.body and self.body_required:
@@ -101,10 +101,10 @@ class Endpoint:
 
 
 def _body(sent: bytes, kind: Any) -> Any:
-    """The JSON of a body.
+    """Decode a JSON body.
 
     Raises:
-        msgspec.DecodeError: it is none, or does not fit.
+        msgspec.DecodeError: it is not JSON, or is invalid.
     """
     try:
         return msgspec.json.decode(sent, type=kind)
@@ -115,7 +115,7 @@ def _body(sent: bytes, kind: Any) -> Any:
 
 
 def _whole(value: Any) -> Any:
-    """JSON with its whole numbers as integers: to JSON, 6.0 is one."""
+    """A JSON value with whole floats as integers: in JSON, 6.0 is an integer."""
     if isinstance(value, dict):
         return {name: _whole(inner) for name, inner in value.items()}
     if isinstance(value, list):
@@ -124,16 +124,16 @@ def _whole(value: Any) -> Any:
 
 
 def _query(sent: Mapping[str, str], kind: type[Input]) -> Input:
-    """The parameters of a query.
+    """Decode the parameters of a query.
 
     Raises:
-        msgspec.ValidationError: they do not fit.
+        msgspec.ValidationError: they are invalid.
     """
     query = msgspec.convert(dict(sent), kind, strict=False)
     for field_ in msgspec.structs.fields(kind):
         name = field_.encode_name
         if name in sent and type(getattr(query, field_.name)) is int and not _INTEGER.fullmatch(sent[name]):
-            raise msgspec.ValidationError(f"Expected `int`, got `str` - at `$.{name}`")  # "1.0", say
+            raise msgspec.ValidationError(f"Expected `int`, got `str` - at `$.{name}`")  # for example "1.0"
     return query
 
 
@@ -142,7 +142,7 @@ def _is_v1(endpoint: Endpoint) -> bool:
 
 
 def _fault(error: msgspec.DecodeError) -> tuple[str, str]:
-    """Where the input does not fit, and why: the message of msgspec, taken apart."""
+    """Where the input is invalid, and why, parsed from msgspec's message."""
     fault, _, place = str(error).partition(" - at `$")
     if not place and (missing := re.fullmatch(_MISSING.format("(.*)"), fault)):
         return missing[1], fault

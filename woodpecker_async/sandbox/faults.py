@@ -1,10 +1,9 @@
-"""Faults to order: when they strike, at which moment, and what they do.
+"""Faults to inject: which requests they strike, at which stage, and what they do.
 
-A request passes three moments: its *arrival*, before it queues; *before_commit*, when its turn has come but
-nothing has changed yet; and *after_commit*, when its work is done and its answer is ready. A fault strikes
-at one of them.
+A request passes three stages: its *arrival*, before it queues; *before_commit*, when its turn has come but nothing has
+changed yet; and *after_commit*, when its work is done and its response is ready. A fault strikes at one of them.
 
-All faults are in one module: most of it is one class method each.
+All faults are in this one module, most of which is one class method for each.
 """
 
 import json
@@ -30,16 +29,16 @@ _DOCUMENTED: Any = object()
 
 @frozen(kw_only=True)
 class When:
-    """Which requests a fault strikes; what is left out matches everything.
+    """Which requests a fault strikes. Omitted fields match everything.
 
     Attributes:
         method: ``GET``, ``POST``, ...
-        path: the path after ``/rest``: a string is the whole path, a compiled pattern is searched for.
+        path: the path after ``/rest``: a string must match completely, a compiled pattern is searched for.
         company: the company named in the path or in ``x-company-id``.
-        page: the page asked for (a request without ``page`` asks for the first).
-        skip: let so many matching requests pass first.
-        times: strike at most so often; None for always.
-        probability: strike only so often, by chance that follows from the script's seed.
+        page: the requested page (a request without ``page`` asks for the first).
+        skip: let this many matching requests pass first.
+        times: strike at most this many times; None for no limit.
+        probability: the probability of striking each time, drawn from the script's seed.
     """
 
     method: str | None = None
@@ -51,7 +50,7 @@ class When:
     probability: float = 1.0
 
     def matches(self, info: RequestInfo) -> bool:
-        """Whether the request is one of those meant, however often it may strike."""
+        """Whether the request matches, regardless of `skip`, `times` and `probability`."""
         if isinstance(self.path, re.Pattern):
             path_fits = self.path.search(info.resource) is not None
         else:
@@ -66,19 +65,20 @@ class When:
 
 @frozen(kw_only=True)
 class Fault:
-    """One thing that goes wrong. The class methods name the usual ones.
+    """One thing that goes wrong. The class methods make the common ones.
 
-    Every one of those takes the fields of `When` as keyword arguments:
+    Each of them takes the fields of `When` as keyword arguments:
     ``Fault.status(500, method="POST", times=3)``.
 
     Attributes:
-        when: which requests are struck.
-        hang_up: close the connection at that moment; the work goes on unless there is an ``answer``.
-        delay: then wait so many seconds.
-        answer: then end here with this answer (or the one it makes); before the commit, nothing is done.
-        rewrite: edits the answer which the work gave (after the commit only).
-        edit: edits the request before it is worked on (at arrival only).
-        at: the moment; by default the only one that fits, or else before the commit.
+        when: which requests it strikes.
+        hang_up: close the connection at this stage; the request is still processed unless there is an ``answer``.
+        delay: then wait this many seconds.
+        answer: then end the request with this response (or the one this function returns); before the commit, this
+            means that nothing is done.
+        rewrite: edits the response (after the commit only).
+        edit: edits the request before it is processed (at arrival only).
+        at: the stage; by default the only possible one, or else before the commit.
     """
 
     when: When = When()
@@ -97,27 +97,27 @@ class Fault:
 
     def __attrs_post_init__(self) -> None:
         if self.at not in _MOMENTS:
-            raise ValueError(f"at must be one of {', '.join(_MOMENTS)}, and is {self.at!r}")
+            raise ValueError(f"at must be one of {', '.join(_MOMENTS)}, not {self.at!r}")
         if self.rewrite is not None and self.at != "after_commit":
-            raise ValueError("an answer can be rewritten only after the commit")
+            raise ValueError("rewrite works only with at='after_commit'")
         if self.edit is not None and self.at != "arrival":
-            raise ValueError("a request can be edited only at its arrival")
+            raise ValueError("edit works only with at='arrival'")
 
     def reply(self, info: RequestInfo) -> Answer | None:
-        """The answer that ends the request here, if any."""
+        """The response that ends the request here, if any."""
         return self.answer(info) if callable(self.answer) else self.answer
 
     @classmethod
     def named(cls, text: str) -> "Fault":
-        """The fault that a text names, such as ``status 503 method=POST times=2``.
+        """Make a fault from a text such as ``status 503 method=POST times=2``.
 
-        First the name of one of these class methods, then its arguments, in order or as ``name=value``, as a shell
-        would split them. ``path~REGEX`` searches the path, ``times=always`` sets no limit.
+        The text is the name of one of these class methods and its arguments, in order or as ``name=value``, split as
+        by a shell. ``path~REGEX`` searches the path, ``times=always`` means no limit.
 
         Raises:
-            ValueError: it names none, or its arguments do not fit.
+            ValueError: there is no such fault, or its arguments are invalid.
         """
-        from woodpecker_async.sandbox.named import parse  # noqa: PLC0415 - which reads this class
+        from woodpecker_async.sandbox.named import parse  # noqa: PLC0415 - it imports this module
 
         return parse(text)
 
@@ -131,9 +131,9 @@ class Fault:
         at: Moment = "before_commit",
         **when: Any,
     ) -> "Fault":
-        """Answer with a status: with its documented body, with another, or (``body=None``) with none.
+        """Respond with a status, and with its documented body, another body, or (``body=None``) no body.
 
-        A ``str`` or ``bytes`` is sent as it is, anything else as JSON.
+        A ``str`` or ``bytes`` is sent unchanged, anything else as JSON.
         """
         return cls(when=When(**when), at=at, answer=_said(status, body, headers or {}))
 
@@ -141,49 +141,49 @@ class Fault:
     def commit_then(
         cls, status: int, *, body: Any = _DOCUMENTED, headers: Mapping[str, str] | None = None, **when: Any
     ) -> "Fault":
-        """Do the work, then answer with a status as if it had failed."""
+        """Process the request, then respond with a status as if it had failed."""
         return cls.status(status, body=body, headers=headers, at="after_commit", **when)
 
     @classmethod
     def v1_error(cls, code: str, message: str = "", *, status: int = 200, **when: Any) -> "Fault":
-        """The error envelope of v1, which may come with status 200; nothing is done."""
+        """Respond with the error envelope of v1, which may have status 200; nothing is done."""
         return cls(when=When(**when), at="before_commit", answer=wire.v1_error(code, message, status))
 
     @classmethod
     def wait(cls, seconds: float, *, at: Moment = "before_commit", **when: Any) -> "Fault":
-        """Be slow: before the queue, in it (keeping the others waiting), or with the answer."""
+        """Be slow: before the queue, in it (delaying the other requests), or before sending the response."""
         return cls(when=When(**when), at=at, delay=seconds)
 
     @classmethod
     def close(cls, *, at: Moment = "before_commit", **when: Any) -> "Fault":
-        """Close the connection without an answer; after the commit the work is done all the same."""
+        """Close the connection without a response; after the commit, the request has been processed."""
         return cls(when=When(**when), at=at, answer=_NOTHING)
 
     @classmethod
     def down(cls, **when: Any) -> "Fault":
-        """Be down: close every connection, for ever unless ``times`` is given; nothing is done."""
+        """Be down: close every connection, forever unless ``times`` is given; nothing is done."""
         when.setdefault("times", None)
         return cls.close(at="arrival", **when)
 
     @classmethod
     def late_commit(cls, seconds: float, **when: Any) -> "Fault":
-        """Close the connection at once and do the work so many seconds later, at the earliest."""
+        """Close the connection at once, and process the request no earlier than this many seconds later."""
         return cls(when=When(**when), at="arrival", hang_up=True, delay=seconds)
 
     @classmethod
     def half_body(cls, **when: Any) -> "Fault":
-        """Promise the whole body and close the connection half-way; the work is done."""
+        """Announce the whole body but close the connection halfway; the request is processed."""
         return cls._rewriting(lambda _, answer: evolve(answer, cut_after=len(answer.body or b"") // 2), when)
 
     @classmethod
     def html(cls, status: int = 200, *, at: Moment = "before_commit", **when: Any) -> "Fault":
-        """Answer with a web page, as a proxy in front would."""
+        """Respond with a web page, as a proxy in front of the server would."""
         page = f"<!doctype html><html><body><h1>{status}</h1></body></html>"
         return cls.status(status, body=page, headers={"Content-Type": "text/html"}, at=at, **when)
 
     @classmethod
     def body(cls, body: Any, *, status: int | None = None, **when: Any) -> "Fault":
-        """Do the work and answer with another body (``bytes``, ``str`` or JSON), perhaps another status."""
+        """Process the request, and respond with another body (``bytes``, ``str`` or JSON) and maybe another status."""
 
         def replaced(_: RequestInfo, answer: Answer) -> Answer:
             return evolve(answer, body=_encoded(body), status=status or answer.status)
@@ -192,57 +192,57 @@ class Fault:
 
     @classmethod
     def not_json(cls, **when: Any) -> "Fault":
-        """Do the work and answer with something that is not JSON, though it says so."""
+        """Process the request, and respond with something that claims to be JSON but is not."""
         return cls.body("OK", **when)
 
     @classmethod
     def truncated_json(cls, **when: Any) -> "Fault":
-        """Do the work and answer with the first half of the JSON, with a length to match."""
+        """Process the request, and respond with the first half of the JSON and a matching content length."""
         return cls._rewriting(
             lambda _, answer: evolve(answer, body=(answer.body or b"")[: len(answer.body or b"") // 2]), when
         )
 
     @classmethod
     def null_api_key(cls, **when: Any) -> "Fault":
-        """Answer with null where the secrets belong."""
+        """Respond with null in place of the secrets."""
         return cls._rewriting(lambda _, answer: answer.with_json(_without_keys(answer.json())), when)
 
     @classmethod
     def same_page(cls, **when: Any) -> "Fault":
-        """Ignore ``page``: answer with the first page, for ever unless ``times`` is given."""
+        """Ignore ``page``: respond with the first page, forever unless ``times`` is given."""
         when.setdefault("times", None)
         return cls(when=When(**when), at="arrival", edit=_first_page)
 
     @classmethod
     def stuck_page_number(cls, number: int = 1, **when: Any) -> "Fault":
-        """Send the right content under a page number that does not advance."""
+        """Send the right content with a page number that does not advance."""
         return cls._paging(when, current_page_number=number)
 
     @classmethod
     def empty_page(cls, page: int = 2, **when: Any) -> "Fault":
-        """Send a page in the middle without content, its pagination data unchanged."""
+        """Send a page in the middle without content, but with its usual pagination data."""
         when.setdefault("times", None)
         return cls._rewriting(_emptied, {**when, "page": page})
 
     @classmethod
     def growing_total_pages(cls, *, new_items: bool = False, **when: Any) -> "Fault":
-        """Claim one page more with every page; beyond the end repeat the items, or make up new ones."""
+        """Announce one more page with every page; past the end, repeat the items or make up new ones."""
         when.setdefault("times", None)
         return cls._rewriting(_Growing(new_items=new_items), when)
 
     @classmethod
     def redirect(cls, url: str, status: int = 302, **when: Any) -> "Fault":
-        """Send the client elsewhere."""
+        """Redirect the client."""
         return cls.status(status, body=None, headers={"Location": url}, at="arrival", **when)
 
     @classmethod
     def set_cookie(cls, name: str, value: str, **when: Any) -> "Fault":
-        """Add a cookie to the answer."""
+        """Add a cookie to the response."""
         return cls._rewriting(lambda _, answer: answer.with_headers(Set_Cookie=f"{name}={value}; Path=/"), when)
 
     @classmethod
     def rewriting(cls, rewrite: Rewrite, **when: Any) -> "Fault":
-        """Do the work and let ``rewrite`` edit the answer."""
+        """Process the request and let ``rewrite`` edit the response."""
         return cls._rewriting(rewrite, when)
 
     @classmethod
@@ -271,9 +271,9 @@ class _Entry:
 
 @define
 class FaultScript:
-    """The faults that are to strike, in the order they were added.
+    """The faults to inject, in the order in which they were added.
 
-    Safe to use from another thread than the server's.
+    Safe to use from threads other than the server's.
     """
 
     seed: int = 0
@@ -282,17 +282,17 @@ class FaultScript:
     _lock: threading.Lock = field(init=False, factory=threading.Lock, repr=False)
 
     def add(self, *faults: Fault | str) -> None:
-        """Add faults, or texts for `Fault.named`; of two that fit, the one added first strikes first.
+        """Add faults, or texts for `Fault.named`. If two match, the one added first strikes first.
 
         Raises:
-            ValueError: a text names none. Then none is added.
+            ValueError: a text is not a valid fault. Then none of them is added.
         """
         entries = [_Entry(Fault.named(fault) if isinstance(fault, str) else fault) for fault in faults]
         with self._lock:
             self._entries.extend(entries)
 
     def clear(self, *, keep: Collection[Fault] = ()) -> None:
-        """Let nothing go wrong any more, but for faults to keep."""
+        """Remove all faults except those to keep."""
         kept = {id(fault) for fault in keep}
         with self._lock:
             self._entries = [entry for entry in self._entries if id(entry.fault) in kept]
@@ -303,9 +303,9 @@ class FaultScript:
             return sum(entry.hits for entry in self._entries if entry.fault is fault)
 
     def strike(self, moment: Moment, info: RequestInfo) -> list[Fault]:
-        """The faults that strike this request at this moment, in order.
+        """The faults that strike this request at this stage, in order.
 
-        The first that ends the request is the last one: those behind it wait for the next request.
+        The first fault that ends the request is the last one returned; those after it wait for the next request.
         """
         struck = []
         with self._lock:
@@ -333,7 +333,7 @@ class FaultScript:
 
 @define(kw_only=True)
 class _Growing:
-    """Makes up pages without end; remembers the last real items to make up more."""
+    """Makes up endless pages; remembers the last real items to make up more."""
 
     new_items: bool
     _last: dict[str, list[Any]] = field(init=False, factory=dict)
@@ -393,7 +393,7 @@ def _said(status: int, body: Any, headers: Mapping[str, str]) -> Reply:
     if body is _DOCUMENTED:
 
         def documented(info: RequestInfo) -> Answer:
-            # Made for each request: the texts depend on the path, and the timestamp is that of the answer.
+            # Built for each request: the texts depend on the path, and the timestamp is the response's.
             answer = wire.documented(status, info.path)
             return evolve(answer, headers={**answer.headers, **headers})
 

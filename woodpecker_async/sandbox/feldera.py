@@ -1,4 +1,4 @@
-"""Feldera's API keys, served on the same port but in no other way related to Woodpecker."""
+"""Feldera's API keys, served on the same port but otherwise unrelated to Woodpecker."""
 
 import re
 from typing import Any, Final
@@ -10,13 +10,13 @@ from woodpecker_async.sandbox.wire import Answer, RequestInfo, bodyless, feldera
 
 _PATTERN: Final = "^[a-zA-Z0-9_-]+$"
 _MOST_BYTES: Final = 100
-# Each may do what those before it may.
+# Each role includes the rights of those before it.
 _ROLES: Final = ("read", "write", "admin", "owner")
 _VERSION: Final = "0.369.0"
 
 
 def refusal(state: State, info: RequestInfo) -> Answer | None:
-    """401 unless the request carries a token that Feldera knows, and 403 for keys with one that may only read."""
+    """401 unless the request has a token that Feldera knows, and 403 for API-key paths with a read-only one."""
     role = _role(state, info)
     if role is None:
         return feldera_unauthorized()
@@ -32,7 +32,7 @@ def list_keys(call: Call) -> Answer:
 
 
 def create_key(call: Call) -> Answer:
-    """``POST /v0/api_keys``: the only answer that ever shows the secret."""
+    """``POST /v0/api_keys``: the only response that ever contains the secret."""
     try:
         data = call.info.json()
     except ValueError:
@@ -64,7 +64,7 @@ def delete_key(call: Call) -> Answer:
 
 
 def config(_: Call) -> Answer:
-    """``GET /v0/config``: what the official Python client asks for before anything else."""
+    """``GET /v0/config``: the official Python client requests this before anything else."""
     texts = (
         "revision",
         "runtime_revision",
@@ -111,7 +111,7 @@ def _refused_name(name: str) -> Answer | None:
 
 
 def _malformed(why: str) -> Answer:
-    """What the service's framework says of a body that it cannot read: a text, and not Feldera's error object."""
+    """The framework's response to a body that it cannot parse: text instead of Feldera's error object."""
     return Answer(status=400, body=f"Json deserialize error: {why}".encode(), headers={"Content-Type": "text/plain"})
 
 

@@ -1,4 +1,4 @@
-"""A believable agency to begin with: clients, mailboxes and keys that follow from a seed."""
+"""The initial data of a plausible agency: companies, mailboxes and keys, generated from a seed."""
 
 from woodpecker_async.sandbox import draw
 from woodpecker_async.sandbox.state import Company, Mailbox, State, User
@@ -25,11 +25,11 @@ def generate(*, companies: int, keys_per_company: int, inactive: int, seed: int,
     """Build the data of a new sandbox.
 
     Args:
-        companies: how many clients the agency has.
-        keys_per_company: how many keys of each client its owner can list.
-        inactive: how many of the clients, the last ones, are inactive.
-        seed: what everything follows from, the secrets included.
-        other_users_keys: how many more keys of each client belong to a colleague and are not listed.
+        companies: number of client companies.
+        keys_per_company: number of keys of each company that the HQ key can list.
+        inactive: how many of the companies are inactive; these are the last ones.
+        seed: the seed for everything, including secrets.
+        other_users_keys: number of further keys of each company, which belong to a colleague and are not listed.
     """
     user = User(id=7_000 + draw.number(seed, "user") % 1000, name=_PEOPLE[0], email="maja@agency.example")
     colleague = User(id=user.id + 1, name=_PEOPLE[1], email="tomasz@agency.example")
@@ -51,7 +51,7 @@ def generate(*, companies: int, keys_per_company: int, inactive: int, seed: int,
     state.add_key(hq_id, "Agency tools")
     company_id = hq_id
     for place in range(companies):
-        # Uneven steps: nobody should be able to guess the next id, or count on neighbours.
+        # Uneven steps, so that nobody can guess the next id or rely on consecutive ones.
         company_id += 1 + draw.number(seed, "id", place) % 80_000
         company = _company(seed, place, company_id)
         company.active = place < companies - inactive
@@ -80,10 +80,10 @@ def _company(seed: int, place: int, company_id: int) -> Company:
 
 
 def _label(seed: int, company_id: int, count: int) -> str | None:
-    # One in seven has no label, but never the first one of a company.
+    # One key in seven has no label, but never a company's first.
     if count % 7 == 1 + draw.number(seed, "no label", company_id) % 6:
         return None
-    # Walking round the list keeps the labels of a company apart, which a test can rely on.
+    # Cycling through the list keeps the labels of a company distinct, which tests can rely on.
     place = draw.number(seed, "label", company_id) + count
     round_ = count // len(_LABELS)
     return _LABELS[place % len(_LABELS)] + (f" {round_ + 1}" if round_ else "")
@@ -93,7 +93,7 @@ def _mailboxes(seed: int, company_id: int, name: str, person: str, least: int = 
     boxes = []
     for count in range(least + draw.number(seed, "mailboxes", company_id) % 3):
         smtp_id = company_id * 10 + 2 * count
-        # Addresses are ASCII, the names need not be.
+        # Addresses are ASCII; names need not be.
         domain = name.encode("ascii", "ignore").decode().lower()
         boxes.append(
             Mailbox(

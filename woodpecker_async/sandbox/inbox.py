@@ -1,4 +1,4 @@
-"""The messages that came to an account."""
+"""The messages that an account received."""
 
 from typing import Annotated, Any, Final, Literal, Self, get_args
 
@@ -23,10 +23,11 @@ _SUBJECTS: Final = (
 
 
 class Filter(Input):
-    """Which of the messages. Where several are given in a comma list, any of them."""
+    """Which messages to list. A comma-separated list matches any of its values."""
 
     prospect_status: Status | UnsetType = UNSET
     prospect_interest_level: Interest | UnsetType = UNSET
+    out_of_campaign: Literal["YES"] | UnsetType = UNSET
     read: Literal["true", "false"] | UnsetType = UNSET
     mailbox_ids: str = ""
     campaign_ids: str = ""
@@ -42,7 +43,7 @@ class ReplyBody(Input):
 
 
 class Reply(Input):
-    """A reply. Addresses are comma lists."""
+    """A reply. Addresses are comma-separated lists."""
 
     body: ReplyBody
     mailbox_id: int | UnsetType = UNSET
@@ -66,7 +67,7 @@ class Campaign(Struct, kw_only=True):
 
 
 class Message(Struct, kw_only=True):
-    """A message as it is listed."""
+    """A message in a list."""
 
     id: int
     prospect_id: int
@@ -78,7 +79,7 @@ class Message(Struct, kw_only=True):
 
 
 class Cursor(Struct, kw_only=True):
-    """What to ask for the next page with; null at the end."""
+    """The cursor of the next page; null at the end."""
 
     next_page_cursor: str | None
 
@@ -91,7 +92,7 @@ class Messages(Struct, kw_only=True):
 
 
 class Known(Struct, kw_only=True):
-    """A message, and what it is found by."""
+    """A message, with the properties it can be filtered by."""
 
     message: Message
     mailbox: int
@@ -101,13 +102,13 @@ class Known(Struct, kw_only=True):
 
 
 class Inbox(Struct, kw_only=True):
-    """The messages that came to an account."""
+    """The messages that an account received."""
 
     known: list[Known]
 
     @classmethod
     def begin(cls, seed: int, account: Company) -> Self:
-        """Some in each mailbox, from prospects of the campaigns that the account begins with."""
+        """Some in each mailbox, from prospects of the account's initial campaigns."""
         return cls(
             known=[
                 _known(seed, account, box.imap_id, count, box.imap_id * 1000 + count)
@@ -134,19 +135,23 @@ def _known(seed: int, account: Company, mailbox: int, count: int, message_id: in
     return Known(message=message, mailbox=mailbox, status=status, interest=interest)
 
 
-def put_message(account: Company, seed: int, message_id: int) -> None:
-    """Give an account a message of that id, as somebody does who writes to it."""
+def put_message(account: Company, seed: int, message_id: int, *, out_of_campaign: bool = False) -> None:
+    """Give an account a message with that id, as if somebody had written to it."""
     kept = account.of_family(Inbox, seed)
-    kept.known.append(_known(seed, account, 1, len(kept.known), message_id))
+    known = _known(seed, account, 1, len(kept.known), message_id)
+    if out_of_campaign:
+        known.message.campaigns = []
+    kept.known.append(known)
 
 
 def list_messages(call: Call, query: Filter) -> Answer:
-    """``GET /v2/inbox/messages``: a cursor, which is opaque and null at the end."""
+    """``GET /v2/inbox/messages``: paged by an opaque cursor, which is null at the end."""
     start = _from_cursor(query.next_page_cursor, call.account.id)
     if start is None:
         return bad_request("Value of next_page_cursor is incorrect.")
-    if query.prospect_status is not UNSET and query.prospect_interest_level is not UNSET:
-        return bad_request("prospect_status and prospect_interest_level are mutually exclusive.")
+    exclusive = (query.prospect_status, query.prospect_interest_level, query.out_of_campaign)
+    if sum(value is not UNSET for value in exclusive) > 1:
+        return bad_request("prospect_status, prospect_interest_level and out_of_campaign are mutually exclusive.")
     found = [known.message for known in call.kept(Inbox).known if _fits(known, query)]
     end = start + query.per_page
     cursor = _cursor(end, call.account.id) if end < len(found) else None
@@ -160,6 +165,7 @@ def _fits(known: Known, query: Filter) -> bool:
     return (
         query.prospect_status in (UNSET, known.status)
         and query.prospect_interest_level in (UNSET, known.interest)
+        and (query.out_of_campaign is UNSET or not message.campaigns)
         and query.read in (UNSET, str(message.read).lower())
         and (not mailboxes or str(known.mailbox) in mailboxes)
         and (not campaigns or any(str(campaign.id) in campaigns for campaign in message.campaigns))
@@ -172,7 +178,7 @@ def _cursor(start: int, account: int) -> str:
 
 
 def _from_cursor(cursor: str, account: int) -> int | None:
-    """The place that a cursor stands for; `None` if it was not handed out."""
+    """The position that a cursor stands for; `None` if the cursor is not valid."""
     if not cursor:
         return 0
     start = whole_number(cursor[12:32])
@@ -180,7 +186,7 @@ def _from_cursor(cursor: str, account: int) -> int | None:
 
 
 def reply(call: Call, body: Reply) -> Answer:
-    """``POST /v2/inbox/messages/{message_id}/reply``: the message is read from then on."""
+    """``POST /v2/inbox/messages/{message_id}/reply``: also marks the message as read."""
     wanted = call.parts[0].lstrip("0")
     known = next((known for known in call.kept(Inbox).known if str(known.message.id) == wanted), None)
     if known is None:

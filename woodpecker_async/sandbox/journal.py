@@ -1,4 +1,4 @@
-"""What the sandbox received, for assertions."""
+"""The requests that the sandbox received, for assertions."""
 
 from collections.abc import Mapping
 
@@ -12,18 +12,18 @@ class Record:
     Attributes:
         index: its number, from 0.
         method: ``GET``, ``POST``, ...
-        path: the whole path as it came, with ``/rest``.
+        path: the whole path as received, including ``/rest``.
         query: the query string's parameters.
         headers: the headers, their names in lower case.
         body: the body.
         company_header: the value of ``x-company-id``, even where it is ignored.
-        company_id: the company named by the path or else by the header.
-        account: the account whose limit it counted for; None without a known key, and for Feldera.
-        in_queue_at_arrival: how many requests were at work or waiting for that account before it.
-        received: when it came (``time.monotonic()``).
+        company_id: the company named in the path or else in the header.
+        account: the account whose limit it counted towards; None without a known key, and for Feldera.
+        in_queue_at_arrival: how many requests of that account were being processed or waiting when it arrived.
+        received: when it arrived (``time.monotonic()``).
         started: when its turn came; None if it never did.
-        finished: when it was done with, answered or not; None while it is not.
-        status: the status answered; None if the connection was cut, by either side.
+        finished: when it ended, with or without a response; None until then.
+        status: the status of the response; None if the connection was closed by either side.
         committed: whether it changed the state.
     """
 
@@ -49,10 +49,10 @@ class Stats:
     """Counts since the start.
 
     Attributes:
-        requests: how many requests came.
-        refused: how many of them the queue answered with 429.
-        peak_in_flight: by account, the most requests that were received and not yet answered at once.
-        peak_queued: by account, the most that were at work or waiting at once.
+        requests: how many requests were received.
+        refused: how many of them the queue refused with 429.
+        peak_in_flight: by account, the most requests that were in flight at once.
+        peak_queued: by account, the most requests that were being processed or waiting at once.
     """
 
     requests: int = 0
@@ -62,7 +62,7 @@ class Stats:
     _in_flight: dict[int, int] = field(init=False, factory=dict, repr=False)
 
     def arrived(self, account: int | None) -> None:
-        """Count a request that came."""
+        """Count a request that was received."""
         self.requests += 1
         if account is not None:
             now = self._in_flight.get(account, 0) + 1
@@ -70,6 +70,6 @@ class Stats:
             self.peak_in_flight[account] = max(now, self.peak_in_flight.get(account, 0))
 
     def left(self, account: int | None) -> None:
-        """Count a request that was done with."""
+        """Count a request that has ended."""
         if account is not None:
             self._in_flight[account] -= 1

@@ -23,13 +23,13 @@ Text = Annotated[str, Meta(min_length=1)]
 
 
 class Enrichment(Struct):
-    """One that was started.
+    """An enrichment that was started.
 
     Attributes:
         uuid: its id.
         of: `leads` or `prospects`.
-        asked: how often somebody asked for it; it is done when it is asked for the second time.
-        entries: what is enriched.
+        asked: how often it was polled; it is done the second time.
+        entries: the leads or prospects to enrich.
     """
 
     uuid: str
@@ -39,12 +39,12 @@ class Enrichment(Struct):
     asked: int = 0
 
     def row(self) -> dict[str, Any]:
-        """It as the API shows it."""
+        """The enrichment, as the API returns it."""
         return {"uuid": self.uuid, "status": "DONE" if self.asked > 1 else "IN_PROGRESS", "created": self.created}
 
 
 class Bought(Struct):
-    """What an account did with its credits."""
+    """What an account has spent its credits on."""
 
     credits_spent: float = 0
     enrichments: list[Enrichment] = field(default_factory=list)
@@ -56,9 +56,9 @@ class Bought(Struct):
 
 
 class ValuesQuery(Input):
-    """The query of the values of a criterion; pages are counted from 1."""
+    """The query for the values of a criterion; pages are numbered from 1."""
 
-    search_phrase: str | UnsetType = UNSET
+    search_phrase: Annotated[str, Meta(max_length=50)] | UnsetType = UNSET
     page: Annotated[int, Meta(ge=1)] = 1
     limit: Annotated[int, Meta(ge=1, le=50)] = 10
 
@@ -80,7 +80,7 @@ class Search(Input):
 
 
 class Lead(Struct):
-    """Somebody who was found."""
+    """A person who was found."""
 
     id: int
     first_name: str
@@ -91,7 +91,7 @@ class Lead(Struct):
 
 
 class Found(Struct):
-    """The answer to a search."""
+    """The response to a search."""
 
     leads: list[Lead]
     total_found: int
@@ -102,11 +102,11 @@ class LeadsToEnrich(Input):
     """The body that starts an enrichment of leads."""
 
     leads: Annotated[list[dict[str, Any]], Meta(min_length=1, max_length=50)]
-    target_campaign_ids: list[int]
+    target_campaign_ids: list[int] = field(default_factory=list)
 
 
 class EnrichmentsQuery(Input):
-    """The query of the list of enrichments."""
+    """The query for the list of enrichments."""
 
     created_after: Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\d$")] | UnsetType = UNSET
 
@@ -135,19 +135,19 @@ class Uuids(Input):
 
 
 class Started(Struct):
-    """The answer to the start of an enrichment."""
+    """The response to starting an enrichment."""
 
     uuid: str
     status: str
 
 
 def list_criteria(_: Call) -> Answer:
-    """``GET /v2/lead_finder/search_criteria``: no document tells what it looks like."""
+    """``GET /v2/lead_finder/search_criteria``: the format is not documented."""
     return Answer.of({"search_criteria": [{"name": name, "type": "LIST"} for name in _VALUES]})
 
 
 def list_values(call: Call, query: ValuesQuery) -> Answer:
-    """``GET /v2/lead_finder/search_criteria/{criterion_name}/values``: nor what this does."""
+    """``GET /v2/lead_finder/search_criteria/{criterion_name}/values``: the format is not documented either."""
     values = _VALUES.get(call.parts[0])
     if values is None:
         return not_found()
@@ -158,7 +158,7 @@ def list_values(call: Call, query: ValuesQuery) -> Answer:
 
 
 def search(call: Call, body: Search) -> Answer:
-    """``POST /v2/lead_finder/leads``: a token in the body; each lead costs a credit."""
+    """``POST /v2/lead_finder/leads``: paged by a token in the body; each lead costs a credit."""
     found = [lead for lead in _all_leads(call) if all(map(_meets(lead), body.search_criteria))]
     start = _from_token(call, body.next_page)
     if start is None:
@@ -173,7 +173,7 @@ def search(call: Call, body: Search) -> Answer:
 
 
 def enrich_leads(call: Call, body: LeadsToEnrich) -> Answer:
-    """``POST /v2/lead_finder/leads/enrichments``: one and a half credits for a hit."""
+    """``POST /v2/lead_finder/leads/enrichments``: one and a half credits per hit."""
     return _start(call, "leads", body.leads)
 
 
@@ -183,7 +183,7 @@ def list_enrichments(call: Call, _: EnrichmentsQuery) -> Answer:
 
 
 def get_leads_enrichment(call: Call) -> Answer:
-    """``GET /v2/lead_finder/leads/enrichments/{uuid}``: done when it is asked for the second time."""
+    """``GET /v2/lead_finder/leads/enrichments/{uuid}``: done the second time it is requested."""
     return _get(call, "leads")
 
 
@@ -193,7 +193,7 @@ def enrich_prospects(call: Call, body: ProspectsToEnrich) -> Answer:
 
 
 def query_statuses(call: Call, body: Uuids) -> Answer:
-    """``POST /v2/lead_finder/prospects/enrichments/statuses/query``: those that there are."""
+    """``POST /v2/lead_finder/prospects/enrichments/statuses/query``: of those that exist."""
     wanted = set(body.uuids)
     return Answer.of(
         [one.row() for one in call.kept(Bought).enrichments if one.of == "prospects" and one.uuid in wanted]

@@ -1,4 +1,4 @@
-"""LinkedIn accounts, of an account and of a company of the agency."""
+"""LinkedIn accounts, of an account and of the agency's companies."""
 
 from typing import Annotated, Final, Literal, Self
 
@@ -12,7 +12,7 @@ from woodpecker_async.sandbox.wire import Answer, error, not_found
 
 
 class LinkedInAccount(Struct, kw_only=True):
-    """A LinkedIn account, as the list of an account has it."""
+    """A LinkedIn account, as in an account's list."""
 
     id: int
     session_status: str
@@ -23,14 +23,14 @@ class LinkedInAccount(Struct, kw_only=True):
 
 
 class LinkedIn(Struct, kw_only=True):
-    """The LinkedIn accounts of an account, and the links that were made to connect them."""
+    """The LinkedIn accounts of an account, and the links created to connect them."""
 
     accounts: list[LinkedInAccount]
     links: list[str] = field(default_factory=list)
 
     @classmethod
     def begin(cls, seed: int, account: Company) -> Self:
-        """One connected account, and one slot is free, if there are two."""
+        """If there are two slots, one connected account and one free slot."""
         if account.linkedin_slots < 2:
             return cls(accounts=[])
         slug = draw.pick(("maja-lindqvist", "tomasz-wrobel", "pedro-salgado"), seed, "linkedin", account.id)
@@ -48,13 +48,13 @@ class LinkedIn(Struct, kw_only=True):
 
 
 class NewAccount(Input):
-    """The account to connect. Which time zones are taken is a closed list, of which no document has all."""
+    """The account to connect. The accepted time zones are a closed list that is not fully documented."""
 
     timezone: Annotated[str, Meta(min_length=1)]
 
 
 class Connection(Struct, kw_only=True):
-    """The account, and where its owner authorizes it."""
+    """The account, and the URL where its owner authorizes it."""
 
     account_id: int
     connect_account_link: str
@@ -67,7 +67,7 @@ def connect(call: Call, body: NewAccount) -> Answer:  # noqa: ARG001 - the time 
         return not_found()
     kept = company.of_family(LinkedIn, call.state.seed)
     if len(kept.accounts) >= company.linkedin_slots:
-        # What is said then is not documented.
+        # The response in this case is not documented.
         return error(409, "Conflict", "No free LinkedIn slot")
     account = LinkedInAccount(
         id=max((account.id for account in kept.accounts), default=company.id * 10) + 1,
@@ -93,7 +93,7 @@ def _link(call: Call, kept: LinkedIn, account: LinkedInAccount) -> Answer:
 
 
 class Filter(Input):
-    """Which of the accounts."""
+    """Which accounts to list."""
 
     status: Literal["CONNECTED", "DISCONNECTED", "WAITING_FOR_CONNECTION", "REQUIRES_CHECKPOINT"] | UnsetType = UNSET
 

@@ -47,13 +47,13 @@ class NewMailboxes(Input):
 
 
 class Footer(Input):
-    """The request to change a footer; none removes it."""
+    """The request to change a footer; null removes it."""
 
     footer: str | None
 
 
 class Connecting(Struct, kw_only=True):
-    """A mailbox that is being connected; its passwords are not kept."""
+    """A mailbox that is being connected; its passwords are not stored."""
 
     email: str
     from_name: str
@@ -61,7 +61,7 @@ class Connecting(Struct, kw_only=True):
 
 
 class Batch(Struct, kw_only=True):
-    """Mailboxes that are being connected, and how often somebody looked."""
+    """Mailboxes that are being connected, and how often they were polled."""
 
     id: int
     mailboxes: list[Connecting]
@@ -69,11 +69,11 @@ class Batch(Struct, kw_only=True):
 
 
 class MailboxesOfAccount(Struct, kw_only=True):
-    """What an account has beside its mailboxes.
+    """An account's mailbox data, apart from the mailboxes themselves.
 
     Attributes:
-        footers: what was set, by the id of the SMTP mailbox.
-        batches: what was to be connected.
+        footers: the footers that were set, by the id of the SMTP mailbox.
+        batches: the batches of mailboxes to connect.
     """
 
     footers: dict[str, str]
@@ -81,12 +81,12 @@ class MailboxesOfAccount(Struct, kw_only=True):
 
     @classmethod
     def begin(cls, seed: int, account: Company) -> "MailboxesOfAccount":  # noqa: ARG003 - as every family
-        """Nothing."""
+        """No data."""
         return cls(footers={}, batches=[])
 
 
 class Row(Struct, kw_only=True):
-    """A mailbox as it is listed."""
+    """A mailbox in a list."""
 
     id: int
     type: Literal["SMTP", "IMAP"]
@@ -94,13 +94,13 @@ class Row(Struct, kw_only=True):
 
 
 class BatchId(Struct, kw_only=True):
-    """The answer to the request to connect mailboxes."""
+    """The response to the request to connect mailboxes."""
 
     batch_id: int
 
 
 class Summary(Struct, kw_only=True):
-    """How far a batch is."""
+    """The progress of a batch."""
 
     processing_finished: bool
     batch_size: int
@@ -124,7 +124,7 @@ def get_mailbox(call: Call) -> Answer:
 
 
 def set_footer(call: Call, body: Footer) -> Answer:
-    """``PATCH /v2/mailboxes/{smtp_id}``: nothing, or an empty text, removes the footer."""
+    """``PATCH /v2/mailboxes/{smtp_id}``: null or an empty string removes the footer."""
     row = _found(call)
     if row is None or row.type != "SMTP":
         return not_found()
@@ -134,7 +134,7 @@ def set_footer(call: Call, body: Footer) -> Answer:
 
 
 def connect(call: Call, body: NewMailboxes) -> Answer:
-    """``POST /v2/mailboxes/manual_connection/bulk``: 202; the work is done while somebody looks."""
+    """``POST /v2/mailboxes/manual_connection/bulk``: 202; the work progresses with each poll."""
     for index, mailbox in enumerate(body.mailboxes):
         shortest, longest = mailbox.sending_wait_time_from, mailbox.sending_wait_time_to
         if isinstance(shortest, int) and isinstance(longest, int) and shortest >= longest:
@@ -157,7 +157,7 @@ def connect(call: Call, body: NewMailboxes) -> Answer:
 
 
 def _outcome(call: Call, mailbox: NewMailbox) -> Outcome:
-    """A server below ``.invalid`` is not to be reached; beside that, chance has a tenth fail or half work."""
+    """A server under ``.invalid`` is unreachable; otherwise, one in ten fails or connects conditionally at random."""
     if mailbox.smtp_server.endswith(".invalid"):
         return "failed"
     chance = draw.number(call.state.seed, "connect", mailbox.smtp_email) % 20
@@ -198,7 +198,7 @@ def summary(call: Call) -> Answer:
 
 
 def add(call: Call, connected: list[Connecting]) -> list[Mailbox]:
-    """Mailboxes that the account has from now on."""
+    """Add mailboxes to the account."""
     made = []
     for new in connected:
         topic = (call.state.seed, "mailbox", call.account.id, len(call.account.mailboxes))
@@ -266,7 +266,7 @@ def _rows(mailbox: Mailbox, footers: dict[str, str]) -> list[Row]:
 
 
 def _refused(place: str, fault: str) -> Answer:
-    """The error of the connection of mailboxes, which has no message."""
+    """The error for connecting mailboxes, which has no message."""
     return Answer.of({"code": "INVALID_REQUEST", "details": [f"{place}: {fault}" if place else fault]}, 400)
 
 

@@ -1,4 +1,4 @@
-"""Tasks that somebody is to do by hand, for prospects that were written to."""
+"""Manual tasks for prospects in campaigns."""
 
 from typing import Annotated, Any, Final
 
@@ -13,7 +13,7 @@ from woodpecker_async.sandbox.service import Call
 from woodpecker_async.sandbox.wire import Answer
 
 _TYPES: Final = ("GENERIC", "CALL", "SMS", "LINKEDIN")
-_EVERY: Final = 3  # of the prospects that are in a campaign, one in so many is to be dealt with
+_EVERY: Final = 3  # one in this many prospects in campaigns has a task
 
 
 class TasksQuery(Input):
@@ -23,7 +23,7 @@ class TasksQuery(Input):
 
 
 def list_tasks(call: Call, query: TasksQuery) -> Answer:
-    """``GET /v2/manual_tasks``: a bare array; or an object where there are none, whose form is not documented."""
+    """``GET /v2/manual_tasks``: a bare array, or if there are none an object, whose form is not documented."""
     waiting = [
         prospect
         for prospect in call.kept(Prospects).all

@@ -1,4 +1,4 @@
-"""Mailboxes at Microsoft, and what they are connected with."""
+"""Microsoft mailboxes, and the credentials to connect them."""
 
 from typing import Annotated, Final, Literal
 
@@ -13,14 +13,14 @@ from woodpecker_async.sandbox.wire import Answer, bad_request, bodyless, not_fou
 
 
 class NewMicrosoftMailbox(Input):
-    """A mailbox at Microsoft."""
+    """A Microsoft mailbox to connect."""
 
     mailbox_email: Email
     display_name: Text | UnsetType = UNSET
 
 
 class NewMicrosoftMailboxes(Input):
-    """The request to connect mailboxes at Microsoft."""
+    """The request to connect Microsoft mailboxes."""
 
     accounts: Annotated[list[NewMicrosoftMailbox], Meta(min_length=1)]
     auth_type: Literal["APP_ONLY"] = "APP_ONLY"
@@ -28,7 +28,7 @@ class NewMicrosoftMailboxes(Input):
 
 
 class Credential(Struct, kw_only=True):
-    """What mailboxes at Microsoft are connected with."""
+    """A credential to connect Microsoft mailboxes with."""
 
     credential_id: int
     tenant_id: str
@@ -38,7 +38,7 @@ class Credential(Struct, kw_only=True):
 
 
 class MicrosoftOfAccount(Struct, kw_only=True):
-    """What an account connects mailboxes at Microsoft with."""
+    """An account's credentials for Microsoft mailboxes."""
 
     credentials: list[Credential]
 
@@ -63,7 +63,7 @@ class Credentials(Struct, kw_only=True):
 
 
 class MicrosoftResult(Struct, kw_only=True):
-    """What became of a mailbox at Microsoft."""
+    """The result for a Microsoft mailbox."""
 
     success: bool
     id: int | None
@@ -90,7 +90,7 @@ def delete_credential(call: Call) -> Answer:
 
 
 def connect_microsoft(call: Call, body: NewMicrosoftMailboxes) -> Answer:
-    """``POST /v2/mailboxes/microsoft/bulk``: each mailbox has a result of its own."""
+    """``POST /v2/mailboxes/microsoft/bulk``: each mailbox has its own result."""
     ids = [credential.credential_id for credential in call.kept(MicrosoftOfAccount).credentials]
     if body.credential_id not in ids if isinstance(body.credential_id, int) else len(ids) != 1:
         return bad_request("Value of credential_id is incorrect.")

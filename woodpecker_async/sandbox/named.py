@@ -1,6 +1,6 @@
-"""Faults by name, for the command line and for marks: ``status 503 method=POST times=2``.
+"""Faults as text, for the command line and for pytest marks: ``status 503 method=POST times=2``.
 
-The names are those of the class methods of `Fault`, and so are the arguments.
+The names and arguments are those of the class methods of `Fault`.
 """
 
 import inspect
@@ -20,7 +20,7 @@ _WHEN: Final[dict[str, Any]] = {field.name: field.type for field in attrs.fields
 
 
 def names() -> tuple[str, ...]:
-    """The names of all faults that can be ordered so: those that need no function."""
+    """The names of all faults that can be given as text: those that need no function."""
     return tuple(sorted(name for name in vars(Fault) if not name.startswith("_") and _is_named(name)))
 
 
@@ -29,14 +29,14 @@ def _is_named(name: str) -> bool:
 
 
 def parse(text: str) -> Fault:
-    """The fault that a text names.
+    """Make a fault from a text.
 
     Args:
-        text: a name, then its arguments in the order of its class method or as ``name=value``, as a shell would split
-            them. ``path~REGEX`` searches the path, ``times=always`` sets no limit.
+        text: the name of a class method and its arguments, in order or as ``name=value``, split as by a shell.
+            ``path~REGEX`` searches the path, ``times=always`` means no limit.
 
     Raises:
-        ValueError: it names none, or its arguments do not fit.
+        ValueError: there is no such fault, or its arguments are invalid.
     """
     try:
         name, *words = shlex.split(text) or [""]
@@ -44,7 +44,7 @@ def parse(text: str) -> Fault:
         raise ValueError(f"fault {text!r}: {str(error).lower()}") from None
     known = names()
     if (name := name.replace("-", "_")) not in known:
-        raise ValueError(f"there is no fault {name!r}; there are: {', '.join(known)}")
+        raise ValueError(f"there is no fault {name!r}; available: {', '.join(known)}")
     make: Callable[..., Fault] = getattr(Fault, name)
     taken = inspect.signature(make).parameters
     in_order = [p.name for p in taken.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
@@ -57,9 +57,9 @@ def parse(text: str) -> Fault:
         elif free := [key for key in in_order if key not in arguments]:
             key, how, value = free[0], "=", word
         else:
-            raise ValueError(f"fault {name}: {word!r} is one argument too many; others are given as name=value")
+            raise ValueError(f"fault {name}: {word!r} is one argument too many; give others as name=value")
         if key not in kinds or (how == "~" and key != "path"):
-            raise ValueError(f"fault {name}: there is no argument {key}{how}; there are: {', '.join(kinds)}")
+            raise ValueError(f"fault {name}: there is no argument {key}{how}; available: {', '.join(kinds)}")
         if key in arguments:
             raise ValueError(f"fault {name}: {key} is given twice")
         try:

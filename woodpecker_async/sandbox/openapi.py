@@ -1,4 +1,4 @@
-"""The sandbox's description of itself: OpenAPI 3.1, made from the endpoints as they are declared."""
+"""The sandbox's OpenAPI 3.1 description, generated from the declared endpoints."""
 
 import re
 from collections.abc import Iterable
@@ -34,13 +34,13 @@ _ERRORS: Final = {
     },
 }
 _REFUSALS: Final = {
-    "400": "the input does not fit; without a body if there was no body to read",
+    "400": "the input is invalid; without a body if the request had no body",
     "401": "the key is missing or unknown",
     "403": "x-company-id, or an agency endpoint, with a key that is not the agency's; without a body",
-    "404": "there is nothing of that name, or the company is not in the agency",
-    "405": "the path has other methods",
-    "409": "the company is inactive, or what is there stands against it",
-    "429": "six requests of the account wait already",
+    "404": "the resource does not exist, or the company is not in the agency",
+    "405": "the path does not allow this method",
+    "409": "the company is inactive, or the request conflicts with existing data",
+    "429": "six requests of the account are already waiting",
     "500": "an injected fault",
 }
 
@@ -49,7 +49,7 @@ _PERHAPS_WITHOUT_BODY: Final = ("400", "403")  # OpenAPI has no way to say "this
 
 
 def description(endpoints: Iterable[Endpoint]) -> dict[str, Any]:
-    """What `/openapi.json` answers."""
+    """The content of `/openapi.json`."""
     endpoints = [endpoint for endpoint in endpoints if not endpoint.path.startswith("/v0/")]  # Feldera's
     types = [
         declared for endpoint in endpoints for declared in (endpoint.body, endpoint.answer) if declared is not None
@@ -119,7 +119,7 @@ def _query_parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
 
 
 def _inlined(schema: dict[str, Any]) -> dict[str, Any]:
-    """A schema whose root is not a reference; what else it refers to are parameters, which are simple."""
+    """A schema with its root reference resolved; the only other references are parameters, which are simple."""
     reference = schema.get("$ref")
     return schema if reference is None else dict(schema["$defs"][reference.rpartition("/")[2]])
 
@@ -132,7 +132,7 @@ def _company_header(endpoint: Endpoint) -> list[dict[str, Any]]:
             "name": "x-company-id",
             "in": "header",
             "required": False,
-            "description": "the client company to act on, instead of the account of the key",
+            "description": "the client company to act on, instead of the key's account",
             "schema": {"type": "integer", "minimum": 0},
         }
     ]
@@ -142,7 +142,7 @@ def _success(endpoint: Endpoint, schema_of: dict[int, dict[str, Any]]) -> dict[s
     if endpoint.answer is None:
         return {"description": "done; without a body"}
     return {
-        "description": "the answer",
+        "description": "the response",
         "content": {"application/json": {"schema": schema_of[id(endpoint.answer)]}},
     }
 

@@ -19,7 +19,7 @@ class PageQuery(Input):
 
 
 class PaginationData(Struct, kw_only=True):
-    """Where in the whole a page stands; pages are counted from 1."""
+    """The position of a page in the whole list; pages are numbered from 1."""
 
     total_elements: int
     total_pages: int
@@ -35,7 +35,7 @@ class Page(Struct, Generic[T], kw_only=True):
 
 
 def paged(call: Call, rows: Sequence[T], page: int, size: int | None = None) -> Answer:
-    """The page of this number, counted from 1."""
+    """The page with this number; pages are numbered from 1."""
     size = size or call.rules.page_size
     data = PaginationData(
         total_elements=len(rows),
@@ -43,5 +43,5 @@ def paged(call: Call, rows: Sequence[T], page: int, size: int | None = None) -> 
         current_page_number=page,
         page_size=size,
     )
-    # Documented nowhere: a page beyond the end is a page without content, not an error.
+    # Not documented: a page past the end is a page without content, not an error.
     return Answer.of(Page(content=list(rows[(page - 1) * size : page * size]), pagination_data=data))

@@ -1,4 +1,4 @@
-"""How requests wait at the server, and by which clock."""
+"""How requests wait at the server, and on which clock."""
 
 import asyncio
 from collections.abc import Generator
@@ -9,7 +9,7 @@ Address = object
 
 
 class Parked(Protocol):
-    """A wait that ends after some seconds, or earlier when somebody wakes it. It is to be awaited, once."""
+    """A wait that ends after some seconds, or earlier if it is woken. Must be awaited, once."""
 
     def wake(self) -> None:
         """End it now."""
@@ -21,14 +21,14 @@ class Parked(Protocol):
 
 
 class ServerClock(Protocol):
-    """The time of a sandbox; in tests it can pass faster than it does."""
+    """The clock of a sandbox; in tests it can run faster than real time."""
 
     def now(self) -> float:
         """Monotonic seconds."""
         ...
 
     def serving(self, client: Address) -> AbstractContextManager[object]:
-        """A request has come, and is worked on inside the ``with``, but for while it is parked.
+        """A request is being processed inside the ``with`` block, except while it is parked.
 
         Args:
             client: the address that it came from.
@@ -36,12 +36,12 @@ class ServerClock(Protocol):
         ...
 
     def park(self, seconds: float, client: Address) -> Parked:
-        """Begin to wait, on the running event loop."""
+        """Start a wait on the running event loop."""
         ...
 
 
 class Pause:
-    """A wait by the event loop's clock."""
+    """A wait on the event loop's clock."""
 
     def __init__(self, seconds: float) -> None:
         loop = asyncio.get_running_loop()
@@ -65,18 +65,18 @@ class Pause:
 
 
 class RealTime:
-    """The machine's time."""
+    """The machine's clock."""
 
     def now(self) -> float:
         """Monotonic seconds."""
         return asyncio.get_running_loop().time()
 
     def serving(self, client: Address) -> AbstractContextManager[object]:  # noqa: ARG002 - part of the protocol
-        """Nobody needs to know."""
+        """Does nothing."""
         return nullcontext()
 
     def park(self, seconds: float, client: Address) -> Parked:  # noqa: ARG002 - part of the protocol
-        """Begin to wait, on the running event loop."""
+        """Start a wait on the running event loop."""
         return Pause(seconds)
 
 

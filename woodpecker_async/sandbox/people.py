@@ -16,7 +16,7 @@ Role = Literal["admin", "owner", "authorized_team_member", "guest"]
 
 
 class UsersQuery(PageQuery):
-    """Which of the users."""
+    """Which users to list."""
 
     role: Role | UnsetType = UNSET
 
@@ -32,7 +32,7 @@ class CompanyUser(Struct, kw_only=True):
 
 
 class NewGuest(Input):
-    """Whom to invite."""
+    """A guest to invite."""
 
     name: Name
     email: Name
@@ -40,33 +40,33 @@ class NewGuest(Input):
 
 
 class NewGuests(Input):
-    """All whom to invite."""
+    """The guests to invite."""
 
     guests: Annotated[list[NewGuest], Meta(min_length=1, max_length=10)]
 
 
 class InvitedGuest(Struct, kw_only=True):
-    """Who was invited. The names of the fields are not documented, only that the ids come back."""
+    """A guest who was invited. The field names are not documented, only that the ids are returned."""
 
     id: int
     email: str
 
 
 class InvitedGuests(Struct, kw_only=True):
-    """All who were invited."""
+    """The guests who were invited."""
 
     guests: list[InvitedGuest]
 
 
 class GuestPermissions(Input):
-    """What a guest may see from now on."""
+    """The new permissions of a guest."""
 
     id: int
     permissions: list[Permission]
 
 
 class PermissionsOfGuests(Input):
-    """What guests may see from now on."""
+    """The new permissions of guests."""
 
     guests: Annotated[list[GuestPermissions], Meta(min_length=1)]
 
@@ -94,7 +94,7 @@ def invite_guests(call: Call, body: NewGuests) -> Answer:
 def set_permissions(call: Call, body: PermissionsOfGuests) -> Answer:
     """``PUT /v2/agency/companies/{company_id}/guests/permissions``: 200 without a body; all of them or none."""
     company = company_in_path(call)
-    # What is said of a guest that is not there is not documented.
+    # The response for a guest that does not exist is not documented.
     if company is None or not call.state.permit(company.id, {row.id: row.permissions for row in body.guests}):
         return not_found()
     return bodyless(200)
@@ -115,7 +115,7 @@ def _users(call: Call, company: Company) -> list[CompanyUser]:
                 name=guest.name,
                 email=guest.email,
                 roles=["guest"],
-                guest_permissions=[*guest.permissions],  # type: ignore[list-item]  # checked when they came
+                guest_permissions=[*guest.permissions],  # type: ignore[list-item]  # validated on input
             )
             for guest in company.guests
         ),

@@ -1,4 +1,4 @@
-"""What the sandbox knows of the prospects of an account."""
+"""The prospect data of an account."""
 
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal, Self
@@ -22,7 +22,7 @@ Moment = Annotated[datetime, Meta(tz=True)]
 
 
 class Membership(Struct, kw_only=True):
-    """That a prospect is in a campaign."""
+    """A prospect's membership of a campaign."""
 
     campaign_id: int
     status: str = "ACTIVE"
@@ -30,7 +30,7 @@ class Membership(Struct, kw_only=True):
 
 
 class Prospect(Struct, kw_only=True):
-    """A prospect, as it is kept."""
+    """A prospect as stored."""
 
     id: int
     email: str
@@ -56,7 +56,7 @@ class Prospects(Struct, kw_only=True):
 
     @classmethod
     def begin(cls, seed: int, account: Company) -> Self:
-        """A dozen, whose figures follow from the seed."""
+        """A dozen prospects, generated from the seed."""
         first = account.id * 10_000 + 1
         return cls(
             all=[_drawn(seed, account, first + count, count) for count in range(_BEGIN_WITH)],
@@ -126,26 +126,26 @@ def _drawn(seed: int, account: Company, prospect_id: int, count: int) -> Prospec
 
 
 def profile(prospect: Prospect) -> dict[str, Any]:
-    """Who a prospect is, as answers write it."""
+    """A prospect's profile, as responses have it."""
     texts = prospect.texts
     return {"id": prospect.id, "email": prospect.email, **{name: texts.get(name, "") for name in TEXTS}}
 
 
 def value_of(prospect: Prospect, name: str) -> Any:
-    """What is in a field."""
+    """The value of a field."""
     return prospect.texts.get(name, "") if name in TEXTS else getattr(prospect, name)
 
 
 def ids_in(text: str) -> set[int]:
-    """The ids of a comma list."""
+    """The ids in a comma-separated list."""
     return set(map(int, text.split(",")))
 
 
 def written(moment: datetime) -> str:
-    """A moment as the v1 endpoints write it."""
+    """A date and time as the v1 endpoints write it."""
     return moment.strftime("%Y-%m-%dT%H:%M:%S%z")
 
 
 def epoch_milliseconds(moment: str | None) -> int | None:
-    """The same as some v2 endpoints write it."""
+    """The same, as some v2 endpoints write it."""
     return None if moment is None else int(datetime.fromisoformat(moment).timestamp() * 1000)

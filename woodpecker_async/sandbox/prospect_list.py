@@ -23,7 +23,7 @@ from woodpecker_async.sandbox.prospect_data import (
 from woodpecker_async.sandbox.service import Call
 from woodpecker_async.sandbox.wire import Answer
 
-# Sic: where they are searched and sorted by, the first four lack a letter.
+# Sic: as search and sort fields, the first four are spelled with one "p".
 _SNIPPETS: Final = {f"snipet{n}": f"snippet{n}" for n in range(1, 5)}
 _LOOKED_FOR: Final = {
     **{
@@ -67,18 +67,18 @@ class ListQuery(Input):
 
 
 class Nothing(Struct):
-    """What a list without items answers."""
+    """The response of a list without items."""
 
     message: str
 
 
 def list_prospects(call: Call, query: ListQuery) -> Answer:
-    """``GET /v1/prospects``: a bare array, and the number of all in a header."""
+    """``GET /v1/prospects``: a bare array, with the total in a header."""
     rows = _ordered(_found(call.kept(Prospects).all, query), query)
     headers = {"X-Total-Count": str(len(rows))}
     start = (query.page - 1) * query.per_page
     on_page = rows[start : start + query.per_page]
-    if not on_page:  # said by third parties of the live service; older documents speak of 204
+    if not on_page:  # third parties report this of the live service; older documentation says 204
         return Answer.of(Nothing("No prospects found"), headers=headers)
     return Answer.of([_row(prospect, member, query) for prospect, member in on_page], headers=headers)
 
@@ -87,7 +87,7 @@ Found = list[tuple[Prospect, Membership | None]]
 
 
 def _found(prospects: Iterable[Prospect], query: ListQuery) -> Found:
-    """Those that match, each with its place in the first of the campaigns that are asked for."""
+    """The matching prospects, each with its membership of the first of the requested campaigns."""
     keep = list(_filters(query))
     campaigns = None if query.campaigns_id is UNSET else ids_in(query.campaigns_id)
     found: Found = []
@@ -104,7 +104,7 @@ def _found(prospects: Iterable[Prospect], query: ListQuery) -> Found:
 
 
 def _filters(query: ListQuery) -> Iterator[Callable[[Prospect], bool]]:
-    """What each prospect is asked."""
+    """The predicates that each prospect must satisfy."""
     if query.id is not UNSET:
         ids = ids_in(query.id)
         yield lambda prospect: prospect.id in ids
@@ -124,7 +124,7 @@ def _filters(query: ListQuery) -> Iterator[Callable[[Prospect], bool]]:
 
 
 def _search(text: str) -> Iterator[Callable[[Prospect], bool]]:
-    """One question for each field: of several texts for it, one has to be there."""
+    """One predicate for each field: if there are several texts for it, one of them must match."""
     wanted: dict[str, list[str]] = {}
     for criterion in text.split(","):
         name, _, value = criterion.partition("=")
@@ -166,7 +166,7 @@ def _row(prospect: Prospect, member: Membership | None, query: ListQuery) -> dic
     }
     if member is not None:
         row |= {"status": member.status, "interested": prospect.interested, "campaign_id": member.campaign_id}
-    if query.campaigns_details:  # what is in it is not documented
+    if query.campaigns_details:  # its content is not documented
         row["campaigns_details"] = [
             {"campaign_id": each.campaign_id, "status": each.status, "interested": prospect.interested}
             for each in prospect.campaigns

@@ -1,4 +1,4 @@
-"""The prospects of an account: added, put into campaigns, listed, deleted; and what they answered."""
+"""The prospects of an account: add, enrol in campaigns, list and delete them; and their responses."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal
@@ -66,7 +66,7 @@ class EnrolBody(AddBody, kw_only=True):
 
 
 class Told(Struct, kw_only=True):
-    """What is said of one prospect, or of all."""
+    """The status of one prospect, or of all."""
 
     status: str | None = None
     code: str | None = None
@@ -74,7 +74,7 @@ class Told(Struct, kw_only=True):
 
 
 class ToldOfOne(Told, kw_only=True):
-    """What is said of one prospect."""
+    """The result for one prospect."""
 
     email: str
     id: int | None = None
@@ -83,7 +83,7 @@ class ToldOfOne(Told, kw_only=True):
 
 
 class Added(Struct, kw_only=True):
-    """What is said of prospects that were to be added."""
+    """The results of adding prospects."""
 
     prospects: list[ToldOfOne]
     status: Told
@@ -95,7 +95,7 @@ def add(call: Call, body: AddBody) -> Answer:
 
 
 def add_to_campaign(call: Call, body: EnrolBody) -> Answer:
-    """``POST /v1/add_prospects_campaign``: a failure of all is told inside a 200."""
+    """``POST /v1/add_prospects_campaign``: if all of them fail, the error is in a response with status 200."""
     if not has_campaign(call, body.campaign.campaign_id):
         return Answer.of(
             Added(prospects=[], status=Told(status="ERROR", code="E_RECORD_NOT_FOUND", msg="Campaign does not exist"))
@@ -131,7 +131,7 @@ def _add(call: Call, body: AddBody, campaign: Enrolment | None, *, force: bool) 
 
 
 def _write(prospect: Prospect, sent: Any) -> None:
-    """Change what was sent; tags are added to those that are there, unless they are cleared."""
+    """Change the fields that were sent; tags are added to the existing ones, unless they are cleared."""
     for name in TEXTS:
         value = getattr(sent, name)
         if value is UNSET or value is None:
@@ -181,7 +181,7 @@ def delete(call: Call, query: DeleteQuery) -> Answer:
 
 
 def delete_all(account: Company, seed: int) -> int:
-    """Delete all prospects of an account; how many there were. Say `changed` afterwards."""
+    """Delete all prospects of an account, and return how many there were. Call `changed` afterwards."""
     kept = account.of_family(Prospects, seed)
     count = len(kept.all)
     kept.all = []
@@ -198,7 +198,7 @@ class ResponsesQuery(Input):
 
 
 class Response(Struct, kw_only=True):
-    """What a prospect answered."""
+    """A prospect's response."""
 
     response_id: int
     campaign_id: int
@@ -211,7 +211,7 @@ class Response(Struct, kw_only=True):
 
 
 class Responses(Struct, kw_only=True):
-    """All that a prospect answered."""
+    """All responses of a prospect."""
 
     prospect_id: int
     email: str

@@ -1,4 +1,4 @@
-"""The service's limit: one request of an account at work, a few waiting, the others refused."""
+"""The service's limit: each account has one request in progress and a few waiting; any more are refused."""
 
 from collections import deque
 from collections.abc import AsyncIterator
@@ -10,7 +10,7 @@ from woodpecker_async.sandbox.pausing import REAL_TIME, Address, Parked, ServerC
 
 
 class RefusedError(Exception):
-    """No place in the queue, or none in time."""
+    """The queue is full, or the request's turn did not come in time."""
 
 
 @define(kw_only=True)
@@ -18,11 +18,11 @@ class AccountQueue:
     """First come, first served, one at a time.
 
     Attributes:
-        places: how many may wait.
+        places: how many requests may wait.
         patience: how many seconds each of them may wait.
-        clock: the time it goes by.
-        working: whether a request is at work.
-        peak: the most that were ever at work and waiting at once.
+        clock: the clock it uses.
+        working: whether a request is in progress.
+        peak: the most that were ever in progress or waiting at once.
     """
 
     places: int
@@ -36,18 +36,18 @@ class AccountQueue:
 
     @property
     def length(self) -> int:
-        """How many are at work or waiting."""
+        """How many are in progress or waiting."""
         return self.working + len(self._waiting)
 
     @asynccontextmanager
     async def turn(self, client: Address = None) -> AsyncIterator[None]:
-        """Wait for one's turn, and keep it inside the ``with``.
+        """Wait for the request's turn, which lasts for the ``with`` block.
 
         Args:
             client: the address that the request came from.
 
         Raises:
-            RefusedError: too many wait already, or the turn did not come in time.
+            RefusedError: too many are already waiting, or the turn did not come in time.
         """
         if not self.working:
             self.working = True
@@ -62,10 +62,10 @@ class AccountQueue:
             self._next()
 
     async def work(self, seconds: float, client: Address = None) -> None:
-        """Do the work of the turn.
+        """Spend the time that a request takes.
 
-        An event loop wakes up to a millisecond late, and later when it is busy. Whoever waited has that taken off
-        his own work, so that a queue that never runs empty gets through one request every so many seconds.
+        An event loop wakes up to a millisecond late, and later when it is busy. That delay is subtracted from the next
+        request's time, so that a queue that is never empty processes exactly one request per interval.
         """
         now = self.clock.now
         ends = (now() if self._handed_over is None else self._handed_over) + seconds
@@ -84,7 +84,7 @@ class AccountQueue:
             else:
                 self._next()
             raise
-        # A call that comes in the same instant as the end of the patience is a call, and no turn is lost.
+        # If it is woken at the same instant as its patience ends, it counts as woken, so that no turn is lost.
         if call in self._waiting:
             self._waiting.remove(call)
             raise RefusedError

@@ -1,4 +1,4 @@
-"""Reports, which are ready after a while."""
+"""Reports, which take a while to be ready."""
 
 import datetime as dt
 from collections.abc import Callable
@@ -24,13 +24,13 @@ class Days(Input):
 
 
 class Started(Struct, kw_only=True):
-    """The answer to the start of a report."""
+    """The response to starting a report."""
 
     hash: str
 
 
 class Making(Struct, kw_only=True):
-    """A report that is being made, and how often somebody looked."""
+    """A report that is being created, and how often it was polled."""
 
     kind: str
     from_date: str
@@ -57,7 +57,7 @@ class Report(Struct, kw_only=True):
 
 
 class State(Struct, kw_only=True):
-    """How far a report is."""
+    """The progress of a report."""
 
     status: str
     report: Report | None
@@ -79,7 +79,7 @@ def _start(kind: str) -> Callable[[Call, Days], Answer]:
 
 
 def get_report(call: Call) -> Answer:
-    """``GET /v2/reports/{hash}``: how far a report is, and the report once it is ready."""
+    """``GET /v2/reports/{hash}``: the progress of a report, and the report once it is ready."""
     making = call.kept(ReportsOfAccount).reports.get(call.parts[0])
     if making is None:
         return not_found()
@@ -91,7 +91,7 @@ def get_report(call: Call) -> Answer:
 
 
 def _rows(call: Call, making: Making) -> list[dict[str, Any]]:
-    """A row for each sending address; which columns there are is not documented."""
+    """A row for each sending address; the columns are not documented."""
     rows = []
     for number, mailbox in enumerate(call.account.mailboxes):
         topic = (call.state.seed, "report", making.kind, mailbox.smtp_id)

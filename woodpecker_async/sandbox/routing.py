@@ -1,4 +1,4 @@
-"""From a request to the work it asks for: who is calling, on which account, at which endpoint."""
+"""From a request to its handler: who is calling, on which account, which endpoint."""
 
 import re
 from collections.abc import Callable
@@ -79,7 +79,7 @@ _ROUTES: Final[tuple[tuple[str, re.Pattern[str], Callable[[Call], Answer]], ...]
 
 @frozen
 class Job:
-    """What is to be done, and the account whose limit it counts for (None: no limit)."""
+    """The work to do, and the account whose limit it counts towards (None: no limit)."""
 
     limit: int | None
     work: Callable[[], Answer]
@@ -91,9 +91,9 @@ class Router:
 
     Attributes:
         state: the data.
-        rules: the switches of the endpoints.
-        by_company: whether a request that names a company counts for the limit of that company; else it
-            counts for the account of its key. The documentation does not tell.
+        rules: the options of the endpoints.
+        by_company: whether a request that names a company counts towards the limit of that company; if not, it
+            counts towards that of the key's account. The documentation does not say which is right.
     """
 
     state: State
@@ -101,9 +101,9 @@ class Router:
     by_company: bool
 
     def admit(self, info: RequestInfo) -> Job | Answer:
-        """The work which a request asks for, or the refusal it gets at the door.
+        """The work that a request asks for, or the response that rejects it.
 
-        Only a request with a known key has an account, so only such a one can take a place in a queue.
+        Only a request with a known key has an account, and so can enter a queue.
         """
         if info.path == "/openapi.json":
             return Answer.of(description(ENDPOINTS))
@@ -118,7 +118,7 @@ class Router:
         return Job(self._limit(info, account_of_key), lambda: self._run(info, account_of_key, key))
 
     def limit_of(self, info: RequestInfo) -> int | None:
-        """The account whose limit the request counts for, if any."""
+        """The account whose limit the request counts towards, if any."""
         job = self.admit(info)
         return job.limit if isinstance(job, Job) else None
 
@@ -139,8 +139,8 @@ class Router:
     def _run(self, info: RequestInfo, account_of_key: Company, key: ApiKey) -> Answer:
         is_agency = "/agency/" in info.path + "/"
         if is_agency and account_of_key is not self.state.hq:
-            # Documented nowhere. The nearest relative is: 403 without a body for x-company-id with a
-            # key that is not the agency's.
+            # Not documented. The closest documented case is x-company-id with a key that is not the agency's:
+            # 403 without a body.
             return bodyless(403)
         endpoint, parts, allowed = _find(info)
         if endpoint is None:
@@ -149,8 +149,8 @@ class Router:
             return v1_error("E_URL_NOT_FOUND", "Url not found", 404) if _is_v1(info) else not_found()
         acts_in: Company | Answer = account_of_key
         if not is_agency and info.company_header is not None:
-            # An /agency path names its company itself; what the header does there is not documented,
-            # so it is ignored (the journal still shows it).
+            # An /agency path names its company itself. What the header does there is not documented, so it is
+            # ignored (the journal still shows it).
             acts_in = self._named_company(info.company_header, account_of_key)
         if isinstance(acts_in, Answer):
             return acts_in
@@ -173,9 +173,9 @@ class Router:
 
 
 def _find(info: RequestInfo) -> tuple[Callable[[Call], Answer] | None, tuple[str, ...], str]:
-    """The endpoint and the variable parts of its path; or the methods that the path has.
+    """The endpoint and the variable parts of its path; or the methods that the path allows.
 
-    A path that is written out goes before one with open segments, whatever its methods: `/domains/order` is not the
+    A literal path takes precedence over one with placeholders, whatever its methods: `/domains/order` is not the
     domain "order".
     """
     found = [
@@ -192,7 +192,7 @@ def _find(info: RequestInfo) -> tuple[Callable[[Call], Answer] | None, tuple[str
 
 
 def _is_v1(info: RequestInfo) -> bool:
-    # /v1/me is the test call of the authentication page, whose errors are v2 objects.
+    # /v1/me is the test call on the documentation's authentication page; its errors are v2 objects.
     return info.path.startswith("/rest/v1/") and info.path != "/rest/v1/me"
 
 

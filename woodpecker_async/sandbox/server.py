@@ -1,4 +1,4 @@
-"""The HTTP server: what happens to a request from its arrival to its answer."""
+"""The HTTP server: what happens to a request from its arrival to its response."""
 
 import asyncio
 import contextlib
@@ -18,7 +18,7 @@ from woodpecker_async.sandbox.statefile import StateFile
 from woodpecker_async.sandbox.wire import Answer, RequestInfo, too_many_requests
 
 _LARGEST_BODY = 64 * 1024 * 1024
-# aiohttp takes 0 for "no limit", so this is as good as at once.
+# aiohttp takes 0 for "no limit", so this stands for "immediately".
 _AT_ONCE = 0.01
 
 
@@ -28,18 +28,18 @@ class Server:
 
     Attributes:
         state: the data.
-        router: tells what a request asks for.
-        faults: what is to go wrong.
-        journal: what was received.
-        journal_limit: how much of that is kept.
+        router: finds out what a request asks for.
+        faults: the faults to inject.
+        journal: the received requests.
+        journal_limit: how many of them to keep.
         stats: counts.
-        service_time: seconds of work for each request.
-        round_trip: seconds of travel, half of them before the queue and half after.
-        queue: whether accounts are limited at all.
+        service_time: seconds to process each request.
+        round_trip: seconds of network latency, half of it before the queue and half after.
+        queue: whether accounts have a limit at all.
         queued: how many requests of an account may wait.
-        queue_wait: how many seconds each may wait.
-        state_file: where the data is kept.
-        clock: the time it goes by.
+        queue_wait: how many seconds each of them may wait.
+        state_file: where the data is stored.
+        clock: the clock it uses.
     """
 
     state: State
@@ -62,36 +62,36 @@ class Server:
     _listening: socket.socket | None = field(init=False, default=None)
 
     async def start(self, listening: socket.socket, ssl_context: ssl.SSLContext | None) -> None:
-        """Serve on a socket that is bound already."""
+        """Serve on a socket that is already bound."""
         app = web.Application(client_max_size=_LARGEST_BODY)
         app.router.add_route("*", r"/{path:[\s\S]*}", self._handle)  # a path may have an encoded line break
-        # A client that goes away must not stop the work it began: that is the default of aiohttp, said
-        # here because it matters.
+        # A request must be processed even if its client goes away: that is aiohttp's default, but explicit here
+        # because it matters.
         self._runner = web.AppRunner(app, access_log=None, handler_cancellation=False, shutdown_timeout=_AT_ONCE)
         self._listening = listening
         await self._runner.setup()
         await web.SockSite(self._runner, listening, ssl_context=ssl_context).start()
 
     async def stop(self) -> None:
-        """Stop at once: what is under way is cancelled and changes nothing any more."""
+        """Stop at once: requests in flight are cancelled and change nothing more."""
         if self._runner is None or self._listening is None:
             return
-        # asyncio trips over a connection that it accepts in the instant of closing, so it is told to
-        # accept no more before the socket is closed, and is given the time to finish what it began.
+        # asyncio mishandles a connection that it accepts while closing. So first stop accepting, and give it time
+        # to finish what it has begun, before closing the socket.
         with contextlib.suppress(NotImplementedError):
             asyncio.get_running_loop().remove_reader(self._listening)
         for _ in range(3):
             await asyncio.sleep(0)
         for site in tuple(self._runner.sites):
             await site.stop()
-        # aiohttp forgets a handler whose client has gone; this set does not.
+        # aiohttp forgets handlers whose clients have gone away; this set does not.
         busy = tuple(self._busy)
         for task in busy:
             task.cancel()
         await asyncio.gather(*busy, return_exceptions=True)
         server = self._runner.server
         await self._runner.cleanup()
-        for _ in range(3):  # a connection that was accepted in the last moment comes only now
+        for _ in range(3):  # a connection that was accepted at the last moment arrives only now
             await asyncio.sleep(0)
         if server is not None:
             await server.shutdown(_AT_ONCE)
@@ -146,7 +146,7 @@ class Server:
                 _, answer = await self._strike("before_commit", info, client)
                 if answer is not None:
                     return answer
-                # Nothing waits in here, so each request is all or nothing.
+                # There is no await in the commit, so each request is atomic.
                 answer = self._commit(job, record)
         finally:
             if job.limit is not None:
@@ -182,7 +182,7 @@ class Server:
 
     def _queue(self, account: int | None) -> AccountQueue:
         if account is None or not self.queue:
-            # A queue of one's own is no limit.
+            # A queue for a single request is no limit.
             return AccountQueue(places=0, patience=0, clock=self.clock)
         if account not in self._queues:
             self._queues[account] = AccountQueue(places=self.queued, patience=self.queue_wait, clock=self.clock)
@@ -212,7 +212,7 @@ class Server:
 
 @frozen(kw_only=True)
 class _Client:
-    """Whoever sent a request, and waits for its answer."""
+    """The client that sent a request and is waiting for the response."""
 
     request: web.Request
     clock: ServerClock
@@ -228,7 +228,7 @@ class _Client:
         _hang_up(self.request)
 
     async def pause(self, seconds: float) -> None:
-        """Let it wait."""
+        """Make it wait."""
         if seconds > 0:
             await self.clock.park(seconds, self.address)
 

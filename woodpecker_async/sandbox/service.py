@@ -1,4 +1,4 @@
-"""What an endpoint gets to work with, and the rules which the documentation leaves open."""
+"""The context of a request to an endpoint, and options for what the documentation leaves open."""
 
 from collections.abc import Callable
 
@@ -10,14 +10,14 @@ from woodpecker_async.sandbox.wire import RequestInfo, whole_number
 
 @frozen(kw_only=True)
 class Rules:
-    """Switches for what nobody outside the vendor knows.
+    """Options for behaviour that nobody outside the vendor knows.
 
     Attributes:
-        page_size: items on a page.
+        page_size: number of items on a page.
         empty_total_pages: ``total_pages`` of an empty list.
         inactive_lists: whether the keys of an inactive company can be listed.
-        label_filter: what becomes of a label that is sent, e.g. ``str.strip``; None keeps it.
-        ready_after: how many looks at a report, or at mailboxes that are being connected, find them unfinished.
+        label_filter: maps the label in a request to the stored label, for example ``str.strip``; None keeps it.
+        ready_after: how many times a report, or mailboxes that are being connected, are unfinished when polled.
     """
 
     page_size: int = 50
@@ -27,7 +27,7 @@ class Rules:
     ready_after: int = 1
 
     def label(self, sent: str) -> str | None:
-        """The label which is stored for the one sent."""
+        """The label that is stored for the one in the request."""
         return sent if self.label_filter is None else self.label_filter(sent)
 
 
@@ -37,10 +37,10 @@ class Call:
 
     Attributes:
         state: the data.
-        rules: the switches.
+        rules: the options.
         info: the request.
-        account: the account the request acts in.
-        key: the key it came with; None for Feldera.
+        account: the account the request acts on.
+        key: the key it was sent with; None for Feldera.
         is_hq: whether that key is the agency's own.
         parts: the variable parts of the path, decoded.
     """
@@ -54,20 +54,20 @@ class Call:
     parts: tuple[str, ...]
 
     def kept(self, kind: type[K]) -> K:
-        """The data of a family in the account that the request acts in. Say `changed` after a change."""
+        """The data of a family in the account that the request acts on. Call `changed` after changing it."""
         return self.account.of_family(kind, self.state.seed)
 
     def changed(self, account: Company | None = None) -> None:
-        """Say that the data of an account was changed: by default of the one that the request acts in."""
+        """Record that an account's data was changed, by default the account that the request acts on."""
         self.state.note(ChangedAccount((account or self.account).id))
 
     @property
     def user(self) -> User:
-        """The one whose key this is."""
+        """The user whose key this is."""
         return self.state.user if self.key is None else self.state.user_of(self.key)
 
 
 def company_in_path(call: Call) -> Company | None:
-    """The company that the path names."""
+    """The company named in the path."""
     company_id = whole_number(call.parts[0])
     return None if company_id is None else call.state.company(company_id)

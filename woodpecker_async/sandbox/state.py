@@ -1,4 +1,4 @@
-"""What the sandbox knows: companies, their keys and mailboxes, and Feldera's keys. No HTTP here."""
+"""The sandbox's data: companies, their keys and mailboxes, and Feldera's keys. No HTTP here."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, Protocol, Self, TypeVar
@@ -10,11 +10,11 @@ from woodpecker_async.sandbox import draw
 
 
 class Kept(Protocol):
-    """The data of a family, as a struct of msgspec: what an account has of prospects, of campaigns and so on."""
+    """The data of a family of endpoints, such as an account's prospects or campaigns, as a msgspec struct."""
 
     @classmethod
     def begin(cls, seed: int, account: "Company") -> Self:
-        """What an account has to begin with."""
+        """The initial data of an account."""
         ...
 
 
@@ -22,12 +22,12 @@ K = TypeVar("K", bound=Kept)
 
 
 class NameTakenError(Exception):
-    """A company or a Feldera key of that name is there already."""
+    """A company or a Feldera key with that name already exists."""
 
 
 @frozen(kw_only=True)
 class User:
-    """Somebody who makes keys."""
+    """A user, who can create keys."""
 
     id: int
     name: str
@@ -36,7 +36,7 @@ class User:
 
 @frozen(kw_only=True)
 class Mailbox:
-    """A connected mailbox: one sending and one receiving side."""
+    """A connected mailbox, with a sending and a receiving side."""
 
     smtp_id: int
     imap_id: int
@@ -49,7 +49,7 @@ class Mailbox:
 
 @frozen(kw_only=True)
 class ApiKey:
-    """A Woodpecker key; it belongs to the user who made it."""
+    """A Woodpecker key, which belongs to the user who created it."""
 
     secret: str = field(repr=False)
     label: str | None
@@ -58,7 +58,7 @@ class ApiKey:
 
 @frozen(kw_only=True)
 class Guest:
-    """Somebody from outside who was invited to look at a company."""
+    """A person outside the agency who was invited to view a company."""
 
     id: int
     name: str
@@ -87,15 +87,15 @@ class Company:
         return len(self.mailboxes)
 
     def of_family(self, kind: type[K], seed: int) -> K:
-        """The data of a family; made when it is first asked for."""
+        """The data of a family, created on first use."""
         found = self.kept.get(kind.__name__)
-        if not isinstance(found, kind):  # none yet, or as it stood in a state file
+        if not isinstance(found, kind):  # none yet, or plain data from a state file
             found = kind.begin(seed, self) if found is None else msgspec.convert(found, kind)
             self.kept[kind.__name__] = found
         return found
 
     def keys_of(self, user_id: int) -> list[ApiKey]:
-        """The keys which that user made, oldest first: a user never sees anybody else's."""
+        """The keys that this user created, oldest first: users never see each other's keys."""
         return [key for key in self.keys if key.created_by == user_id]
 
 
@@ -110,20 +110,20 @@ class FelderaKey:
 
 
 class NewKey(NamedTuple):
-    """An account has one key more."""
+    """An account has a new key."""
 
     account_id: int
     key: ApiKey
 
 
 class ChangedAccount(NamedTuple):
-    """An account is new, or something in it is another now."""
+    """An account is new or has changed."""
 
     account_id: int
 
 
 class ChangedFelderaKey(NamedTuple):
-    """A Feldera key is new, or has gone."""
+    """A Feldera key is new or was deleted."""
 
     name: str
 
@@ -136,15 +136,15 @@ class State:
     """All data of one sandbox.
 
     Attributes:
-        seed: what the secrets follow from.
+        seed: the seed for all secrets.
         hq: the agency's own account.
-        user: the one who owns the HQ key.
+        user: the owner of the HQ key.
         colleague: another user of the agency, whose keys ``user`` cannot list.
-        companies: the client accounts by id, in the order of their creation.
-        feldera_token: the token which Feldera accepts beside the keys it made.
+        companies: the client accounts by id, in order of creation.
+        feldera_token: the token that Feldera accepts in addition to the keys it created.
         feldera_keys: Feldera's keys by name.
-        version: grows by one with each change.
-        news: the changes that were noted, for whoever sets it to a list.
+        version: increases by one with each change.
+        news: the changes so far, if it was set to a list.
     """
 
     seed: int
@@ -164,7 +164,7 @@ class State:
                 self._accounts[key.secret] = (company, key)
 
     def note(self, change: "Change") -> None:
-        """Something has changed: to be called once for each change, behind it."""
+        """Record a change. Call it once for each change, afterwards."""
         self.version += 1
         if self.news is not None:
             self.news.append(change)
@@ -175,26 +175,26 @@ class State:
         return self.hq.keys[0].secret
 
     def company(self, company_id: int) -> Company | None:
-        """The client account of that id."""
+        """The client account with that id."""
         return self.companies.get(company_id)
 
     def account_of(self, secret: str) -> tuple[Company, ApiKey] | None:
-        """The account in which a secret works, and the key itself."""
+        """The account that a secret gives access to, and the key itself."""
         return self._accounts.get(secret)
 
     def user_of(self, key: ApiKey) -> User:
-        """The user who made a key."""
+        """The user who created a key."""
         return self.colleague if key.created_by == self.colleague.id else self.user
 
     def listed(self, company_id: int) -> list[ApiKey]:
-        """The keys of a company which the owner of the HQ key can list."""
+        """The keys of a company that the owner of the HQ key can list."""
         return self.companies[company_id].keys_of(self.user.id)
 
     def add_key(self, company_id: int, label: str | None, *, created_by: int | None = None) -> ApiKey:
-        """Make one more key of a company (or of HQ), by default as the owner of the HQ key."""
+        """Create another key for a company (or HQ), by default as the owner of the HQ key."""
         company = self.hq if company_id == self.hq.id else self.companies[company_id]
-        # Keys are never removed, so their count names the next one; what other companies
-        # received in between makes no difference to the secret.
+        # Keys are never removed, so their count identifies the next one, whatever other companies have received in
+        # the meantime.
         topic = (self.seed, "key", company.id, len(company.keys))
         digits = 100_000 + draw.number(*topic, "digits") % 900_000
         key = ApiKey(
@@ -208,7 +208,7 @@ class State:
         return key
 
     def add_companies(self, names: Iterable[str], *, by: User, key_label: str | None = None) -> list[Company]:
-        """Make all the companies, each with its first key, or none of them.
+        """Create all of the companies, each with its first key, or none of them.
 
         Raises:
             NameTakenError: one of the names is in use, or occurs twice.
@@ -231,7 +231,7 @@ class State:
         return made
 
     def invite(self, company_id: int, name: str, email: str, permissions: Iterable[str]) -> Guest:
-        """Invite a guest; who was invited before keeps the name and the permissions of the first invitation."""
+        """Invite a guest. One who was invited before keeps the name and permissions of the first invitation."""
         company = self.companies[company_id]
         for guest in company.guests:
             if guest.email == email:
@@ -242,7 +242,7 @@ class State:
         return company.guests[-1]
 
     def permit(self, company_id: int, permissions: Mapping[int, Iterable[str]]) -> bool:
-        """Set what guests may see, of all of them or, if one is not there, of none; tells whether it was done."""
+        """Set what guests may see, for all of them or, if one does not exist, none. Returns whether it was done."""
         company = self.companies[company_id]
         if permissions.keys() - {guest.id for guest in company.guests}:
             return False
@@ -253,19 +253,19 @@ class State:
         return True
 
     def set_active(self, company_id: int, active: bool) -> None:
-        """Activate or deactivate a company, as somebody does on the web page."""
+        """Activate or deactivate a company, as in the web interface."""
         self.companies[company_id].active = active
         self.note(ChangedAccount(company_id))
 
     def add_feldera_key(self, name: str, role: str = "read") -> FelderaKey:
-        """Make a Feldera key.
+        """Create a Feldera key.
 
         Raises:
             NameTakenError: that name is in use.
         """
         if name in self.feldera_keys:
             raise NameTakenError(name)
-        # The version tells a key that was made again from the one of that name before it.
+        # The version distinguishes a re-created key from the earlier one with that name.
         topic = (self.seed, "feldera", name, self.version)
         key = FelderaKey(
             id=draw.identifier(*topic), name=name, role=role, api_key=f"apikey:{draw.letters(128, *topic)}"
@@ -275,14 +275,14 @@ class State:
         return key
 
     def delete_feldera_key(self, name: str) -> bool:
-        """Forget a Feldera key; tells whether there was one."""
+        """Delete a Feldera key. Returns whether it existed."""
         if self.feldera_keys.pop(name, None) is None:
             return False
         self.note(ChangedFelderaKey(name))
         return True
 
     def feldera_role(self, token: str) -> str | None:
-        """The role of whoever comes with that token; None if Feldera does not know it."""
+        """The role that a token gives; None if Feldera does not know it."""
         if token == self.feldera_token:
             return "owner"
         return next((key.role for key in self.feldera_keys.values() if key.api_key == token), None)

@@ -1,7 +1,7 @@
-"""Keeping the data in a file, so that what was created survives a restart.
+"""Stores the data in a file, so that it survives a restart.
 
-The first line is the whole state, and each line behind it what one request has changed: see `StateFile`. What ends
-without a line break was being written when the power went, and is no part of it.
+The first line is the complete state, and each line after it the changes made by one request: see `StateFile`. A last
+line without a line break is ignored, because its write was interrupted.
 """
 
 import contextlib
@@ -36,10 +36,10 @@ _READABLE = (1, 2)  # 1: the first line alone
 
 
 def claimed(path: Path) -> Path:
-    """The file itself, behind any symbolic links, once it is known that it can be replaced.
+    """The real path of the file, with symbolic links resolved, after checking that it can be replaced.
 
     Raises:
-        ValueError: it is something else than a file, or a file that cannot be replaced.
+        ValueError: it is not a regular file, or cannot be replaced.
     """
     try:
         status = path.stat()
@@ -52,7 +52,7 @@ def claimed(path: Path) -> Path:
         if not stat.S_ISREG(status.st_mode):
             raise ValueError(f"state_file {path} is a directory, a pipe or a device; it must be a regular file")
         if status.st_nlink != 1:
-            raise ValueError(f"state_file {path} has several names (hard links), and saving would part them")
+            raise ValueError(f"state_file {path} has other hard links, which saving would break")
         if not os.access(path, os.R_OK | os.W_OK):
             raise ValueError(f"state_file {path} must be readable and writable")
     elif not target.parent.is_dir():
@@ -66,28 +66,28 @@ def claimed(path: Path) -> Path:
 
 
 class StateFile:
-    """A file that has the state, and goes on having it.
+    """A file that stores the state, and is kept up to date.
 
-    Each change is appended, so that it costs as much as there is new. The file is written anew for the first change of
-    a run, and where something has changed that was not noted, or somebody else wrote to the file.
+    Each change is appended, so that saving costs only as much as has changed. The file is rewritten for the first
+    change of a run, after a change that was not recorded, and if something else wrote to the file.
 
     Args:
-        state: the data; its changes are noted from now on.
-        path: from `claimed`.
+        state: the data; its changes are recorded from now on.
+        path: the path, from `claimed`.
     """
 
     def __init__(self, state: State, path: Path) -> None:
         self.path = path
         self._state = state
-        self._written: tuple[int, int, int] | None = None  # device, inode and size, as it was left
+        self._written: tuple[int, int, int] | None = None  # device, inode and size after the last write
         self._version = state.version
         state.news = []
 
     def save(self) -> None:
-        """Write what has changed, so that the file is whole at any moment.
+        """Write the changes. The file is complete at any moment.
 
         Raises:
-            OSError: it could not be written, and is as it was.
+            OSError: the file could not be written, and is unchanged.
         """
         state, news = self._state, self._state.news
         assert news is not None
@@ -100,7 +100,7 @@ class StateFile:
         news.clear()
 
     def _append(self, line: bytes) -> bool:
-        """Append a line, if the file is as it was left."""
+        """Append a line, if nothing else has changed the file."""
         if self._written is None:
             return False
         try:
@@ -129,7 +129,7 @@ def _identity(status: os.stat_result) -> tuple[int, int, int]:
 
 
 def _line(state: State, news: Iterable[Change]) -> bytes:
-    """What has changed, for `_apply`."""
+    """The changes as a line, for `_apply`."""
     accounts = {change.account_id for change in news if isinstance(change, ChangedAccount)}
     changes = {
         "version": state.version,
@@ -149,7 +149,7 @@ def _line(state: State, news: Iterable[Change]) -> bytes:
 
 
 def _apply(state: dict[str, Any], line: bytes) -> None:
-    """Put what has changed into the whole, both as they are in the file."""
+    """Apply a line of changes to the complete state, both as stored in the file."""
     changes = json.loads(line)
     state["version"] = changes["version"]
     rows = {row["id"]: row for row in (state["hq"], *state["companies"])}
@@ -172,15 +172,15 @@ def _account(state: State, account_id: int) -> Company:
 
 
 def save(state: State, path: Path) -> None:
-    """Write the data to a file that `claimed` gave: a new one is readable by its owner only.
+    """Write the data to a path from `claimed`. A new file is readable by its owner only.
 
-    An existing one is replaced, and keeps its permissions. It is whole at any moment.
+    An existing file is replaced and keeps its permissions. The file is complete at any moment.
 
     Raises:
-        OSError: it could not be written, and is as it was.
+        OSError: the file could not be written, and is unchanged.
     """
     before = _status_of(path)
-    # mkstemp makes the file with mode 0600, so the secrets are never readable by others.
+    # mkstemp creates the file with mode 0600, so the secrets are never readable by others.
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".sandbox-")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
@@ -219,7 +219,7 @@ def _status_of(path: Path) -> os.stat_result | None:
     except FileNotFoundError:
         return None
     if not stat.S_ISREG(status.st_mode):
-        raise FileExistsError(errno.EEXIST, "is no regular file any more", str(path))
+        raise FileExistsError(errno.EEXIST, "is no longer a regular file", str(path))
     return status
 
 
@@ -230,7 +230,7 @@ def _keep_permissions(handle: int, before: os.stat_result) -> None:
     try:
         os.fchown(handle, before.st_uid, before.st_gid)
     except PermissionError:
-        mode &= 0o700  # what its group could do is not for another group
+        mode &= 0o700  # the permissions of its group must not go to another group
     os.fchmod(handle, mode)
 
 
@@ -238,7 +238,7 @@ def load(path: Path) -> State:
     """Read what `StateFile` or `save` wrote.
 
     Raises:
-        ValueError: the file is something else.
+        ValueError: the file is not a state file.
     """
     try:
         data = _read(path.read_bytes())
@@ -252,7 +252,7 @@ def load(path: Path) -> State:
             companies={row["id"]: _company(row) for row in data["companies"]},
             feldera_keys={row["name"]: FelderaKey(**row) for row in data["feldera_keys"]},
         )
-        _ = state.hq_key  # it has one
+        _ = state.hq_key  # fails if there is none
         return state
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"{path} is not a state file of the sandbox: {type(error).__name__}: {error}") from error
@@ -265,8 +265,8 @@ def _read(text: bytes) -> Any:
         first, *changes = text.split(b"\n")
         data = json.loads(first)
     if data["format"] not in _READABLE:
-        raise ValueError(f"format {data['format']!r} is not known")
-    for line in changes[:-1]:  # behind the last line break there is nothing, or a part of a line
+        raise ValueError(f"format {data['format']!r} is not supported")
+    for line in changes[:-1]:  # after the last line break there is nothing, or an incomplete line
         _apply(data, line)
     return data
 

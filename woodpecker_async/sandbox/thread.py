@@ -1,4 +1,4 @@
-"""A sandbox on a thread of its own, for programs without an event loop."""
+"""A sandbox on its own thread, for programs without an event loop."""
 
 import asyncio
 import threading
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class ServerThread:
-    """Runs a sandbox on a loop of its own."""
+    """Runs a sandbox on its own thread and event loop."""
 
     def __init__(self, box: "Sandbox") -> None:
         self._box = box
@@ -20,7 +20,7 @@ class ServerThread:
         self._thread = threading.Thread(target=self._run, name="woodpecker-sandbox", daemon=True)
 
     def start(self) -> None:
-        """Start it, and wait until it listens or has failed to."""
+        """Start it, and wait until it is listening or has failed."""
         self._thread.start()
         self._started.wait()
         if self._error is not None:
@@ -28,7 +28,7 @@ class ServerThread:
             raise self._error
 
     def stop(self) -> None:
-        """Stop it, and wait for the end of the thread."""
+        """Stop it, and wait for the thread to end."""
         if self._loop is not None and self._end is not None and self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._end.set)
         self._thread.join()

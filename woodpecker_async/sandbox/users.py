@@ -11,7 +11,7 @@ from woodpecker_async.sandbox.wire import Answer
 
 
 class UsersQuery(Input):
-    """Which page, counted from 0, and in which order. A `+` that is sent as such arrives as a space."""
+    """Which page, numbered from 0, and in which order. An unencoded `+` arrives as a space."""
 
     page: Annotated[int, Meta(ge=0)] = 0
     sort: Literal["+id", "-id", " id"] = "+id"
@@ -27,7 +27,7 @@ class AccountUser(Struct, kw_only=True):
 
 
 def list_users(call: Call, query: UsersQuery) -> Answer:
-    """``GET /v2/users``: pages are asked for from 0 on, and numbered from 1 on."""
+    """``GET /v2/users``: pages are requested from 0, but numbered from 1 in responses."""
     users = sorted((call.state.user, call.state.colleague), key=lambda user: user.id, reverse=query.sort == "-id")
     rows = [
         AccountUser(id=user.id, name=user.name, email=user.email, role="admin" if user is call.state.user else "user")

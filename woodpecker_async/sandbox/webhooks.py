@@ -83,7 +83,7 @@ class WebhooksOfAccount(Struct, kw_only=True):
 
 
 class Subscribed(Struct, kw_only=True):
-    """The answer to a subscription."""
+    """The response to a subscription."""
 
     target_url: str
     event: str
@@ -92,14 +92,14 @@ class Subscribed(Struct, kw_only=True):
 
 @frozen(kw_only=True)
 class Delivery:
-    """What became of one array that was posted to one URL.
+    """The result of posting one array to one URL.
 
     Attributes:
         target_url: the URL.
-        items: how many items there were in it.
-        statuses: what each attempt was answered; None for no answer.
-        delivered: whether the last of them was a success.
-        unsubscribed: whether the subscription has ended with it.
+        items: the number of items in the array.
+        statuses: the response status of each attempt; None if there was no response.
+        delivered: whether the last attempt succeeded.
+        unsubscribed: whether this delivery ended the subscription.
     """
 
     target_url: str
@@ -110,7 +110,7 @@ class Delivery:
 
 
 def list_webhooks(call: Call) -> Answer:
-    """``GET /v2/webhooks``: the names of events in upper case; a message where there is none."""
+    """``GET /v2/webhooks``: event names in upper case; a message if there are no webhooks."""
     hooks = call.kept(WebhooksOfAccount).hooks
     if not hooks:
         return Answer.of({"message": "You haven't subscribed to any webhooks."})
@@ -118,7 +118,7 @@ def list_webhooks(call: Call) -> Answer:
 
 
 def subscribe(call: Call, body: Hook) -> Answer:
-    """``POST /v1/webhooks/subscribe``: 409 for what is subscribed already, and for a fourth URL."""
+    """``POST /v1/webhooks/subscribe``: 409 for an existing subscription, and for a fourth URL."""
     kept = call.kept(WebhooksOfAccount)
     urls = [hook.target_url for hook in kept.of(body.event)]
     if body.target_url in urls:
@@ -131,7 +131,7 @@ def subscribe(call: Call, body: Hook) -> Answer:
 
 
 def unsubscribe(call: Call, body: Hook) -> Answer:
-    """``POST /v1/webhooks/unsubscribe``: 200 without a body, also for what was not subscribed."""
+    """``POST /v1/webhooks/unsubscribe``: 200 without a body, even if it was not subscribed."""
     kept = call.kept(WebhooksOfAccount)
     kept.hooks = [hook for hook in kept.hooks if (hook.target_url, hook.event) != (body.target_url, body.event)]
     call.changed()
@@ -144,7 +144,7 @@ async def deliver(
     """Post items to all URLs that are subscribed to an event, in arrays of up to 100.
 
     Raises:
-        ValueError: a URL is not on 127.0.0.1; nothing was sent to any.
+        ValueError: a URL is not on 127.0.0.1. Nothing was sent to any of them.
     """
     kept = account.of_family(WebhooksOfAccount, state.seed)
     hooks = kept.of(event)
@@ -181,7 +181,7 @@ async def deliver(
 async def _post(
     session: aiohttp.ClientSession, url: str, array: Sequence[Any], pauses: Sequence[float]
 ) -> list[int | None]:
-    """What each attempt was answered; the same array is sent until one is a success, or says never again."""
+    """The status of each attempt. Stops when one succeeds, or when the response ends the subscription."""
     statuses: list[int | None] = []
     for pause in (*pauses, None):
         try:
@@ -197,7 +197,7 @@ async def _post(
 
 
 def sample(event: str, account: Company, seed: int, number: int = 0) -> dict[str, Any]:
-    """An item of an event, as the documents show it.
+    """An item of an event, as in the API documentation.
 
     Raises:
         ValueError: there is no such event.
@@ -237,6 +237,8 @@ def sample(event: str, account: Company, seed: int, number: int = 0) -> dict[str
         }
     elif event == "campaign_sent":
         item["email"] = _sent(item["prospect"], account, number, stamp)
+    elif event == "link_clicked":
+        item |= {"click_url": "https://example.com/offer", "step": 1, "email_no": "#2"}
     elif event == "secondary_replied":
         item["secondary_prospect"] = {**_prospect("prospect_saved", account, seed, number + 1), "imported": ""}
     return {**item, "timestamp": stamp, "firm_id": account.id}
@@ -245,7 +247,7 @@ def sample(event: str, account: Company, seed: int, number: int = 0) -> dict[str
 def _prospect(event: str, account: Company, seed: int, number: int) -> dict[str, Any]:
     name = f"prospect{number}"
     campaign: Mapping[str, Any] = {
-        # The pages differ: a number mostly, a string here, and nothing where there is no campaign.
+        # The documentation pages differ: mostly a number, here a string, and empty if there is no campaign.
         "campaign_id": str(account.id * 10) if event == "followup_after_autoreply" else account.id * 10,
         "campaign_name": "Campaign 1",
         "campaign_email": "jared.dunn@example.com",

@@ -1,4 +1,4 @@
-"""Requests and answers as plain data, and the bodies which the documentation fixes."""
+"""Requests and responses as plain data, and the documented bodies."""
 
 import json
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ class RequestInfo:
 
     Attributes:
         method: ``GET``, ``POST``, ...
-        path: the path as it came, still percent-encoded.
+        path: the path as received, still percent-encoded.
         query: the query string's parameters (the first of each name).
         headers: the headers, their names in lower case.
         body: the body; empty if there was none.
@@ -41,7 +41,7 @@ class RequestInfo:
 
     @property
     def company_id(self) -> int | None:
-        """The company that the request names in its path, or else in ``x-company-id``."""
+        """The company named in the path, or else in ``x-company-id``."""
         parts = self.path.split("/")
         if "companies" in parts[:-1]:
             return whole_number(parts[parts.index("companies") + 1])
@@ -58,14 +58,14 @@ class RequestInfo:
 
 @frozen(kw_only=True)
 class Answer:
-    """One answer to be sent.
+    """One response to send.
 
     Attributes:
         status: the HTTP status.
-        body: the body; None for none.
-        headers: further headers.
-        hang_up: close the connection and send nothing at all.
-        cut_after: close the connection after so many bytes of the body.
+        body: the body; None for no body.
+        headers: additional headers.
+        hang_up: close the connection without sending anything.
+        cut_after: close the connection after this many bytes of the body.
     """
 
     status: int = 200
@@ -76,29 +76,29 @@ class Answer:
 
     @classmethod
     def of(cls, data: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> "Answer":
-        """A JSON answer, of plain data or of structs of msgspec."""
+        """A JSON response, from plain data or msgspec structs."""
         return cls(status=status, body=msgspec.json.encode(data), headers={"Content-Type": _JSON, **(headers or {})})
 
     def json(self) -> Any:
         """The body, decoded.
 
         Raises:
-            ValueError: there is none, or it is not JSON.
+            ValueError: there is no body, or it is not JSON.
         """
         return json.loads(self.body or b"")
 
     def with_json(self, data: Any) -> "Answer":
-        """The same answer with another JSON body."""
+        """The same response with another JSON body."""
         return evolve(self, body=msgspec.json.encode(data))
 
     def with_headers(self, **headers: str) -> "Answer":
-        """The same answer with more headers; an underscore in a name stands for a dash."""
+        """The same response with more headers; an underscore in a name stands for a hyphen."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return evolve(self, headers={**self.headers, **named})
 
 
 def whole_number(text: str) -> int | None:
-    """The number which plain digits spell; None for anything else."""
+    """The number that a string of ASCII digits represents; None for anything else."""
     return int(text) if text.isascii() and text.isdigit() else None
 
 
@@ -109,27 +109,27 @@ def error(status: int, title: str, detail: str) -> Answer:
 
 
 def bad_request(detail: str) -> Answer:
-    """400 about a parameter."""
+    """400 for an invalid parameter."""
     return error(400, "Bad request", detail)
 
 
 def malformed() -> Answer:
-    """400 about a body that is there but of no use."""
+    """400 for a body that is present but invalid."""
     return bad_request("Your request was not valid. Please check the body for any mistakes")
 
 
 def not_found(detail: str = "Requested resource does not exist") -> Answer:
-    """404; the detail tells a wrong URL from a missing company."""
+    """404; the detail distinguishes a wrong URL from a missing company."""
     return error(404, "Not Found", detail)
 
 
 def bodyless(status: int) -> Answer:
-    """A status without any body."""
+    """A status without a body."""
     return Answer(status=status)
 
 
 def too_many_requests() -> Answer:
-    """429. Its body is documented nowhere, and no Retry-After is known to come with it."""
+    """429. Its body is not documented, and it is not known to have a Retry-After header."""
     return error(429, "Too Many Requests", "Too many requests. Please try again later.")
 
 
@@ -144,7 +144,7 @@ def feldera_error(status: int, code: str, message: str, details: Any = None) -> 
 
 
 def feldera_unauthorized() -> Answer:
-    """Feldera's 401: the same object without details, which the service makes of a text and sends as one."""
+    """Feldera's 401: the same object without details, which the service builds as a string and sends as text."""
     answer = Answer.of(
         {"message": "The bearer token is missing or not valid", "error_code": "AuthenticationFailed"}, 401
     )
@@ -152,9 +152,9 @@ def feldera_unauthorized() -> Answer:
 
 
 def documented(status: int, path: str) -> Answer:
-    """What the service says with a status on a path, as far as the documentation tells."""
+    """The service's response with a status on a path, as far as it is documented."""
     if path.startswith("/v0/"):
-        # Feldera has errors of its own; its codes beyond those of the keys are not documented here.
+        # Feldera has its own errors; codes other than those about keys are not documented here.
         if status == 401:
             return feldera_unauthorized()
         codes = {403: "InsufficientPermissions", 404: "UnknownApiKey", 409: "DuplicateName", 500: "InternalServerError"}
@@ -164,7 +164,7 @@ def documented(status: int, path: str) -> Answer:
     texts = {
         401: ("Unauthorized", "Invalid api key"),
         409: ("Conflict", "Company is inactive"),
-        # The pages on /agency and the page on authentication differ in the case of the title.
+        # The documentation pages on /agency and on authentication differ in the case of the title.
         500: (
             "Internal server error" if "/agency/" in path else "Internal Server Error",
             "An unexpected error has occurred. Please try again later.",

@@ -1,10 +1,10 @@
-"""The kit for tests of programs that use this package.
+"""A kit for testing programs that use this package.
 
-One line in a `conftest.py` turns it on as a plugin of pytest::
+One line in a `conftest.py` enables it as a pytest plugin::
 
     pytest_plugins = ["woodpecker_async.testing"]
 
-`Clock` is for any test runner. (PYTEST_DONT_REWRITE: it may be imported before pytest looks at it.)
+`Clock` works with any test runner. (PYTEST_DONT_REWRITE: it may be imported before pytest could rewrite it.)
 """
 
 from woodpecker_async.testing.clock import Clock

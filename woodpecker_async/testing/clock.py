@@ -1,4 +1,4 @@
-"""`Clock`: time that passes at once when everybody waits for it, and as ever while anybody works."""
+"""`Clock`: time that skips ahead while everything is waiting, and passes normally while anything is in progress."""
 
 import asyncio
 import heapq
@@ -13,26 +13,26 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Final
 
-# Seconds without any news after which everybody is taken to wait.
+# Seconds without any activity after which everything is assumed to be waiting.
 _QUIET: Final = 0.001
 
 
 class Clock:
     """Virtual time, for sessions (`clock=`) and for a sandbox (`clock=`).
 
-    It goes on with the machine's time. As soon as nothing is in flight, it jumps to the moment that comes next: the end
-    of a pause before a retry, of `settle`, of a wait for a turn in the lane, of a deadline. A request that a sandbox of
-    this clock makes wait (`Fault.wait`, its queue) is not in flight meanwhile, so that an attempt's timeout passes at
-    once too. While a request is on its way, worked on or answered, time does not jump: no answer comes too late
-    because the machine is slow. Where another server makes a request wait, that takes as long as it takes.
+    It runs at the machine's speed. As soon as nothing is in flight, it jumps to the next event: the end of a retry
+    backoff, of `settle`, of a wait for a turn in the lane, or of a deadline. A request that a sandbox with this clock
+    delays (`Fault.wait`, its queue) does not count as in flight, so that an attempt's timeout passes at once too. Time
+    never jumps while a request is being sent, processed or answered, so no response is late because the machine is
+    slow. A delay at any other server takes its real time.
 
-    Everything else keeps to the machine's time, such as `asyncio.sleep` and `asyncio.timeout` in your own code.
+    Everything else uses the machine's time, including `asyncio.sleep` and `asyncio.timeout` in your own code.
 
     Args:
-        seed: what chance follows from: the jitter of pauses is the same in each run.
+        seed: the seed for randomness: the jitter of backoffs is the same in each run.
 
     Attributes:
-        skipped: how many seconds nobody had to wait for.
+        skipped: how many seconds were skipped.
     """
 
     def __init__(self, *, seed: int = 0) -> None:
@@ -42,9 +42,9 @@ class Clock:
         self._lock = threading.RLock()
         self._timers: list[tuple[float, int, _Timer]] = []
         self._numbers = itertools.count()
-        # Attempts of clients, by what tells the local addresses of their connections.
+        # Attempts of clients, keyed by the function that returns the local address of their connection.
         self._attempts: dict[Callable[[], object], asyncio.AbstractEventLoop] = {}
-        # Requests at servers, by the addresses they came from: all, and those that are made to wait.
+        # Requests at servers, by the address they came from: all of them, and those that are parked.
         self._serving: Counter[object] = Counter()
         self._parked: Counter[object] = Counter()
         self._news = 0
@@ -57,36 +57,36 @@ class Clock:
     # For tests ----------------------------------------------------------------------------------------------
 
     def advance(self, seconds: float) -> None:
-        """Let so many seconds pass, whatever is in flight. What is due then happens when its event loop runs next.
+        """Let time pass, even if something is in flight. What is due then happens when its event loop runs next.
 
         Raises:
-            ValueError: time does not go back.
+            ValueError: the number of seconds is negative.
         """
         if not seconds >= 0:
-            raise ValueError(f"time does not go back: seconds must be a number >= 0, not {seconds!r}")
+            raise ValueError(f"seconds must be a number >= 0, not {seconds!r}")
         with self._lock:
             until = self.now() + seconds
             while self._timers and self._timers[0][0] <= until:
                 self._skip_to(self._timers[0][2])
             self._skip(until - self.now())
 
-    # What sessions ask --------------------------------------------------------------------------------------
+    # Used by sessions ---------------------------------------------------------------------------------------
 
     def now(self) -> float:
-        """Monotonic seconds, ahead of the machine's by what was skipped."""
+        """Monotonic seconds, ahead of the machine's clock by what was skipped."""
         return time.monotonic() + self.skipped
 
     def utcnow(self) -> datetime:
-        """The wall clock, aware, in UTC; ahead of the machine's as well."""
+        """The wall clock as an aware datetime in UTC, ahead of the machine's as well."""
         wall, monotonic = self._began
         return wall + timedelta(seconds=self.now() - monotonic)
 
     def random(self) -> float:
-        """Evenly spread over [0, 1)."""
+        """A random number, uniform over [0, 1)."""
         return self._random.random()
 
     async def sleep(self, seconds: float) -> None:
-        """Wait until so many seconds have passed by this clock; cancellable. Lets others run, also for 0 s."""
+        """Wait for some seconds on this clock. Can be cancelled. Yields to the event loop, even for 0 s."""
         over = asyncio.get_running_loop().create_future()
         timer = self.call_later(seconds, partial(_wake, over))
         try:
@@ -95,19 +95,19 @@ class Clock:
             timer.cancel()
 
     def call_later(self, seconds: float, callback: Callable[[], object]) -> "_Timer":
-        """Call it on the running event loop when so many seconds have passed."""
+        """Call a function on the running event loop after some seconds."""
         timer = self._timer(seconds, callback)
         self._tell(timer.loop)
         return timer
 
     @contextmanager
     def attempt(self, seconds: float, expire: Callable[[], object], address: Callable[[], object]) -> Iterator[None]:
-        """An attempt of a client, which waits for an answer inside the ``with``.
+        """An attempt of a client, which waits for a response inside the ``with`` block.
 
         Args:
-            seconds: how long it may.
-            expire: ends it; called on the running event loop.
-            address: the local address of its connection; `None` as long as it has none.
+            seconds: its timeout.
+            expire: ends the attempt; called on the running event loop.
+            address: returns the local address of its connection, or `None` while there is none.
         """
         loop = asyncio.get_running_loop()
         timer = self._timer(seconds, expire)
@@ -122,11 +122,11 @@ class Clock:
             timer.cancel()
             self._tell(loop)
 
-    # What a sandbox asks ------------------------------------------------------------------------------------
+    # Used by a sandbox --------------------------------------------------------------------------------------
 
     @contextmanager
     def serving(self, client: object) -> Iterator[None]:
-        """A request has come from this address, and is worked on inside the ``with``, but for while it is parked."""
+        """A request from this address is being processed inside the ``with`` block, except while it is parked."""
         self._count(self._serving, client, 1)
         try:
             yield
@@ -135,7 +135,7 @@ class Clock:
             self._tell()
 
     def park(self, seconds: float, client: object) -> "_Parked":
-        """Begin to wait, at the server."""
+        """Start a wait at the server."""
         return _Parked(self, seconds, client)
 
     def _count(self, what: Counter[object], client: object, more: int) -> None:
@@ -147,13 +147,17 @@ class Clock:
     # How time passes ----------------------------------------------------------------------------------------
 
     def _timer(self, seconds: float, callback: Callable[[], object]) -> "_Timer":
-        timer = _Timer(self.now() + seconds, callback, asyncio.get_running_loop(), seconds)
+        def called() -> None:
+            self._tell()  # what it wakes is about to run
+            callback()
+
+        timer = _Timer(self.now() + seconds, called, asyncio.get_running_loop(), seconds)
         with self._lock:
             heapq.heappush(self._timers, (timer.when, next(self._numbers), timer))
         return timer
 
     def _tell(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
-        """Something has happened: see whether everybody waits, on the client's event loop, once it has been quiet."""
+        """Report activity: once it has been quiet, check on the client's loop whether everything is waiting."""
         with self._lock:
             self._news += 1
             if loop is not None and loop is not self._loop:
@@ -180,11 +184,11 @@ class Clock:
                     return
                 self._skip_to(self._timers[0][2])
             elif news == self._news:
-                return  # the end of what goes on will be told
+                return  # the end of what is in progress will be reported
         self._look_soon()
 
     def _busy(self) -> bool:
-        """Whether anything is in flight: at work at a server, or on its way there or back."""
+        """Whether anything is in flight: being processed at a server, or on its way there or back."""
         if any(number > self._parked[client] for client, number in self._serving.items()):
             return True
         return any(not loop.is_closed() and not self._parked[address()] for address, loop in self._attempts.items())
@@ -209,31 +213,31 @@ def _wake(sleeper: asyncio.Future[None]) -> None:
 
 
 class _Timer:
-    """Calls something once, when its moment has come by the machine's time or was skipped to."""
+    """Calls a function once, when its time has come on the machine's clock or has been skipped to."""
 
     def __init__(
         self, when: float, callback: Callable[[], object], loop: asyncio.AbstractEventLoop, seconds: float
     ) -> None:
         self.when = when
         self.loop = loop
-        self.before: Callable[[], None] | None = None  # called at once when its moment has come
+        self.before: Callable[[], None] | None = None  # called immediately when its time has come
         self._callback: Callable[[], object] | None = callback
         self._handle = loop.call_later(max(seconds, 0.0), self._call)
 
     @property
     def ended(self) -> bool:
-        """Whether it was called or cancelled, or cannot be called any more."""
+        """Whether it was called or cancelled, or can no longer be called."""
         return self._callback is None or self.loop.is_closed()
 
     def ring(self) -> None:
-        """Its moment has come; told on whatever thread."""
+        """Its time has come. Called on any thread."""
         if self.before is not None:
             self.before()
-        with suppress(RuntimeError):  # its event loop has just been closed
+        with suppress(RuntimeError):  # its event loop was just closed
             self.loop.call_soon_threadsafe(self._call)
 
     def cancel(self) -> None:
-        """Let it not happen."""
+        """Cancel it."""
         self._callback = None
         self._handle.cancel()
 
@@ -262,7 +266,7 @@ class _Parked:
         self._end(True)
 
     def _unpark(self) -> None:
-        """From now on the request is in flight again; told on whatever thread."""
+        """From now on the request counts as in flight again. Called on any thread."""
         if self._parked:
             self._parked = False
             self._clock._count(self._clock._parked, self._client, -1)

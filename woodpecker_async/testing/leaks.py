@@ -1,4 +1,4 @@
-"""Looks for keys of a sandbox in what a test logged and printed."""
+"""Looks for a sandbox's keys in what a test logged and printed."""
 
 import logging
 import re
@@ -9,21 +9,21 @@ from typing import Any
 from woodpecker_async.sandbox import Sandbox
 
 _FORMATTER = logging.Formatter()
-# What is behind the number of a key, or behind its kind: without that there is no use in it.
+# The non-secret beginning of a key, its number or its kind. Only the rest is secret.
 _FRONT = re.compile(r"^(\d+\.|apikey:)")
 
 
 class LogWatch(logging.Handler):
-    """Keeps what is logged, with all fields of each record, and where that was."""
+    """Keeps what is logged, with all fields of each record, and where it was logged."""
 
     def __init__(self) -> None:
         super().__init__(level=logging.NOTSET)
         self.seen: list[tuple[str, str]] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep it."""
+        """Keep a record."""
         parts = []
-        with suppress(Exception):  # a record that cannot be formatted is not for us to report
+        with suppress(Exception):  # a record that cannot be formatted is reported elsewhere
             parts.append(record.getMessage())
         with suppress(Exception):
             parts += [f"{name}={value}" for name, value in vars(record).items() if name not in ("msg", "args")]
@@ -34,7 +34,7 @@ class LogWatch(logging.Handler):
 
 
 def secrets_of(boxes: Iterable[Sandbox]) -> frozenset[str]:
-    """Every secret that these sandboxes know, without what is no secret in it."""
+    """All secrets of these sandboxes, without their non-secret beginnings."""
     secrets: set[str] = set()
     for box in boxes:
         state = box.state
@@ -45,7 +45,7 @@ def secrets_of(boxes: Iterable[Sandbox]) -> frozenset[str]:
 
 
 def find(secrets: Collection[str], seen: Iterable[tuple[str, str]]) -> list[str]:
-    """A line for each place at which a secret was seen; the secret is not in it."""
+    """A line for each place where a secret was found, with the secret masked."""
     return [
         f"{where}: {line.replace(secret, '*' * 4)[:200]}"
         for where, text in seen
@@ -56,7 +56,7 @@ def find(secrets: Collection[str], seen: Iterable[tuple[str, str]]) -> list[str]
 
 
 def watch_readouterr(fixture: Any, name: str, tell: Callable[[str, str], None]) -> None:
-    """Tell what a test takes from `capsys` or `capfd`, for nobody else gets to see it."""
+    """Report what a test reads from `capsys` or `capfd`, because it is not captured otherwise."""
     readouterr = fixture.readouterr
 
     def noted() -> Any:

@@ -1,4 +1,4 @@
-"""The plugin of pytest: fixtures, and the look for keys that were logged or printed. PYTEST_DONT_REWRITE."""
+"""The pytest plugin: fixtures, and a check for keys that were logged or printed. PYTEST_DONT_REWRITE."""
 
 import logging
 import os
@@ -19,28 +19,28 @@ _HERE: Final = "woodpecker_sandbox"
 
 
 class _Running(NamedTuple):
-    """A sandbox, and the faults that it was made with."""
+    """A sandbox, and the faults it was created with."""
 
     box: Sandbox
     faults: tuple[Fault, ...]
 
 
-# The sandboxes that run now, and those that ended in the course of this test.
+# The sandboxes that are running now, and those that ended during this test.
 _RUNNING: Final = pytest.StashKey[list[_Running]]()
 _ENDED: Final = pytest.StashKey[list[_Running]]()
-# What the test logged, and what it took from capsys and capfd.
+# What the test logged, and what it read from capsys and capfd.
 _LOG: Final = pytest.StashKey[leaks.LogWatch]()
 _READ: Final = pytest.StashKey[list[tuple[str, str]]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the mark known."""
+    """Register the mark."""
     config.stash[_RUNNING] = []
     config.stash[_ENDED] = []
     config.addinivalue_line(
         "markers",
-        f"{_MARK}(faults=[...], check_secrets=True, **arguments): how the sandbox of a test or of a module is made, "
-        "and what goes wrong in it",
+        f"{_MARK}(faults=[...], check_secrets=True, **arguments): the arguments of the sandbox of a test or module, "
+        "and the faults to inject",
     )
 
 
@@ -49,17 +49,17 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def woodpecker_options() -> Mapping[str, Any]:
-    """The arguments of `Sandbox` for all sandboxes of the kit; override it in your `conftest.py`."""
+    """The arguments for all sandboxes of the kit; override it in your `conftest.py`."""
     return {}
 
 
 def _clock() -> Clock:
-    """The time that the sandbox of this scope and its sessions go by."""
+    """The clock of this scope's sandbox and its sessions."""
     return Clock()
 
 
 def _sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
-    """A sandbox on a thread of its own, which any event loop and code without asyncio can use."""
+    """A sandbox on its own thread, usable from any event loop and from code without asyncio."""
     clock = _of_scope(request, "woodpecker_clock")
     arguments = {**request.getfixturevalue("woodpecker_options"), **_marks(request.node)}
     faults = tuple(Fault.named(fault) if isinstance(fault, str) else fault for fault in arguments.pop("faults", ()))
@@ -73,17 +73,17 @@ def _sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
         finally:
             request.config.stash[_RUNNING].remove(running)
             request.config.stash[_ENDED].append(running)
-            creation_lock.forget()  # the next one may have the same port, and makes the same keys
+            creation_lock.forget()  # the next sandbox may have the same port, and creates the same keys
 
 
 def _session(request: pytest.FixtureRequest) -> Iterator[WoodpeckerSession]:
-    """A session with the sandbox of this scope, in the time of its clock, good on every event loop."""
+    """A session with this scope's sandbox and clock, usable on every event loop."""
     with session_for(_of_scope(request, "woodpecker_sandbox")) as session:
         yield session
 
 
 def _environment(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
-    """Leads sessions that the program makes for itself to the sandbox of this scope, and into the time of its clock."""
+    """Makes sessions that the program creates itself use this scope's sandbox and clock."""
     box: Sandbox = _of_scope(request, "woodpecker_sandbox")
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(os.environ, "WOODPECKER_BASE_URL", box.base_url)
@@ -118,7 +118,7 @@ session_woodpecker_environment = _fixture("session", "session_woodpecker_environ
 
 
 def _marks(node: Any) -> dict[str, Any]:
-    """What the marks of a test or of a module say; the closest comes first."""
+    """The arguments from the marks of a test or module; the closest mark wins."""
     arguments: dict[str, Any] = {}
     for mark in node.iter_markers(_MARK):
         arguments = {**mark.kwargs, **arguments}
@@ -126,15 +126,15 @@ def _marks(node: Any) -> dict[str, Any]:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Refuse a mark that would have no effect."""
+    """Fail if a mark would have no effect."""
     for mark in item.iter_markers(_MARK):
         if mark.args:
             pytest.fail(f"pytest.mark.{_MARK} takes keyword arguments only, like companies=3", pytrace=False)
     for mark in item.own_markers:
         if mark.name == _MARK and mark.kwargs.keys() - {"check_secrets"} and _HERE not in _fixtures_of(item):
             pytest.fail(
-                f"pytest.mark.{_MARK} on a test says how its own {_HERE} is made, and this test has none: "
-                "use that fixture, or mark the module with pytestmark",
+                f"pytest.mark.{_MARK} on a test configures its own {_HERE}, and this test has none: use that fixture, "
+                "or mark the module with pytestmark",
                 pytrace=False,
             )
 
@@ -151,7 +151,7 @@ def _fixtures_of(item: pytest.Item) -> frozenset[str]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """A test sees its own requests only, and leaves no fault behind; what it logs is kept for the look."""
+    """Show each test only its own requests, remove its faults afterwards, and keep what it logs for the check."""
     running, ended = item.config.stash[_RUNNING], item.config.stash[_ENDED]
     ended.clear()
     for box, _ in running:
@@ -169,7 +169,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
-    """See what the test takes from capsys and capfd."""
+    """Watch what the test reads from capsys and capfd."""
     for name, value in pyfuncitem.funcargs.items():
         if isinstance(value, pytest.CaptureFixture):
             leaks.watch_readouterr(value, name, lambda where, text: pyfuncitem.stash[_READ].append((where, text)))
@@ -180,7 +180,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Fail the test if a key of a sandbox was logged or printed."""
+    """Fail the test if a sandbox's key was logged or printed."""
     report = yield
     boxes = [box for box, _ in (*item.config.stash[_RUNNING], *item.config.stash[_ENDED])]
     logged, item.stash[_LOG].seen = item.stash[_LOG].seen, []

@@ -1,4 +1,4 @@
-"""A session for tests of whatever event loops, and its end."""
+"""A session for tests with any number of event loops, and its cleanup."""
 
 import asyncio
 from collections.abc import Iterator
@@ -9,14 +9,14 @@ from woodpecker_async import WoodpeckerSession
 from woodpecker_async.engine.loop_resources import LoopBinding, LoopResources
 from woodpecker_async.sandbox import Sandbox
 
-# Seconds for an event loop of another thread to close what is open on it.
+# Seconds for an event loop on another thread to close its resources.
 _PATIENCE = 10.0
 
 
 class EachLoop(LoopBinding):
-    """Resources for each event loop, side by side.
+    """Separate resources for each event loop.
 
-    A session of a program belongs to one living loop. Tests have several: pytest-asyncio keeps one for each scope.
+    A program's session belongs to one running loop. Tests have several: pytest-asyncio keeps one for each scope.
     """
 
     def __init__(self, settings: Any) -> None:
@@ -25,7 +25,7 @@ class EachLoop(LoopBinding):
 
     @property
     def loops(self) -> list[asyncio.AbstractEventLoop]:
-        """Those that have something open."""
+        """The event loops that have open resources."""
         return [loop for loop in self._by_loop if not loop.is_closed()]
 
     @property
@@ -34,7 +34,7 @@ class EachLoop(LoopBinding):
         return bool(self.loops)
 
     def current(self) -> LoopResources | None:
-        """The resources of the running loop, or `None` if they are yet to be created."""
+        """The resources of the running loop, or `None` if they have not been created yet."""
         self._resources = self._by_loop.get(asyncio.get_running_loop())
         return super().current()
 
@@ -53,7 +53,7 @@ class EachLoop(LoopBinding):
 
 @contextmanager
 def session_for(box: Sandbox) -> Iterator[WoodpeckerSession]:
-    """A session with a sandbox, good on any number of event loops; closed at the end, on each that is left."""
+    """A session with a sandbox, usable on any number of event loops. At the end it is closed on all that are left."""
     session = box.session()
     binding = session._engine._binding = EachLoop(session._engine.settings)
     try:

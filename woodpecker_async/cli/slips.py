@@ -1,0 +1,31 @@
+"""Hints for options that users know from other command lines."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import click
+
+# By what was typed: the option that was meant, if the command has it, and how to write it.
+_MEANT: Final[Mapping[str, tuple[str, str]]] = {
+    "-o": ("--output", "--output FILE, and --format for its format"),
+    "--csv": ("--format", "--format csv"),
+    "--jsonl": ("--format", "--format jsonl"),
+    "--table": ("--format", "--format table"),
+    "--all": ("--agency", "--agency, which covers all companies at once"),
+    "--query": ("--fields", "--fields"),
+    "--output": ("--html", "--html FILE"),
+}
+
+
+def hinted(error: click.ClickException) -> click.ClickException:
+    """A usage error with a hint at what was probably meant, or the error itself."""
+    if not isinstance(error, click.UsageError) or error.ctx is None:
+        return error
+    options = {option for parameter in error.ctx.command.params for option in parameter.opts}
+    if isinstance(error, click.NoSuchOption):
+        option, written = _MEANT.get(error.option_name, ("", ""))
+        if option in options:
+            return click.UsageError(f"{error.message} Use {written}.", error.ctx)
+    elif error.message.startswith("Got unexpected extra argument") and "--company" in options:
+        return click.UsageError(f"{error.message}; to choose companies, use --company ID", error.ctx)
+    return error
