@@ -107,6 +107,14 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
         return (yield)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _forget_garbage() -> Iterator[None]:
+    """Collect what the module's tests left; what is still in use (imports, caches) is not gone through again."""
+    yield
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
 def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("WOODPECKER_API_KEY", "WOODPECKER_BASE_URL"):
