@@ -2,7 +2,8 @@
 
 A test without a marker is quick and stays in its process: besides the code it tests there is only the sandbox, or a
 raw asyncio server. `system` tests start processes (commands, Redis, web servers, builds, other languages). `long`
-ones are the long form of a proof. `apart` keeps the first from straying.
+ones are the long form of a proof; what hypothesis tries is quick, and `-m long` tries more of it. `apart` keeps the
+first from straying.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import pytest
+from hypothesis import is_hypothesis_test
 
 MARKERS = ("system", "long")
 # A test that uses one of these starts a process, and needs no marker of its own.
@@ -50,6 +52,13 @@ def mark_by_fixtures(items: list[pytest.Item]) -> None:
     for item in items:
         if is_quick(item) and not FIXTURES.isdisjoint(getattr(item, "fixturenames", ())):
             item.add_marker("system")
+
+
+def mark_rules(items: list[pytest.Item]) -> None:
+    """Mark hypothesis tests as `long`, where they try more examples."""
+    for item in items:
+        if is_quick(item) and is_hypothesis_test(getattr(item, "obj", None)):
+            item.add_marker("long")
 
 
 def is_quick(item: pytest.Item) -> bool:

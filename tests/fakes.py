@@ -1,9 +1,11 @@
 """Fakes for the pure tests: a controllable clock, and a caller that responds from a script."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from woodpecker_async.engine.clock import SystemClock
 from woodpecker_async.engine.operation import Operation, Result
 from woodpecker_async.models.paging import Listing, PaginationData
 from woodpecker_async.options import CallOptions
@@ -48,3 +50,10 @@ def listing(items: list[Any], number: int | None, total_pages: int | None, total
     """A response as the server sends it."""
     data = PaginationData(total_elements=total, total_pages=total_pages, current_page_number=number, page_size=50)
     return Listing(content=tuple(items), pagination_data=data)
+
+
+class Hasty(SystemClock):
+    """Does not wait between two attempts or two lists."""
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(0)

@@ -28,7 +28,10 @@ class Telescope:
         """Everything that was exported."""
         data = self.reader.get_metrics_data()
         return "\n".join(
-            [*(span.to_json() for span in self.exporter.get_finished_spans()), data.to_json() if data else ""]
+            [
+                *(span.to_json(indent=None) for span in self.exporter.get_finished_spans()),
+                data.to_json(indent=None) if data else "",
+            ]
         )
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""A quick test stays in its process."""
+"""A quick test stays in its process, and what hypothesis tries in the quick circle it tries in the long one too."""
 
 import asyncio
 import multiprocessing
@@ -7,6 +7,10 @@ import subprocess
 import sys
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.circles import is_quick, mark_rules
 
 WAYS = {
     "Popen": lambda: subprocess.Popen([sys.executable, "-c", ""]),
@@ -32,3 +36,19 @@ def test_a_quick_test_cannot_start_a_process(way):
 @pytest.mark.system
 def test_a_system_test_can():
     assert subprocess.run([sys.executable, "-c", ""], check=False).returncode == 0
+
+
+@given(st.integers())
+def rule(number):
+    pass
+
+
+def case():
+    pass
+
+
+@pytest.mark.parametrize(("function", "quick"), [(rule, False), (case, True)])
+def test_a_rule_is_in_the_long_circle_too(function, quick, request):
+    item = pytest.Function.from_parent(request.node.parent, name=function.__name__, callobj=function)
+    mark_rules([item])
+    assert is_quick(item) is quick

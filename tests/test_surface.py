@@ -15,6 +15,7 @@ import attrs
 import pytest
 
 from tests.calls import COMPANY, LIKE, ROWS, method_of_the_session, methods_of_the_session, row_of
+from tests.fakes import Hasty
 from woodpecker_async import WoodpeckerSession
 from woodpecker_async.sandbox import Sandbox
 from woodpecker_async.sandbox.routing import ENDPOINTS
@@ -106,7 +107,7 @@ async def test_every_method_has_a_route_in_the_sandbox_and_keeps_its_scope(name:
     row, without_company = row_of(name)
     if name in LIKE:
         pytest.skip(f"sends what {LIKE[name]} sends")
-    async with Sandbox(companies=2) as box, box.session() as woodpecker:
+    async with Sandbox(companies=2) as box, box.session(clock=Hasty()) as woodpecker:
         company = box.company_ids[0]
         method = method_of_the_session(woodpecker, name, company)
         if row.prepare is not None:

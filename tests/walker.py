@@ -82,17 +82,23 @@ class Wanted:
     def under(self, variables: Mapping[str, Any]) -> list[str]:
         """The paths to them, breadth first: each object is visited once, at its shallowest."""
         found: list[str] = []
-        todo: deque[tuple[_Path, Any, int]] = deque(((None, name), value, 0) for name, value in variables.items())
+        todo: deque[tuple[_Path, Any, int]] = deque(
+            ((None, name), value, 0) for name, value in variables.items() if _sort(type(value)) != "opaque"
+        )
         seen: dict[int, Any] = {}
         while todo:
             path, value, level = todo.popleft()
-            if id(value) in seen or isinstance(value, _OPAQUE):
+            if id(value) in seen:
                 continue
             seen[id(value)] = value
             if self.within(_own_text(value)):
                 found.append(_written(path))
             if level < LEVELS:
-                todo.extend(((path, step), child, level + 1) for step, child in _children(value))
+                todo.extend(
+                    ((path, step), child, level + 1)
+                    for step, child in _children(value)
+                    if id(child) not in seen and _sort(type(child)) != "opaque"
+                )
         return found
 
 
@@ -101,12 +107,27 @@ def _written(path: _Path) -> str:
     return step if before is None else _written(before) + step
 
 
+@functools.cache
+def _sort(kind: type) -> str:
+    """How to look at values of this type; cached, since these checks are slow and made for every value."""
+    if issubclass(kind, _OPAQUE):
+        return "opaque"
+    if issubclass(kind, str):
+        return "text"
+    if issubclass(kind, bytes | bytearray | memoryview):
+        return "bytes"
+    if issubclass(kind, Mapping):
+        return "mapping"
+    return "items" if issubclass(kind, Sequence | AbstractSet) else "object"
+
+
 def _own_text(value: object) -> bytes:
-    if isinstance(value, str):
+    sort = _sort(type(value))
+    if sort == "text":
         return value.encode("utf-8", "surrogatepass")
-    if isinstance(value, bytes | bytearray | memoryview):
+    if sort == "bytes":
         return bytes(value)
-    if isinstance(value, Mapping | Sequence | AbstractSet) or type(value).__repr__ is object.__repr__:
+    if sort != "object" or type(value).__repr__ is object.__repr__:
         return b""  # its content comes later
     with contextlib.suppress(Exception):
         return repr(value).encode("utf-8", "surrogatepass")
@@ -114,14 +135,15 @@ def _own_text(value: object) -> bytes:
 
 
 def _children(value: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, str | bytes | bytearray | memoryview):
+    sort = _sort(type(value))
+    if sort in ("text", "bytes"):
         return
     with contextlib.suppress(Exception):
-        if isinstance(value, Mapping):
+        if sort == "mapping":
             for name, item in tuple(value.items()):
                 yield "{}", name
                 yield f"[{str(name)[:20]!r}]", item
-        elif isinstance(value, Sequence | AbstractSet):
+        elif sort == "items":
             yield from (("[]", item) for item in tuple(value))
     names = _field_names(type(value))
     for name in names.union(own) if (own := getattr(value, "__dict__", None)) else names:

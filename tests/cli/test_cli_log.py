@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.fakes import Hasty
 from woodpecker_async import _log
 from woodpecker_async.cli import terminal, waiting
+from woodpecker_async.engine.clock import SystemClock
 from woodpecker_async.engine.observe import Event
 from woodpecker_async.sandbox import Fault
 
@@ -27,8 +29,11 @@ def _no_other_handlers(monkeypatch):
     assert (list(_log.logger.handlers), _log.logger.level) == before
 
 
-def trouble(box):
-    box.faults.add(Fault.status(503), Fault.status(429), Fault.close())
+@pytest.fixture
+def trouble(monkeypatch):
+    """Makes the next request fail three times, and repeats follow at once."""
+    monkeypatch.setattr(SystemClock, "sleep", Hasty.sleep)
+    return lambda box: box.faults.add(Fault.status(503), Fault.status(429), Fault.close())
 
 
 def moments(text):
@@ -40,13 +45,13 @@ def moments(text):
 TROUBLE = [("INFO", "retry"), ("INFO", "refused"), ("INFO", "retry"), ("INFO", "retry")]
 
 
-def test_nothing_is_logged_unless_asked_for(cli, box):
+def test_nothing_is_logged_unless_asked_for(cli, box, trouble):
     trouble(box)
     assert cli("me").err == ""
 
 
 @pytest.mark.parametrize("how", [("-v",), "INFO"])
-def test_a_line_for_each_retry_and_refusal(cli, box, monkeypatch, how):
+def test_a_line_for_each_retry_and_refusal(cli, box, monkeypatch, how, trouble):
     trouble(box)
     if isinstance(how, str):
         cli.env["WOODPECKER_LOG"] = how
@@ -64,7 +69,7 @@ def test_every_attempt(cli, box, monkeypatch, how):
     assert moments(got.err) == [("DEBUG", "start"), ("DEBUG", "end")]
 
 
-def test_before_and_after_the_command(cli, box):
+def test_before_and_after_the_command(cli, box, trouble):
     trouble(box)
     assert moments(cli("-v", "me").err) == TROUBLE
 
@@ -78,7 +83,7 @@ def test_a_lost_answer_that_was_made_good(opened):
         assert "the response to creating a key for company" in got.err
 
 
-def test_a_file_has_times_and_what_was_said(cli, box, tmp_path):
+def test_a_file_has_times_and_what_was_said(cli, box, tmp_path, trouble):
     path = tmp_path / "log"
     for _ in range(2):  # it is appended to
         trouble(box)
@@ -113,7 +118,7 @@ def test_what_ends_the_command_is_in_the_file_too(cli, box, tmp_path):
 
 
 @pytest.mark.parametrize(("level", "kinds"), [("-v", {"INFO"}), ("-vv", {"INFO", "DEBUG"})])
-def test_the_file_is_as_detailed_as_stderr(cli, box, tmp_path, level, kinds):
+def test_the_file_is_as_detailed_as_stderr(cli, box, tmp_path, level, kinds, trouble):
     trouble(box)
     got = cli("me", level, "--log-file", tmp_path / "log")
     assert {kind for kind, _ in moments((tmp_path / "log").read_text())} == kinds
@@ -129,7 +134,7 @@ def test_a_file_that_cannot_be_had(cli, box, path):
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
-def test_a_full_disk_is_told_of_once(cli, box):
+def test_a_full_disk_is_told_of_once(cli, box, trouble):
     trouble(box)
     got = cli("me", "--log-file", "/dev/full")
     assert (got.code, got.err) == (0, "Error: the log is incomplete: /dev/full: No space left on device\n")
@@ -223,17 +228,17 @@ def silent_server():
 
 def test_a_server_that_never_answers(cli, impatient, silent_server):
     cli.env["WOODPECKER_BASE_URL"] = silent_server
-    got = cli("me", "--deadline", "1")
+    got = cli("me", "--deadline", "0.7")
     assert got.code == 1
     wait, error = got.err.splitlines()
     assert re.fullmatch(r"Waiting for the response to GET /v1/me, sent \d s ago\.", wait)
     assert error.startswith("Error: no answer within the deadline")
-    assert len(cli("me", "--deadline", "1", "--quiet").err.splitlines()) == 1
+    assert len(cli("me", "--deadline", "0.7", "--quiet").err.splitlines()) == 1
 
 
 def test_a_server_that_never_answers_any_company(cli, impatient, silent_server):
     cli.env["WOODPECKER_BASE_URL"] = silent_server
-    got = cli("keys", "list", "--company", 5, "--company", 6, "--deadline", "1")
+    got = cli("keys", "list", "--company", 5, "--company", 6, "--deadline", "0.7")
     assert re.match(r"Waiting for the response to GET /v2/\S+ \(company \d\) and 1 more, sent \d s ago\.", got.err)
 
 

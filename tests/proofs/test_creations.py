@@ -437,8 +437,8 @@ async def test_an_ensure_after_one_that_was_cancelled_makes_no_second_key() -> N
         box.faults.add(Fault.wait(0.3, at="arrival", method="POST"))
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.1):
-                await woodpecker.agency.api_keys.ensure(box.company_ids[0], "crm", settle=1)
-        await woodpecker.agency.api_keys.ensure(box.company_ids[0], "crm", settle=1)
+                await woodpecker.agency.api_keys.ensure(box.company_ids[0], "crm", settle=0.6)
+        await woodpecker.agency.api_keys.ensure(box.company_ids[0], "crm", settle=0.6)
         await asyncio.sleep(0.4)
         assert keys_labelled(box, "crm") == 1
 
@@ -447,7 +447,7 @@ async def test_an_ensure_beside_one_whose_look_failed_makes_no_second_key() -> N
     async with Sandbox(companies=1, keys_per_company=1, service_time=0) as box:
         box.faults.add(Fault.late_commit(0.3, method="POST"), Fault.status(500, method="GET", skip=1))
         async with box.session(retry=RetryPolicy(attempts=1)) as woodpecker:
-            calls = (woodpecker.agency.api_keys.ensure(box.company_ids[0], "crm", settle=1) for _ in range(2))
+            calls = (woodpecker.agency.api_keys.ensure(box.company_ids[0], "crm", settle=0.6) for _ in range(2))
             await asyncio.gather(*calls, return_exceptions=True)
         await asyncio.sleep(0.4)
         assert keys_labelled(box, "crm") == 1

@@ -380,7 +380,7 @@ class LaneMachine(RuleBasedStateMachine):
 
 
 TestLanes = LaneMachine.TestCase
-TestLanes.settings = settings(max_examples=40, stateful_step_count=40)
+TestLanes.settings = settings(stateful_step_count=40)
 
 
 async def test_bulk_gets_in_within_eight_turns_through_a_lane() -> None:
@@ -434,7 +434,8 @@ async def test_when_the_session_with_the_smaller_limit_goes_the_lane_opens_again
     assert lane.window.ceiling == ceiling
 
 
-async def test_a_companys_lane_is_forgotten_when_nothing_is_left_behind() -> None:
+async def test_a_companys_lane_is_forgotten_when_nothing_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("woodpecker_async.engine.backlog._LISTENING", 0.3)
     lanes, member = AccountLanes("forgotten"), Member()
     lanes.join(member, Limits(lanes="company", queue_wait=0.01))
     for company in range(10):

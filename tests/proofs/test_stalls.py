@@ -15,7 +15,7 @@ from typing import Any
 
 import attrs
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from woodpecker_async.engine.account_lanes import AccountLanes
@@ -207,7 +207,6 @@ async def callers(client: Client, number: int, every: float, patience: Callable[
     return await asyncio.gather(*calls)
 
 
-@settings(max_examples=40)
 @given(
     service=st.floats(0.005, 0.2),
     round_trip=st.sampled_from([0.0, 0.02, 0.2]),
@@ -261,7 +260,6 @@ def test_callers_that_give_up(
     loop.run(main())
 
 
-@settings(max_examples=40)
 @given(
     service=st.floats(0.01, 0.1),
     stalls=st.lists(st.tuples(st.floats(0, 5), st.floats(0, 20)), max_size=4),

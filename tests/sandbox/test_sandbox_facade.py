@@ -46,7 +46,7 @@ def test_for_synchronous_code():
 
 
 def test_faults_and_parallel_requests_from_other_threads():
-    with Sandbox(companies=2, service_time=0.4) as box, ThreadPoolExecutor(8) as pool:
+    with Sandbox(companies=2, service_time=0.2) as box, ThreadPoolExecutor(8) as pool:
         statuses = sorted(got.status_code for got in pool.map(lambda _: sent(box, COMPANIES), range(8)))
         assert statuses == [200] * 7 + [429]
         box.faults.add(Fault.close())

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 import requests
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.calls import LIKE, method_of_the_session, methods_of_the_session, row_of
+from tests.fakes import Hasty
 from woodpecker_async import WoodpeckerSession
 from woodpecker_async.sandbox import Sandbox, statefile
 from woodpecker_async.sandbox.generate import generate
@@ -52,7 +53,6 @@ def change(state, operation, number):
             state.version += 1
 
 
-@settings(max_examples=60)
 @given(
     st.lists(st.lists(st.tuples(st.sampled_from(OPERATIONS), st.integers(0, 5)), min_size=1, max_size=3), max_size=8)
 )
@@ -196,7 +196,7 @@ METHODS = sorted(methods_of_the_session(WoodpeckerSession("1.key")))
 async def test_whatever_an_endpoint_changes_is_in_the_file(name, tmp_path):
     """What a session's method changed was recorded, in the account that it changed."""
     path = tmp_path / "state"
-    async with Sandbox(companies=2, state_file=path) as box, box.session() as woodpecker:
+    async with Sandbox(companies=2, state_file=path) as box, box.session(clock=Hasty()) as woodpecker:
         company = box.company_ids[0]
         row, without_company = row_of(name)
         if row.prepare is not None:

@@ -151,11 +151,11 @@ async def test_a_look_that_fails_is_made_up_for_before_the_next_key() -> None:
 async def test_a_first_creation_that_hangs_does_not_hold_up_the_others_for_good(monkeypatch) -> None:
     monkeypatch.setattr(labels, "_PATIENCE", 0.2)
     async with Sandbox(companies=12, service_time=0) as box, box.session() as woodpecker:
-        box.faults.add(Fault.wait(3, at="after_commit", method="POST", times=1))
+        box.faults.add(Fault.wait(1.5, at="after_commit", method="POST", times=1))
         run = bulk.ensure_api_keys(woodpecker, label="crm", sink=lambda issued: None, settle=0.1)
         async with asyncio.timeout(20), run:
             first = await anext(run)
-            assert first.seconds < 3
+            assert first.seconds < 1.5
             rest = [outcome async for outcome in run]
         assert len(rest) == 11
         assert all(outcome.ok for outcome in rest)

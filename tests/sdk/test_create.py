@@ -246,7 +246,7 @@ async def test_the_deadline_is_that_of_the_whole_creation(box: Sandbox) -> None:
         began = loop.time()
         with pytest.raises(errors.KeyOutcomeUnknownError) as caught:
             await woodpecker.agency.api_keys.create(
-                box.company_ids[0], "crm", settle=0.4, options=CallOptions(deadline=1)
+                box.company_ids[0], "crm", settle=0.4, options=CallOptions(deadline=0.6)
             )
         assert loop.time() - began < 30
     assert caught.value.kind == "deadline"

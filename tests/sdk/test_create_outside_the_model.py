@@ -100,14 +100,14 @@ SPELLINGS = {
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
 async def test_a_creation_that_was_cancelled_is_known_to_the_next_session(spelling: str) -> None:
-    async with serving(delay=0.4) as server:
+    async with serving(delay=0.2) as server:
         async with server.session() as woodpecker:
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.1):
-                    await woodpecker.agency.api_keys.ensure(5, "crm", settle=1)
+                    await woodpecker.agency.api_keys.ensure(5, "crm", settle=0.5)
         server.url = SPELLINGS[spelling](server.url)
         async with server.session() as woodpecker:
-            assert not (await woodpecker.agency.api_keys.ensure(5, "crm", settle=1)).created
+            assert not (await woodpecker.agency.api_keys.ensure(5, "crm", settle=0.5)).created
         assert (server.posts, len(server.keys)) == (1, 1)
 
 
@@ -129,11 +129,11 @@ async def test_another_call_of_asyncio_run_knows_what_the_last_one_left_behind()
     def run(url: str, patience: float) -> bool:
         async def ensure() -> bool:
             async with WoodpeckerSession(KEY, base_url=url) as woodpecker, asyncio.timeout(patience):
-                return (await woodpecker.agency.api_keys.ensure(5, "crm", settle=1)).created
+                return (await woodpecker.agency.api_keys.ensure(5, "crm", settle=0.5)).created
 
         return asyncio.run(ensure())
 
-    async with serving(delay=0.4) as server:
+    async with serving(delay=0.2) as server:
         with pytest.raises(TimeoutError):
             await asyncio.to_thread(run, server.url, 0.1)
         assert not await asyncio.to_thread(run, server.url, 30)
@@ -153,7 +153,7 @@ async def test_a_key_that_is_rotated_belongs_to_the_same_account() -> None:
 
 
 async def test_ensure_twice_makes_one_key_at_a_list_that_lags() -> None:
-    async with serving(lag=0.7) as server, server.session() as woodpecker:
+    async with serving(lag=0.3) as server, server.session() as woodpecker:
         created = [(await woodpecker.agency.api_keys.ensure(5, "crm")).created for _ in range(2)]
         assert (created, len(server.keys)) == ([True, False], 1)
 
@@ -289,15 +289,15 @@ async def test_a_lost_answer_that_was_made_good_is_logged(box: Sandbox, caplog: 
 
 
 async def test_slow_requests_share_one_deadline(box: Sandbox) -> None:
-    box.faults.add(Fault.wait(0.6, method="GET"), Fault.wait(0.6, method="POST", at="after_commit"))
+    box.faults.add(Fault.wait(0.3, method="GET"), Fault.wait(0.3, method="POST", at="after_commit"))
     async with box.session() as woodpecker:
         with pytest.raises(KeyOutcomeUnknownError) as caught:
-            await woodpecker.agency.api_keys.create(box.company_ids[0], "crm", options=CallOptions(deadline=1))
+            await woodpecker.agency.api_keys.create(box.company_ids[0], "crm", options=CallOptions(deadline=0.5))
     assert caught.value.kind == "deadline"
 
 
 async def test_waiting_for_ones_turn_counts() -> None:
-    async with serving(delay=1.5) as server, server.session() as woodpecker:
+    async with serving(delay=0.8) as server, server.session() as woodpecker:
         first = asyncio.create_task(woodpecker.agency.api_keys.create(5, "crm"))
         while not server.posts:
             await asyncio.sleep(0.01)
@@ -310,7 +310,7 @@ async def test_waiting_for_ones_turn_counts() -> None:
 
 
 async def test_waiting_for_what_others_left_in_flight_counts() -> None:
-    async with serving(delay=1) as server, server.session() as woodpecker:
+    async with serving(delay=0.7) as server, server.session() as woodpecker:
         keys = woodpecker.agency.api_keys
         with pytest.raises(KeyOutcomeUnknownError):
             await keys.create(5, "crm", settle=30, options=CallOptions(deadline=0.2))

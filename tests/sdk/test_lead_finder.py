@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.fakes import Hasty
 from woodpecker_async import WoodpeckerSession
 from woodpecker_async.errors import CallError, ConfigError, OutcomeUnknownError, PaginationError, ServerError
 from woodpecker_async.models import Lead, SearchCriterion
@@ -152,10 +153,11 @@ async def test_an_undocumented_list_loses_nothing(
     assert await woodpecker.account.lead_finder.criteria().collect() == items
 
 
-async def test_a_failure_of_an_undocumented_list_is_an_error(box: Sandbox, woodpecker: WoodpeckerSession) -> None:
+async def test_a_failure_of_an_undocumented_list_is_an_error(box: Sandbox) -> None:
     box.faults.add(Fault.status(500, times=99))
-    with pytest.raises(ServerError):
-        await woodpecker.account.lead_finder.criteria()
+    async with box.session(clock=Hasty()) as woodpecker:
+        with pytest.raises(ServerError):
+            await woodpecker.account.lead_finder.criteria()
 
 
 LEAD = {"id": 1}

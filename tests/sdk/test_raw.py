@@ -91,7 +91,7 @@ async def test_an_error_of_the_legacy_api_inside_a_200_is_one(box: Sandbox) -> N
 
 
 async def test_what_got_no_turn_again_is_the_answer_before(box: Sandbox) -> None:
-    box.faults.add(Fault.status(503), Fault.wait(1))
+    box.faults.add(Fault.status(503), Fault.wait(0.6))
     session = box.session(limits=Limits(max_in_flight=1), retry=RetryPolicy(initial_backoff=0.2, deadline=0.5))
     async with session as woodpecker:
         first = asyncio.create_task(woodpecker.raw("GET", "/v1/me", company_id=None))

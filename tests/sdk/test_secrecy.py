@@ -32,12 +32,12 @@ import yarl
 
 import woodpecker_async
 from tests.calls import method_of_the_session, methods_of, methods_of_the_session, row_of
+from tests.fakes import Hasty
 from tests.raw import answer, raw_server
 from tests.reporters import REPORTERS, SENTRY
 from tests.telescope import Telescope
 from tests.walker import Interruption, frames, leaks
 from woodpecker_async import CallOptions, RetryPolicy, Secret, Timeouts, WoodpeckerSession, bulk, creation_lock, errors
-from woodpecker_async.engine.clock import SystemClock
 from woodpecker_async.engine.lanes import _LEFT_BEHIND
 from woodpecker_async.feldera import FelderaSession
 from woodpecker_async.sandbox import Fault, Sandbox
@@ -81,7 +81,7 @@ PROCEDURES: dict[str, Callable[[WoodpeckerSession, int], Awaitable[object]]] = {
     "request": lambda w, c: w.request("GET", f"/v2/agency/companies/{c}/api_keys"),
     "bulk.list_api_keys": lambda w, c: outcomes(bulk.list_api_keys(w)),
     "bulk.ensure_api_keys": lambda w, c: outcomes(
-        bulk.ensure_api_keys(w, [c], label="crm", sink=failing_sink, settle=0)
+        bulk.ensure_api_keys(w, [c], label="crm", sink=failing_sink, settle=0, grace=0.1)
     ),
 }
 CALLS = {name: calling(name) for name in methods_of_the_session(WoodpeckerSession("1.key"))} | PROCEDURES
@@ -197,13 +197,6 @@ def forget() -> None:
     _LEFT_BEHIND.clear()
 
 
-class Hasty(SystemClock):
-    """Does not wait between two attempts or two lists."""
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(0)
-
-
 class Seen:
     """Everything observed of calls: failures as raised, and everything else as text."""
 
@@ -247,7 +240,7 @@ class Seen:
 # These meet the model of each answer. The others meet what all methods share, so in the short form each method meets
 # one in so many of them; procedures, and one method of each kind, meet all.
 FOR_ALL = {"success", "wrong type", "wrong beside", "echo 400"}
-ONE_IN = 4
+ONE_IN = 8
 
 
 def calls_for(fault: str, *, long: bool) -> list[str]:

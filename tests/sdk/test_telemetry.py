@@ -167,7 +167,7 @@ async def test_the_wait_in_the_lane_is_told(box: Sandbox, seen: Telescope) -> No
 
 
 async def test_what_never_gets_its_turn_has_no_attempt(box: Sandbox, seen: Telescope) -> None:
-    box.faults.add(Fault.wait(1))
+    box.faults.add(Fault.wait(0.5))
     session = box.session(limits=Limits(max_in_flight=1), timeouts=Timeouts(lane=0.05))
     async with seen.on(session) as woodpecker:
         first = asyncio.create_task(woodpecker.account.me())

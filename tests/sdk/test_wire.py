@@ -202,8 +202,8 @@ async def _get(session: aiohttp.ClientSession, url: str) -> None:
 
 async def test_three_clocks_do_not_run_into_one_another() -> None:
     """Waiting in the lane is not part of an attempt."""
-    async with Sandbox(companies=1, service_time=0.3) as box:
-        timeouts, limits = Timeouts(attempt=1.2), Limits(max_in_flight=1)
+    async with Sandbox(companies=1, service_time=0.15) as box:
+        timeouts, limits = Timeouts(attempt=0.6), Limits(max_in_flight=1)
         async with box.session(timeouts=timeouts, limits=limits, retry=RetryPolicy(attempts=1)) as woodpecker:
             await asyncio.gather(*(woodpecker.account.me() for _ in range(5)))
         async with box.session(timeouts=Timeouts(lane=0.1), limits=limits) as woodpecker:
@@ -223,9 +223,9 @@ async def test_the_deadline_cuts_a_server_that_never_answers() -> None:
         loop = asyncio.get_running_loop()
         began = loop.time()
         with pytest.raises(errors.DeadlineExceededError):
-            await woodpecker.account.me(options=CallOptions(deadline=1))
+            await woodpecker.account.me(options=CallOptions(deadline=0.3))
         with pytest.raises(errors.OutcomeUnknownError) as caught:
-            await woodpecker.agency.companies.create(["Aviato"], options=CallOptions(deadline=1))
+            await woodpecker.agency.companies.create(["Aviato"], options=CallOptions(deadline=0.3))
         assert caught.value.kind == "deadline"
         assert loop.time() - began < 10  # far below the attempt's 30 s
 

@@ -369,7 +369,7 @@ async def test_a_send_gets_what_the_looks_have_left() -> None:
     assert deadlines == [28, 30 - 2 - 2 - 0.125]
 
 
-@settings(max_examples=200)
+@settings(max_examples=2 * settings.default.max_examples)
 @given(
     script=st.lists(
         st.sampled_from(["ok", "500", "commit, 500", "drop", "commit, drop", "late 7", "refuse", "not sent"]),
@@ -742,7 +742,7 @@ async def test_several_keys_of_a_label_are_refused() -> None:
 STEPS = ["ok", "500", "commit, 500", "drop", "commit, drop", "commit, unreadable", "late 1", "late 7", "late 19.5"]
 
 
-@settings(max_examples=200)
+@settings(max_examples=2 * settings.default.max_examples)
 @given(st.lists(st.sampled_from(STEPS), min_size=1, max_size=6), st.sampled_from([0, 3, 100]))
 async def test_one_key_and_its_secret_or_a_clear_unknown(script: list[str], cut: int) -> None:
     """Whatever goes wrong within `settle`: exactly one key is returned; or none, and the error says so."""
@@ -757,7 +757,6 @@ async def test_one_key_and_its_secret_or_a_clear_unknown(script: list[str], cut:
         assert company.keys[-1].api_key == made.api_key
 
 
-@settings(max_examples=100)
 @given(
     script=st.lists(st.sampled_from(STEPS[:-1]), min_size=1, max_size=12),
     lag=st.floats(0, 12),  # with the latest commit it stays below `settle`

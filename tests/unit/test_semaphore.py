@@ -116,7 +116,7 @@ class GateMachine(RuleBasedStateMachine):
 
 
 TestGate = GateMachine.TestCase
-TestGate.settings = settings(max_examples=60, stateful_step_count=40)
+TestGate.settings = settings(stateful_step_count=40)
 
 
 async def test_bulk_gets_one_in_eight() -> None:
