@@ -2,17 +2,11 @@
 
 import asyncio
 import asyncio.constants
-import asyncio.format_helpers
-import contextlib
 import gc
-import importlib
 import os
-import sys
 import threading
 import traceback
 from collections.abc import AsyncIterator, Generator, Iterator
-from pathlib import Path
-from traceback import FrameSummary, StackSummary  # the names that _extract_stack uses, here and there
 
 import pytest
 from hypothesis import settings
@@ -38,50 +32,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 # In debug mode asyncio records the stack of each future and callback: all of pytest's frames, with their source
 # lines, which was 40 % of the time of the suite. Its checks need no stack, and a few frames say whose future it is.
-
-
-def _extract_stack(f=None, limit=None):
-    """The last few frames; their source lines are read only when printed."""
-    f = f or sys._getframe().f_back
-    stack = StackSummary()
-    while f is not None and len(stack) < (limit or 3):
-        stack.append(FrameSummary(f.f_code.co_filename, f.f_lineno, f.f_code.co_name, lookup_line=False))
-        f = f.f_back
-    stack.reverse()
-    return stack
-
-
-asyncio.constants.DEBUG_STACK_DEPTH = 3
-asyncio.format_helpers.extract_stack = _extract_stack
-# The compiled part of asyncio holds the function itself.
-traceback.extract_stack.__code__ = _extract_stack.__code__
-
-
-def pytest_collection(session: pytest.Session) -> None:
-    """Share the rewriting of asserts among the workers; it takes longer than everything else before the first test.
-
-    Every worker imports every module. Each starts at a different one and saves what it has rewritten, and later finds
-    what the others have saved. This is done even if PYTHONDONTWRITEBYTECODE is set: otherwise every worker would
-    rewrite every module, in every run.
-    """
-    worker = getattr(session.config, "workerinput", None)
-    if worker is None:
-        return
-    modules = list(_modules(session.config))
-    first = len(modules) * int(worker["workerid"].removeprefix("gw")) // worker["workercount"]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "dont_write_bytecode", False)
-        for module in modules[first:] + modules[:first]:
-            with contextlib.suppress(Exception, pytest.skip.Exception):  # reported when the module is collected
-                importlib.import_module(module)
-
-
-def _modules(config: pytest.Config) -> Iterator[str]:
-    for argument in config.args:
-        path = Path(os.path.abspath(config.invocation_params.dir / argument.partition("::")[0]))  # noqa: PTH100 - as pytest does
-        if path.is_relative_to(config.rootpath):
-            for file in sorted(path.rglob("test_*.py")) if path.is_dir() else [path]:
-                yield ".".join(file.relative_to(config.rootpath).with_suffix("").parts)
+_FRAMES = 3
+asyncio.constants.DEBUG_STACK_DEPTH = _FRAMES
+traceback.extract_stack.__defaults__ = (None, _FRAMES)  # the compiled part of asyncio has the function itself
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m chooses
