@@ -29,6 +29,13 @@ def test_create(made):
     assert len(box.state.listed(company)) == 3
 
 
+@pytest.mark.parametrize("command", ["create", "ensure"])
+def test_a_company_that_is_not_there(made, command):
+    got = made[1]("keys", command, "--company", 1, "--label", "crm")
+    assert got.code == 1
+    assert "the agency has no such company, or it is inactive: check with `companies list`" in got.err
+
+
 def test_create_into_a_file(made, tmp_path):
     box, cli, company = made
     path = tmp_path / "key"

@@ -22,6 +22,7 @@ _WORDS: Final = tuple(
             r"check with prospects\.list\(search=\{\"email\": \.\.\.\}\)",
             "check with `prospects list --search email=ADDRESS`",
         ),
+        (r"check with agency\.companies\.list\(\)", "check with `companies list`"),
         (r"check with webhooks\.list\(\)", "check with `webhooks list`"),
         (r"give campaign_ids with it", "give --campaign with it"),
         (r"^target_url\b", "URL"),

@@ -53,6 +53,8 @@ WOODPECKER: Final = Dialect(
     hints={
         errors.AuthenticationError: "check the API key, and that the account's plan and add-on include API access",
         errors.PermissionDeniedError: "x-company-id and /agency paths need a key of the main agency account",
+        errors.CompanyNotFoundError: "the agency has no such company, or it is inactive: check with "
+        "agency.companies.list()",
         errors.CompanyInactiveError: "activate the company in Woodpecker first",
         errors.UnsupportedCampaignError: "it has a condition, a scheduled start or manual tasks, which the v2 API does "
         "not expose: use campaigns.list and campaigns.stats, or change it in the web application",
