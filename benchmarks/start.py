@@ -72,9 +72,8 @@ def chapter(size: Size) -> Chapter:
     return Chapter(
         title="Start-up time",
         text=(
-            "The time to import the package, without the start of the interpreter, compared with four of its five "
-            "dependencies (all but msgspec). The package loads each name when it is first used, so `import "
-            "woodpecker_async` loads almost nothing.\n\n"
+            "The time to import the package, without the start of the interpreter, compared with its dependencies. The "
+            "package loads each name when it is first used, so `import woodpecker_async` loads almost nothing.\n\n"
             + _table("Statement", imports, reference)
             + "\n\n"
             + target(f"an import takes at most {OF_DEPENDENCIES} times as long as these dependencies; measured: "

@@ -228,7 +228,9 @@ FAMILIES: Final[dict[str, tuple[Documented, ...]]] = {
         Documented("GET", "/v2/lead_finder/leads/enrichments/{uuid}", "The fields of the answer: given as they came"),
         Documented("POST", "/v2/lead_finder/prospects/enrichments", "Costs credits: never sent twice"),
         Documented(
-            "POST", "/v2/lead_finder/prospects/enrichments/statuses/query", "Known from a third party that called it"
+            "POST",
+            "/v2/lead_finder/prospects/enrichments/statuses/query",
+            "Known from a third party that called it; how it names the enrichments is not documented",
         ),
         Documented("GET", "/v2/lead_finder/prospects/enrichments/{uuid}", "Known from a third party that called it"),
     ),

@@ -259,13 +259,15 @@ class ProspectEnrichments(Resource):
     def statuses(self, uuids: Iterable[str], *, options: CallOptions | None = None) -> Pager[Any]:
         """List the progress of enrichments, in one response; as received, because their fields are not documented.
 
+        How to name the enrichments is not documented either. A server that does not know `uuids` may list all recent
+        ones, so look for yours in the result.
+
         Args:
             uuids: at least one id of an enrichment.
             options: for this call.
 
         Document: "Lead Finder", `POST /v2/lead_finder/prospects/enrichments/statuses/query`.
         """
-        # Known only from a third party, which documents the path but not the body.
         return self._list(
             _PROSPECTS + "/statuses/query",
             _ANYTHING,
