@@ -200,6 +200,44 @@ async def test_nothing_is_skipped_before_whoever_is_due_has_run():
     assert woke[1] >= 1e5
 
 
+class Stalling(Clock):
+    """A clock whose server is stopped by the machine in the middle of each step it takes here."""
+
+    def __init__(self):
+        super().__init__()
+        self._client = threading.get_ident()
+
+    def _stall(self):
+        if threading.get_ident() != self._client:
+            time.sleep(0.01)
+
+    def _tell(self, *arguments):
+        super()._tell(*arguments)
+        self._stall()
+
+    def _timer(self, *arguments, **more):
+        self._stall()
+        try:
+            return super()._timer(*arguments, **more)
+        finally:
+            self._stall()
+
+    def _count(self, *arguments):
+        super()._count(*arguments)
+        self._stall()
+
+
+@pytest.mark.parametrize("times", [{"service_time": 0.005}, {"round_trip": 0.01}, {"service_time": 5, "round_trip": 1}])
+async def test_a_server_that_is_stopped_anywhere_is_waited_for(times):
+    clock = Stalling()
+    with Sandbox(companies=1, clock=clock, **times) as box:
+        async with box.session() as woodpecker, asyncio.timeout(60), asyncio.TaskGroup() as tasks:
+            for _ in range(3):
+                tasks.create_task(woodpecker.account.me())
+        assert [record.status for record in box.journal] == [200] * 3  # no attempt timed out
+    assert clock.skipped < 25
+
+
 async def test_advance():
     clock = Clock()
     woke = asyncio.create_task(clock.sleep(50))

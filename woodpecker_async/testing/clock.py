@@ -110,16 +110,16 @@ class Clock:
             address: returns the local address of its connection, or `None` while there is none.
         """
         loop = asyncio.get_running_loop()
-        timer = self._timer(seconds, expire)
         with self._lock:
             self._attempts[address] = loop
+            timer = self._timer(seconds, expire)
         self._tell(loop)
         try:
             yield
         finally:
             with self._lock:
+                timer.cancel()
                 self._attempts.pop(address, None)
-            timer.cancel()
             self._tell(loop)
 
     # Used by a sandbox --------------------------------------------------------------------------------------
@@ -146,12 +146,14 @@ class Clock:
 
     # How time passes ----------------------------------------------------------------------------------------
 
-    def _timer(self, seconds: float, callback: Callable[[], object]) -> "_Timer":
+    def _timer(
+        self, seconds: float, callback: Callable[[], object], before: Callable[[], object] | None = None
+    ) -> "_Timer":
         def called() -> None:
             self._tell()  # what it wakes is about to run
             callback()
 
-        timer = _Timer(self.now() + seconds, called, asyncio.get_running_loop(), seconds)
+        timer = _Timer(self.now() + seconds, called, before, asyncio.get_running_loop(), seconds)
         with self._lock:
             heapq.heappush(self._timers, (timer.when, next(self._numbers), timer))
         return timer
@@ -213,14 +215,23 @@ def _wake(sleeper: asyncio.Future[None]) -> None:
 
 
 class _Timer:
-    """Calls a function once, when its time has come on the machine's clock or has been skipped to."""
+    """Calls a function once, when its time has come on the machine's clock or has been skipped to.
+
+    `before` is called immediately, by the thread that notices that the time has come, while the timer does not count
+    as ended yet. It may be called twice.
+    """
 
     def __init__(
-        self, when: float, callback: Callable[[], object], loop: asyncio.AbstractEventLoop, seconds: float
+        self,
+        when: float,
+        callback: Callable[[], object],
+        before: Callable[[], object] | None,
+        loop: asyncio.AbstractEventLoop,
+        seconds: float,
     ) -> None:
         self.when = when
         self.loop = loop
-        self.before: Callable[[], None] | None = None  # called immediately when its time has come
+        self._before = before
         self._callback: Callable[[], object] | None = callback
         self._handle = loop.call_later(max(seconds, 0.0), self._call)
 
@@ -231,8 +242,8 @@ class _Timer:
 
     def ring(self) -> None:
         """Its time has come. Called on any thread."""
-        if self.before is not None:
-            self.before()
+        if self._before is not None:
+            self._before()
         with suppress(RuntimeError):  # its event loop was just closed
             self.loop.call_soon_threadsafe(self._call)
 
@@ -243,9 +254,12 @@ class _Timer:
 
     def _call(self) -> None:
         callback = self._callback
+        if callback is None:
+            return
+        if self._before is not None:
+            self._before()
         self.cancel()
-        if callback is not None:
-            callback()
+        callback()
 
 
 class _Parked:
@@ -255,10 +269,11 @@ class _Parked:
         self._clock = clock
         self._client = client
         self._over: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._parked = True
-        clock._count(clock._parked, client, 1)
-        self._timer = clock._timer(seconds, lambda: self._end(False))
-        self._timer.before = self._unpark
+        # Other threads see the wait and its timer together: without the timer, time could skip past its end.
+        with clock._lock:
+            self._timer = clock._timer(seconds, lambda: self._end(False), before=self._unpark)
+            self._parked = True
+            clock._count(clock._parked, client, 1)
         clock._tell()
 
     def wake(self) -> None:
@@ -267,9 +282,10 @@ class _Parked:
 
     def _unpark(self) -> None:
         """From now on the request counts as in flight again. Called on any thread."""
-        if self._parked:
-            self._parked = False
-            self._clock._count(self._clock._parked, self._client, -1)
+        with self._clock._lock:
+            if self._parked:
+                self._parked = False
+                self._clock._count(self._clock._parked, self._client, -1)
 
     def _end(self, woken: bool) -> None:
         self._unpark()
