@@ -25,7 +25,7 @@ def hinted(error: click.ClickException) -> click.ClickException:
     if isinstance(error, click.NoSuchOption):
         option, written = _MEANT.get(error.option_name, ("", ""))
         if option in options:
-            return click.UsageError(f"{error.message} Use {written}.", error.ctx)
+            return click.UsageError(f"No such option {error.option_name!r}. Use {written}.", error.ctx)
     elif error.message.startswith("Got unexpected extra argument") and "--company" in options:
         return click.UsageError(f"{error.message}; to choose companies, use --company ID", error.ctx)
     return error
