@@ -18,11 +18,12 @@ import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Hashable, Iterable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, overload
+from typing import Any, Generic, TypeVar, overload
 
 import attrs
 
 from woodpecker_async import checks
+from woodpecker_async._async_only import AsyncForOnly
 from woodpecker_async.engine.operation import Caller, Operation, Result
 from woodpecker_async.errors import CallError, ConfigError, PaginationError, UnexpectedError
 from woodpecker_async.models.paging import Listing, PaginationData
@@ -81,7 +82,11 @@ class Page(Sequence[T_co]):
         return len(self.items)
 
 
-class Pager(Generic[T]):
+class _List(AsyncForOnly):
+    _how_to_read = "a list is read with `async for item in ...`, or all at once with `await ....collect()`"
+
+
+class Pager(_List, Generic[T]):
     """A lazy list: it fetches its pages as you read it. Creating one sends nothing.
 
     Each `await`, `async for`, `pages()` or `collect()` starts a new iteration.
@@ -138,11 +143,6 @@ class Pager(Generic[T]):
 
     def __await__(self) -> Generator[Any, None, Page[T]]:
         return self._iterate().__anext__().__await__()
-
-    if not TYPE_CHECKING:
-
-        def __iter__(self) -> NoReturn:
-            raise TypeError("a list is read with `async for item in ...`, or all at once with `await ....collect()`")
 
     def __aiter__(self) -> AsyncIterator[T]:
         return _Items(self._iterate())
@@ -232,7 +232,7 @@ def warn_of_drift(pager: Pager[Any], what: str, seen: int, announced: int | None
     _logger.warning("the list %s %s: %s items seen, %s announced", path, what, seen, announced, extra=fields)
 
 
-class _Pages(AsyncIterator[Page[T]]):
+class _Pages(_List, AsyncIterator[Page[T]]):
     """One iteration over the pages."""
 
     drifted = False
@@ -257,11 +257,6 @@ class _Pages(AsyncIterator[Page[T]]):
         # The pager's fetch: a task that referred to this iterator would keep it alive after a `break`.
         self._ahead = _Ahead(pager._fetch, prefetch) if prefetch else None
         pager._drifted = False
-
-    if not TYPE_CHECKING:
-
-        def __iter__(self) -> NoReturn:
-            raise TypeError("a list is read with `async for item in ...`, or all at once with `await ....collect()`")
 
     def __aiter__(self) -> "_Pages[T]":
         return self
@@ -428,18 +423,13 @@ async def _capture(fetch: Fetch[T], number: int) -> Result[Listing[T]] | Excepti
         return error
 
 
-class _Items(AsyncIterator[T]):
+class _Items(_List, AsyncIterator[T]):
     """Iterates over the items of all pages."""
 
     def __init__(self, pages: AsyncIterator[Page[T]]) -> None:
         self._pages = pages
         self._items: Sequence[T] = ()
         self._at = 0
-
-    if not TYPE_CHECKING:
-
-        def __iter__(self) -> NoReturn:
-            raise TypeError("a list is read with `async for item in ...`, or all at once with `await ....collect()`")
 
     def __aiter__(self) -> "_Items[T]":
         return self

@@ -34,12 +34,12 @@ from collections.abc import (
     Iterator,
 )
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
+from typing import Any, Final, Self
 
 import attrs
 
 from woodpecker_async import checks
-from woodpecker_async._async_only import AsyncOnly
+from woodpecker_async._async_only import AsyncForOnly, AsyncOnly
 from woodpecker_async.bulk.failures import as_exception, fails_everywhere, meant_for, protected, unexpected
 from woodpecker_async.bulk.report import Failed, Outcome, Report, Succeeded
 from woodpecker_async.counting import RequestCount
@@ -98,7 +98,7 @@ _Done = tuple[Outcome, Exception | None]
 Work = Callable[[int, WorkStats], Awaitable[tuple[ApiKey, ...]]]
 
 
-class Run(AsyncOnly, AsyncIterator[Outcome]):
+class Run(AsyncOnly, AsyncForOnly, AsyncIterator[Outcome]):
     """A run over many companies. `async with` owns the workers; iterate over the run to get the outcomes.
 
     Attributes:
@@ -106,6 +106,8 @@ class Run(AsyncOnly, AsyncIterator[Outcome]):
             you ask for the next one, or leave the block without an error.
         this_run: the results of this run alone.
     """
+
+    _how_to_read = "a run is read with `async for outcome in run`, inside its `async with`"
 
     def __init__(
         self,
@@ -149,11 +151,6 @@ class Run(AsyncOnly, AsyncIterator[Outcome]):
 
     def __repr__(self) -> str:
         return f"<Run {self.report.task}: {self.report.ok} ok, {self.report.failed} failed>"
-
-    if not TYPE_CHECKING:
-
-        def __iter__(self) -> NoReturn:
-            raise TypeError("a run is read with `async for outcome in run`, inside its `async with`")
 
     async def __aenter__(self) -> Self:
         if self._began is not None:
