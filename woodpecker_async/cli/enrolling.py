@@ -15,6 +15,7 @@ from woodpecker_async.cli.ids import ID
 from woodpecker_async.cli.layout import Column, Record
 from woodpecker_async.cli.listing import At
 from woodpecker_async.cli.process import UsageError
+from woodpecker_async.cli.slips import suggestion
 
 Prospect = dict[str, Any]
 
@@ -67,17 +68,13 @@ def _field(text: str) -> tuple[str, Any]:
 
 
 def _known(name: str, where: str) -> str:
-    from difflib import get_close_matches  # noqa: PLC0415 - not for --help
-
     import attrs  # noqa: PLC0415
 
     from woodpecker_async.models import NewProspect  # noqa: PLC0415
 
     names = [field.name for field in attrs.fields(NewProspect)]
     if name not in names:
-        meant = get_close_matches(name, names, n=1)
-        hint = f"did you mean {meant[0]}?" if meant else f"available: {', '.join(names)}"
-        raise UsageError(f"{where}: a prospect has no field {name!r}; {hint}")
+        raise UsageError(f"{where}: a prospect has no field {name!r}; {suggestion(name, names)}")
     return name
 
 

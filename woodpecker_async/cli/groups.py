@@ -8,11 +8,9 @@ import click
 
 from woodpecker_async._redact import printable
 from woodpecker_async.cli.examples import EXAMPLES
+from woodpecker_async.cli.slips import suggestion
 
 PROGRAM: Final = "woodpecker-async"
-
-# How similar a name must be to be suggested.
-_ALIKE: Final = 0.6
 
 
 class Group(click.Group):
@@ -96,11 +94,7 @@ def summary(command: click.Command) -> str:
 
 def no_such_command(name: str, there_are: list[str]) -> str:
     """The message for a command that does not exist."""
-    from difflib import get_close_matches  # noqa: PLC0415 - not for --help
-
-    text = f"there is no command {printable(repr(name))}"
-    meant = get_close_matches(name, there_are, n=2, cutoff=_ALIKE)
-    return f"{text}; did you mean {' or '.join(meant)}?" if meant else f"{text}; available: {', '.join(there_are)}"
+    return f"there is no command {printable(repr(name))}; {suggestion(name, there_are, most=2)}"
 
 
 def _add_examples(command: click.Command, path: str) -> None:

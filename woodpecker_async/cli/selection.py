@@ -17,6 +17,7 @@ from woodpecker_async._redact import printable
 from woodpecker_async.cli.layout import Column, Layout, Record
 from woodpecker_async.cli.output import Output
 from woodpecker_async.cli.printers import Printer
+from woodpecker_async.cli.slips import suggestion
 from woodpecker_async.cli.terminal import count
 
 C = TypeVar("C", bound=Callable[..., Any])
@@ -315,14 +316,10 @@ def _check(selection: Selection) -> None:
 
 
 def _names(text: str, names: Sequence[str], option: str) -> list[str]:
-    from difflib import get_close_matches  # noqa: PLC0415 - only for a mistake
-
     wanted = [name.strip() for name in text.split(",")]
     for name in wanted:
         if name not in names:
-            meant = get_close_matches(name, names, n=1)
-            hint = f"did you mean {meant[0]}?" if meant else f"available: {', '.join(names)}"
-            raise click.UsageError(f"{option}: there is no field {printable(repr(name))}; {hint}")
+            raise click.UsageError(f"{option}: there is no field {printable(repr(name))}; {suggestion(name, names)}")
     if len(set(wanted)) < len(wanted):
         raise click.UsageError(f"{option}: a field is named twice")
     return wanted

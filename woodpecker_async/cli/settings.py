@@ -7,13 +7,13 @@ In order of precedence: an option; the profile named by `--profile`; the environ
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from woodpecker_async.cli import files
 from woodpecker_async.cli.process import UsageError
+from woodpecker_async.cli.slips import suggestion
 from woodpecker_async.secret import Secret
 
 BUILT_IN_BASE_URL: Final = "https://api.woodpecker.co/rest"
@@ -217,9 +217,7 @@ def _check_names(values: Mapping[str, Any], where: str) -> None:
         if name == "api_key":
             raise UsageError(f"{where} contains an API key: move it to a file (api_key_file) or the keyring (keyring)")
         if name not in known:
-            meant = get_close_matches(name, known, n=1)
-            hint = f"did you mean {meant[0]}?" if meant else f"available: {', '.join(known)}"
-            raise UsageError(f"{where} has an unknown setting {name!r}; {hint}")
+            raise UsageError(f"{where} has an unknown setting {name!r}; {suggestion(name, known)}")
         if name == "api_key_file" and not (isinstance(value, str) and value):
             raise UsageError(f"api_key_file of {where} must be the name of a file")
         if name == "keyring" and not (isinstance(value, bool) or (isinstance(value, str) and value)):

@@ -1,6 +1,6 @@
 """Hints for options that users know from other command lines."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 import click
@@ -29,3 +29,11 @@ def hinted(error: click.ClickException) -> click.ClickException:
     elif error.message.startswith("Got unexpected extra argument") and "--company" in options:
         return click.UsageError(f"{error.message}; to choose companies, use --company ID", error.ctx)
     return error
+
+
+def suggestion(name: str, known: Collection[str], most: int = 1) -> str:
+    """The known names that a misspelled one was probably meant to be, at most `most`; otherwise all of them."""
+    from difflib import get_close_matches  # noqa: PLC0415 - only for a mistake
+
+    meant = get_close_matches(name, known, n=most)
+    return f"did you mean {' or '.join(meant)}?" if meant else f"available: {', '.join(known)}"
